@@ -1,0 +1,121 @@
+"""Who may call what: the one table of routes and roles. What is not in it does not exist: the service refuses to start.
+
+A role being here says only that the *kind* of call is allowed; which department's things it reaches is decided by the
+caller's scope in the stores, where another department's thing is simply not found.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.identity.caller import Caller, Role
+from inventory.domain.errors import Forbidden
+
+_O = Role.OPERATOR
+_DA = Role.DEPARTMENT_ADMIN
+_DR = Role.DEPARTMENT_READER
+_F = Role.FINANCE
+_A = Role.AUDITOR
+
+EVERYONE = frozenset(Role)
+OPERATORS = frozenset({_O})
+#: May ask for changes to systems; a department administrator only below its own department.
+REQUESTERS = frozenset({_O, _DA})
+#: See what departments run.
+READERS = frozenset({_O, _DA, _DR, _A})
+#: See the platform's own machinery.
+OVERSEERS = frozenset({_O, _A})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call one route."""
+
+    roles: frozenset[Role]
+    #: Name of the write in the audit chain; empty for a route that changes nothing.
+    action: str = ""
+    #: The workflow itself seals its success, in the transaction of the change; otherwise the door does it afterwards.
+    #: Refusals are always sealed at the door.
+    is_sealed_by_workflow: bool = True
+    #: Needs no token at all (health, the description of the API).
+    is_public: bool = False
+    #: May be read without a token from the machine itself (scrapes).
+    is_open_to_loopback: bool = False
+
+
+def _read(roles: frozenset[Role]) -> Rule:
+    return Rule(roles)
+
+
+def _write(roles: frozenset[Role], action: str, *, sealed_at_door: bool = False) -> Rule:
+    return Rule(roles, action, is_sealed_by_workflow=not sealed_at_door)
+
+
+_PUBLIC = Rule(EVERYONE, is_public=True)
+
+RULES: Mapping[str, Rule] = {
+    "GET /healthz": _PUBLIC,
+    "GET /readyz": _PUBLIC,
+    "GET /openapi.json": _PUBLIC,
+    "GET /metrics": Rule(OVERSEERS, is_open_to_loopback=True),
+    "GET /v1/whoami": _read(EVERYONE),
+    # What departments ask for and run.
+    "POST /v1/checks": _read(frozenset({_O, _DA, _DR})),
+    "POST /v1/plans": _read(REQUESTERS),
+    "POST /v1/tickets": _write(REQUESTERS, "ticket.submit"),
+    "GET /v1/tickets": _read(READERS),
+    "GET /v1/tickets/{ticket_id}": _read(READERS),
+    "GET /v1/tickets/{ticket_id}/events": _read(READERS),
+    "GET /v1/tickets/{ticket_id}/explanations": _read(READERS),
+    "POST /v1/tickets/{ticket_id}/approve": _write(REQUESTERS, "ticket.approve"),
+    "POST /v1/tickets/{ticket_id}/reject": _write(REQUESTERS, "ticket.reject"),
+    "POST /v1/tickets/{ticket_id}/cancel": _write(REQUESTERS, "ticket.cancel"),
+    "POST /v1/tickets/{ticket_id}/retry": _write(REQUESTERS, "ticket.retry"),
+    "GET /v1/systems": _read(READERS),
+    "GET /v1/systems/{system}": _read(READERS),
+    "GET /v1/instances": _read(READERS),
+    "GET /v1/instances/{instance_id}": _read(READERS),
+    "GET /v1/instances/{instance_id}/explanation": _read(READERS),
+    # A console may show secrets: not for those who only read.
+    "GET /v1/instances/{instance_id}/console": _read(REQUESTERS),
+    "POST /v1/instances/{instance_id}/start": _write(REQUESTERS, "instance.start"),
+    "POST /v1/instances/{instance_id}/stop": _write(REQUESTERS, "instance.stop"),
+    # The platform's machinery.
+    "GET /v1/hosts": _read(OVERSEERS),
+    "POST /v1/hosts": _write(OPERATORS, "host.enrol"),
+    "GET /v1/hosts/{host}": _read(OVERSEERS),
+    "GET /v1/hosts/{host}/foreign": _read(OVERSEERS),
+    "POST /v1/hosts/{host}/state": _write(OPERATORS, "host.set_state"),
+    "GET /v1/findings": _read(OVERSEERS),
+    "GET /v1/pools": _read(OVERSEERS),
+    # What is on offer.
+    "GET /v1/zones": _read(EVERYONE),
+    "GET /v1/sizes": _read(EVERYONE),
+    "GET /v1/images": _read(EVERYONE),
+    "POST /v1/images": _write(OPERATORS, "image.import"),
+    "GET /v1/departments": _read(EVERYONE),
+    "GET /v1/projects": _read(EVERYONE),
+    "POST /v1/site/plan": _read(OPERATORS),
+    "POST /v1/site/import": _write(OPERATORS, "site.import"),
+    # Limits and money.
+    "GET /v1/quotas": _read(EVERYONE),
+    "PUT /v1/quotas/{scope}/{dimension}": _write(OPERATORS, "quota.set"),
+    "POST /v1/quotas/audit": _write(OPERATORS, "quota.audit"),
+    "GET /v1/usage": _read(EVERYONE),
+    # Accountability.
+    "GET /v1/audit": _read(frozenset({_O, _A, _DA})),
+    "POST /v1/audit/verify": _read(OVERSEERS),
+    "GET /v1/tokens": _read(OVERSEERS),
+    "POST /v1/tokens": _write(OPERATORS, "token.create"),
+    "DELETE /v1/tokens/{token_id}": _write(OPERATORS, "token.revoke"),
+}
+
+
+def authorise(rule: Rule, caller: Caller) -> None:
+    """Let the caller through.
+
+    Raises:
+        Forbidden: ``access.role_forbidden``.
+    """
+    if caller.role not in rule.roles:
+        allowed = ", ".join(sorted(r.value for r in rule.roles))
+        raise Forbidden("access.role_forbidden", role=caller.role.value, allowed=allowed)

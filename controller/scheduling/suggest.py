@@ -1,0 +1,234 @@
+"""The nearest things that would fit, for a refusal. Every one is tried before it is said: ``altered`` makes the request it means.
+
+Codes and parameters (texts in ``controller.texts.placement``):
+
+``smaller``            group, dimension, asked, fits      one dimension of each machine of the group made smaller
+``shape``              group, vcpu, memory_mib            both made smaller
+``smaller_disk``       group, disk_class, asked, fits     disks of a class made smaller
+``fewer``              group, asked, fits                 fewer new machines in the group
+``soft_spread``        group                              the spread rule of the group made a wish
+``separate_networks``  group                              no network shared by machines of the group
+``without_pin``        member                             the machine, and those it shares a network with, may move
+``other_zone``         zone, zone_id                      another zone
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from controller.scheduling.filters import survey
+from controller.scheduling.gang import Attempt, fits
+from controller.scheduling.policy import Policy
+from controller.scheduling.snapshot import Snapshot
+from controller.scheduling.units import Unit, is_existing, units_of
+from inventory.domain.placement import MemberRequest, PlacementRequest
+from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
+
+PREFIX = "placement.suggest."
+ZONES_TRIED_MAX = 8
+#: Sizes of a gang are tried in steps of this part of the size asked for.
+_STEPS = 16
+
+Suggestion = tuple[str, Mapping[str, Any]]
+
+
+def suggestions(request: PlacementRequest, snapshot: Snapshot, policy: Policy, attempt: Attempt) -> tuple[Suggestion, ...]:
+    """Return what would fit instead, each tried on the same snapshot."""
+
+    def is_true(suggestion: Suggestion) -> bool:
+        return fits(altered(request, suggestion), snapshot, policy)
+
+    found = [
+        *_smaller(request, attempt, is_true),
+        *_smaller_disk(request, attempt, is_true),
+        *_fewer(request, attempt, is_true),
+        *filter(is_true, _fewer_rules(request, attempt)),
+        *_other_zone(request, snapshot, is_true),
+    ]
+    return tuple(found)
+
+
+def altered(request: PlacementRequest, suggestion: Suggestion) -> PlacementRequest:
+    """Return the request that a suggestion means."""
+    code, params = suggestion
+    return _ALTER[code.removeprefix(PREFIX)](request, params)
+
+
+def _change_group(request: PlacementRequest, group: str, change: Callable[[MemberRequest], MemberRequest]) -> PlacementRequest:
+    return replace(request, members=tuple(change(m) if m.group == group else m for m in request.members))
+
+
+def _alter_amounts(request: PlacementRequest, group: str, amounts: Mapping[str, int]) -> PlacementRequest:
+    def change(member: MemberRequest) -> MemberRequest:
+        lower = {d: min(a, amounts.get(d, a)) for d, a in member.compute.amounts}
+        return replace(member, compute=Resources.of(lower))
+
+    return _change_group(request, group, change)
+
+
+def _alter_smaller(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    return _alter_amounts(request, params["group"], {params["dimension"]: params["fits"]})
+
+
+def _alter_shape(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    return _alter_amounts(request, params["group"], {d: params[d] for d in (VCPU, MEMORY_MIB)})
+
+
+def _alter_disk(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    def change(member: MemberRequest) -> MemberRequest:
+        disks = tuple((c, min(size, params["fits"]) if c == params["disk_class"] else size) for c, size in member.disks)
+        return replace(member, disks=disks)
+
+    return _change_group(request, params["group"], change)
+
+
+def _alter_count(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    new = [m.name for m in request.members if m.group == params["group"] and not is_existing(m)]
+    dropped = set(new[params["fits"] :])
+    return replace(request, members=tuple(m for m in request.members if m.name not in dropped))
+
+
+def _alter_rule(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    rules = tuple(replace(r, is_hard=False) if r.group == params["group"] else r for r in request.rules)
+    return replace(request, rules=rules)
+
+
+def _alter_networks(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    return _change_group(request, params["group"], lambda m: replace(m, networks=()))
+
+
+def _alter_pin(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    unit = next(u for u in units_of(request) if any(request.members[m].name == params["member"] for m in u.members))
+    free = {request.members[m].name for m in unit.members}
+    members = (replace(m, pinned_host_id=None, held=Resources()) if m.name in free else m for m in request.members)
+    return replace(request, members=tuple(members))
+
+
+def _alter_zone(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    return replace(request, zone_id=params["zone_id"])
+
+
+_ALTER: Mapping[str, Callable[[PlacementRequest, Mapping[str, Any]], PlacementRequest]] = {
+    "smaller": _alter_smaller,
+    "shape": _alter_shape,
+    "smaller_disk": _alter_disk,
+    "fewer": _alter_count,
+    "soft_spread": _alter_rule,
+    "separate_networks": _alter_networks,
+    "without_pin": _alter_pin,
+    "other_zone": _alter_zone,
+}
+
+
+def _stuck(attempt: Attempt) -> Unit:
+    assert attempt.stuck is not None, "suggestions are for refusals"
+    return attempt.stuck
+
+
+def _smaller(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+    need, scratch = _stuck(attempt).need, attempt.scratch
+    member = request.members[_stuck(attempt).members[0]]
+    is_found = False
+    for dimension, _ in need.ask:
+        hosts = survey(replace(need, ask=tuple(a for a in need.ask if a[0] != dimension)), scratch)[-1][1]
+        # No host is left without this dimension either, or the dimension is not what is short.
+        if not hosts or (room := max(scratch.free_of(dimension)[i] for i in hosts)) >= dict(need.ask)[dimension]:
+            continue
+        held = member.held[dimension] if member.pinned_host_id is not None else 0
+        found = _largest_size(member, dimension, room + held, is_true)
+        if found is not None:
+            is_found = True
+            yield found
+    if not is_found:
+        yield from filter(is_true, _shape(request, attempt))
+
+
+def _largest_size(
+    member: MemberRequest, dimension: str, room: int, is_true: Callable[[Suggestion], bool]
+) -> Suggestion | None:
+    """Return the largest size that fits: what is free on the best host, or for many machines the best of a few steps."""
+    asked = member.compute[dimension]
+
+    def of(size: int) -> Suggestion:
+        return PREFIX + "smaller", {"group": member.group, "dimension": dimension, "asked": asked, "fits": size}
+
+    if 0 < room < asked and is_true(of(room)):
+        return of(room)
+    steps = _largest(_STEPS - 1, lambda k: asked * k // _STEPS > 0 and is_true(of(asked * k // _STEPS)))
+    return of(asked * steps // _STEPS) if steps else None
+
+
+def _shape(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
+    """Yield vCPU and memory of the host that has most of both, where both are short."""
+    unit, scratch = _stuck(attempt), attempt.scratch
+    member, ask = request.members[unit.members[0]], dict(unit.need.ask)
+    if len(unit.members) > 1 or not {VCPU, MEMORY_MIB} <= ask.keys() or is_existing(member):
+        return
+    hosts = survey(replace(unit.need, ask=tuple(a for a in unit.need.ask if a[0] not in (VCPU, MEMORY_MIB))), scratch)[-1][1]
+    vcpu, memory = scratch.free[VCPU], scratch.free[MEMORY_MIB]
+    roomy = [i for i in hosts if vcpu[i] > 0 and memory[i] > 0]
+    if roomy:
+        best = max(roomy, key=lambda i: (min(vcpu[i] * ask[MEMORY_MIB], memory[i] * ask[VCPU]), -i))
+        shape = {VCPU: min(vcpu[best], ask[VCPU]), MEMORY_MIB: min(memory[best], ask[MEMORY_MIB])}
+        yield PREFIX + "shape", {"group": member.group, **shape}
+
+
+def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+    unit, scratch = _stuck(attempt), attempt.scratch
+    member = request.members[unit.members[0]]
+    if len(unit.members) > 1 or is_existing(member):
+        return
+    for disk_class, size in sorted({(c, max(s for k, s in member.disks if k == c)) for c, _ in member.disks}):
+        hosts = survey(replace(unit.need, disks=tuple(d for d in unit.need.disks if d[0] != disk_class)), scratch)[-1][1]
+        room = max((scratch.roomiest_gib[disk_class][i] for i in hosts), default=0) if disk_class in scratch.roomiest_gib else 0
+        found = (PREFIX + "smaller_disk", {"group": member.group, "disk_class": disk_class, "asked": size, "fits": room})
+        if 0 < room < size and is_true(found):
+            yield found
+
+
+def _fewer(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+    for group in sorted({request.members[m].group for m in _stuck(attempt).members}):
+        asked = sum(m.group == group and not is_existing(m) for m in request.members)
+
+        of = partial(_of_count, group, asked)
+        count = _largest(asked - 1, partial(_is_true_of, is_true, of))
+        if count:
+            yield of(count)
+
+
+def _is_true_of(is_true: Callable[[Suggestion], bool], of: Callable[[int], Suggestion], count: int) -> bool:
+    return is_true(of(count))
+
+
+def _of_count(group: str, asked: int, count: int) -> Suggestion:
+    return PREFIX + "fewer", {"group": group, "asked": asked, "fits": count}
+
+
+def _largest(highest: int, is_true: Callable[[int], bool]) -> int:
+    """Return the largest number from 1 for which something is true that is true for all below; 0 if for none."""
+    low, high = 0, highest
+    while low < high:
+        middle = (low + high + 1) // 2
+        if is_true(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _fewer_rules(request: PlacementRequest, attempt: Attempt) -> Iterable[Suggestion]:
+    unit = _stuck(attempt)
+    for group, _ in unit.need.hard:
+        yield PREFIX + "soft_spread", {"group": group}
+    if unit.need.conflict:
+        yield PREFIX + "separate_networks", {"group": unit.need.conflict}
+    if unit.need.pins:
+        pinned = next(request.members[m].name for m in unit.members if request.members[m].pinned_host_id is not None)
+        yield PREFIX + "without_pin", {"member": pinned}
+
+
+def _other_zone(request: PlacementRequest, snapshot: Snapshot, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+    zones = sorted(zip(snapshot.zone_codes, snapshot.zone_ids, strict=True))
+    others = [(code, zone_id) for code, zone_id in zones if zone_id != request.zone_id][:ZONES_TRIED_MAX]
+    yield from filter(is_true, ((PREFIX + "other_zone", {"zone": code, "zone_id": zone_id}) for code, zone_id in others))

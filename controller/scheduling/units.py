@@ -1,0 +1,177 @@
+"""From a request to the units that are placed: checks it, joins machines that must share a host, and finds equal ones.
+
+A *unit* is what goes to one host as a whole: one machine, or all machines that hang together by shared networks (a
+network lives on one host). A *need* is what a unit asks of a host; units with equal needs are ranked once.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inventory.domain.errors import Invalid
+from inventory.domain.ids import HostId, ZoneId
+from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
+from inventory.domain.resources import DISK_PREFIX, disk_dimension
+from inventory.domain.system import SpreadLevel
+
+#: A gang larger than this is refused at the door: no ticket of a department is, and the answer must come fast.
+MEMBERS_MAX = 10_000
+ANY_ARCH = ("", "any")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a unit asks of a host. Equal needs have equal answers."""
+
+    zone_id: ZoneId
+    mlps_level: int
+    #: Growth by dimension, sorted.
+    ask: tuple[tuple[str, int], ...]
+    #: (class, GiB still to find) per disk, in the order of members and their disks.
+    disks: tuple[tuple[str, int], ...]
+    #: Architectures asked for; more than one fits nowhere.
+    archs: tuple[str, ...]
+    #: Hosts that machines of the unit are pinned to; more than one fits nowhere.
+    pins: tuple[HostId, ...]
+    #: Hosts where networks of the unit live already.
+    reach: tuple[HostId, ...]
+    #: (group, level) of hard and soft rules of machines that are new.
+    hard: tuple[tuple[str, SpreadLevel], ...]
+    soft: tuple[tuple[str, SpreadLevel], ...]
+    #: Group whose hard rule two machines of the unit cannot keep; empty if there is none.
+    conflict: str
+    #: New machines by group, for groups with a rule.
+    counts: tuple[tuple[str, int], ...]
+    #: All machines exist, and none grows: they stay, whatever the state of their host.
+    is_staying: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """Machines (indices into the request) that go to one host together."""
+
+    need: Need
+    members: tuple[int, ...]
+
+
+def check_request(request: PlacementRequest) -> None:
+    """Refuse a request that makes no sense.
+
+    Raises:
+        Invalid: too many machines, a name twice, a negative amount, a disk of no size, two rules for one group.
+    """
+    if len(request.members) > MEMBERS_MAX:
+        raise Invalid("placement.too_many_members", count=len(request.members), highest=MEMBERS_MAX)
+    _refuse_twice("placement.member_twice", Counter(m.name for m in request.members))
+    _refuse_twice("placement.rule_twice", Counter(r.group for r in request.rules))
+    checked: set[tuple[object, object]] = set()
+    for member in request.members:
+        shape = (member.compute.amounts, member.disks)
+        if shape not in checked:
+            checked.add(shape)
+            _check_amounts(member)
+
+
+def _refuse_twice(code: str, counts: Counter[str]) -> None:
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise Invalid(code, name=twice[0])
+
+
+def _check_amounts(member: MemberRequest) -> None:
+    for dimension, amount in member.compute.amounts:
+        if amount < 0:
+            raise Invalid("placement.amount_negative", member=member.name, dimension=dimension, amount=amount)
+        if dimension.startswith(DISK_PREFIX):
+            raise Invalid("placement.disk_in_compute", member=member.name, dimension=dimension)
+    for disk_class, size_gib in member.disks:
+        if size_gib <= 0:
+            raise Invalid("placement.disk_size_not_positive", member=member.name, disk_class=disk_class, size_gib=size_gib)
+
+
+def units_of(request: PlacementRequest) -> list[Unit]:
+    """Return the units of a checked request, in the order of their first member."""
+    rules = {r.group: r for r in request.rules if r.spread is not SpreadLevel.NONE}
+    alike: dict[object, Need] = {}
+    units = []
+    for members in _joined(request.members):
+        if len(members) > 1:
+            need = _need(request, [request.members[m] for m in members], rules)
+        else:
+            member = request.members[members[0]]
+            key = _likeness(member, request, rules)
+            need = alike.get(key) or alike.setdefault(key, _need(request, [member], rules))
+        units.append(Unit(need=need, members=members))
+    return units
+
+
+def is_existing(member: MemberRequest) -> bool:
+    """Tell whether a machine exists and must stay: it is pinned and holds something there."""
+    return member.pinned_host_id is not None and len(member.held) > 0
+
+
+def _joined(members: Sequence[MemberRequest]) -> list[tuple[int, ...]]:
+    """Join machines by shared networks (union-find; the root is the lowest index)."""
+    parent = list(range(len(members)))
+
+    def root(m: int) -> int:
+        while parent[m] != m:
+            parent[m] = m = parent[parent[m]]
+        return m
+
+    first: dict[str, int] = {}
+    for m, member in enumerate(members):
+        for network in member.networks:
+            a, b = root(first.setdefault(network, m)), root(m)
+            parent[max(a, b)] = min(a, b)
+    joined: dict[int, list[int]] = {}
+    for m in range(len(members)):
+        joined.setdefault(root(m), []).append(m)
+    return [tuple(ms) for ms in joined.values()]
+
+
+def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[str, GroupRule]) -> object:
+    reach = tuple(request.network_hosts[n] for n in member.networks if n in request.network_hosts)
+    group = member.group if member.group in rules else ""
+    return member.compute.amounts, member.disks, member.arch, member.pinned_host_id, member.held.amounts, reach, group
+
+
+def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Mapping[str, GroupRule]) -> Need:
+    counts = Counter(m.group for m in members if m.group in rules and not is_existing(m))
+    ask, disks = _asked(members)
+    return Need(
+        zone_id=request.zone_id,
+        mlps_level=request.mlps_level,
+        ask=ask,
+        disks=disks,
+        archs=tuple(sorted({m.arch for m in members} - set(ANY_ARCH))),
+        pins=tuple(sorted({m.pinned_host_id for m in members if m.pinned_host_id is not None})),
+        reach=tuple(sorted({request.network_hosts[n] for m in members for n in m.networks if n in request.network_hosts})),
+        hard=tuple((g, rules[g].spread) for g in sorted(counts) if rules[g].is_hard),
+        soft=tuple((g, rules[g].spread) for g in sorted(counts) if not rules[g].is_hard),
+        conflict=min((g for g, count in counts.items() if count > 1 and rules[g].is_hard), default=""),
+        counts=tuple(sorted(counts.items())),
+        is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks),
+    )
+
+
+def _asked(members: Sequence[MemberRequest]) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
+    ask: Counter[str] = Counter()
+    disks: list[tuple[str, int]] = []
+    for member in members:
+        held = dict(member.held.amounts) if member.pinned_host_id is not None else {}
+        for dimension, amount in member.compute.amounts:
+            ask[dimension] += max(0, amount - held.get(dimension, 0))
+        disks += _disk_growth(member.disks, held)
+    return tuple(sorted((d, a) for d, a in ask.items() if a)), tuple(disks)
+
+
+def _disk_growth(disks: Sequence[tuple[str, int]], held: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the GiB still to find per disk: what is held of a class covers its disks in their order."""
+    growth = []
+    for disk_class, size_gib in disks:
+        dimension = disk_dimension(disk_class)
+        covered = min(size_gib, held.get(dimension, 0))
+        held[dimension] = held.get(dimension, 0) - covered
+        growth.append((disk_class, size_gib - covered))
+    return growth

@@ -1,0 +1,215 @@
+"""Tickets, their events, approvals and explanations in the database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from controller.tickets import tables as t
+from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState
+from inventory.domain.errors import Conflict, NotFound, Problem
+from inventory.domain.ids import ResourceId, SystemId, TicketId
+from inventory.domain.resource import Phase
+from inventory.domain.scope import Scope
+from inventory.store.tables import resources as resource_table
+
+_T = t.tickets.c
+_FIELDS = (
+    "id",
+    "action",
+    "state",
+    "system_name",
+    "system_id",
+    "department_id",
+    "project_id",
+    "sha256",
+    "spec_digest",
+    "plan",
+    "problem",
+    "created_by",
+    "created_at_s",
+    "accepted_at_s",
+    "finished_at_s",
+    "revision",
+)
+_COLUMNS = [_T[name] for name in _FIELDS]
+
+
+def _ticket(row: Row[Any]) -> Ticket:
+    values = dict(row._mapping)
+    problem = Problem.from_json(values["problem"]) if values["problem"] else None
+    return Ticket(**{**values, "action": Action(values["action"]), "state": TicketState(values["state"]), "problem": problem})
+
+
+def _scoped(statement: Select[Any], scope: Scope) -> Select[Any]:
+    if scope.department_ids is None:
+        return statement
+    return statement.where(_T.department_id.in_(sorted(scope.department_ids)))
+
+
+def insert(connection: Connection, ticket: Ticket, submitted: bytes) -> None:
+    """Add a ticket with the bytes it came as."""
+    values = {name: getattr(ticket, name) for name in _FIELDS}
+    values |= {
+        "action": ticket.action.value,
+        "state": ticket.state.value,
+        "plan": dict(ticket.plan),
+        "problem": ticket.problem.to_json() if ticket.problem else None,
+    }
+    connection.execute(t.tickets.insert().values(**values, submitted=submitted))
+
+
+def get(connection: Connection, ticket_id: str, scope: Scope) -> Ticket:
+    """Return one ticket inside the scope.
+
+    Raises:
+        NotFound: ``ticket.not_found``, for what is outside the scope too.
+    """
+    row = connection.execute(_scoped(select(*_COLUMNS).where(_T.id == ticket_id), scope)).one_or_none()
+    if row is None:
+        raise NotFound("ticket.not_found", ticket=ticket_id)
+    return _ticket(row)
+
+
+def submitted_bytes(connection: Connection, ticket_id: TicketId) -> bytes:
+    """Return the bytes as they were handed in."""
+    data: bytes = connection.execute(select(_T.submitted).where(_T.id == ticket_id)).scalar_one()
+    return data
+
+
+def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", state: str = "", system: str = "") -> list[Ticket]:
+    """Return up to ``limit`` tickets with an id greater than ``after``."""
+    statement = select(*_COLUMNS).where(_T.id > after).order_by(_T.id).limit(limit)
+    if state:
+        statement = statement.where(_T.state == state)
+    if system:
+        statement = statement.where((_T.system_id == system) | (_T.system_name == system))
+    return [_ticket(r) for r in connection.execute(_scoped(statement, scope))]
+
+
+def latest_of_system(connection: Connection, system_id: SystemId) -> Ticket | None:
+    """Return the newest ticket of a system."""
+    row = connection.execute(select(*_COLUMNS).where(_T.system_id == system_id).order_by(_T.id.desc()).limit(1)).first()
+    return _ticket(row) if row else None
+
+
+def move(
+    connection: Connection, ticket: Ticket, to: TicketState, *, now_s: float, problem: Problem | None = None, **changes: Any
+) -> Ticket:
+    """Move a ticket to another state, guarded by the revision it was read at.
+
+    Raises:
+        Conflict: ``ticket.state_forbids``, or ``ticket.changed_meanwhile``.
+    """
+    if to not in TRANSITIONS[ticket.state]:
+        raise Conflict("ticket.state_forbids", ticket=ticket.id, state=ticket.state.value, wanted=to.value)
+    values: dict[str, Any] = {"state": to.value, "revision": ticket.revision + 1, **changes}
+    if to in (TicketState.ACCEPTED, TicketState.RUNNING) and ticket.accepted_at_s is None:
+        values["accepted_at_s"] = now_s
+    if not TRANSITIONS[to] or to is TicketState.FAILED:
+        values["finished_at_s"] = now_s
+    values["problem"] = problem.to_json() if problem else None
+    statement = update(t.tickets).where(_T.id == ticket.id, _T.revision == ticket.revision).values(**values)
+    if connection.execute(statement).rowcount != 1:
+        raise Conflict("ticket.changed_meanwhile", ticket=ticket.id)
+    return get(connection, ticket.id, Scope(None))
+
+
+def refresh_states(connection: Connection, ticket_ids: Iterable[TicketId], now_s: float) -> list[Ticket]:
+    """Derive the state of open tickets from their resources and write it; returns those that moved."""
+    r = resource_table.c
+    wanted = sorted(set(ticket_ids))
+    if not wanted:
+        return []
+    statement = select(r.ticket_id, r.phase, func.count()).where(r.ticket_id.in_(wanted)).group_by(r.ticket_id, r.phase)
+    counts: dict[str, dict[str, int]] = {}
+    for ticket_id, phase, count in connection.execute(statement):
+        counts.setdefault(ticket_id, {})[phase] = count
+    moved = []
+    for row in connection.execute(select(*_COLUMNS).where(_T.id.in_(wanted)).order_by(_T.id)).all():
+        ticket = _ticket(row)
+        to = _derived(ticket.state, counts.get(ticket.id, {}))
+        if to is not ticket.state:
+            problem = first_problem(connection, ticket.id) if to is TicketState.FAILED else None
+            moved.append(move(connection, ticket, to, now_s=now_s, problem=problem))
+    return moved
+
+
+def _derived(state: TicketState, phases: Mapping[str, int]) -> TicketState:
+    if state not in (TicketState.ACCEPTED, TicketState.RUNNING, TicketState.FAILED):
+        return state
+    if phases.get(Phase.PENDING.value) or phases.get(Phase.WORKING.value):
+        return TicketState.RUNNING if phases.get(Phase.WORKING.value) or state is TicketState.FAILED else state
+    return TicketState.FAILED if phases.get(Phase.FAILED.value) else TicketState.DONE
+
+
+def first_problem(connection: Connection, ticket_id: TicketId) -> Problem | None:
+    """Return the problem of the first failed resource of a ticket."""
+    r = resource_table.c
+    statement = select(r.problem).where(r.ticket_id == ticket_id, r.phase == Phase.FAILED.value).order_by(r.id).limit(1)
+    problem = connection.execute(statement).scalar()
+    return Problem.from_json(problem) if problem else None
+
+
+def add_events(
+    connection: Connection, ticket_id: TicketId, events: Sequence[tuple[str, str, Mapping[str, Any]]], at_s: float
+) -> None:
+    """Append lines (subject, code, params) to a ticket's story."""
+    e = t.ticket_events.c
+    if not events:
+        return
+    last = connection.execute(select(func.coalesce(func.max(e.seq), 0)).where(e.ticket_id == ticket_id)).scalar_one()
+    rows = [
+        {"ticket_id": ticket_id, "seq": last + n, "at_s": at_s, "subject": subject, "code": code, "params": dict(params)}
+        for n, (subject, code, params) in enumerate(events, start=1)
+    ]
+    connection.execute(t.ticket_events.insert(), rows)
+
+
+def events(connection: Connection, ticket_id: TicketId | str, after_seq: int = 0, limit: int = 500) -> list[TicketEvent]:
+    """Return a ticket's story after a line."""
+    e = t.ticket_events.c
+    statement = (
+        select(e.seq, e.at_s, e.subject, e.code, e.params)
+        .where(e.ticket_id == ticket_id, e.seq > after_seq)
+        .order_by(e.seq)
+        .limit(limit)
+    )
+    return [TicketEvent(**r._mapping) for r in connection.execute(statement)]
+
+
+def add_approval(connection: Connection, approval: Approval) -> None:
+    """Write a decision; the database refuses a second one by the same person at the same stage."""
+    connection.execute(t.approvals.insert().values(**asdict(approval)))
+
+
+def approvals(connection: Connection, subject_id: str) -> list[Approval]:
+    """Return the decisions on a subject, oldest first."""
+    statement = select(t.approvals).where(t.approvals.c.subject_id == subject_id).order_by(t.approvals.c.at_s)
+    return [Approval(**r._mapping) for r in connection.execute(statement)]
+
+
+def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write explanations: id, ticket_id, resource_id, kind, at_s, body."""
+    if rows:
+        connection.execute(t.explanations.insert(), [dict(r) for r in rows])
+
+
+def explanations(
+    connection: Connection, scope: Scope, *, ticket_id: str = "", resource_id: ResourceId | str = ""
+) -> list[dict[str, Any]]:
+    """Return the stored explanations of a ticket or a resource inside the scope, oldest first."""
+    x = t.explanations.c
+    statement = select(t.explanations).join(t.tickets, _T.id == x.ticket_id).order_by(x.at_s, x.id)
+    if ticket_id:
+        statement = statement.where(x.ticket_id == ticket_id)
+    if resource_id:
+        statement = statement.where(x.resource_id == resource_id)
+    return [dict(r._mapping) for r in connection.execute(_scoped(statement, scope))]
+
+
+def count_by_state(connection: Connection) -> list[tuple[str, int, float]]:
+    """Return (state, count, creation time of the oldest) of all tickets."""
+    statement = select(_T.state, func.count(), func.min(_T.created_at_s)).group_by(_T.state)
+    return [(a, b, c) for a, b, c in connection.execute(statement)]

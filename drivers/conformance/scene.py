@@ -1,0 +1,190 @@
+"""What one check works with: a connection, requests that fit together, growing fences, and a clean-up at the end."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import TypeVar
+
+from drivers.conformance.harness import Harness
+from drivers.protocol import (
+    Capability,
+    ComputeDriver,
+    DiskRequest,
+    LeaseEntry,
+    MachineRequest,
+    NicRequest,
+    ObservedInstance,
+    SegmentRequest,
+    VolumeRequest,
+)
+from inventory.domain.ids import ResourceId, uuid_of
+
+T = TypeVar("T")
+FIRST_FENCE = 10
+STEP = 10
+
+
+class CheckFailed(AssertionError):
+    """The driver does not keep the protocol."""
+
+
+def expect(is_true: bool, sentence: str) -> None:
+    """Fail the check with ``sentence`` unless it holds."""
+    if not is_true:
+        raise CheckFailed(sentence)
+
+
+def expect_fault(kinds: type[Exception] | tuple[type[Exception], ...], call: Callable[[], object], sentence: str) -> Exception:
+    """Return the fault of one of ``kinds`` that ``call`` raises; fail the check when it returns. Other errors pass through."""
+    try:
+        answer = call()
+    except kinds as fault:
+        return fault
+    raise CheckFailed(f"{sentence} (it answered {answer!r})")
+
+
+def code_of(fault: Exception) -> str:
+    """Return the dotted code of a driver fault, empty for other errors."""
+    problem = getattr(fault, "problem", None)
+    return str(getattr(problem, "code", ""))
+
+
+class Scene:
+    """One check's surroundings. Everything named by it is removed by ``clean``."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.driver: ComputeDriver = harness.open_driver()
+        self.fence = FIRST_FENCE
+        self._instances: list[ResourceId] = []
+        self._volumes: list[ResourceId] = []
+        self._segments: list[ResourceId] = []
+
+    def can(self, power: Capability) -> bool:
+        """Tell whether the driver declares a power."""
+        return power in self.driver.capabilities()
+
+    def newer_fence(self) -> int:
+        """Return a fence above all before."""
+        self.fence += STEP
+        return self.fence
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    def instance_id(self) -> ResourceId:
+        """Name a machine that will be cleaned up."""
+        self._instances.append(ResourceId(self.harness.new_id("instance")))
+        return self._instances[-1]
+
+    def segment(self) -> SegmentRequest:
+        """Ask for a network of its own without address entries."""
+        cidr = ip_network(self.harness.new_cidr())
+        segment_id = ResourceId(self.harness.new_id("segment"))
+        self._segments.append(segment_id)
+        return SegmentRequest(segment_id=segment_id, cidr=str(cidr), gateway=str(cidr[1]), department="conformance")
+
+    def data_volume(self) -> VolumeRequest:
+        """Ask for an empty data disk."""
+        volume_id = ResourceId(self.harness.new_id("volume"))
+        self._volumes.append(volume_id)
+        return VolumeRequest(volume_id=volume_id, role="data", storage_pool=self.harness.storage_pool, size_gib=1)
+
+    def root_volume(self, instance_id: ResourceId) -> VolumeRequest:
+        """Ask for the root disk of a machine: an overlay of the image."""
+        image = self.harness.image
+        return VolumeRequest(
+            volume_id=instance_id,
+            role="root",
+            storage_pool=self.harness.storage_pool,
+            size_gib=max(1, image.virtual_size_gib),
+            image=image,
+        )
+
+    def machine(self, segment: SegmentRequest | None = None, host_number: int = 10) -> MachineRequest:
+        """Ask for a machine, with a card on ``segment`` where one is given."""
+        instance_id = self.instance_id()
+        return MachineRequest(
+            instance_id=instance_id,
+            title="conformance",
+            hostname=f"c{uuid_of(instance_id).hex[-8:]}",
+            vcpu_count=self.harness.vcpu_count,
+            memory_mib=self.harness.memory_mib,
+            root=self.root_volume(instance_id),
+            nics=() if segment is None else (card(segment, instance_id, host_number),),
+            system="sys_conformance",
+            department="conformance",
+        )
+
+    def with_disks(self, request: MachineRequest, *volumes: VolumeRequest) -> MachineRequest:
+        """Return the request with exactly these data disks."""
+        pool = self.harness.storage_pool
+        disks = tuple(DiskRequest(volume_id=v.volume_id, storage_pool=pool, slot=n) for n, v in enumerate(volumes))
+        return replace(request, disks=disks)
+
+    # -- acts ---------------------------------------------------------------------------------------------------------
+
+    def make_root(self, request: MachineRequest) -> None:
+        """Have the image and the root disk."""
+        self.driver.ensure_image(self.harness.image, self.harness.storage_pool)
+        self.driver.ensure_volume(request.root, self.fence)
+
+    def define(self, request: MachineRequest) -> None:
+        """Have image, root disk and definition."""
+        self.make_root(request)
+        self.driver.ensure_defined(request, self.fence)
+
+    def defined(self) -> MachineRequest:
+        """Make a stopped machine without a network."""
+        request = self.machine()
+        self.define(request)
+        return request
+
+    def running(self) -> MachineRequest:
+        """Make a running machine without a network."""
+        request = self.defined()
+        self.driver.ensure_running(request.instance_id, self.fence)
+        return request
+
+    def seen(self, instance_id: ResourceId) -> ObservedInstance:
+        """Observe a machine that must be there."""
+        found = self.driver.observe_instance(instance_id)
+        if found is None:
+            raise CheckFailed(f"{instance_id} is not observed although it was made")
+        return found
+
+    def make_absent(self, instance_id: ResourceId) -> None:
+        """Have no such machine."""
+        self.driver.ensure_absent(instance_id, self.harness.storage_pool, self.fence)
+
+    def wait_for(self, is_done: Callable[[], bool]) -> bool:
+        """Look until it is done or the deadline has passed."""
+        step_s = self.harness.deadline_s / 50
+        for _ in range(50):
+            if is_done():
+                return True
+            self.harness.pause(step_s)
+        return is_done()
+
+    def clean(self) -> None:
+        """Remove everything that was named, under a fence above all others."""
+        fence = self.newer_fence() + 1000
+        pool = self.harness.storage_pool
+        for instance_id in self._instances:
+            self.driver.ensure_absent(instance_id, pool, fence)
+        for volume_id in self._volumes:
+            self.driver.ensure_volume_absent(volume_id, pool, fence)
+        for segment_id in self._segments if self.can(Capability.NETWORKS) else ():
+            self.driver.ensure_segment_absent(segment_id, fence)
+        self.driver.close()
+
+
+def card(segment: SegmentRequest, instance_id: ResourceId, host_number: int) -> NicRequest:
+    """Return a card with an address of the network and a MAC made from the machine's id."""
+    tail = uuid_of(instance_id).hex[-6:]
+    mac = f"52:54:00:{tail[0:2]}:{tail[2:4]}:{tail[4:6]}"
+    return NicRequest(segment_id=segment.segment_id, mac=mac, address=str(ip_network(segment.cidr)[host_number]))
+
+
+def lease(nic: NicRequest, hostname: str) -> LeaseEntry:
+    """Return the address entry of a card."""
+    return LeaseEntry(mac=nic.mac, address=nic.address, hostname=hostname)

@@ -1,0 +1,229 @@
+"""A machine as libvirt XML: a pure translation of a ``MachineRequest``, and the reading of what libvirt shows.
+
+The driver calls ``domain_text`` to define, ``disk_text`` to attach and ``read_domain`` to observe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from drivers.libvirt.marks import Mark, add_mark, find_mark
+from drivers.libvirt.names import disk_owner, filter_name
+from drivers.libvirt.xml_tree import Element, add, attribute, parse, to_text
+from drivers.protocol import DiskRequest, MachineRequest, NicRequest
+from inventory.domain.ids import ResourceId, uuid_of
+
+#: Free PCIe root ports of a new machine: so many data disks can be attached before it must be restarted.
+SPARE_PORTS = 8
+#: Devices beside cards and data disks that take a root port: root disk, seed, serial bus, balloon, random numbers.
+FIXED_PORT_USERS = 5
+#: Without a bound the translation cache of every emulated guest grows by more than 100 MiB.
+TCG_CACHE_MIB = 32
+BALLOON_PERIOD_S = 10
+MACHINES = {"x86_64": "q35", "aarch64": "virt"}
+#: libvirt's word for each kind of virtualisation.
+DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu", "test": "test"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostProfile:
+    """What the translation must know of the host."""
+
+    #: ``kvm`` | ``tcg`` | ``test``.
+    virtualisation: str
+    arch: str
+    #: Whether the host filters packets (the test driver does not).
+    has_filters: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFiles:
+    """Paths on the host of everything the machine uses."""
+
+    root: str
+    seed: str
+    console: str
+    data: Mapping[ResourceId, str]
+    kernel: str = ""
+    initrd: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainReading:
+    """What the XML of an existing machine says."""
+
+    mark: Mark | None
+    vcpu_count: int
+    memory_mib: int
+    #: (target, path) of every disk, in document order.
+    disks: tuple[tuple[str, str], ...]
+    #: (MAC, network) of every card.
+    nics: tuple[tuple[str, str], ...]
+
+    @property
+    def data_disks(self) -> dict[ResourceId, str]:
+        """Return the target of each data disk of ours, by volume id."""
+        owners = {disk_owner(PurePosixPath(path).name): target for target, path in self.disks}
+        return {owner: target for owner, target in owners.items() if owner is not None and owner.startswith("vol_")}
+
+
+def mark_of(request: MachineRequest, fence: int) -> Mark:
+    """Return the mark a machine carries."""
+    return Mark(
+        resource_id=request.instance_id,
+        fence=fence,
+        system=request.system,
+        department=request.department,
+        volume_ids=tuple(d.volume_id for d in sorted(request.disks, key=lambda d: d.slot)),
+    )
+
+
+def domain_text(request: MachineRequest, fence: int, host: HostProfile, files: MachineFiles) -> str:
+    """Return the complete definition of a machine."""
+    root = Element("domain", type=DOMAIN_TYPES[host.virtualisation])
+    add(root, "name", request.instance_id)
+    add(root, "uuid", str(uuid_of(request.instance_id)))
+    add(root, "title", request.title)
+    add_mark(add(root, "metadata"), mark_of(request, fence))
+    add(root, "memory", str(request.memory_mib), unit="MiB")
+    add(root, "vcpu", str(request.vcpu_count), placement="static")
+    _add_boot(root, request, host, files)
+    _add_platform(root, request, host)
+    devices = add(root, "devices")
+    _add_disks(devices, request, host, files)
+    _add_ports(devices, request)
+    for nic in request.nics:
+        _add_nic(devices, nic, host)
+    _add_small_devices(devices, files)
+    return to_text(root)
+
+
+def _add_boot(root: Element, request: MachineRequest, host: HostProfile, files: MachineFiles) -> None:
+    os = add(root, "os")
+    add(os, "type", "hvm", arch=host.arch, machine=MACHINES.get(host.arch, ""))
+    if files.kernel and request.root.image is not None:
+        add(os, "kernel", files.kernel)
+        if files.initrd:
+            add(os, "initrd", files.initrd)
+        add(os, "cmdline", request.root.image.kernel_arguments)
+
+
+def _add_platform(root: Element, request: MachineRequest, host: HostProfile) -> None:
+    features = add(root, "features")
+    add(features, "acpi")
+    if host.arch == "x86_64":
+        add(features, "apic")
+    if host.virtualisation == "tcg":
+        add(add(features, "tcg"), "tb-cache", str(TCG_CACHE_MIB), unit="MiB")
+    _add_cpu(root, request, host)
+    add(root, "clock", offset="utc")
+    add(root, "on_poweroff", "destroy")
+    add(root, "on_reboot", "restart")
+    add(root, "on_crash", "destroy")
+
+
+def _add_cpu(root: Element, request: MachineRequest, host: HostProfile) -> None:
+    if host.virtualisation == "kvm":
+        cpu = add(root, "cpu", mode="host-passthrough", migratable="on")
+    elif host.virtualisation == "tcg":
+        # ``host-*`` is refused without KVM; ``maximum`` has what current distributions need (x86-64-v2).
+        cpu = add(root, "cpu", mode="maximum")
+    else:
+        return
+    add(cpu, "topology", sockets=1, cores=request.vcpu_count, threads=1)
+
+
+def _add_disks(devices: Element, request: MachineRequest, host: HostProfile, files: MachineFiles) -> None:
+    root = _disk(files.root, "qcow2", "vda", request.instance_id, host)
+    if not files.kernel:
+        add(root, "boot", order=1)
+    devices.append(root)
+    seed = _disk(files.seed, "raw", "vdb", "seed", host)
+    add(seed, "readonly")
+    devices.append(seed)
+    devices.extend(_disk_element(d, files.data[d.volume_id], host) for d in sorted(request.disks, key=lambda d: d.slot))
+
+
+def _disk(path: str, disk_format: str, target: str, serial: str, host: HostProfile) -> Element:
+    disk = Element("disk", type="file", device="disk")
+    # The page cache beside emulation: the firmware polls uncached reads for seconds. With KVM a host must not cache twice.
+    cache = {"cache": "none", "io": "native"} if host.virtualisation == "kvm" else {"cache": "writeback"}
+    add(disk, "driver", name="qemu", type_=disk_format, discard="unmap", **cache)
+    add(disk, "source", file=path)
+    add(disk, "target", dev=target, bus="virtio")
+    # 20 characters reach the guest: the random end of the id, found there as /dev/disk/by-id/virtio-….
+    add(disk, "serial", serial[-20:])
+    return disk
+
+
+def disk_target(slot: int) -> str:
+    """Return the device name of a data disk: slot 0 is ``vdc``, after root disk and seed."""
+    number, name = slot + 3, ""
+    while number > 0:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("a") + letter) + name
+    return "vd" + name
+
+
+def _disk_element(disk: DiskRequest, path: str, host: HostProfile) -> Element:
+    return _disk(path, "qcow2", disk_target(disk.slot), disk.volume_id, host)
+
+
+def disk_text(disk: DiskRequest, path: str, host: HostProfile) -> str:
+    """Return one data disk, to attach."""
+    return to_text(_disk_element(disk, path, host))
+
+
+def detach_text(target: str, path: str) -> str:
+    """Return what names one disk, to detach."""
+    disk = Element("disk", type="file", device="disk")
+    add(disk, "source", file=path)
+    add(disk, "target", dev=target, bus="virtio")
+    return to_text(disk)
+
+
+def _add_ports(devices: Element, request: MachineRequest) -> None:
+    add(devices, "controller", type_="usb", model="none")
+    add(devices, "controller", type_="pci", model="pcie-root")
+    for _ in range(FIXED_PORT_USERS + len(request.nics) + len(request.disks) + SPARE_PORTS):
+        add(devices, "controller", type_="pci", model="pcie-root-port")
+
+
+def _add_nic(devices: Element, nic: NicRequest, host: HostProfile) -> None:
+    card = add(devices, "interface", type_="network")
+    add(card, "mac", address=nic.mac)
+    add(card, "source", network=nic.segment_id)
+    add(card, "model", type_="virtio")
+    if host.has_filters:
+        reference = add(card, "filterref", filter_=filter_name(nic.segment_id))
+        add(reference, "parameter", name="IP", value=nic.address)
+    # No network boot: the option ROM only costs time.
+    add(card, "rom", enabled="no")
+
+
+def _add_small_devices(devices: Element, files: MachineFiles) -> None:
+    serial = add(devices, "serial", type_="file")
+    add(serial, "source", path=files.console, append="on")
+    add(serial, "target", port=0)
+    add(add(devices, "channel", type_="unix"), "target", type_="virtio", name="org.qemu.guest_agent.0")
+    add(add(devices, "memballoon", model="virtio"), "stats", period=BALLOON_PERIOD_S)
+    add(add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
+
+
+_KIB_PER_UNIT = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024}
+
+
+def read_domain(text: str) -> DomainReading:
+    """Read a domain's XML."""
+    root = parse(text)
+    memory = root.find("memory")
+    kib = 0 if memory is None else int(memory.text or 0) * _KIB_PER_UNIT.get(memory.get("unit", "KiB"), 1)
+    disks = ((attribute(d, "target", "dev"), attribute(d, "source", "file")) for d in root.iterfind("./devices/disk"))
+    nics = ((attribute(i, "mac", "address"), attribute(i, "source", "network")) for i in root.iterfind("./devices/interface"))
+    return DomainReading(
+        mark=find_mark(root),
+        vcpu_count=int(root.findtext("vcpu", "0")),
+        memory_mib=kib // 1024,
+        disks=tuple(disks),
+        nics=tuple(nics),
+    )

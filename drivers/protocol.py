@@ -1,0 +1,284 @@
+"""The driver protocol: what the controller asks of a back end, in about ten verbs.
+
+One ``ComputeDriver`` speaks for one host. Every ``ensure_*`` may run twice, is keyed by our id, and carries the fence of
+the hold it acts under; it returns only when the wished state was *seen*, and raises a ``DriverFault`` otherwise.
+``observe`` reads reality and changes nothing. What carries no mark of ours is reported as foreign and never touched.
+Calls block; the controller runs each host's calls on that host's own worker under a deadline.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum, auto
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from inventory.domain.host import HostFacts
+from inventory.domain.ids import ResourceId
+from inventory.domain.resource import Observed
+
+
+class Capability(Flag):
+    """Powers beyond the core. Ask the flag, never the name or class of a driver."""
+
+    NONE = 0
+    CONSOLE_LOG = auto()
+    STATS = auto()
+    EVENTS = auto()
+    RESIZE_COLD = auto()
+    ATTACH_LIVE = auto()
+    NETWORKS = auto()
+    DIRECT_KERNEL_BOOT = auto()
+    LIVE_MIGRATION = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """An image the controller holds and a host may need."""
+
+    image_id: str
+    sha256: str
+    disk_format: str
+    virtual_size_gib: int
+    #: The controller's own, inspected copy; the driver streams it, it never hands the path to a back end.
+    path: Path
+    #: Direct kernel boot, empty where the image boots by itself.
+    kernel_path: Path | None = None
+    initrd_path: Path | None = None
+    kernel_arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseEntry:
+    """A static DHCP entry of a segment."""
+
+    mac: str
+    address: str
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRequest:
+    """A department network on this host."""
+
+    segment_id: ResourceId
+    cidr: str
+    gateway: str
+    department: str
+    #: Every address given so far; the driver adds what is missing and removes what is not named.
+    leases: tuple[LeaseEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRequest:
+    """A disk in a storage pool of this host: empty, or an overlay of an image."""
+
+    volume_id: ResourceId
+    #: ``root`` of an instance or ``data``: the driver derives its name from both.
+    role: str
+    storage_pool: str
+    size_gib: int
+    image: ImageSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicRequest:
+    """A network card."""
+
+    segment_id: ResourceId
+    mac: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskRequest:
+    """A data disk attached to a machine."""
+
+    volume_id: ResourceId
+    storage_pool: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRequest:
+    """A virtual machine as wanted, complete: the driver leaves nothing to choose."""
+
+    instance_id: ResourceId
+    #: What a person calls it, ``<system>-<member>``; shown as the title of the domain.
+    title: str
+    hostname: str
+    vcpu_count: int
+    memory_mib: int
+    root: VolumeRequest
+    disks: tuple[DiskRequest, ...] = ()
+    nics: tuple[NicRequest, ...] = ()
+    user_data: str = ""
+    ssh_keys: tuple[str, ...] = ()
+    #: Marks: carried in the machine's metadata at the back end.
+    system: str = ""
+    department: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedInstance:
+    """A machine of ours as the back end shows it."""
+
+    instance_id: ResourceId
+    state: Observed
+    #: Fence stored with the machine.
+    fence: int
+    vcpu_count: int
+    memory_mib: int
+    volume_ids: tuple[ResourceId, ...] = ()
+    #: When the state began, UTC epoch s, where the back end knows.
+    since_s: float | None = None
+    #: ``shutdown`` | ``crashed`` | ``destroyed`` … of a stopped machine.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedForeign:
+    """A machine we did not make."""
+
+    uuid: str
+    name: str
+    vcpu_count: int
+    memory_mib: int
+    is_running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostObservation:
+    """Everything on a host at one moment."""
+
+    instances: tuple[ObservedInstance, ...]
+    foreign: tuple[ObservedForeign, ...]
+    #: Ids of volumes (root disks by their instance's id) and segments of ours that exist.
+    volume_ids: frozenset[ResourceId]
+    segment_ids: frozenset[ResourceId]
+    observed_at_s: float
+    #: Available GiB by storage pool name.
+    storage_available_gib: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceStats:
+    """Counters since the machine started; absent ones are None."""
+
+    instance_id: ResourceId
+    cpu_time_ns: int | None = None
+    memory_used_mib: int | None = None
+    disk_read_bytes: int | None = None
+    disk_written_bytes: int | None = None
+    network_received_bytes: int | None = None
+    network_sent_bytes: int | None = None
+
+
+class EventKind(StrEnum):
+    """What an event may say. Events only mean "look now"."""
+
+    INSTANCE = "instance"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverEvent:
+    """Something moved at the back end."""
+
+    kind: EventKind
+    instance_id: ResourceId | None
+    state: Observed
+    at_s: float
+
+
+@runtime_checkable
+class ComputeDriver(Protocol):
+    """One host. See the module's text for the rules every verb keeps."""
+
+    def capabilities(self) -> Capability:
+        """Return the powers of this back end on this host."""
+
+    def inspect_host(self) -> HostFacts:
+        """Read what the host is."""
+
+    def observe(self) -> HostObservation:
+        """Read everything on the host."""
+
+    def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
+        """Read one machine; None only when the back end answered that there is none."""
+
+    def ensure_image(self, image: ImageSource, storage_pool: str) -> None:
+        """Have the image in the storage pool, verified by its hash, once for all machines."""
+
+    def ensure_segment(self, request: SegmentRequest, fence: int) -> None:
+        """Have the department network with exactly these address entries."""
+
+    def ensure_segment_absent(self, segment_id: ResourceId, fence: int) -> None:
+        """Have no such network."""
+
+    def ensure_volume(self, request: VolumeRequest, fence: int) -> None:
+        """Have the disk."""
+
+    def ensure_volume_absent(self, volume_id: ResourceId, storage_pool: str, fence: int) -> None:
+        """Have no such disk."""
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        """Have the machine's definition, its seed and its disks attached as asked (cold resize included)."""
+
+    def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
+        """Have it running."""
+
+    def ensure_stopped(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+        """Have it stopped: asked politely for ``graceful_s``, then by force; 0 means at once."""
+
+    def ensure_absent(self, instance_id: ResourceId, storage_pool: str, fence: int) -> None:
+        """Have no machine, no root disk, no seed and no log of that id."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+@runtime_checkable
+class HasConsole(Protocol):
+    """``Capability.CONSOLE_LOG``."""
+
+    def console_log(self, instance_id: ResourceId, max_bytes: int) -> bytes:
+        """Return the end of the serial log."""
+
+
+@runtime_checkable
+class Reboots(Protocol):
+    """Restart a running machine in place."""
+
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+        """Reboot and see it running again."""
+
+
+@runtime_checkable
+class HasStats(Protocol):
+    """``Capability.STATS``."""
+
+    def stats(self) -> Sequence[InstanceStats]:
+        """Return the counters of every running machine of ours in one call."""
+
+
+@runtime_checkable
+class HasEvents(Protocol):
+    """``Capability.EVENTS``."""
+
+    def subscribe(self, listener: Callable[[DriverEvent], None]) -> None:
+        """Call ``listener`` (from any thread) when something moves; lost events are allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverContext:
+    """What a driver factory is given."""
+
+    host_id: str
+    host_name: str
+    #: The host's connection, for example ``qemu:///system``.
+    connection: str
+    clock: Callable[[], float]
+
+
+#: Registered in ``drivers.registry`` by name.
+DriverFactory = Callable[[DriverContext], ComputeDriver]

@@ -1,0 +1,1 @@
+"""Vocabulary (``domain``) and record room (``store``) of the platform."""

@@ -1,0 +1,161 @@
+"""Hosts, the pools and zones they stand in, and where they may go next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
+
+
+class AdminState(StrEnum):
+    """What the operator wants of a host."""
+
+    ENROLLED = "enrolled"
+    ACTIVE = "active"
+    CORDONED = "cordoned"
+    DRAINING = "draining"
+    MAINTENANCE = "maintenance"
+    RETIRED = "retired"
+
+
+class Reachability(StrEnum):
+    """What we last saw of a host. Unknown never means unreachable, and neither means empty."""
+
+    UNKNOWN = "unknown"
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
+
+
+ADMIN_TRANSITIONS: Mapping[AdminState, frozenset[AdminState]] = {
+    AdminState.ENROLLED: frozenset({AdminState.ACTIVE, AdminState.CORDONED, AdminState.MAINTENANCE, AdminState.RETIRED}),
+    AdminState.ACTIVE: frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE}),
+    AdminState.CORDONED: frozenset({AdminState.ACTIVE, AdminState.DRAINING, AdminState.MAINTENANCE, AdminState.RETIRED}),
+    AdminState.DRAINING: frozenset({AdminState.ACTIVE, AdminState.CORDONED, AdminState.MAINTENANCE}),
+    AdminState.MAINTENANCE: frozenset({AdminState.ACTIVE, AdminState.CORDONED, AdminState.RETIRED}),
+    AdminState.RETIRED: frozenset({AdminState.ENROLLED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A network and security policy area (政务外网, 互联网接入区 …)."""
+
+    id: ZoneId
+    code: str
+    name: str
+    #: ``gov-private`` | ``gov-public`` | ``internet-access`` | … (site data).
+    network_class: str
+    #: Highest MLPS (等保) level a system here may have, 1 to 5.
+    mlps_max: int
+    #: Where department networks of this zone are cut from, for example ``10.96.0.0/12``.
+    address_range: str
+    #: Prefix length of one segment.
+    segment_prefix: int = 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Hosts of one driver in one zone."""
+
+    id: PoolId
+    code: str
+    name: str
+    zone_id: ZoneId
+    #: Name in the driver registry: ``libvirt`` | ``simulated`` | …
+    driver: str
+    mlps_max: int
+    #: Overcommit by dimension in thousandths; a dimension not named is 1000.
+    overcommit_permille: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """The truth a driver read from a host."""
+
+    hostname: str
+    #: ``x86_64`` | ``aarch64`` | …
+    arch: str
+    #: ``kvm`` | ``tcg`` | ``simulated``: what really boots a guest there.
+    virtualisation: str
+    cpu_count: int
+    memory_mib: int
+    #: Sockets, cores per socket, threads per core, NUMA nodes.
+    sockets: int = 1
+    cores: int = 1
+    threads: int = 1
+    numa_nodes: int = 1
+    cpu_model: str = ""
+    machine_types: tuple[str, ...] = ()
+    driver_version: str = ""
+    hypervisor_version: str = ""
+    storage: tuple["StorageFacts", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFacts:
+    """One storage pool as the back end reports it."""
+
+    name: str
+    #: Directory (or device) behind it.
+    path: str
+    capacity_gib: int
+    available_gib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A physical server (or a simulated one)."""
+
+    id: HostId
+    name: str
+    pool_id: PoolId
+    #: How the driver reaches it, for example ``qemu:///system``.
+    connection: str
+    admin_state: AdminState
+    reachability: Reachability
+    #: Why it is in this admin state, who said so, until when (epoch s).
+    state_reason: str = ""
+    state_by: str = ""
+    state_until_s: int | None = None
+    facts: HostFacts | None = None
+    #: Failure domains, by level: site, room, rack. The host's own name is the finest.
+    site: str = ""
+    room: str = ""
+    rack: str = ""
+    vendor: str = ""
+    owner: str = ""
+    #: ISO date.
+    warranty_until: str = ""
+    #: Held back from guests, by dimension.
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    #: The operator's own word on capacity, by dimension, where the back end's is not to be believed.
+    capacity_override: Mapping[str, int] = field(default_factory=dict)
+    overcommit_permille: Mapping[str, int] = field(default_factory=dict)
+    #: Last successful observation, epoch s.
+    observed_at_s: int | None = None
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePool:
+    """Where disks of one class live on one host."""
+
+    id: StoragePoolId
+    host_id: HostId
+    #: Name of the pool at the back end.
+    name: str
+    disk_class: str
+    path: str = ""
+    overcommit_permille: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignDomain:
+    """A guest we did not make: shown, counted against capacity, never touched."""
+
+    host_id: HostId
+    uuid: str
+    name: str
+    vcpu_count: int
+    memory_mib: int
+    is_running: bool

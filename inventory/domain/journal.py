@@ -1,0 +1,32 @@
+"""Journal rows: every change of a metered attribute, with the full state after it. Metering derives intervals from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRow:
+    """The state of one resource from ``occurred_at_s`` on."""
+
+    resource_id: ResourceId
+    #: 1, 2, 3 … per resource; (resource, revision) is unique, so replay adds nothing.
+    revision: int
+    #: ``instance`` | ``volume`` | ``segment``.
+    resource_kind: str
+    resource_name: str
+    department_id: DepartmentId
+    project_id: ProjectId
+    system_id: SystemId
+    host_id: HostId | None
+    #: ``allocated`` (claimed, not yet running) | ``running`` | ``stopped`` | ``released``.
+    state: str
+    #: Amount per meter from now on, for example ``{"vcpu": 2, "memory_mib": 4096}``; empty when released.
+    amounts: Mapping[str, int]
+    #: UTC epoch s: the driver's time where it has one, else the observation's.
+    occurred_at_s: int
+    #: UTC epoch s: when the row was written.
+    recorded_at_s: int
+    #: ``controller`` | ``driver`` | ``reconcile``.
+    source: str

@@ -1,0 +1,118 @@
+"""What is asked of the scheduler and what it answers: shared by planner, committer and explanation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
+from inventory.domain.resources import Resources
+from inventory.domain.system import SpreadLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRequest:
+    """One machine to place: what it takes of a host, and of storage by disk class."""
+
+    #: Name of the machine in its system.
+    name: str
+    #: Group (server name of the ticket); members of a group share the spread rule.
+    group: str
+    #: ``vcpu`` and ``memory_mib`` (and accelerators).
+    compute: Resources
+    #: GiB by disk class, root and data disks together, one entry per disk: (class, GiB).
+    disks: tuple[tuple[str, int], ...]
+    arch: str
+    networks: tuple[str, ...] = ()
+    #: Set when the machine must stay (a change of a machine that exists).
+    pinned_host_id: HostId | None = None
+    #: What it already holds on its pinned host: only growth is asked for.
+    held: Resources = field(default_factory=Resources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRule:
+    """Spread rule of one group, and where its existing members already are."""
+
+    group: str
+    spread: SpreadLevel
+    is_hard: bool
+    existing_host_ids: tuple[HostId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementRequest:
+    """A gang: all members are placed, or none."""
+
+    zone_id: ZoneId
+    mlps_level: int
+    members: tuple[MemberRequest, ...]
+    rules: tuple[GroupRule, ...] = ()
+    #: Networks that already live on one host for this system: name -> host.
+    network_hosts: Mapping[str, HostId] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPlacement:
+    """Where one machine goes."""
+
+    name: str
+    host_id: HostId
+    pool_id: PoolId
+    #: Storage pool per disk, in the order of the request.
+    storage_pool_ids: tuple[StoragePoolId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCandidate:
+    """A host in the ranking of an explanation."""
+
+    host: str
+    score: int
+    #: Named parts that add up to ``score``.
+    parts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMiss:
+    """Why one host fell: the filter and its numbers."""
+
+    host: str
+    filter: str
+    #: Numbers of the text, for example ``{"dimension": "memory_mib", "asked": 65536, "free": 49152}``.
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Stored with every placement and every refusal (DESIGN §9): counts per filter, ranking, nearest misses."""
+
+    #: Machine (group member) it speaks of.
+    member: str
+    is_placed: bool
+    hosts_total: int
+    #: (filter, hosts left after it), in the order they ran.
+    left_after: tuple[tuple[str, int], ...]
+    winner: HostCandidate | None = None
+    runners_up: tuple[HostCandidate, ...] = ()
+    misses: tuple[HostMiss, ...] = ()
+    #: The nearest thing that would fit, as codes with numbers (texts in ``controller.texts``).
+    suggestions: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    policy: str = ""
+    state_revision: str = ""
+    #: Every machine it holds for, ``member`` first: equal machines, or machines of shared networks, are explained once.
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """All members have a host."""
+
+    members: tuple[MemberPlacement, ...]
+    explanations: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The gang does not fit; the binding member's explanation comes first."""
+
+    explanations: tuple[Explanation, ...]

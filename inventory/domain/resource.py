@@ -1,0 +1,214 @@
+"""Resources: what the reconciler works on. One row each, with ``desired`` and ``observed`` apart.
+
+Kinds: ``instance`` (a virtual machine with its root disk), ``volume`` (a data disk), ``segment`` (a department network
+on one host).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from inventory.domain.errors import Problem
+from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
+
+
+class ResourceKind(StrEnum):
+    """What a resource is."""
+
+    INSTANCE = "instance"
+    VOLUME = "volume"
+    SEGMENT = "segment"
+
+
+class Desired(StrEnum):
+    """The wish."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    #: Volumes and segments are simply there.
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class Observed(StrEnum):
+    """What the back end last said. ``unknown`` never means absent, off or free."""
+
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PRESENT = "present"
+
+
+class Phase(StrEnum):
+    """Where the resource is between wish and observation; shown to people."""
+
+    PENDING = "pending"
+    WORKING = "working"
+    SETTLED = "settled"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One network card of an instance."""
+
+    #: Name of the network in the ticket.
+    network: str
+    segment_id: ResourceId
+    mac: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedDisk:
+    """A data disk of an instance, by the volume behind it."""
+
+    volume_id: ResourceId
+    name: str
+    #: Position on the bus after root disk and seed: 0 is ``vdc``.
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """A virtual machine as wanted."""
+
+    vcpu_count: int
+    memory_mib: int
+    image_id: str
+    root_disk_gib: int
+    root_disk_class: str
+    #: Storage pool of the root disk.
+    storage_pool_id: str
+    nics: tuple[Nic, ...] = ()
+    disks: tuple[AttachedDisk, ...] = ()
+    user_data: str = ""
+    ssh_keys: tuple[str, ...] = ()
+    #: Group of the ticket it belongs to and its spread rule.
+    group: str = ""
+    size: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "InstanceSpec":
+        """Read the stored form back."""
+        return cls(
+            **{
+                **data,
+                "nics": tuple(Nic(**n) for n in data["nics"]),
+                "disks": tuple(AttachedDisk(**d) for d in data["disks"]),
+                "ssh_keys": tuple(data["ssh_keys"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSpec:
+    """A data disk as wanted."""
+
+    size_gib: int
+    disk_class: str
+    storage_pool_id: str
+    #: The instance it is attached to; a volume of ours always has one in ``allotment/v1``.
+    instance_id: ResourceId
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "VolumeSpec":
+        """Read the stored form back."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSpec:
+    """A department network on one host: its own subnet, gateway first, addresses given by us."""
+
+    network: str
+    zone: str
+    #: CIDR of the subnet, for example ``10.96.0.64/26``.
+    cidr: str
+    gateway: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "SegmentSpec":
+        """Read the stored form back."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A row the reconciler works on; the hold says who may act on it."""
+
+    id: ResourceId
+    kind: ResourceKind
+    name: str
+    department_id: DepartmentId
+    project_id: ProjectId | None
+    #: A segment belongs to a department, not to one system.
+    system_id: SystemId | None
+    host_id: HostId | None
+    desired: Desired
+    observed: Observed
+    phase: Phase
+    spec: InstanceSpec | VolumeSpec | SegmentSpec
+    #: Counts wishes; ``settled_generation`` is the last one reached.
+    generation: int = 1
+    settled_generation: int = 0
+    #: Last ticket that changed the wish.
+    ticket_id: TicketId | None = None
+    #: Name of the step to run next (or being run).
+    step: str = ""
+    attempts: int = 0
+    next_try_s: float = 0.0
+    owner: str = ""
+    hold_until_s: float = 0.0
+    #: Rises with every hold; every later write and every driver verb carries it.
+    fence: int = 0
+    problem: Problem | None = None
+    #: Digest of what was last observed, to tell drift cheaply.
+    observed_at_s: float = 0.0
+    #: Times it was placed again after a failure.
+    placements: int = 1
+    #: Journal revision: counts metered changes.
+    revision: int = 0
+    created_at_s: float = 0.0
+    #: What the back end said beside the state: console path, agent, last stop reason.
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> InstanceSpec:
+        """Return the spec of an instance."""
+        assert isinstance(self.spec, InstanceSpec)
+        return self.spec
+
+    @property
+    def volume(self) -> VolumeSpec:
+        """Return the spec of a volume."""
+        assert isinstance(self.spec, VolumeSpec)
+        return self.spec
+
+    @property
+    def segment(self) -> SegmentSpec:
+        """Return the spec of a segment."""
+        assert isinstance(self.spec, SegmentSpec)
+        return self.spec
+
+
+SPEC_TYPES: Mapping[ResourceKind, type[InstanceSpec] | type[VolumeSpec] | type[SegmentSpec]] = {
+    ResourceKind.INSTANCE: InstanceSpec,
+    ResourceKind.VOLUME: VolumeSpec,
+    ResourceKind.SEGMENT: SegmentSpec,
+}

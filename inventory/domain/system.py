@@ -1,0 +1,135 @@
+"""Systems: what a department runs, as wanted (``SystemSpec``, the normal form of a ticket) and as stored (``System``).
+
+A spec is complete: every default is filled in, every unit resolved, every name checked. Equal specs mean the same thing,
+so their canonical JSON is what revisions and no-ops are decided on.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from inventory.domain.ids import DepartmentId, ProjectId, SystemId
+
+
+class SpreadLevel(StrEnum):
+    """Which failure domain the servers of one group must not share."""
+
+    NONE = "none"
+    HOST = "host"
+    RACK = "rack"
+
+
+class SystemState(StrEnum):
+    """Life of a system."""
+
+    ABSENT = "absent"
+    BUILDING = "building"
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    RELEASING = "releasing"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpec:
+    """A data disk of every server in a group."""
+
+    name: str
+    size_gib: int
+    disk_class: str = "standard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """A group of ``count`` equal servers; member *i* (from 1) is called ``<name>-<i>``, or ``<name>`` if count is 1."""
+
+    name: str
+    count: int
+    vcpu_count: int
+    memory_mib: int
+    #: The catalogue size it was asked as; empty for an exact size.
+    size: str
+    image: str
+    root_disk_gib: int
+    root_disk_class: str = "standard"
+    disks: tuple[DiskSpec, ...] = ()
+    spread: SpreadLevel = SpreadLevel.NONE
+    #: A soft spread is a wish, a hard one a condition.
+    spread_is_hard: bool = True
+    networks: tuple[str, ...] = ("default",)
+    #: ``any`` or an architecture.
+    arch: str = "any"
+    user_data: str = ""
+    ssh_keys: tuple[str, ...] = ()
+
+    def member_names(self) -> tuple[str, ...]:
+        """Return the names of the machines of this group, in order."""
+        return (self.name,) if self.count == 1 else tuple(f"{self.name}-{i}" for i in range(1, self.count + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSpec:
+    """Everything a department wants of one system."""
+
+    name: str
+    title: str
+    #: Codes, as in the directory.
+    department: str
+    project: str
+    zone: str
+    mlps_level: int
+    #: ``production`` | ``test`` | ``development``.
+    environment: str
+    #: Last day of the lease, ISO date; it ends at the end of that day in the platform's time zone.
+    lease_end: str
+    owner: str
+    contact_name: str
+    contact_phone: str = ""
+    contact_email: str = ""
+    servers: tuple[ServerSpec, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the canonical form as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "SystemSpec":
+        """Read the canonical form back."""
+        servers = tuple(
+            ServerSpec(
+                **{
+                    **server,
+                    "disks": tuple(DiskSpec(**disk) for disk in server["disks"]),
+                    "spread": SpreadLevel(server["spread"]),
+                    "networks": tuple(server["networks"]),
+                    "ssh_keys": tuple(server["ssh_keys"]),
+                }
+            )
+            for server in data["servers"]
+        )
+        return cls(**{**data, "servers": servers, "labels": dict(data["labels"])})
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical JSON: equal digests mean the same wishes."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A stored system."""
+
+    id: SystemId
+    name: str
+    department_id: DepartmentId
+    project_id: ProjectId
+    state: SystemState
+    #: Counts accepted specs; a change names the revision it was written against.
+    revision: int
+    spec: SystemSpec
+    #: Epoch s; the end of the lease's last day.
+    lease_end_s: int

@@ -1,0 +1,1 @@
+"""The only SQL for inventory records: rows in, domain values out."""

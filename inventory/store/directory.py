@@ -1,0 +1,146 @@
+"""Departments, projects, zones, pools, sizes and images: small tables, read whole or by code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from inventory.domain.catalogue import Image, ImageState, Size
+from inventory.domain.errors import NotFound
+from inventory.domain.host import Pool, Zone
+from inventory.domain.ids import DepartmentId, ImageId
+from inventory.domain.organisation import Department, Project
+from inventory.domain.scope import Scope, of_departments
+from inventory.store import tables as t
+
+
+def _mapping(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any], *, key: str = "id") -> None:
+    """Insert a row or overwrite it by its key."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = insert(table).values(**values)
+    changes = {name: statement.excluded[name] for name in values if name != key}
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changes))
+
+
+def departments(connection: Connection) -> list[Department]:
+    """Return every department, by code."""
+    rows = connection.execute(select(t.departments).order_by(t.departments.c.code))
+    return [Department(**_mapping(r)) for r in rows]
+
+
+def projects(connection: Connection) -> list[Project]:
+    """Return every project, by code."""
+    return [Project(**_mapping(r)) for r in connection.execute(select(t.projects).order_by(t.projects.c.code))]
+
+
+def zones(connection: Connection) -> list[Zone]:
+    """Return every zone, by code."""
+    return [Zone(**_mapping(r)) for r in connection.execute(select(t.zones).order_by(t.zones.c.code))]
+
+
+def pools(connection: Connection) -> list[Pool]:
+    """Return every pool, by code."""
+    return [Pool(**_mapping(r)) for r in connection.execute(select(t.pools).order_by(t.pools.c.code))]
+
+
+def sizes(connection: Connection) -> list[Size]:
+    """Return every size, smallest first."""
+    rows = connection.execute(select(t.sizes).order_by(t.sizes.c.vcpu_count, t.sizes.c.memory_mib, t.sizes.c.name))
+    return [Size(**_mapping(r)) for r in rows]
+
+
+def images(connection: Connection) -> list[Image]:
+    """Return every image, by name."""
+    return [_image(r) for r in connection.execute(select(t.images).order_by(t.images.c.name))]
+
+
+def image(connection: Connection, image_id: ImageId | str) -> Image:
+    """Return one image.
+
+    Raises:
+        NotFound: ``image.not_found``.
+    """
+    row = connection.execute(select(t.images).where(t.images.c.id == image_id)).one_or_none()
+    if row is None:
+        raise NotFound("image.not_found", image=image_id)
+    return _image(row)
+
+
+def _image(row: Row[Any]) -> Image:
+    values = _mapping(row)
+    return Image(**{**values, "state": ImageState(values["state"])})
+
+
+def department_by_code(connection: Connection, code: str) -> Department:
+    """Return one department by code or name.
+
+    Raises:
+        NotFound: ``department.not_found``.
+    """
+    column = t.departments.c
+    row = connection.execute(select(t.departments).where((column.code == code) | (column.name == code))).first()
+    if row is None:
+        raise NotFound("department.not_found", department=code)
+    return Department(**_mapping(row))
+
+
+def subtree(connection: Connection, root: DepartmentId) -> Scope:
+    """Return the scope of a department and everything below it."""
+    children: dict[str | None, list[str]] = {}
+    for row in connection.execute(select(t.departments.c.id, t.departments.c.parent_id)):
+        children.setdefault(row.parent_id, []).append(row.id)
+    found: list[str] = []
+    todo: list[str] = [root]
+    while todo:
+        here = todo.pop()
+        found.append(here)
+        todo.extend(children.get(here, ()))
+    return of_departments(*(DepartmentId(d) for d in found))
+
+
+def ancestors(departments_: Sequence[Department], department_id: DepartmentId) -> list[Department]:
+    """Return a department and its ancestors, nearest first."""
+    by_id = {d.id: d for d in departments_}
+    chain: list[Department] = []
+    here: DepartmentId | None = department_id
+    while here is not None:
+        chain.append(by_id[here])
+        here = by_id[here].parent_id
+    return chain
+
+
+def save_department(connection: Connection, department: Department) -> None:
+    """Write a department."""
+    upsert(connection, t.departments, asdict(department))
+
+
+def save_project(connection: Connection, project: Project) -> None:
+    """Write a project."""
+    upsert(connection, t.projects, asdict(project))
+
+
+def save_zone(connection: Connection, zone: Zone) -> None:
+    """Write a zone."""
+    upsert(connection, t.zones, asdict(zone))
+
+
+def save_pool(connection: Connection, pool: Pool) -> None:
+    """Write a pool."""
+    upsert(connection, t.pools, {**asdict(pool), "overcommit_permille": dict(pool.overcommit_permille)})
+
+
+def save_size(connection: Connection, size: Size) -> None:
+    """Write a size."""
+    upsert(connection, t.sizes, asdict(size))
+
+
+def save_image(connection: Connection, image_: Image) -> None:
+    """Write an image."""
+    upsert(connection, t.images, {**asdict(image_), "state": image_.state.value})

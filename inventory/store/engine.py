@@ -1,0 +1,189 @@
+"""Engines for SQLite and PostgreSQL, and the unit of work: the only place that begins and commits transactions.
+
+SQLite (one controller process): journal mode by the library's version, ``synchronous=FULL``, ``BEGIN IMMEDIATE`` for
+writers, foreign keys, one writer at a time inside the process. PostgreSQL: READ COMMITTED with guarded updates.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from inventory.domain.errors import AllotError, Unavailable
+
+T = TypeVar("T")
+
+#: Fixed for the WAL-reset race (sqlite.org/wal.html §11): anything older keeps a rollback journal.
+_WAL_SAFE_FROM = (3, 51, 3)
+_WAL_SAFE_BACKPORTS = ((3, 50, 7), (3, 44, 6))
+_BUSY_TIMEOUT_MS = 10_000
+_WRITE_TRIES = 6
+#: SQLSTATEs after which the same whole unit may be run again: serialisation failure, deadlock.
+_RETRY_STATES = {"40001", "40P01"}
+
+
+def safe_journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
+    """Return ``WAL`` where this SQLite has the WAL-reset race fixed, else ``TRUNCATE``."""
+    backport = any(version[:2] == good[:2] and version >= good for good in _WAL_SAFE_BACKPORTS)
+    return "WAL" if version >= _WAL_SAFE_FROM or backport else "TRUNCATE"
+
+
+@dataclass(slots=True)
+class Database:
+    """A state database; ``write`` and ``read`` are the only ways to a connection."""
+
+    engine: Engine
+    is_sqlite: bool
+    _writer: threading.RLock = field(default_factory=threading.RLock)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that commits at the end of the block, or leaves nothing.
+
+        Raises:
+            Unavailable: ``state.*``, when the database cannot be used now.
+        """
+        if self.is_sqlite:
+            with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
+                yield connection
+        else:
+            with self._transaction(None) as connection:
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection for reading; whatever is written in it is rolled back.
+
+        Raises:
+            Unavailable: as ``write``.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN")
+                yield connection
+                connection.rollback()
+        except DBAPIError as error:
+            raise translate(error) from error
+
+    def run(self, unit: Callable[[Connection], T]) -> T:
+        """Run ``unit`` in a write transaction, again (bounded) when the database asks for it.
+
+        ``unit`` must do nothing but database work.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(_WRITE_TRIES),
+            wait=wait_random_exponential(multiplier=0.01, max=0.5),
+            retry=retry_if_exception(_wants_retry),
+            reraise=True,
+        )
+        result: T = retrying(self._once, unit)
+        return result
+
+    def _once(self, unit: Callable[[Connection], T]) -> T:
+        with self.write() as connection:
+            return unit(connection)
+
+    @contextmanager
+    def _transaction(self, begin: str | None) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                if begin:
+                    connection.exec_driver_sql(begin)
+                try:
+                    yield connection
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+        except DBAPIError as error:
+            raise translate(error) from error
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _wants_retry(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(error, AllotError) and isinstance(cause, DBAPIError) and _sqlstate(cause) in _RETRY_STATES
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def translate(error: DBAPIError) -> Exception:
+    """Return the error a user may see for a database failure, or ``error`` itself where it is a bug of ours."""
+    original = error.orig
+    if isinstance(original, sqlite3.Error):
+        primary = getattr(original, "sqlite_errorcode", 0) & 0xFF
+        codes = {
+            sqlite3.SQLITE_BUSY: "state.busy",
+            sqlite3.SQLITE_LOCKED: "state.busy",
+            sqlite3.SQLITE_FULL: "state.disk_full",
+            sqlite3.SQLITE_IOERR: "state.disk_error",
+            sqlite3.SQLITE_READONLY: "state.read_only",
+            sqlite3.SQLITE_CANTOPEN: "state.unreachable",
+            sqlite3.SQLITE_CORRUPT: "state.corrupt",
+            sqlite3.SQLITE_NOTADB: "state.corrupt",
+        }
+        code = codes.get(primary)
+    else:
+        state = _sqlstate(error)
+        lost = error.connection_invalidated or state[:2] in {"08", "57"} or (not state and _is_operational(error))
+        code = "state.disk_full" if state == "53100" else "state.unreachable" if lost else None
+        code = "state.busy" if state in _RETRY_STATES | {"55P03"} else code
+    return Unavailable(code, internal=str(original)) if code else error
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    return type(error.orig).__name__ == "OperationalError"
+
+
+def open_database(url: str, *, pool_size: int = 8) -> Database:
+    """Open a state database by URL (``sqlite:////path`` or ``postgresql://…``); makes no connection yet."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(str(parsed), in_memory=parsed.database in (None, "", ":memory:"), pool_size=pool_size)
+    options = "-c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000"
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={"options": options, "connect_timeout": 5, "keepalives_idle": 15, "tcp_user_timeout": 15000},
+    )
+    return Database(engine, is_sqlite=False)
+
+
+def _open_sqlite(url: str, *, in_memory: bool, pool_size: int) -> Database:
+    if in_memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False})
+    mode = "MEMORY" if in_memory else safe_journal_mode()
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # We own the transaction: the driver must not begin one behind our back.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            f"journal_mode={mode}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-32000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return Database(engine, is_sqlite=True)

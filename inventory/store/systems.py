@@ -1,0 +1,120 @@
+"""Systems of departments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from inventory.domain.errors import Conflict, NotFound
+from inventory.domain.ids import DepartmentId, SystemId
+from inventory.domain.resource import Phase
+from inventory.domain.scope import Scope
+from inventory.domain.system import System, SystemSpec, SystemState
+from inventory.store import tables as t
+
+_S = t.systems.c
+
+
+def _system(row: Row[Any]) -> System:
+    return System(
+        id=row.id,
+        name=row.name,
+        department_id=row.department_id,
+        project_id=row.project_id,
+        state=SystemState(row.state),
+        revision=row.revision,
+        spec=SystemSpec.from_json(row.spec),
+        lease_end_s=row.lease_end_s,
+    )
+
+
+def get(connection: Connection, id_or_name: str, scope: Scope) -> System:
+    """Return one system inside the scope, by id, or a living one by name.
+
+    Raises:
+        NotFound: ``system.not_found``, for what is outside the scope too.
+        Conflict: ``system.name_ambiguous``: several departments in the scope have one of that name.
+    """
+    by_name = (_S.name == id_or_name) & (_S.state != SystemState.RELEASED.value)
+    statement = select(t.systems).where((_S.id == id_or_name) | by_name)
+    if scope.department_ids is not None:
+        statement = statement.where(_S.department_id.in_(sorted(scope.department_ids)))
+    rows = connection.execute(statement.limit(2)).all()
+    if not rows:
+        raise NotFound("system.not_found", system=id_or_name)
+    if len(rows) > 1:
+        raise Conflict("system.name_ambiguous", system=id_or_name)
+    return _system(rows[0])
+
+
+def find(connection: Connection, department_id: DepartmentId, name: str) -> System | None:
+    """Return the living system of this name in a department."""
+    statement = select(t.systems).where(
+        _S.department_id == department_id, _S.name == name, _S.state != SystemState.RELEASED.value
+    )
+    row = connection.execute(statement).one_or_none()
+    return _system(row) if row else None
+
+
+def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", with_released: bool = False) -> list[System]:
+    """Return up to ``limit`` systems with an id greater than ``after``."""
+    statement = select(t.systems).where(_S.id > after).order_by(_S.id).limit(limit)
+    if scope.department_ids is not None:
+        statement = statement.where(_S.department_id.in_(sorted(scope.department_ids)))
+    if not with_released:
+        statement = statement.where(_S.state != SystemState.RELEASED.value)
+    return [_system(r) for r in connection.execute(statement)]
+
+
+def insert(connection: Connection, system: System, *, created_at_s: float) -> None:
+    """Add a system; a second living one of that name in the department is refused by the database."""
+    connection.execute(t.systems.insert().values(**_values(system), id=system.id, created_at_s=created_at_s))
+
+
+def replace(connection: Connection, system: System, *, base_revision: int) -> None:
+    """Write a new revision over ``base_revision``.
+
+    Raises:
+        Conflict: ``system.changed_meanwhile``.
+    """
+    statement = update(t.systems).where(_S.id == system.id, _S.revision == base_revision).values(**_values(system))
+    if connection.execute(statement).rowcount != 1:
+        raise Conflict("system.changed_meanwhile", system=system.name)
+
+
+def _values(system: System) -> Mapping[str, Any]:
+    return {
+        "name": system.name,
+        "department_id": system.department_id,
+        "project_id": system.project_id,
+        "state": system.state.value,
+        "revision": system.revision,
+        "spec": system.spec.to_json(),
+        "spec_digest": system.spec.digest(),
+        "lease_end_s": system.lease_end_s,
+    }
+
+
+def refresh_state(connection: Connection, system_id: SystemId) -> SystemState:
+    """Derive a system's state from its resources and write it; returns the state now."""
+    row = connection.execute(select(_S.state).where(_S.id == system_id)).one()
+    state = SystemState(row.state)
+    counts: dict[str, int] = dict(
+        connection.execute(
+            select(t.resources.c.phase, func.count()).where(t.resources.c.system_id == system_id).group_by(t.resources.c.phase)
+        )
+        .tuples()
+        .all()
+    )
+    living = sum(n for phase, n in counts.items() if phase != Phase.GONE.value)
+    if state in (SystemState.RELEASING, SystemState.RELEASED):
+        now = SystemState.RELEASED if living == 0 else SystemState.RELEASING
+    elif counts.get(Phase.FAILED.value):
+        now = SystemState.DEGRADED
+    elif counts.get(Phase.PENDING.value) or counts.get(Phase.WORKING.value):
+        now = SystemState.BUILDING
+    else:
+        now = SystemState.ACTIVE
+    if now is not state:
+        connection.execute(update(t.systems).where(_S.id == system_id).values(state=now.value))
+    return now

@@ -1,0 +1,1 @@
+"""Usage and its price: a pure function of the journal."""
