@@ -34,13 +34,16 @@ class Level:
     dimension: str
     mode: Mode
     #: Only with ``Mode.LIMIT``.
-    limit: int | None
+    limit_amount: int | None
     used: int
+    #: Code and name of the scope, where it is read to be shown.
+    scope: str = ""
+    scope_name: str = ""
 
     @property
     def room(self) -> int | None:
         """Return how much more fits here; ``None`` where this scope sets no bound. Never below zero."""
-        return None if self.limit is None else max(0, self.limit - self.used)
+        return None if self.limit_amount is None else max(0, self.limit_amount - self.used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -69,12 +72,14 @@ def overruns(levels: Iterable[Level], amounts: Mapping[str, int]) -> tuple[Overr
                 scope_id=level.scope_id,
                 dimension=level.dimension,
                 scope_kind=level.scope_kind,
-                limit=level.limit,
+                limit=level.limit_amount,
                 used=level.used,
                 asked=asked[level.dimension],
             )
             for level in levels
-            if level.limit is not None and level.dimension in asked and level.used + asked[level.dimension] > level.limit
+            if level.limit_amount is not None
+            and level.dimension in asked
+            and level.used + asked[level.dimension] > level.limit_amount
         )
     )
 

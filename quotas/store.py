@@ -63,9 +63,8 @@ def hold(connection: Connection, departments: Sequence[Department], project: Pro
     over = overruns(found, asked)
     if over:
         raise _exceeded(connection, over)
-    if not _add(connection, scopes, asked):
-        # The rows are ours since they were read: only a row changed by hand in this very transaction comes here.
-        raise _exceeded(connection, overruns(levels(connection, [s for _, s in scopes]), asked))
+    held = _add(connection, scopes, asked)
+    assert held, "a locked quota row changed between check and write"
 
 
 def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str, int]) -> None:
@@ -93,18 +92,15 @@ def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str,
     )
 
 
-def levels(connection: Connection, scope_ids: Sequence[str] | None = None) -> list[Level]:
-    """Return limits and use of some scopes (all, if not named), by scope and dimension."""
+def levels(connection: Connection, project: Project | None = None) -> list[Level]:
+    """Return limits and use, by scope and dimension: all of them, or what counts for one project on the way up."""
     statement = select(quotas).order_by(quotas.c.scope_id, quotas.c.dimension)
-    if scope_ids is not None:
-        statement = statement.where(quotas.c.scope_id.in_(list(scope_ids)))
-    return [_level(r) for r in connection.execute(statement)]
-
-
-def levels_above(connection: Connection, departments: Sequence[Department], project: Project) -> list[Level]:
-    """Return what counts for a project: its own levels and those of every department above it."""
-    chain = directory.ancestors(departments, project.department_id)
-    return levels(connection, [project.id, *(d.id for d in chain)])
+    if project is not None:
+        chain = _stored_chain(connection, project.id)
+        statement = statement.where(quotas.c.scope_id.in_([s for _, s in _scopes(project.id, chain)]))
+    rows = connection.execute(statement).all()
+    named = _names(connection, {r.scope_id for r in rows})
+    return [_level(r, *named[r.scope_id]) for r in rows]
 
 
 def ensure_rows(connection: Connection, scopes: Iterable[tuple[ScopeKind, str]]) -> None:
@@ -138,7 +134,8 @@ def set_limit(
         .values(mode=mode.value, limit_amount=limit)
         .returning(quotas)
     )
-    return _level(connection.execute(statement).one())
+    row = connection.execute(statement).one()
+    return _level(row, *_names(connection, [scope_id])[scope_id])
 
 
 def recount(connection: Connection) -> list[Drift]:
@@ -239,24 +236,29 @@ def _add(connection: Connection, scopes: Scopes, amounts: Mapping[str, int]) -> 
     return done.rowcount == len(scopes) * len(amounts)
 
 
-def _level(row: Row[Any]) -> Level:
+def _level(row: Row[Any], scope: str = "", scope_name: str = "") -> Level:
     return Level(
         scope_id=row.scope_id,
         scope_kind=ScopeKind(row.scope_kind),
         dimension=row.dimension,
         mode=Mode(row.mode),
-        limit=row.limit_amount,
+        limit_amount=row.limit_amount,
         used=row.used,
+        scope=scope,
+        scope_name=scope_name,
     )
+
+
+def _names(connection: Connection, scope_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return code and name of departments and projects by id."""
+    ids = sorted(scope_ids)
+    parts = [select(x.c.id, x.c.code, x.c.name).where(x.c.id.in_(ids)) for x in (t.departments, t.projects)]
+    return {r.id: (r.code, r.name) for r in connection.execute(union_all(*parts))}
 
 
 def _exceeded(connection: Connection, over: Sequence[Overrun]) -> QuotaExceeded:
     """Return the refusal, with the scopes by the code and name that people know."""
-    ids = sorted({o.scope_id for o in over})
-    named: dict[str, tuple[str, str]] = {}
-    for table in (t.departments, t.projects):
-        rows = connection.execute(select(table.c.id, table.c.code, table.c.name).where(table.c.id.in_(ids)))
-        named |= {r.id: (r.code, r.name) for r in rows}
+    named = _names(connection, {o.scope_id for o in over})
     listed = []
     for overrun in over:
         code, name = named[overrun.scope_id]

@@ -5,6 +5,7 @@ Below the API nobody knows HTTP. Both languages always travel; ``detail`` is the
 
 import json
 import secrets
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -246,7 +247,9 @@ def _of_http(error: HTTPException) -> AllotError:
 def incident(request: Request, error: Exception) -> Response:
     """Return the answer to a bug of ours: a number to quote, and the whole story in the log only."""
     number = f"inc_{secrets.token_hex(6)}"
-    _LOG.error("request failed", incident=number, method=request.method, path=request.url.path, exc_info=error)
+    # Formatted here: a pretty renderer would print local variables, and with them the caller's token.
+    story = "".join(traceback.format_exception(error))
+    _LOG.error("request failed", incident=number, method=request.method, path=request.url.path, traceback=story)
     language = language_of(request)
     texts = both("internal.error", {"incident": number})
     mine = "en" if language == "en" else "zh"

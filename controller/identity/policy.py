@@ -31,11 +31,9 @@ class Rule:
     """Who may call one route."""
 
     roles: frozenset[Role]
-    #: Name of the write in the audit chain; empty for a route that changes nothing.
+    #: Name of the write in the audit chain; empty for a route that changes nothing. What was done is sealed by the
+    #: workflow in the transaction of the change; what was refused is sealed at the door.
     action: str = ""
-    #: The workflow itself seals its success, in the transaction of the change; otherwise the door does it afterwards.
-    #: Refusals are always sealed at the door.
-    is_sealed_by_workflow: bool = True
     #: Needs no token at all (health, the description of the API).
     is_public: bool = False
     #: May be read without a token from the machine itself (scrapes).
@@ -46,8 +44,8 @@ def _read(roles: frozenset[Role]) -> Rule:
     return Rule(roles)
 
 
-def _write(roles: frozenset[Role], action: str, *, sealed_at_door: bool = False) -> Rule:
-    return Rule(roles, action, is_sealed_by_workflow=not sealed_at_door)
+def _write(roles: frozenset[Role], action: str) -> Rule:
+    return Rule(roles, action)
 
 
 _PUBLIC = Rule(EVERYONE, is_public=True)
@@ -94,8 +92,8 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/images": _write(OPERATORS, "image.import"),
     "GET /v1/departments": _read(EVERYONE),
     "GET /v1/projects": _read(EVERYONE),
-    "POST /v1/site/plan": _read(OPERATORS),
-    "POST /v1/site/import": _write(OPERATORS, "site.import"),
+    # WAIT "POST /v1/site/plan": _read(OPERATORS),
+    # WAIT "POST /v1/site/import": _write(OPERATORS, "site.import"),
     # Limits and money.
     "GET /v1/quotas": _read(EVERYONE),
     "PUT /v1/quotas/{scope}/{dimension}": _write(OPERATORS, "quota.set"),

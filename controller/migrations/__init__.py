@@ -1,1 +1,1 @@
-"""migrations."""
+"""The one Alembic history of all rooms."""

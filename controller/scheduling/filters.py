@@ -118,17 +118,23 @@ _BASE_COUNT = 4
 def survey(need: Need, scratch: Scratch) -> Trail:
     """Run all filters; return the hosts left after each."""
     if need.is_staying:
-        # Nothing is asked for: a machine may be renamed or shrunk on a host that takes no new ones.
-        # Only the storage pools its disks lie in must still be there.
-        hosts = _only(need.pins, scratch, list(range(scratch.snapshot.host_count)))
-        stored = storage(need, scratch, hosts)
-        return [(name, stored if name in ("storage", "spread") else hosts) for name, _ in FILTERS]
+        return _survey_staying(need, scratch)
     trail = list(_base(need, scratch))
     hosts = trail[-1][1]
     for name, keep in FILTERS[_BASE_COUNT:]:
         hosts = keep(need, scratch, hosts) if hosts else hosts
         trail.append((name, hosts))
     return trail
+
+
+def _survey_staying(need: Need, scratch: Scratch) -> Trail:
+    """A machine that asks for nothing may stay on a host that takes no new ones; only its storage pools must still be there."""
+    everywhere = list(range(scratch.snapshot.host_count))
+    here = _only(need.pins, scratch, everywhere)
+    stored = storage(need, scratch, here)
+    names = [name for name, _ in FILTERS]
+    left = [everywhere] * _BASE_COUNT + [here] * (len(names) - _BASE_COUNT - 2) + [stored] * 2
+    return list(zip(names, left, strict=True))
 
 
 def _base(need: Need, scratch: Scratch) -> Trail:

@@ -5,7 +5,7 @@ depth-first search that tries other hosts for earlier machines; on small gangs i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush, heapreplace, nsmallest
 
 from controller.scheduling.filters import Trail, survey
@@ -13,7 +13,7 @@ from controller.scheduling.policy import Policy
 from controller.scheduling.scratch import Scratch
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Need, Unit, check_request, units_of
-from controller.scheduling.weighers import scores
+from controller.scheduling.weighers import View, scores, soft_spread
 from inventory.domain.placement import PlacementRequest
 
 RESTARTS_MAX = 3
@@ -48,12 +48,16 @@ class Ranking:
     """The hosts that fit one need, best first; stays exact while units of that need are placed."""
 
     def __init__(self, need: Need, scratch: Scratch, policy: Policy) -> None:
-        self._need, self._scratch, self._policy = need, scratch, policy
+        self._need, self._scratch = need, scratch
         self._count = scratch.snapshot.host_count
         self.trail = survey(need, scratch)
         hosts = self.trail[-1][1]
+        # What a soft rule takes off changes with every machine placed nearby; the rest only with one placed on the host.
+        self._soft_weight = policy.weights.get("soft_spread", 0) if need.soft else 0
+        self._steady = replace(policy, weights={**policy.weights, "soft_spread": 0}) if self._soft_weight else policy
+        self._steady_score = dict(zip(hosts, scores(need, scratch, self._steady, hosts), strict=True))
         # One integer orders by score, highest first, then by host, lowest first.
-        self._heap = [host - score * self._count for host, score in zip(hosts, scores(need, scratch, policy, hosts), strict=True)]
+        self._heap = [self._key(host) for host in hosts]
         heapify(self._heap)
 
     def top(self, count: int) -> list[int]:
@@ -69,7 +73,7 @@ class Ranking:
                 heappop(self._heap)
                 continue
             # A soft rule only ever lowers the score of hosts near a machine placed since: look again at the top.
-            now = self._key(host) if self._need.soft else key
+            now = self._key(host) if self._soft_weight else key
             if now == key:
                 return heappop(self._heap) % self._count
             heapreplace(self._heap, now)
@@ -78,10 +82,15 @@ class Ranking:
     def put_back(self, host: int) -> None:
         """Rank a host again after a unit was placed on it, if it has room for another."""
         if self._scratch.keeps_apart(self._need, host) and self._scratch.has_room(self._need, host):
+            self._steady_score[host] = scores(self._need, self._scratch, self._steady, [host])[0]
             heappush(self._heap, self._key(host))
 
     def _key(self, host: int) -> int:
-        return host - scores(self._need, self._scratch, self._policy, [host])[0] * self._count
+        score = self._steady_score[host]
+        if self._soft_weight:
+            off = soft_spread(View(self._need, self._scratch, [host]), self._soft_weight)
+            score += off[0] if off else 0
+        return host - score * self._count
 
 
 def fits(request: PlacementRequest, snapshot: Snapshot, policy: Policy) -> bool:

@@ -144,9 +144,7 @@ def _smaller(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Sug
         yield from filter(is_true, _shape(request, attempt))
 
 
-def _largest_size(
-    member: MemberRequest, dimension: str, room: int, is_true: Callable[[Suggestion], bool]
-) -> Suggestion | None:
+def _largest_size(member: MemberRequest, dimension: str, room: int, is_true: Callable[[Suggestion], bool]) -> Suggestion | None:
     """Return the largest size that fits: what is free on the best host, or for many machines the best of a few steps."""
     asked = member.compute[dimension]
 

@@ -29,7 +29,7 @@ class Need:
     ask: tuple[tuple[str, int], ...]
     #: (class, GiB still to find) per disk, in the order of members and their disks.
     disks: tuple[tuple[str, int], ...]
-    #: Architectures asked for; more than one fits nowhere.
+    #: Architectures asked for by new machines; more than one fits nowhere.
     archs: tuple[str, ...]
     #: Hosts that machines of the unit are pinned to; more than one fits nowhere.
     pins: tuple[HostId, ...]
@@ -144,7 +144,7 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         mlps_level=request.mlps_level,
         ask=ask,
         disks=disks,
-        archs=tuple(sorted({m.arch for m in members} - set(ANY_ARCH))),
+        archs=tuple(sorted({m.arch for m in members if not is_existing(m)} - set(ANY_ARCH))),
         pins=tuple(sorted({m.pinned_host_id for m in members if m.pinned_host_id is not None})),
         reach=tuple(sorted({request.network_hosts[n] for m in members for n in m.networks if n in request.network_hosts})),
         hard=tuple((g, rules[g].spread) for g in sorted(counts) if rules[g].is_hard),

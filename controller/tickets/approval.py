@@ -15,9 +15,7 @@ class ApprovalPolicy:
     #: Tickets that make more machines than this; None: no such rule.
     machines_over: int | None = None
 
-    def stages(
-        self, *, impact: str, is_production: bool, month_price_micro_yuan: int, machine_count: int
-    ) -> tuple[str, ...]:
+    def stages(self, *, impact: str, is_production: bool, month_price_micro_yuan: int, machine_count: int) -> tuple[str, ...]:
         """Return the stages a ticket must pass, in order."""
         price, machines = self.month_price_over_micro_yuan, self.machines_over
         asked = (

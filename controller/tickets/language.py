@@ -13,7 +13,7 @@ from controller.tickets.schema import OUT_OF_PLACE, REQUIRED, TICKET, field_at
 from controller.tickets.secrets import find_secrets, is_ssh_public_key, user_data_problem
 from controller.tickets.units import LeaseEnd, latest_lease_end, lease_end
 from inventory.domain.errors import Problem, Where
-from inventory.importers.document import Document, Node, excerpt, read_document, refuse
+from inventory.importers.document import Document, excerpt, read_document, refuse
 from inventory.importers.shapes import Reading, both_spellings
 
 #: A ticket for more machines than this is surely a slip.
@@ -115,7 +115,7 @@ def parse_ticket(data: bytes, *, today: date) -> TicketDocument:
     reading.places[""] = document.root.where
     reading.problems += find_secrets(document.root)
     values = TICKET.read(document.root, "", reading) or {}
-    _check_action(values, document.root, reading)
+    _check_action(values, reading)
     lease = _read_lease(values, today, reading)
     _check_servers(_get(values, "resources.servers") or [], _get(values, "metadata.action"), reading)
     if reading.problems:
@@ -138,13 +138,13 @@ def _without_echoes(problems: Sequence[Problem]) -> list[Problem]:
     return [p for p in problems if p.code != "ticket.unknown_field" or p.where not in refused]
 
 
-def _check_action(values: Mapping[str, Any], root: Node, reading: Reading) -> None:
+def _check_action(values: Mapping[str, Any], reading: Reading) -> None:
     action = _get(values, "metadata.action")
     if action is None:
         return
     for path in REQUIRED[action]:
-        if path not in reading.places:
-            _missing(path, root, reading)
+        if path not in reading.places and not _is_unreadable(path.rpartition(".")[0], values, reading):
+            _missing(path, reading)
     for path in OUT_OF_PLACE[action]:
         if path in reading.places:
             reading.fail("ticket.field_out_of_place", reading.places[path], field=path, action=action)
@@ -152,11 +152,19 @@ def _check_action(values: Mapping[str, Any], root: Node, reading: Reading) -> No
         reading.fail("document.empty_list", reading.places["resources.servers"], field="resources.servers")
 
 
-def _missing(path: str, root: Node, reading: Reading) -> None:
-    parent = path.rpartition(".")[0]
-    near = reading.places.get(parent, root.where)
-    place = Where(near.line, near.column, f"{near.pointer}/{path.removeprefix(parent).lstrip('.')}")
+def _is_unreadable(path: str, values: Mapping[str, Any], reading: Reading) -> bool:
+    """Tell whether ``path`` was written but could not be read: what is missing in it has been said in another way."""
+    return path in reading.places and path != "" and not isinstance(_get(values, path), Mapping)
+
+
+def _missing(path: str, reading: Reading) -> None:
+    around = path
+    while around not in reading.places:
+        around = around.rpartition(".")[0]
+    near = reading.places[around]
+    rest = path.removeprefix(around).lstrip(".").replace(".", "/")
     spellings = field_at(path).spellings()
+    place = Where(near.line, near.column, f"{near.pointer}/{rest}")
     reading.fail("document.missing_field", place, field=path, spelling=both_spellings(spellings[0], spellings[-1]))
 
 

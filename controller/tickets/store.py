@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 from controller.tickets import tables as t
 from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState
 from inventory.domain.errors import Conflict, NotFound, Problem
-from inventory.domain.ids import ResourceId, SystemId, TicketId
-from inventory.domain.resource import Phase
+from inventory.domain.ids import DepartmentId, SystemId, TicketId
+from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
 from inventory.store.tables import resources as resource_table
 
@@ -191,22 +191,54 @@ def approvals(connection: Connection, subject_id: str) -> list[Approval]:
 
 
 def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write explanations: id, ticket_id, resource_id, kind, at_s, body."""
+    """Write explanations: id, ticket_id, system_id, kind, at_s, body."""
     if rows:
         connection.execute(t.explanations.insert(), [dict(r) for r in rows])
 
 
-def explanations(
-    connection: Connection, scope: Scope, *, ticket_id: str = "", resource_id: ResourceId | str = ""
-) -> list[dict[str, Any]]:
-    """Return the stored explanations of a ticket or a resource inside the scope, oldest first."""
+def explanations(connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "") -> list[dict[str, Any]]:
+    """Return the stored explanations of a ticket or a system inside the scope, oldest first."""
     x = t.explanations.c
     statement = select(t.explanations).join(t.tickets, _T.id == x.ticket_id).order_by(x.at_s, x.id)
     if ticket_id:
         statement = statement.where(x.ticket_id == ticket_id)
-    if resource_id:
-        statement = statement.where(x.resource_id == resource_id)
+    if system_id:
+        statement = statement.where(x.system_id == system_id)
     return [dict(r._mapping) for r in connection.execute(_scoped(statement, scope))]
+
+
+def explanation_of(connection: Connection, scope: Scope, resource: Resource) -> dict[str, Any]:
+    """Return the newest explanation that speaks of a machine.
+
+    Raises:
+        NotFound: ``explanation.not_found``.
+    """
+    rows = explanations(connection, scope, system_id=resource.system_id or "none")
+    for row in reversed(rows):
+        if resource.name in (row["body"].get("members") or [row["body"]["member"]]):
+            return row
+    raise NotFound("explanation.not_found", resource=resource.id)
+
+
+def latest_like(
+    connection: Connection, department_id: DepartmentId, system_name: str, sha256: str, spec_digest: str
+) -> Ticket | None:
+    """Return the newest ticket of a system with these bytes, or with this wish, that was not turned down."""
+    same = (_T.sha256 == sha256) | ((_T.spec_digest == spec_digest) & (_T.spec_digest != ""))
+    turned_down = (TicketState.REFUSED.value, TicketState.CANCELLED.value)
+    statement = (
+        select(*_COLUMNS)
+        .where(_T.department_id == department_id, _T.system_name == system_name, same, _T.state.not_in(turned_down))
+        .order_by(_T.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(statement).first()
+    return _ticket(row) if row else None
+
+
+def set_system(connection: Connection, ticket_id: TicketId, system_id: SystemId) -> None:
+    """Note which system a ticket made or changed."""
+    connection.execute(update(t.tickets).where(_T.id == ticket_id).values(system_id=system_id))
 
 
 def count_by_state(connection: Connection) -> list[tuple[str, int, float]]:

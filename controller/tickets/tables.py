@@ -69,7 +69,7 @@ explanations = Table(
     METADATA,
     Column("id", Text, primary_key=True),
     Column("ticket_id", Text, ForeignKey("tickets.id"), nullable=False, index=True),
-    Column("resource_id", Text, index=True),
+    Column("system_id", Text, index=True),
     #: ``placement`` | ``refusal``.
     Column("kind", Text, nullable=False),
     Column("at_s", Seconds, nullable=False),

@@ -1,4 +1,4 @@
-"""What a wanted spec means for the resources that exist: pure, by member name. Called by quote (to plan) and commit (to write)."""
+"""What a wanted spec means for the resources that exist: pure, by member name. For quote (to plan) and commit (to write)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Deltas:
 
 def disk_name(member: str, disk: str) -> str:
     """Return the name of a data disk in its system."""
-    return f"{member}.{disk}"
+    return f"{member}/{disk}"
 
 
 def deltas(existing: Sequence[Resource], wanted: SystemSpec | None) -> Deltas:

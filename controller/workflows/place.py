@@ -28,7 +28,7 @@ def load_snapshot(connection: Connection) -> Snapshot:
         for row in rows.get(pool.id, ()):
             entry = StorageEntry(pool=pool, capacity_gib=row.capacity, used_gib=row.used)
             storage.setdefault(pool.host_id, []).append(entry)
-    builder = SnapshotBuilder(revision=state_revision(connection))
+    builder = SnapshotBuilder()
     for host in hosts.hosts(connection):
         own = rows.get(host.id, ())
         pool_ = pools[host.pool_id]
@@ -43,7 +43,7 @@ def load_snapshot(connection: Connection) -> Snapshot:
                 storage=storage.get(host.id, ()),
             )
         )
-    return builder.build()
+    return builder.build(revision=state_revision(connection))
 
 
 def state_revision(connection: Connection) -> str:

@@ -4,8 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, time, timedelta
 from datetime import date as Date  # noqa: N812  a type is meant, not the field of that name
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,7 @@ from inventory.domain.placement import Placement, Refusal
 from inventory.domain.resource import Resource
 from inventory.domain.resources import disk_dimension
 from inventory.domain.system import System, SystemSpec
-from inventory.store import resources, systems
+from inventory.store import resources
 from metering import rating
 from metering import store as price_store
 from quotas import store as quota_store
@@ -235,27 +235,22 @@ def _month_prices(
     connection: Connection, platform: Platform, before: SystemSpec | None, after: SystemSpec | None
 ) -> tuple[str, int, int]:
     """Return the month a plan speaks of and the system's price in it, before and after."""
-    now = datetime.fromtimestamp(platform.clock(), platform.zone)
-    month = (now.replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
+    month = str(rating.month_at(platform.clock(), platform.zone).next())
     prices = price_store.prices(connection)
     old, new = (rating.month_price(spec_amounts(s), prices, month, platform.zone) for s in (before, after))
     return month, old, new
 
 
 def _quota_lines(connection: Connection, wish: Wish, growth: Mapping[str, int]) -> tuple[QuotaLine, ...]:
+    """Return every counter the ticket moves, the project's own first, then upwards."""
     return tuple(
         QuotaLine(
             scope=level.scope,
             dimension=level.dimension,
             limit=level.limit_amount,
             used=level.used,
-            after=level.used + growth.get(level.dimension, 0),
+            after=level.used + growth[level.dimension],
         )
         for level in quota_store.levels(connection, wish.project)
         if growth.get(level.dimension)
     )
-
-
-def find_system(connection: Connection, department: Department, name: str) -> System | None:
-    """Return the living system a ticket speaks of."""
-    return systems.find(connection, department.id, name)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from drivers.conformance.check import check
 from drivers.conformance.scene import Scene, code_of, expect, expect_fault
-from drivers.faults import DriverFault, Permanent
+from drivers.faults import Permanent, Transient
 from drivers.protocol import Capability, MachineRequest, VolumeRequest
 from inventory.domain.resource import Observed
 
@@ -29,14 +29,14 @@ def a_data_disk_is_attached_and_detached_while_it_is_stopped(scene: Scene) -> No
 
 @check()
 def a_disk_in_use_is_not_deleted(scene: Scene) -> None:
-    """A data disk that a machine has is refused with a fault and stays."""
+    """A data disk that a machine has is refused for now and stays."""
     data = scene.data_volume()
     request = scene.with_disks(scene.machine(), data)
     scene.driver.ensure_volume(data, scene.fence)
     scene.define(request)
     pool = scene.harness.storage_pool
     expect_fault(
-        DriverFault,
+        Transient,
         lambda: scene.driver.ensure_volume_absent(data.volume_id, pool, scene.fence),
         "a disk in use was deleted",
     )

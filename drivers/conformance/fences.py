@@ -43,7 +43,7 @@ def a_stale_reboot_is_refused(scene: Scene) -> None:
 def a_stale_definition_is_refused(scene: Scene) -> None:
     """An old hold does not change a machine."""
     request = scene.defined()
-    wanted = replace(request, vcpu_count=scene.harness.resized_vcpu_count)
+    wanted = replace(request, vcpu_count=scene.harness.resized_vcpu_count) if scene.can(Capability.RESIZE_COLD) else request
     _refused(scene, lambda fence: scene.driver.ensure_defined(wanted, fence))
     expect(scene.seen(request.instance_id).vcpu_count == request.vcpu_count, "the stale definition changed the machine")
     scene.driver.ensure_defined(request, scene.newer_fence())

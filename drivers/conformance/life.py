@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from drivers.conformance.check import check
 from drivers.conformance.scene import Scene, expect, expect_fault
-from drivers.faults import DriverFault
+from drivers.faults import DriverFault, Transient
 from drivers.protocol import Capability, ObservedInstance, Reboots
 from inventory.domain.resource import Observed
 
@@ -90,14 +90,17 @@ def a_reboot_ends_running(scene: Scene) -> None:
 
 
 @check(needs_reboot=True)
-def a_stopped_machine_is_not_rebooted(scene: Scene) -> None:
-    """A reboot of a stopped machine is a fault and leaves it stopped."""
+def a_reboot_of_a_stopped_machine_tells_the_truth(scene: Scene) -> None:
+    """It is either started or refused, and what the driver says is what a look finds."""
     instance_id = scene.defined().instance_id
     driver = scene.driver
-    if isinstance(driver, Reboots):
-        reboot = driver.reboot
-        expect_fault(DriverFault, lambda: reboot(instance_id, scene.fence, graceful_s=0), "a stopped machine was rebooted")
-    _expect_state(scene.seen(instance_id), Observed.STOPPED)
+    if not isinstance(driver, Reboots):
+        return
+    try:
+        state = driver.reboot(instance_id, scene.fence, graceful_s=0).state
+    except DriverFault:
+        state = Observed.STOPPED
+    _expect_state(scene.seen(instance_id), state)
 
 
 @check(needs=Capability.RESIZE_COLD)
@@ -117,15 +120,25 @@ def a_cold_resize_changes_what_is_observed(scene: Scene) -> None:
         )
 
 
+@check(needs=Capability.RESIZE_COLD)
+def a_running_machine_is_not_resized(scene: Scene) -> None:
+    """A cold resize of a running machine is refused for now, and changes nothing."""
+    request = scene.running()
+    wanted = replace(request, vcpu_count=scene.harness.resized_vcpu_count)
+    expect_fault(Transient, lambda: scene.driver.ensure_defined(wanted, scene.fence), "a running machine was resized")
+    _expect_machine(scene, scene.seen(request.instance_id))
+    _expect_state(scene.seen(request.instance_id), Observed.RUNNING)
+
+
 @check()
-def starting_a_removed_machine_is_a_fault(scene: Scene) -> None:
-    """What is not there cannot be started or stopped, and the driver says so."""
+def starting_a_removed_machine_is_transient(scene: Scene) -> None:
+    """What is not there cannot be started or stopped; the caller is told to look again, for somebody may have removed it."""
     instance_id = scene.defined().instance_id
     scene.make_absent(instance_id)
     driver = scene.driver
-    expect_fault(DriverFault, lambda: driver.ensure_running(instance_id, scene.fence), "a removed machine was started")
+    expect_fault(Transient, lambda: driver.ensure_running(instance_id, scene.fence), "a removed machine was started")
     expect_fault(
-        DriverFault,
+        Transient,
         lambda: driver.ensure_stopped(instance_id, scene.fence, graceful_s=0),
         "a removed machine was reported as stopped",
     )
@@ -150,7 +163,8 @@ CHECKS = (
     a_graceful_stop_ends_stopped,
     a_forced_stop_is_not_called_a_shutdown,
     a_reboot_ends_running,
-    a_stopped_machine_is_not_rebooted,
+    a_reboot_of_a_stopped_machine_tells_the_truth,
     a_cold_resize_changes_what_is_observed,
-    starting_a_removed_machine_is_a_fault,
+    a_running_machine_is_not_resized,
+    starting_a_removed_machine_is_transient,
 )

@@ -1,9 +1,11 @@
 """Department networks and their address entries."""
 
 from dataclasses import replace
+from functools import partial
 
 from drivers.conformance.check import check
-from drivers.conformance.scene import Scene, card, expect, lease
+from drivers.conformance.scene import Scene, card, expect, expect_fault, lease
+from drivers.faults import Transient
 from drivers.protocol import Capability, LeaseEntry
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
@@ -47,6 +49,22 @@ def a_machine_runs_on_its_network_while_entries_change(scene: Scene) -> None:
     expect(segment.segment_id in scene.driver.observe().segment_ids, "the network is gone")
 
 
+@check(needs=Capability.NETWORKS)
+def a_network_in_use_is_not_removed(scene: Scene) -> None:
+    """While a machine runs on it, the network stays; when the machine is gone, it goes."""
+    segment = scene.segment()
+    request = scene.machine(segment)
+    scene.driver.ensure_segment(segment, scene.fence)
+    scene.define(request)
+    scene.driver.ensure_running(request.instance_id, scene.fence)
+    remove = partial(scene.driver.ensure_segment_absent, segment.segment_id, scene.fence)
+    expect_fault(Transient, remove, "a network in use was removed")
+    expect(segment.segment_id in scene.driver.observe().segment_ids, "a network in use is gone")
+    scene.make_absent(request.instance_id)
+    remove()
+    expect(segment.segment_id not in scene.driver.observe().segment_ids, "the removed network is still there")
+
+
 def _some_id(scene: Scene) -> ResourceId:
     return ResourceId(scene.harness.new_id("instance"))
 
@@ -60,4 +78,5 @@ CHECKS = (
     address_entries_are_exactly_those_named,
     two_networks_do_not_disturb_each_other,
     a_machine_runs_on_its_network_while_entries_change,
+    a_network_in_use_is_not_removed,
 )

@@ -51,6 +51,7 @@ def one_look_and_the_whole_look_agree(scene: Scene) -> None:
 def a_second_connection_sees_the_same(scene: Scene) -> None:
     """What was made is at the back end, not in the driver's memory."""
     instance_id = scene.running().instance_id
+    expect(scene.seen(instance_id).state is Observed.RUNNING, "the first connection does not see it running")
     other = scene.harness.open_driver()
     found = other.observe_instance(instance_id)
     expect(found is not None and found.state is Observed.RUNNING and found.fence == scene.fence, f"it sees {found}")

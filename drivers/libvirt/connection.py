@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import libvirt
@@ -41,6 +41,7 @@ class Connection:
         self._watch = watch
         self._lock = threading.Lock()
         self._open: Any = None
+        self._callbacks: tuple[int, ...] = ()
         self._opening: _Opening | None = None
         #: Counts the connections made, so that what was found out on one is not believed on the next.
         self.generation = 0
@@ -115,14 +116,20 @@ class Connection:
         try:
             if not self.is_test:
                 connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
-            self._watch.attach(connection)
+            self._callbacks = self._watch.attach(connection)
         except libvirt.libvirtError as error:
             raise unreachable(self.uri, str(error)) from error
         return connection
 
     def _drop(self) -> None:
-        if self._open is not None:
-            # Callbacks registered on it keep it alive below; nothing is said to a peer that is gone.
-            self._open.unregisterCloseCallback()
-            self._open.close()
-            self._open = None
+        connection, self._open = self._open, None
+        if connection is None:
+            return
+        # Callbacks hold the connection open; on a broken one there is nobody to be told, and that is no error here.
+        for callback in self._callbacks:
+            with suppress(libvirt.libvirtError):
+                connection.domainEventDeregisterAny(callback)
+        with suppress(libvirt.libvirtError):
+            connection.unregisterCloseCallback()
+        with suppress(libvirt.libvirtError):
+            connection.close()

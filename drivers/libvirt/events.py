@@ -63,21 +63,29 @@ class Watch:
         self._moved = threading.Condition()
         self._since: dict[str, tuple[Observed, float]] = {}
         self._reboots: dict[str, int] = {}
+        self._moves: dict[str, int] = {}
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` for every later event."""
         self._listeners.append(listener)
 
-    def attach(self, connection: Any) -> None:
-        """Listen on a connection."""
-        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
-        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot, None)
+    def attach(self, connection: Any) -> tuple[int, ...]:
+        """Listen on a connection; returns the numbers to deregister by."""
+        register = connection.domainEventRegisterAny
         connection.registerCloseCallback(self._on_close, None)
+        return (
+            register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None),
+            register(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot, None),
+        )
 
     def since(self, name: str, state: Observed) -> float | None:
         """Return when the machine came into ``state``, if that was seen on this connection."""
         seen, at_s = self._since.get(name, (Observed.UNKNOWN, 0.0))
         return at_s if seen is state else None
+
+    def moves(self, name: str) -> int:
+        """Return how often the machine was seen to start or stop."""
+        return self._moves.get(name, 0)
 
     def reboots(self, name: str) -> int:
         """Return how often the machine was seen to reboot."""
@@ -107,7 +115,10 @@ class Watch:
         if state is Observed.ABSENT:
             self._since.pop(name, None)
         elif state is not Observed.UNKNOWN:
-            self._since[name] = (state, now_s)
+            # A start is told twice (started, resumed): the first counts.
+            if self.since(name, state) is None:
+                self._since[name] = (state, now_s)
+            self._moves[name] = self._moves.get(name, 0) + 1
         self._wake()
         if is_id(name, "instance") and id_of("instance", domain.UUIDString()) == name:
             self._tell(DriverEvent(kind=EventKind.INSTANCE, instance_id=ResourceId(name), state=state, at_s=now_s))

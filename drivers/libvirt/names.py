@@ -9,6 +9,8 @@ from inventory.domain.ids import ResourceId, is_id, uuid_of
 INTERFACE_NAME_MAX = 15
 #: All bridges of ours begin with it, so that one firewall rule of a host can name them all.
 BRIDGE_PREFIX = "allot"
+#: End of the name of the empty file that says: this one was read back whole.
+VERIFIED = ".ok"
 
 
 def volume_name(volume_id: ResourceId) -> str:
@@ -38,24 +40,29 @@ def fence_in(name: str, resource_id: ResourceId) -> int | None:
     return int(tail) if head == f"{resource_id}.fence" and tail.isdecimal() else None
 
 
+def image_prefix(sha256: str) -> str:
+    """Return what the names of all files of an image begin with."""
+    return f"img-{sha256}."
+
+
 def image_name(sha256: str, disk_format: str) -> str:
     """Return the file name of an image."""
-    return f"img-{sha256}.{disk_format}"
+    return image_prefix(sha256) + disk_format
 
 
 def kernel_name(sha256: str) -> str:
     """Return the file name of the kernel that boots an image directly."""
-    return f"img-{sha256}.kernel"
+    return image_prefix(sha256) + "kernel"
 
 
 def initrd_name(sha256: str) -> str:
     """Return the file name of the first file system that goes with the kernel."""
-    return f"img-{sha256}.initrd"
+    return image_prefix(sha256) + "initrd"
 
 
 def verified_name(name: str) -> str:
     """Return the name of the marker that says ``name`` was read back and its hash was right."""
-    return f"{name}.ok"
+    return name + VERIFIED
 
 
 def owner_of(name: str) -> ResourceId | None:

@@ -96,7 +96,7 @@ def _add_spoofing_rules(root: Element) -> None:
     _rule(root, 120, "accept", "out", "arp", arpsrcipaddr="0.0.0.0")  # noqa: S104  not a listening address
     add(add(root, "rule", action="drop", direction="out", priority=130), "arp", match="no", arpsrcipaddr="$IP")
     _rule(root, 140, "accept", "inout", "mac", protocolid="arp")
-    dhcp = {"srcipaddr": "0.0.0.0", "protocol": "udp", "srcportstart": 68, "dstportstart": 67}  # noqa: S104  not a listening address
+    dhcp: dict[str, str | int] = {"srcipaddr": "0.0.0.0", "protocol": "udp", "srcportstart": 68, "dstportstart": 67}  # noqa: S104  not a listening address
     _rule(root, 150, "accept", "out", "ip", **dhcp)
     add(add(root, "rule", action="drop", direction="out", priority=160), "ip", match="no", srcipaddr="$IP")
     _rule(root, 170, "accept", "inout", "mac", protocolid="ipv4")
@@ -106,10 +106,12 @@ def _add_spoofing_rules(root: Element) -> None:
 def _add_connection_rules(root: Element, request: SegmentRequest) -> None:
     """Connections (iptables): what a guest may open, and what may be opened to it."""
     subnet = ip_network(request.cidr)
-    _rule(root, 200, "accept", "out", "udp", srcportstart=68, dstportstart=67)
+    for server in ("255.255.255.255", request.gateway):
+        _rule(root, 200, "accept", "out", "udp", dstipaddr=server, srcportstart=68, dstportstart=67)
     _rule(root, 210, "accept", "out", "udp", dstipaddr=request.gateway, dstportstart=53)
     _rule(root, 220, "accept", "out", "tcp", dstipaddr=request.gateway, dstportstart=53)
     _rule(root, 230, "accept", "in", "all")
-    _rule(root, 240, "drop", "out", "all", dstipaddr=request.gateway)
+    for host_address in (request.gateway, str(subnet.broadcast_address)):
+        _rule(root, 240, "drop", "out", "all", dstipaddr=host_address)
     _rule(root, 250, "accept", "out", "all", dstipaddr=str(subnet.network_address), dstipmask=subnet.prefixlen)
     _rule(root, 900, "drop", "inout", "all")

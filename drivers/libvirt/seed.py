@@ -25,14 +25,12 @@ _EPOCH = bytes((70, 1, 1, 0, 0, 0, 0))
 
 def seed_files(request: MachineRequest) -> dict[str, bytes]:
     """Return the files of the seed by name."""
-    meta = {
-        "instance-id": request.instance_id,
-        "local-hostname": request.hostname,
-        "public-keys": list(request.ssh_keys),
-    }
+    meta = [f"instance-id: {request.instance_id}", f"local-hostname: {json.dumps(request.hostname)}"]
+    if request.ssh_keys:
+        meta += ["public-keys:", *(f"  - {json.dumps(key)}" for key in request.ssh_keys)]
     cards = {f"nic{i}": {"match": {"macaddress": nic.mac}, "dhcp4": True} for i, nic in enumerate(request.nics)}
     return {
-        "meta-data": "".join(f"{key}: {json.dumps(value)}\n" for key, value in meta.items()).encode(),
+        "meta-data": ("\n".join(meta) + "\n").encode(),
         "network-config": (json.dumps({"version": 2, "ethernets": cards}) + "\n").encode(),
         "user-data": (request.user_data or EMPTY_USER_DATA).encode(),
     }

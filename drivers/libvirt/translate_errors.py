@@ -36,7 +36,8 @@ _TABLE = {
     ),
     Answer.NEVER: (
         libvirt.VIR_ERR_CONFIG_UNSUPPORTED, libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL,
-        libvirt.VIR_ERR_XML_INVALID_SCHEMA, libvirt.VIR_ERR_PARSE_FAILED, libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_INVALID_MAC,
+        libvirt.VIR_ERR_XML_INVALID_SCHEMA, libvirt.VIR_ERR_PARSE_FAILED, libvirt.VIR_ERR_INVALID_ARG,
+        libvirt.VIR_ERR_INVALID_MAC,
         libvirt.VIR_ERR_CPU_INCOMPATIBLE, libvirt.VIR_ERR_OS_TYPE, libvirt.VIR_ERR_NO_KERNEL, libvirt.VIR_ERR_NO_OS,
         libvirt.VIR_ERR_NO_NAME, libvirt.VIR_ERR_OVERFLOW, libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_NETWORK_EXIST,
         libvirt.VIR_ERR_STORAGE_VOL_EXIST, libvirt.VIR_ERR_CONF_SYNTAX, libvirt.VIR_ERR_INVALID_NWFILTER,
@@ -49,7 +50,8 @@ _TABLE = {
         libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
     ),
     Answer.DENIED: (
-        libvirt.VIR_ERR_ACCESS_DENIED, libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE,
+        libvirt.VIR_ERR_ACCESS_DENIED, libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED,
+        libvirt.VIR_ERR_AUTH_UNAVAILABLE,
         libvirt.VIR_ERR_OPERATION_DENIED,
     ),
     Answer.LOST: (

@@ -126,7 +126,7 @@ class SimulatedDriver:
         return self._call("console_log", instance_id, lambda: self.host.console_log(instance_id, max_bytes))
 
     def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
-        """Restart a running machine and see it running again."""
+        """Restart the machine and see it running again."""
         return self._call(
             "reboot",
             instance_id,
@@ -157,7 +157,7 @@ class SimulatedDriver:
         if host.late:
             self._let_late_requests_act()
         if self._is_closed or (host.unreachable_until_s and world.clock() < host.unreachable_until_s):
-            raise Transient("driver.unreachable", host=host.name)
+            raise Transient("driver.unreachable", connection=host.connection)
         source = world.faults
         if source is None:
             return self._work(work, before)
@@ -194,7 +194,7 @@ class SimulatedDriver:
     def _require(self, power: Capability) -> None:
         if not self._powers & power:
             name = str(power.name).lower()
-            raise CapabilityMissing("driver.capability_missing", host=self.host.name, capability=name)
+            raise CapabilityMissing("driver.capability_missing", capability=name)
 
     def _require_for(self, request: MachineRequest) -> None:
         """Refuse a definition that needs a power this host lacks."""

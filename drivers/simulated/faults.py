@@ -18,6 +18,9 @@ READ_VERBS = frozenset({"inspect_host", "observe", "observe_instance", "console_
 #: Verbs that write to a storage pool.
 STORAGE_VERBS = frozenset({"ensure_image", "ensure_volume", "ensure_defined"})
 
+#: The deadline a simulated timeout speaks of.
+DEADLINE_S = 30
+
 
 class SimulatedCrash(BaseException):
     """The controller dies here. Not an ``Exception``: nothing but the simulation may catch it."""
@@ -45,11 +48,11 @@ class Site:
         """Return what the caller hears when the answer is lost."""
         if self.call.verb in READ_VERBS:
             return self.timeout()
-        return OutcomeUnknown("driver.outcome_unknown", host=self.call.host, verb=self.call.verb)
+        return OutcomeUnknown("driver.outcome_unknown", connection=self.host.connection, verb=self.call.verb)
 
     def timeout(self) -> Exception:
         """Return what the caller hears when the request surely did nothing."""
-        return Transient("driver.timeout", host=self.call.host, verb=self.call.verb, deadline_s=0)
+        return Transient("driver.timeout", connection=self.host.connection, verb=self.call.verb, deadline_s=DEADLINE_S)
 
 
 class Fault(Protocol):
@@ -135,7 +138,7 @@ class Unreachable:
     def around(self, site: Site, work: Callable[[], T]) -> T:  # noqa: ARG002  the point: the work is not done
         """Cut the host off."""
         site.host.unreachable_until_s = site.host.clock() + self.for_s
-        raise Transient("driver.unreachable", host=site.call.host)
+        raise Transient("driver.unreachable", connection=site.host.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class StorageFull:
     def around(self, site: Site, work: Callable[[], T]) -> T:
         """Refuse calls that write."""
         if site.call.verb in STORAGE_VERBS:
-            raise Permanent("driver.storage_full", host=site.call.host, storage_pool=self.storage_pool)
+            raise Permanent("driver.storage_full", storage_pool=self.storage_pool, available_mib=0)
         return work()
 
 

@@ -42,6 +42,7 @@ class SimulatedHost:
     __slots__ = (
         "_outbox",
         "clock",
+        "connection",
         "filled_gib",
         "foreign",
         "gone",
@@ -62,8 +63,10 @@ class SimulatedHost:
         "volumes",
     )
 
-    def __init__(self, name: str, spec: HostSpec, *, clock: Clock, is_strict: bool) -> None:
+    def __init__(self, name: str, spec: HostSpec, *, connection: str, clock: Clock, is_strict: bool) -> None:
         self.name = name
+        #: How faults name this host.
+        self.connection = connection
         self.spec = spec
         self.clock = clock
         self.is_strict = is_strict
@@ -138,13 +141,12 @@ class SimulatedHost:
 
     def look(self, machine: Machine) -> ObservedInstance:
         """Observe one machine and keep the observation until it changes."""
-        is_running = machine.is_running
         machine.seen = ObservedInstance(
             instance_id=machine.instance_id,
-            state=Observed.RUNNING if is_running else Observed.STOPPED,
+            state=Observed.RUNNING if machine.is_running else Observed.STOPPED,
             fence=machine.fence,
-            vcpu_count=machine.live_vcpu_count if is_running else machine.vcpu_count,
-            memory_mib=machine.live_memory_mib if is_running else machine.memory_mib,
+            vcpu_count=machine.vcpu_count,
+            memory_mib=machine.memory_mib,
             volume_ids=machine.disks,
             since_s=machine.since_s,
             reason=machine.reason,
@@ -173,11 +175,11 @@ class SimulatedHost:
         for pool in self.spec.pools:
             if pool.name == name:
                 return pool
-        raise Permanent("driver.storage_pool_missing", host=self.name, storage_pool=name)
+        raise Permanent("driver.storage_pool_missing", storage_pool=name)
 
     def _require_space(self, pool: PoolSpec) -> None:
         if self.available_gib(pool) <= 0:
-            raise Permanent("driver.storage_full", host=self.name, storage_pool=pool.name)
+            raise Permanent("driver.storage_full", storage_pool=pool.name, available_mib=0)
 
     def put_image(self, image: ImageSource, storage_pool: str, verify: Callable[[ImageSource], bool]) -> None:
         """Upload an image once, and keep it only when its bytes are what its hash says."""
@@ -201,7 +203,7 @@ class SimulatedHost:
         if image is not None and (pool.name, image.sha256) not in self.images:
             self._refuse(
                 "overlay without its image",
-                Transient("driver.image_missing", host=self.name, storage_pool=pool.name, image_id=image.image_id),
+                Transient("driver.image_missing", image=image.image_id, storage_pool=pool.name),
             )
         self._require_space(pool)
         self.volumes[request.volume_id] = Volume(
@@ -217,13 +219,10 @@ class SimulatedHost:
         guard(volume.volume_id, volume.fence, fence)
         if volume.storage_pool != request.storage_pool or volume.role != request.role:
             raise ImpossibleState(f"{self.name}: disk {volume.volume_id} is in another pool or has another role")
+        if request.image is not None and volume.image_sha256 != request.image.sha256:
+            raise ImpossibleState(f"{self.name}: disk {volume.volume_id} changes the image below it")
         if request.size_gib < volume.size_gib:
-            raise Permanent(
-                "driver.volume_would_shrink",
-                resource_id=volume.volume_id,
-                found_gib=volume.size_gib,
-                wanted_gib=request.size_gib,
-            )
+            raise Permanent("driver.volume_shrink", volume_id=volume.volume_id, size_gib=request.size_gib)
         volume.fence = fence
         volume.size_gib = request.size_gib
 
@@ -238,7 +237,7 @@ class SimulatedHost:
             raise ImpossibleState(f"{self.name}: disk {volume_id} is not in pool {storage_pool}")
         user = volume_id if volume_id in self.machines else volume.instance_id
         if user is not None:
-            raise Transient("driver.volume_in_use", resource_id=volume_id, instance_id=user)
+            raise Transient("driver.volume_in_use", volume_id=volume_id, machine=user)
         self.erase_volume(volume_id)
 
     def erase_volume(self, volume_id: ResourceId) -> None:
@@ -256,6 +255,8 @@ class SimulatedHost:
         segment = self.segments.get(request.segment_id)
         if segment is not None:
             guard(request.segment_id, segment.fence, fence)
+            if segment.cidr != request.cidr:
+                raise ImpossibleState(f"{self.name}: network {request.segment_id} changes its range")
             segment.fence = fence
             segment.leases = leases
             return
@@ -270,7 +271,7 @@ class SimulatedHost:
             return
         guard(segment_id, segment.fence, fence)
         if segment.cards:
-            raise ImpossibleState(f"{self.name}: network {segment_id} is removed below {sorted(set(segment.cards.values()))}")
+            raise Transient("driver.segment_in_use", segment_id=segment_id)
         del self.segments[segment_id]
         self._remember_gone(segment_id)
 
@@ -280,7 +281,7 @@ class SimulatedHost:
         """Return a machine that must be there."""
         machine = self.machines.get(instance_id)
         if machine is None:
-            fault = Transient("driver.machine_missing", delay_s=0.0, host=self.name, resource_id=instance_id)
+            fault = Transient("driver.instance_missing", delay_s=0.0, instance_id=instance_id)
             raise self._missing("machine", instance_id, fault)
         return machine
 
@@ -293,11 +294,12 @@ class SimulatedHost:
         return machine
 
     def define(self, request: MachineRequest, fence: int) -> None:
-        """Make or change the definition; disks of a running machine come and go at once, its size stays until it restarts."""
+        """Make or change the definition; a running machine changes its disks at once and nothing else."""
         instance_id = request.instance_id
         machine = self.machines.get(instance_id)
         if machine is not None:
             guard(instance_id, machine.fence, fence)
+            _refuse_cold_changes(machine, request)
         self._require_root(request, fence)
         disks = tuple(disk.volume_id for disk in sorted(request.disks, key=lambda d: d.slot))
         self._require_disks(request, disks)
@@ -344,7 +346,7 @@ class SimulatedHost:
         for nic in nics:
             segment = self.segments.get(nic.segment_id)
             if segment is None:
-                fault = Transient("driver.segment_missing", host=self.name, resource_id=nic.segment_id)
+                fault = Transient("driver.segment_missing", segment_id=nic.segment_id)
                 raise self._missing("network", nic.segment_id, fault)
             for key in (nic.mac, nic.address):
                 if segment.cards.get(key, instance_id) != instance_id:
@@ -380,8 +382,6 @@ class SimulatedHost:
     def boot(self, machine: Machine) -> None:
         """Turn the machine on with its present definition."""
         machine.is_running = True
-        machine.live_vcpu_count = machine.vcpu_count
-        machine.live_memory_mib = machine.memory_mib
         machine.boot_count += 1
         self._moved(machine, "booted")
 
@@ -406,10 +406,8 @@ class SimulatedHost:
         self._moved(machine, reason)
 
     def reboot(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
-        """Restart a running machine."""
+        """Restart the machine; one that was stopped is started."""
         machine = self._own_machine(instance_id, fence)
-        if not machine.is_running:
-            raise Transient("driver.machine_stopped", delay_s=0.0, host=self.name, resource_id=instance_id)
         self.boot(machine)
         return machine.seen or self.look(machine)
 
@@ -438,7 +436,7 @@ class SimulatedHost:
     # -- what is missing ----------------------------------------------------------------------------------------------
 
     def _missing_volume(self, volume_id: ResourceId) -> Exception:
-        return self._missing("disk", volume_id, Transient("driver.volume_missing", host=self.name, resource_id=volume_id))
+        return self._missing("disk", volume_id, Transient("driver.volume_missing", volume_id=volume_id))
 
     def _missing(self, what: str, resource_id: ResourceId, fault: Transient) -> Exception:
         if self.is_strict and resource_id not in self.gone:
@@ -486,12 +484,18 @@ def guard(resource_id: ResourceId, found: int, given: int) -> None:
         raise StaleFence(resource_id=resource_id, given=given, found=found)
 
 
+def _refuse_cold_changes(machine: Machine, request: MachineRequest) -> None:
+    wanted = (request.vcpu_count, request.memory_mib, request.nics)
+    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.nics):
+        raise Transient("driver.must_be_stopped", instance=machine.instance_id)
+
+
 def _stats_of(machine: Machine, age_s: float) -> InstanceStats:
     age_ms = int(age_s * 1000)
     return InstanceStats(
         instance_id=machine.instance_id,
-        cpu_time_ns=age_ms * 10_000 * machine.live_vcpu_count,
-        memory_used_mib=machine.live_memory_mib // 4,
+        cpu_time_ns=age_ms * 10_000 * machine.vcpu_count,
+        memory_used_mib=machine.memory_mib // 4,
         disk_read_bytes=age_ms * 4,
         disk_written_bytes=age_ms * 2,
         network_received_bytes=age_ms * 3,

@@ -35,15 +35,11 @@ class Machine:
     instance_id: ResourceId
     fence: int
     hostname: str
-    #: The definition.
     vcpu_count: int
     memory_mib: int
     disks: tuple[ResourceId, ...]
     nics: tuple[NicRequest, ...]
     is_running: bool = False
-    #: What the running machine has; the definition may have changed since it started.
-    live_vcpu_count: int = 0
-    live_memory_mib: int = 0
     since_s: float = 0.0
     reason: str = ""
     boot_count: int = 0

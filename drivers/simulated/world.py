@@ -84,9 +84,19 @@ class World:
             if host is None:
                 wanted = spec or HostSpec()
                 shared = self._specs.setdefault(wanted, wanted)
-                host = SimulatedHost(name, shared, clock=self.clock, is_strict=self.is_strict)
+                host = SimulatedHost(
+                    name, shared, connection=f"simulated://{self.name}/{name}", clock=self.clock, is_strict=self.is_strict
+                )
                 self.hosts[name] = host
             return host
+
+    def hosts_with(self, resource_id: ResourceId) -> list[str]:
+        """Return the hosts that have a machine, a disk or a network of that id, sorted: what an auditor asks."""
+        return sorted(
+            name
+            for name, host in self.hosts.items()
+            if resource_id in host.machines or resource_id in host.volumes or resource_id in host.segments
+        )
 
     def delay_s(self, verb: str) -> float:
         """Return how long a verb takes."""
@@ -158,8 +168,8 @@ class World:
     ) -> None:
         """Somebody gives a machine another size, at once."""
         with self._meddle(host_name, instance_id) as (_, machine):
-            machine.vcpu_count = machine.live_vcpu_count = vcpu_count or machine.vcpu_count
-            machine.memory_mib = machine.live_memory_mib = memory_mib or machine.memory_mib
+            machine.vcpu_count = vcpu_count or machine.vcpu_count
+            machine.memory_mib = memory_mib or machine.memory_mib
             machine.seen = None
 
     def drift_detach(self, host_name: str, instance_id: ResourceId, volume_id: ResourceId) -> None:

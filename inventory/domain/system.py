@@ -44,7 +44,10 @@ class DiskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
-    """A group of ``count`` equal servers; member *i* (from 1) is called ``<name>-<i>``, or ``<name>`` if count is 1."""
+    """A group of ``count`` equal servers; member *i* (from 1) is called ``<name>-<i>``, whatever the count.
+
+    So a machine keeps its name, and with it its identity, when the count of its group changes.
+    """
 
     name: str
     count: int
@@ -67,7 +70,7 @@ class ServerSpec:
 
     def member_names(self) -> tuple[str, ...]:
         """Return the names of the machines of this group, in order."""
-        return (self.name,) if self.count == 1 else tuple(f"{self.name}-{i}" for i in range(1, self.count + 1))
+        return tuple(f"{self.name}-{i}" for i in range(1, self.count + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,10 @@ def calendar_date(text: str) -> date | None:
 def nearest_first(word: str, offered: Sequence[str], max_count: int = 12) -> tuple[str, str]:
     """Return the word of ``offered`` that was probably meant (or empty), and all of them for a message, nearest first."""
     plain = {name.casefold().replace("_", "-"): name for name in reversed(offered)}
-    close = [plain[key] for key in get_close_matches(fold(word)[:64].casefold().replace("_", "-"), list(plain), n=3)]
+    typed = fold(word)[:64].casefold().replace("_", "-")
+    # Half of a two-character Chinese word is as telling as three fifths of a longer one.
+    cutoff = 0.5 if len(typed) <= 3 else 0.6
+    close = [plain[key] for key in get_close_matches(typed, list(plain), n=3, cutoff=cutoff)]
     ordered = [*close, *(name for name in offered if name not in close)]
     shown = "、".join(ordered[:max_count])
     return (close[0] if close else ""), shown + (" …" if len(ordered) > max_count else "")

@@ -95,7 +95,7 @@ def _checked_url(url: str, options: FetchOptions) -> "httpx.URL":
         raise Invalid("image.url_malformed", internal=str(error)) from error
     if target.scheme not in {"http", "https"}:
         raise Invalid("image.url_scheme", scheme=target.scheme)
-    if not target.host or target.userinfo:
+    if not target.host or target.userinfo or not 0 < (target.port or 80) < 65536:
         raise Invalid("image.url_malformed")
     if target.host.lower() not in {host.lower() for host in options.allowed_hosts}:
         raise Invalid("image.url_host_not_allowed", host=target.host)

@@ -32,7 +32,7 @@ class Reading:
     #: Canonical path (``resources.servers.0.name``) of everything that was read.
     places: dict[str, Where] = field(default_factory=dict)
 
-    def fail(self, code: str, where: Where | None, **params: Any) -> None:
+    def fail(self, code: str, where: Where | None, /, **params: Any) -> None:
         """Add a problem."""
         self.problems.append(Problem(code, params, where))
 
@@ -43,8 +43,8 @@ class Shape(Protocol):
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         """Return the typed value, or None after adding what is wrong."""
 
-    def to_schema(self, at: str) -> dict[str, Any]:
-        """Return its JSON Schema; ``at`` is where that will stand, a JSON pointer with ``#``."""
+    def to_schema(self) -> dict[str, Any]:
+        """Return its JSON Schema."""
 
 
 def read_text(node: Node, path: str, reading: Reading, *, allowed: str = "") -> str | None:
@@ -92,7 +92,7 @@ class Prose:
             return None
         return text
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.max_length}
         return schema | ({"pattern": f"^(?:{self.pattern})$", "examples": [self.example]} if self.pattern else {})
@@ -129,7 +129,7 @@ class Name:
         kept = re.sub(r"^[0-9-]+", "", kept)[: self.max_length].strip("-")
         return kept or self.example
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"type": "string", "pattern": f"^{self.pattern()}$", "examples": [self.example]}
 
@@ -155,7 +155,7 @@ class Whole:
             return None
         return _in_range(number, self, node.where, path, reading)
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema: a number, or a text (with its unit) that the reader checks."""
         text = {"type": "string", "pattern": "^[0-9０-９]{1,9}\\s*(?:" + "|".join(self.suffixes) + ")$"}
         words: list[dict[str, Any]] = [{"enum": list(self.words)}] if self.words else []
@@ -201,7 +201,7 @@ class Amount:
             )
         return _in_range(amount, self, node.where, path, reading)
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {
             "type": "string",
@@ -229,7 +229,7 @@ class Decimal:
             return None
         return number
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"type": ["string", "number"], "pattern": f"^[0-9]{{1,9}}(?:\\.[0-9]{{1,{self.places}}})?$"}
 
@@ -248,7 +248,7 @@ class Day:
             reading.fail("document.not_a_date", node.where, field=path, written=excerpt(text))
         return day
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"type": "string", "examples": ["2027-02-28", "2027年2月28日"]}
 
@@ -281,7 +281,7 @@ class Choice:
         )
         return None
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"enum": [*self.labels, *(label for label in self.labels.values() if label)]}
 
@@ -308,7 +308,7 @@ class Block:
             return None
         return text
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"type": "string", "minLength": 1, "maxLength": self.max_bytes}
 
@@ -331,7 +331,7 @@ class Pairs:
         values = {entry.key: shape.read(entry.value, f"{path}.{entry.key}", reading) for entry in node.entries}
         return {key: value for key, value in values.items() if value is not None}
 
-    def to_schema(self, at: str = "#") -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
         return {"type": "object", "maxProperties": self.max_count, "additionalProperties": {"type": "string", "maxLength": 128}}
 
@@ -382,7 +382,12 @@ class ListOf:
 
     def to_schema(self, at: str = "#") -> dict[str, Any]:
         """Return its JSON Schema."""
-        return {"type": "array", "items": self.item.to_schema(f"{at}/items"), "minItems": self.minimum, "maxItems": self.maximum}
+        return {
+            "type": "array",
+            "items": _schema_of(self.item, f"{at}/items"),
+            "minItems": self.minimum,
+            "maxItems": self.maximum,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +403,7 @@ class TextOr:
 
     def to_schema(self, at: str = "#") -> dict[str, Any]:
         """Return its JSON Schema."""
-        return {"anyOf": [self.text.to_schema(f"{at}/anyOf/0"), self.record.to_schema(f"{at}/anyOf/1")]}
+        return {"anyOf": [self.text.to_schema(), self.record.to_schema(f"{at}/anyOf/1")]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,7 +423,7 @@ class Field:
 
     def to_schema(self, at: str = "#") -> dict[str, Any]:
         """Return its JSON Schema with its description."""
-        schema = self.shape.to_schema(at) if self.shape else {"not": {}}
+        schema = _schema_of(self.shape, at) if self.shape else {"not": {}}
         parts = [self.doc_zh, self.doc_en] if self.shape else ["本平台尚未提供。", "Not offered on this platform yet."]
         return {"description": " | ".join(part for part in parts if part)} | schema
 
@@ -486,6 +491,11 @@ class Record:
         needed = [required_schema(f) for f in self.fields if f.required]
         schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
         return schema | ({"allOf": [*needed, *pairs]} if needed or pairs else {})
+
+
+def _schema_of(shape: Shape, at: str) -> dict[str, Any]:
+    """Return the schema of a shape that will stand at the pointer ``at``: Chinese keys refer to the English ones beside them."""
+    return shape.to_schema(at) if isinstance(shape, Record | ListOf | TextOr) else shape.to_schema()
 
 
 def required_schema(field_: Field) -> dict[str, Any]:

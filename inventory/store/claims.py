@@ -70,9 +70,9 @@ def of_resources(connection: Connection, ids: Sequence[ResourceId]) -> list[Clai
     return [Claim(**r._mapping) for r in connection.execute(statement)]
 
 
-def release(connection: Connection, resource_id: ResourceId) -> list[Claim]:
-    """End every claim of a resource and give the capacity back; returns what was held, empty when run twice."""
-    statement = delete(t.claims).where(t.claims.c.resource_id == resource_id).returning(t.claims)
+def release(connection: Connection, *resource_ids: ResourceId) -> list[Claim]:
+    """End every claim of these resources and give the capacity back; returns what was held, empty when run twice."""
+    statement = delete(t.claims).where(t.claims.c.resource_id.in_(resource_ids)).returning(t.claims)
     held = [Claim(**r._mapping) for r in connection.execute(statement)]
     for (provider_id, dimension), amount in sorted(totals(held).items()):
         hosts.give_back(connection, provider_id, dimension, amount)

@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.catalogue import Image, ImageState, Size
 from inventory.domain.errors import NotFound
 from inventory.domain.host import Pool, Zone
-from inventory.domain.ids import DepartmentId, ImageId
+from inventory.domain.ids import DepartmentId, ImageId, ProjectId, ZoneId
 from inventory.domain.organisation import Department, Project
 from inventory.domain.scope import Scope, of_departments
+from inventory.domain.system import SystemState
 from inventory.store import tables as t
 
 
@@ -144,3 +145,32 @@ def save_size(connection: Connection, size: Size) -> None:
 def save_image(connection: Connection, image_: Image) -> None:
     """Write an image."""
     upsert(connection, t.images, {**asdict(image_), "state": image_.state.value})
+
+
+#: Advisory lock of those who add hosts or import a site; the number only has to be ours alone.
+_EDIT_LOCK = 0x64697265637431
+
+
+def lock_for_edit(connection: Connection) -> None:
+    """Let one transaction at a time add hosts or import a site, so that what it checked stays true until it commits."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_EDIT_LOCK)))
+
+
+def project_has_systems(connection: Connection, project_id: ProjectId) -> bool:
+    """Tell whether a system that is not released belongs to a project."""
+    statement = select(t.systems.c.id).where(
+        t.systems.c.project_id == project_id, t.systems.c.state != SystemState.RELEASED.value
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def zone_has_subnets(connection: Connection, zone_id: ZoneId) -> bool:
+    """Tell whether subnets of a zone's range are given out."""
+    return connection.execute(select(t.subnets.c.cidr).where(t.subnets.c.zone_id == zone_id).limit(1)).first() is not None
+
+
+def image_by_name(connection: Connection, name: str) -> Image | None:
+    """Return one image by name (or id), withdrawn ones too."""
+    row = connection.execute(select(t.images).where((t.images.c.name == name) | (t.images.c.id == name))).first()
+    return _image(row) if row else None

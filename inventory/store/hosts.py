@@ -76,16 +76,34 @@ def hosts(connection: Connection) -> list[Host]:
     return [_host(r) for r in connection.execute(select(t.hosts).order_by(t.hosts.c.id))]
 
 
-def host(connection: Connection, host_id: str) -> Host:
-    """Return one host by id or name.
+def host(connection: Connection, host_id: str, *, lock: bool = False) -> Host:
+    """Return one host by id or name; ``lock`` keeps other writers off it until the end of the transaction.
 
     Raises:
         NotFound: ``host.not_found``.
     """
-    row = connection.execute(select(t.hosts).where((t.hosts.c.id == host_id) | (t.hosts.c.name == host_id))).first()
+    statement = select(t.hosts).where((t.hosts.c.id == host_id) | (t.hosts.c.name == host_id))
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         raise NotFound("host.not_found", host=host_id)
     return _host(row)
+
+
+def page(connection: Connection, *, limit: int, after: str = "", pool_id: str = "") -> list[Host]:
+    """Return up to ``limit`` hosts with an id greater than ``after``."""
+    statement = select(t.hosts).where(t.hosts.c.id > after).order_by(t.hosts.c.id).limit(limit)
+    if pool_id:
+        statement = statement.where(t.hosts.c.pool_id == pool_id)
+    return [_host(r) for r in connection.execute(statement)]
+
+
+def names(connection: Connection, host_ids: Iterable[HostId]) -> dict[HostId, str]:
+    """Return the names of these hosts; unknown ones are left out."""
+    wanted = sorted(set(host_ids))
+    if not wanted:
+        return {}
+    rows = connection.execute(select(t.hosts.c.id, t.hosts.c.name).where(t.hosts.c.id.in_(wanted)))
+    return {HostId(r.id): r.name for r in rows}
 
 
 def save_host(connection: Connection, host_: Host) -> None:
@@ -152,6 +170,34 @@ def due_for_observation(connection: Connection, now_s: float, limit: int) -> lis
     return [_host(r) for r in connection.execute(statement)]
 
 
+def claim_observations(connection: Connection, *, now_s: float, period_s: float, limit: int) -> list[HostId]:
+    """Take hosts that are due to be looked at, for one controller of several; retired ones are left alone."""
+    h = t.hosts.c
+    due = (
+        select(h.id)
+        .where(h.next_observation_s <= now_s, h.admin_state != AdminState.RETIRED.value)
+        .order_by(h.next_observation_s, h.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        due = due.with_for_update(skip_locked=True)
+    chosen = h.id.in_(due.scalar_subquery() if connection.dialect.name == "sqlite" else due)
+    statement = update(t.hosts).where(chosen).values(next_observation_s=now_s + period_s).returning(h.id)
+    return sorted(HostId(i) for i in connection.execute(statement).scalars())
+
+
+def is_any_observation_due(connection: Connection, now_s: float) -> bool:
+    """Tell whether ``claim_observations`` would find something."""
+    h = t.hosts.c
+    statement = select(h.id).where(h.next_observation_s <= now_s, h.admin_state != AdminState.RETIRED.value).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def note_observed(connection: Connection, host_ids: Iterable[HostId], at_s: float) -> None:
+    """Say when these hosts were last seen."""
+    connection.execute(update(t.hosts).where(t.hosts.c.id.in_(list(host_ids))).values(observed_at_s=at_s))
+
+
 def schedule_observation(
     connection: Connection, host_ids: Iterable[HostId], at_s: float, *, observed_at_s: float | None = None
 ) -> None:
@@ -188,6 +234,16 @@ def inventories(connection: Connection) -> list[InventoryRow]:
     """Return capacity and use of every provider."""
     rows = connection.execute(select(t.inventories).order_by(t.inventories.c.provider_id, t.inventories.c.dimension))
     return [InventoryRow(**r._mapping) for r in rows]
+
+
+def inventories_of(connection: Connection, host_ids: Iterable[HostId]) -> dict[HostId, list[InventoryRow]]:
+    """Return capacity and use of these hosts and their storage pools, by host."""
+    wanted = sorted(set(host_ids))
+    found: dict[HostId, list[InventoryRow]] = {host_id: [] for host_id in wanted}
+    statement = select(t.inventories).where(t.inventories.c.host_id.in_(wanted))
+    for row in connection.execute(statement.order_by(t.inventories.c.provider_id, t.inventories.c.dimension)):
+        found[HostId(row.host_id)].append(InventoryRow(**row._mapping))
+    return found
 
 
 def host_totals(host_: Host) -> Mapping[str, int]:

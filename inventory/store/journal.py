@@ -30,3 +30,15 @@ def until(connection: Connection, scope: Scope, end_s: int) -> list[JournalRow]:
         statement = statement.where(t.journal.c.department_id.in_(sorted(scope.department_ids)))
     statement = statement.order_by(t.journal.c.resource_id, t.journal.c.revision)
     return [JournalRow(**r._mapping) for r in connection.execute(statement)]
+
+
+def histories(connection: Connection, scope: Scope, end_s: int) -> list[JournalRow]:
+    """Return the whole history of every resource that a department of ``scope`` ever held and that began before ``end_s``.
+
+    Whole, because what ends an interval may lie after the window, in another department, or (a clock set back) before it.
+    """
+    born = select(t.journal.c.resource_id).where(t.journal.c.occurred_at_s < end_s)
+    if scope.department_ids is not None:
+        born = born.where(t.journal.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(t.journal).where(t.journal.c.resource_id.in_(born)).order_by(t.journal.c.resource_id, t.journal.c.revision)
+    return [JournalRow(**r._mapping) for r in connection.execute(statement)]

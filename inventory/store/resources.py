@@ -1,17 +1,23 @@
 """Resources and the holds on them. Every write of a worker carries the fence of its hold; a stale one changes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, select, tuple_, update
 
 from inventory.domain.errors import Conflict, NotFound, Problem
-from inventory.domain.ids import HostId, ResourceId, SystemId
+from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import SPEC_TYPES, Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.scope import Scope
 from inventory.store import tables as t
 
 _R = t.resources.c
+#: A look at something settled is no news to people: it stays settled while a worker has it.
+_WORKING = case(
+    ((_R.phase == Phase.SETTLED.value) & (_R.settled_generation == _R.generation), Phase.SETTLED.value),
+    else_=Phase.WORKING.value,
+)
 
 
 def from_row(row: Row[Any] | Mapping[str, Any]) -> Resource:
@@ -115,18 +121,108 @@ def claim_due(
     """
     due = select(_R.id).where(_R.next_try_s <= now_s, _R.hold_until_s <= now_s)
     if host_ids:
-        due = due.where(_R.host_id.not_in(list(host_ids)))
+        due = due.where(_R.host_id.is_(None) | _R.host_id.not_in(list(host_ids)))
     due = due.order_by(_R.next_try_s, _R.id).limit(limit)
     if connection.dialect.name == "postgresql":
         due = due.with_for_update(skip_locked=True)
     statement = (
         update(t.resources)
         .where(_R.id.in_(due.scalar_subquery() if connection.dialect.name == "sqlite" else due))
-        .values(owner=owner, hold_until_s=now_s + hold_s, fence=_R.fence + 1, phase=Phase.WORKING.value)
+        # Due again when the hold ends; anything earlier found there later means "woken during the hold".
+        .values(owner=owner, hold_until_s=now_s + hold_s, next_try_s=now_s + hold_s, fence=_R.fence + 1, phase=_WORKING)
         .returning(t.resources)
     )
     taken = [from_row(r) for r in connection.execute(statement)]
     return sorted(taken, key=lambda r: r.id)
+
+
+def claim_for_reap(
+    connection: Connection, ids: Sequence[ResourceId], *, owner: str, now_s: float, hold_s: float, host_id: HostId
+) -> list[Resource]:
+    """Take resources that do not live on ``host_id`` (gone, or placed elsewhere) to remove what is left of them there."""
+    statement = (
+        update(t.resources)
+        .where(_R.id.in_(list(ids)), _R.hold_until_s <= now_s)
+        .where((_R.phase == Phase.GONE.value) | _R.host_id.is_(None) | (_R.host_id != host_id))
+        .values(owner=owner, hold_until_s=now_s + hold_s, fence=_R.fence + 1)
+        .returning(t.resources)
+    )
+    return sorted((from_row(r) for r in connection.execute(statement)), key=lambda r: r.id)
+
+
+def is_any_due(connection: Connection, *, now_s: float, host_ids: Sequence[HostId] = ()) -> bool:
+    """Tell whether ``claim_due`` would find something; a cheap read for an idle loop."""
+    due = select(_R.id).where(_R.next_try_s <= now_s, _R.hold_until_s <= now_s)
+    if host_ids:
+        due = due.where(_R.host_id.is_(None) | _R.host_id.not_in(list(host_ids)))
+    return connection.execute(due.limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRow:
+    """What a resource under a hold of ours is at this moment, and the last line of its journal."""
+
+    id: ResourceId
+    generation: int
+    revision: int
+    #: Somebody asked for a look while we had it.
+    is_woken: bool
+    #: Empty where there is no journal (segments).
+    last_state: str
+    last_amounts: Mapping[str, int]
+    last_host_id: HostId | None
+    last_occurred_at_s: int
+
+
+def lock_held(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]]) -> dict[ResourceId, HeldRow]:
+    """Return those of the (resource, fence) pairs that ``owner`` still holds, locked; the others are lost."""
+    if not holds:
+        return {}
+    j = t.journal.c
+    statement = (
+        select(_R.id, _R.generation, _R.revision, _R.next_try_s, _R.hold_until_s, j.state, j.amounts, j.host_id, j.occurred_at_s)
+        .select_from(t.resources.outerjoin(t.journal, (j.resource_id == _R.id) & (j.revision == _R.revision)))
+        .where(_still_held(owner, holds))
+    )
+    if connection.dialect.name == "postgresql":
+        statement = statement.with_for_update(of=t.resources)
+    return {
+        ResourceId(r.id): HeldRow(
+            id=ResourceId(r.id),
+            generation=r.generation,
+            revision=r.revision,
+            is_woken=r.next_try_s is not None and r.next_try_s < r.hold_until_s,
+            last_state=r.state or "",
+            last_amounts=r.amounts or {},
+            last_host_id=r.host_id,
+            last_occurred_at_s=r.occurred_at_s or 0,
+        )
+        for r in connection.execute(statement)
+    }
+
+
+def _still_held(owner: str, holds: Sequence[tuple[ResourceId, int]]) -> Any:
+    return and_(_R.owner == owner, tuple_(_R.id, _R.fence).in_(list(holds)))
+
+
+def write_held_many(
+    connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], changes: Mapping[str, Any]
+) -> int:
+    """Write the same ``changes`` to every resource of ``holds`` that ``owner`` still holds; returns how many."""
+    if not holds:
+        return 0
+    return connection.execute(update(t.resources).where(_still_held(owner, holds)).values(**changes)).rowcount
+
+
+def extend_holds(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], until_s: float) -> set[ResourceId]:
+    """Keep holds for longer; returns the resources still held."""
+    if not holds:
+        return set()
+    until = case((_R.next_try_s < _R.hold_until_s, _R.next_try_s), else_=until_s)
+    statement = (
+        update(t.resources).where(_still_held(owner, holds)).values(hold_until_s=until_s, next_try_s=until).returning(_R.id)
+    )
+    return {ResourceId(i) for i in connection.execute(statement).scalars()}
 
 
 def write_held(connection: Connection, resource: Resource, changes: Mapping[str, Any]) -> bool:
@@ -147,7 +243,7 @@ def wish(connection: Connection, ids: Sequence[ResourceId], *, desired: Desired,
     """Change what is wanted; the reconciler looks at once. A running hold keeps its fence and will see the new wish."""
     statement = (
         update(t.resources)
-        .where(_R.id == bindparam("key"))
+        .where(_R.id == bindparam("key"), _R.phase != Phase.GONE.value)
         .values(
             desired=desired.value,
             ticket_id=ticket_id,
@@ -173,6 +269,92 @@ def rewrite(connection: Connection, resource: Resource) -> None:
     )
     if connection.execute(statement).rowcount != 1:
         raise Conflict("system.changed_meanwhile", system=resource.name)
+
+
+def retry_failed(connection: Connection, ticket_id: TicketId, now_s: float) -> int:
+    """Have the failed resources of a ticket tried again; returns how many."""
+    statement = (
+        update(t.resources)
+        .where(_R.ticket_id == ticket_id, _R.phase == Phase.FAILED.value)
+        .values(phase=Phase.PENDING.value, next_try_s=now_s, attempts=0, problem=None)
+    )
+    return connection.execute(statement).rowcount
+
+
+def any_unsettled_of_ticket(connection: Connection, ticket_id: TicketId) -> bool:
+    """Tell whether a ticket still has something to be done."""
+    unsettled = (Phase.PENDING.value, Phase.WORKING.value, Phase.FAILED.value)
+    statement = select(_R.id).where(_R.ticket_id == ticket_id, _R.phase.in_(unsettled)).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def lock_parts(connection: Connection, ids: Sequence[ResourceId]) -> list[Resource]:
+    """Return resources as they are now, locked until the end of the transaction."""
+    if not ids:
+        return []
+    statement = select(t.resources).where(_R.id.in_(list(ids))).order_by(_R.id)
+    if connection.dialect.name == "postgresql":
+        statement = statement.with_for_update()
+    return [from_row(r) for r in connection.execute(statement)]
+
+
+def move(connection: Connection, resource: Resource, *, revision: int, now_s: float) -> None:
+    """Write a resource's new host and spec and have it made there. A raised fence makes late work of the old place void."""
+    values = {
+        "host_id": resource.host_id,
+        "spec": resource.spec.to_json(),
+        "observed": Observed.UNKNOWN.value,
+        "phase": Phase.PENDING.value,
+        "settled_generation": 0,
+        "step": "",
+        "attempts": 0,
+        "problem": None,
+        "next_try_s": now_s,
+        "owner": "",
+        "hold_until_s": 0.0,
+        "fence": _R.fence + 1,
+        "placements": _R.placements + 1,
+        "revision": revision,
+    }
+    connection.execute(update(t.resources).where(_R.id == resource.id).values(**values))
+
+
+def count_of_ticket(connection: Connection, ticket_id: TicketId) -> int:
+    """Return how many resources a ticket speaks of."""
+    return connection.execute(select(func.count()).select_from(t.resources).where(_R.ticket_id == ticket_id)).scalar_one()
+
+
+def wake_unsettled(
+    connection: Connection, ids: Sequence[ResourceId], now_s: float, *, of_segments: Sequence[ResourceId] = ()
+) -> None:
+    """Have the reconciler go on with machines that wait for a part: those of ``ids`` and all on these segments."""
+    if not ids and not of_segments:
+        return
+    a = t.addresses.c
+    chosen: Any = _R.id.in_(list(ids))
+    if of_segments:
+        users = select(a.resource_id).where(a.segment_id.in_(list(of_segments)), a.resource_id.is_not(None))
+        chosen = chosen | _R.id.in_(users)
+    statement = (
+        update(t.resources)
+        .where(chosen, _R.settled_generation != _R.generation, _R.next_try_s > now_s, _R.phase != Phase.FAILED.value)
+        .values(next_try_s=now_s)
+    )
+    connection.execute(statement)
+
+
+def look_if_moved(connection: Connection, observed: Mapping[ResourceId, str], now_s: float) -> None:
+    """Have the reconciler look at settled resources that a back end reported in another state than the stored one."""
+    by_state: dict[str, list[ResourceId]] = {}
+    for resource_id, state in observed.items():
+        by_state.setdefault(state, []).append(resource_id)
+    for state, ids in sorted(by_state.items()):
+        statement = (
+            update(t.resources)
+            .where(_R.id.in_(ids), _R.phase == Phase.SETTLED.value, _R.observed != state, _R.next_try_s.is_(None))
+            .values(next_try_s=now_s)
+        )
+        connection.execute(statement)
 
 
 def look_now(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:

@@ -1,6 +1,6 @@
 """Systems of departments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -66,6 +66,11 @@ def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", w
     return [_system(r) for r in connection.execute(statement)]
 
 
+def names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the names of systems by id."""
+    return {r.id: r.name for r in connection.execute(select(_S.id, _S.name).where(_S.id.in_(list(ids))))}
+
+
 def insert(connection: Connection, system: System, *, created_at_s: float) -> None:
     """Add a system; a second living one of that name in the department is refused by the database."""
     connection.execute(t.systems.insert().values(**_values(system), id=system.id, created_at_s=created_at_s))
@@ -99,13 +104,9 @@ def refresh_state(connection: Connection, system_id: SystemId) -> SystemState:
     """Derive a system's state from its resources and write it; returns the state now."""
     row = connection.execute(select(_S.state).where(_S.id == system_id)).one()
     state = SystemState(row.state)
-    counts: dict[str, int] = dict(
-        connection.execute(
-            select(t.resources.c.phase, func.count()).where(t.resources.c.system_id == system_id).group_by(t.resources.c.phase)
-        )
-        .tuples()
-        .all()
-    )
+    phases = t.resources.c.phase
+    statement = select(phases, func.count()).where(t.resources.c.system_id == system_id).group_by(phases)
+    counts = {row[0]: row[1] for row in connection.execute(statement)}
     living = sum(n for phase, n in counts.items() if phase != Phase.GONE.value)
     if state in (SystemState.RELEASING, SystemState.RELEASED):
         now = SystemState.RELEASED if living == 0 else SystemState.RELEASING

@@ -121,7 +121,9 @@ def iso(*, bootable_as_disk: bool = False) -> bytes:
 
 def luks(version: int = 1) -> bytes:
     """Return an encrypted volume's header."""
-    return (b"LUKS\xba\xbe" + struct.pack(">H", version) + b"aes".ljust(32, b"\0") + b"xts-plain64".ljust(32, b"\0")).ljust(MIB, b"\0")
+    return (b"LUKS\xba\xbe" + struct.pack(">H", version) + b"aes".ljust(32, b"\0") + b"xts-plain64".ljust(32, b"\0")).ljust(
+        MIB, b"\0"
+    )
 
 
 def disk_beginning(head: bytes) -> bytes:
@@ -146,7 +148,10 @@ def hostile_images() -> dict[str, tuple[bytes, str]]:
     format_ = "image.format_not_accepted"
     return {
         "qcow2 v3 with a backing file": (qcow2(backing_offset=CLUSTER // 2, backing_size=11, at=named), "image.backing_file"),
-        "qcow2 v2 with a backing file": (qcow2(version=2, backing_offset=512, backing_size=11, at={512: _SECRET}), "image.backing_file"),
+        "qcow2 v2 with a backing file": (
+            qcow2(version=2, backing_offset=512, backing_size=11, at={512: _SECRET}),
+            "image.backing_file",
+        ),
         "qcow2 with a backing json": (
             qcow2(backing_offset=512, backing_size=60, at={512: b'json:{"driver":"file","filename":"/etc/shadow"}'}),
             "image.backing_file",
@@ -159,7 +164,10 @@ def hostile_images() -> dict[str, tuple[bytes, str]]:
         ),
         "qcow2 with the raw external bit": (qcow2(autoclear=2), "image.data_file"),
         "qcow2 naming a backing format": (qcow2(extensions=extension(0xE2792ACA, b"raw")), "image.header_extension"),
-        "qcow2 with persistent bitmaps": (qcow2(autoclear=1, extensions=extension(0x23852875, bytes(24))), "image.header_extension"),
+        "qcow2 with persistent bitmaps": (
+            qcow2(autoclear=1, extensions=extension(0x23852875, bytes(24))),
+            "image.header_extension",
+        ),
         "qcow2 with a key header": (qcow2(extensions=extension(0x0537BE77, bytes(16))), "image.header_extension"),
         "qcow2 with an unknown extension": (qcow2(extensions=extension(0xDEADBEEF, b"boo")), "image.header_extension"),
         "qcow2 with an endless extension": (qcow2(extensions=struct.pack(">II", 0x6803F857, 0xFFFFFFF0)), "image.malformed"),
@@ -226,7 +234,10 @@ def hostile_images() -> dict[str, tuple[bytes, str]]:
         "parallels extended": (disk_beginning(b"WithouFreSpacExt"), format_),
         "bochs": (disk_beginning(b"Bochs Virtual HD Image"), format_),
         "dmg, told by its footer": (disk_ending(b"koly"), format_),
-        "GPT with a partition beside the protective one": (_mbr(_entry(0xEE, start=1), _entry(0x83)) + bytes(MIB), "image.unsafe"),
+        "GPT with a partition beside the protective one": (
+            _mbr(_entry(0xEE, start=1), _entry(0x83)) + bytes(MIB),
+            "image.unsafe",
+        ),
         "GPT that begins somewhere else": (_mbr(_entry(0xEE, start=77)) + bytes(MIB), "image.unsafe"),
         "MBR with a wrong boot flag": (_mbr(_entry(0x83, boot=0x42)) + bytes(MIB), "image.unsafe"),
         "MBR with no partition": (_mbr() + bytes(MIB), "image.unsafe"),

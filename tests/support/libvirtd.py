@@ -79,7 +79,9 @@ class PrivateLibvirtd:
     def spawn_in(self, *command: str) -> "subprocess.Popen[bytes]":
         """Start a command inside the host's network namespace; it ends with the host."""
         enter = ("nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-p", "-n", "--")
-        return subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [*enter, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def daemon_pid(self, name: str = "libvirtd") -> str:
         """Return the pid of a daemon, as seen inside."""
@@ -125,7 +127,17 @@ class PrivateLibvirtd:
 
 
 def _prepare(base: Path) -> None:
-    for name in ("run/libvirt", "run/lock", "lib/images", "log", "cache", "etc/qemu/networks", "etc/nwfilter", "etc/hooks", "etc/secrets"):
+    for name in (
+        "run/libvirt",
+        "run/lock",
+        "lib/images",
+        "log",
+        "cache",
+        "etc/qemu/networks",
+        "etc/nwfilter",
+        "etc/hooks",
+        "etc/secrets",
+    ):
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=uuid.uuid4()))
     (base / "etc/qemu.conf").write_text(QEMU_CONF)

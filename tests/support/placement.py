@@ -13,7 +13,12 @@ GIB = 1024
 
 def zone(code: str = "a", mlps_max: int = 3) -> Zone:
     return Zone(
-        id=ZoneId(f"zone_{code}"), code=code, name=code, network_class="gov-private", mlps_max=mlps_max, address_range="10.96.0.0/12"
+        id=ZoneId(f"zone_{code}"),
+        code=code,
+        name=code,
+        network_class="gov-private",
+        mlps_max=mlps_max,
+        address_range="10.96.0.0/12",
     )
 
 
@@ -108,5 +113,9 @@ def request(
     network_hosts: Mapping[str, HostId] | None = None,
 ) -> PlacementRequest:
     return PlacementRequest(
-        zone_id=ZoneId(f"zone_{zone_code}"), mlps_level=mlps_level, members=members, rules=rules, network_hosts=network_hosts or {}
+        zone_id=ZoneId(f"zone_{zone_code}"),
+        mlps_level=mlps_level,
+        members=members,
+        rules=rules,
+        network_hosts=network_hosts or {},
     )

@@ -1,0 +1,86 @@
+# Every door of the project; `make help` lists them. Each installs what it needs and may be run twice.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export UV_LINK_MODE ?= copy
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Install build packages and the virtual environment
+
+$(VENV)/.ready: requirements.lock pyproject.toml etc/setup/install-packages
+	@etc/setup/install-packages build
+	@[ -x $(BIN)/python ] || { echo "making the virtual environment"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/uv --version 2>/dev/null | grep -q ' $(UV_VERSION)' || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "installing locked Python packages"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true
+	@touch $@
+
+.venv-ansible/.ready: requirements-ansible.lock | $(VENV)/.ready
+	@echo "making Ansible's own virtual environment"
+	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-ansible
+	@$(BIN)/uv pip sync --quiet --python .venv-ansible/bin/python --require-hashes requirements-ansible.lock
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.ready .venv-ansible/.ready ## Run the main job: a department's ticket becomes running, metered machines
+	@etc/setup/install-packages host
+	@etc/demo/run-demo
+
+.PHONY: demo-clean
+demo-clean: ## Remove everything the demo made, after an aborted one too
+	@etc/demo/clean-demo
+
+.PHONY: check
+check: $(VENV)/.ready ## Lint, types, import contracts (no tests)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: test-setup
+test-setup: $(VENV)/.ready .venv-ansible/.ready
+	@etc/setup/install-packages host test
+
+.PHONY: test
+test: test-setup check ## Everything: checks, then all layers of tests (installs PostgreSQL, libvirt and the rest)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/.ready ## Unit, property and meta tests only
+	@$(BIN)/pytest -q tests/unit tests/property tests/meta $(ARGS)
+
+.PHONY: test-soak
+test-soak: test-setup ## The long runs: 10,000 simulated histories and more
+	@ALLOT_SEEDS=10000 $(BIN)/pytest -n 2 --timeout 7200 -m "soak or seeds" $(ARGS)
+
+.PHONY: bench
+bench: test-setup ## Measure the published figures, each with its baseline, and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.ready ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(VENV)/.ready ## Resolve the locks again (after a change in pyproject.toml)
+	@$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
+	@$(BIN)/uv pip compile --quiet requirements-ansible.in --universal --generate-hashes --no-header --no-annotate -o requirements-ansible.lock
+
+.PHONY: docs
+docs: $(VENV)/.ready ## Write the generated pages (schema, OpenAPI, error codes) again
+	@$(BIN)/python -m tests.support.generate_docs
+
+.PHONY: clean
+clean: demo-clean ## Remove virtual environments and caches too
+	@rm -rf $(VENV) .venv-ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache

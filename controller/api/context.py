@@ -1,0 +1,66 @@
+"""What the API stands on, given once by ``wiring``, and what one call knows of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from controller.identity.caller import Caller
+from controller.workflows.platform import Platform
+from drivers.protocol import ComputeDriver, DriverContext
+from inventory.domain.resource import Resource
+from inventory.importers.image_fetching import FetchOptions
+
+#: (name of the driver, what it is told of the host) -> an open driver.
+OpenDriver = Callable[[str, DriverContext], ComputeDriver]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The means of the API."""
+
+    platform: Platform
+    #: The current exposition, formatted beforehand: a scrape asks no driver and no database.
+    metrics: Callable[[], bytes]
+    #: (instance, most bytes) -> the end of its serial log.
+    console: Callable[[Resource, int], bytes]
+    drivers: OpenDriver
+    #: Names of what is not ready yet; empty when the controller may take traffic.
+    ready: Callable[[], list[str]]
+    #: From where images may be fetched; None: from nowhere, paths only.
+    fetch_options: FetchOptions | None
+    #: Whether the machine itself may scrape without a token.
+    is_metrics_open_to_loopback: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One authenticated call."""
+
+    context: Context
+    caller: Caller
+    #: ``zh-CN`` or ``en``.
+    language: str
+
+    @property
+    def platform(self) -> Platform:
+        """The platform."""
+        return self.context.platform
+
+
+# ``async`` only to spare a thread: nothing here waits.
+async def _call_of(request: Request) -> Call:
+    call: Call = request.state.call
+    return call
+
+
+async def _context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+#: For handlers behind a token.
+TheCall = Annotated[Call, Depends(_call_of)]
+#: For the public ones.
+TheContext = Annotated[Context, Depends(_context_of)]

@@ -1,0 +1,80 @@
+"""What there is to choose from: zones, pools, sizes, images, departments, projects. Short lists, sent whole."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from controller.api import schemas, views
+from controller.api.auth import GuardedRoute
+from controller.api.context import Call, TheCall
+from controller.api.paging import json_answer, whole_answer
+from controller.workflows import images as workflow
+from inventory.store import directory
+
+router = APIRouter(route_class=GuardedRoute, tags=["catalogue"])
+
+
+def _all(call: Call, read: Callable[[Connection], Sequence[Any]], view: Callable[[Any], dict[str, Any]] = asdict) -> Response:
+    with call.platform.db.read() as connection:
+        found = read(connection)
+    return whole_answer([view(value) for value in found])
+
+
+@router.get("/v1/zones", response_model=schemas.ZonePage)
+def list_zones(call: TheCall) -> Response:
+    """List zones."""
+    return _all(call, directory.zones)
+
+
+@router.get("/v1/pools", response_model=schemas.PoolPage)
+def list_pools(call: TheCall) -> Response:
+    """List pools."""
+    return _all(call, directory.pools)
+
+
+@router.get("/v1/sizes", response_model=schemas.SizePage)
+def list_sizes(call: TheCall) -> Response:
+    """List sizes, smallest first."""
+    return _all(call, directory.sizes)
+
+
+@router.get("/v1/images", response_model=schemas.ImagePage)
+def list_images(call: TheCall) -> Response:
+    """List images."""
+    return _all(call, directory.images, views.image)
+
+
+@router.post("/v1/images", response_model=schemas.Image, status_code=201)
+def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Response:
+    """Take an image from a path on the controller (or a URL) into the library, inspected and hashed."""
+    request = workflow.ImageRequest(
+        name=body.name,
+        arch=body.arch,
+        source=body.source,
+        sha256=body.sha256,
+        title=body.title,
+        kernel=Path(body.kernel) if body.kernel else None,
+        initrd=Path(body.initrd) if body.initrd else None,
+        kernel_arguments=body.kernel_arguments,
+    )
+    image = workflow.register(call.platform, request, call.caller, fetch_options=call.context.fetch_options)
+    return json_answer(views.image(image), status=201)
+
+
+@router.get("/v1/departments", response_model=schemas.DepartmentPage)
+def list_departments(call: TheCall) -> Response:
+    """List the departments the caller may know of."""
+    scope = call.caller.scope
+    return _all(call, lambda c: [d for d in directory.departments(c) if scope.allows(d.id)])
+
+
+@router.get("/v1/projects", response_model=schemas.ProjectPage)
+def list_projects(call: TheCall) -> Response:
+    """List the projects of the departments the caller may know of."""
+    scope = call.caller.scope
+    return _all(call, lambda c: [p for p in directory.projects(c) if scope.allows(p.department_id)])

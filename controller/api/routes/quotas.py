@@ -1,0 +1,37 @@
+"""Limits: shown, set, recounted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+from starlette.responses import Response
+
+from controller.api import schemas
+from controller.api.auth import GuardedRoute
+from controller.api.context import TheCall
+from controller.api.paging import json_answer, whole_answer
+from controller.api.routes.systems import Department, narrowed
+from controller.workflows import quota
+
+router = APIRouter(route_class=GuardedRoute, tags=["quotas"])
+
+_REPAIR = "Put the counters right; without it they are only compared."
+
+
+@router.get("/v1/quotas", response_model=schemas.QuotaPage)
+def list_quotas(call: TheCall, department: Department = "") -> Response:
+    """List limits and use of departments and their projects."""
+    with call.platform.db.read() as connection:
+        scope = narrowed(connection, call, department)
+    return whole_answer(quota.show(call.platform, scope))
+
+
+@router.put("/v1/quotas/{scope}/{dimension}", response_model=schemas.QuotaLevel)
+def set_quota(call: TheCall, scope: str, dimension: str, body: Annotated[schemas.QuotaIn, Body()]) -> Response:
+    """Set what a department or project (id or code) says of one dimension."""
+    return json_answer(quota.set_limit(call.platform, scope, dimension, body.mode, body.limit, call.caller))
+
+
+@router.post("/v1/quotas/audit", response_model=schemas.DriftPage)
+def audit_quotas(call: TheCall, repair: Annotated[bool, Query(description=_REPAIR)] = False) -> Response:
+    """Recount every counter from the claims; list what differs (or, with `repair`, what was put right)."""
+    return whole_answer(quota.repair(call.platform, call.caller) if repair else quota.audit(call.platform))

@@ -1,0 +1,49 @@
+"""What departments used, to the second, and what it costs."""
+
+from datetime import datetime, tzinfo
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from controller.api import schemas
+from controller.api.auth import GuardedRoute
+from controller.api.context import TheCall
+from controller.api.paging import json_answer
+from controller.api.routes.systems import Department, narrowed
+from inventory.domain.errors import Invalid
+from metering.usage import usage
+
+router = APIRouter(route_class=GuardedRoute, tags=["usage"])
+
+_MOMENT = "Epoch seconds, or an ISO date or time; a date begins in the platform's time zone."
+
+
+@router.get("/v1/usage", response_model=schemas.Usage)
+def get_usage(
+    call: TheCall,
+    start: Annotated[str, Query(alias="from", min_length=1, max_length=40, description=f"First moment. {_MOMENT}")],
+    end: Annotated[str, Query(alias="to", min_length=1, max_length=40, description=f"First moment after. {_MOMENT}")],
+    department: Department = "",
+) -> Response:
+    """Return seconds by resource and meter, with their price, of the window from `from` up to (not including) `to`."""
+    platform = call.platform
+    start_s, end_s = moment_s(start, "from", platform.zone), moment_s(end, "to", platform.zone)
+    with platform.db.read() as connection:
+        report = usage(connection, narrowed(connection, call, department), start_s, end_s, platform.clock())
+    return json_answer(report.to_json())
+
+
+def moment_s(text: str, field: str, zone: tzinfo) -> int:
+    """Return a moment as epoch seconds.
+
+    Raises:
+        Invalid: ``usage.moment_unreadable``.
+    """
+    try:
+        if text.isascii() and text.isdigit() and len(text) <= 11:
+            return int(text)
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=zone)).timestamp())
+    except (ValueError, OverflowError):
+        raise Invalid("usage.moment_unreadable", field=field, text=text) from None

@@ -1,0 +1,101 @@
+"""What a host shows against what its rows say: pure. The loop acts on the answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.workflows.engine import Finding
+from drivers.protocol import HostObservation, ObservedInstance
+from inventory.domain.ids import HostId, ResourceId
+from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The differences, and what is to be done about them."""
+
+    #: Settled resources to look at, by kind of drift. The look itself decides: one absence in one poll proves nothing.
+    wake: Mapping[ResourceId, str]
+    #: Leftovers of resources that live elsewhere or are gone: to be removed here.
+    reap: tuple[ResourceId, ...]
+    findings: tuple[Finding, ...]
+    #: Nothing is left to be done or to be awaited: the same observation need not be compared again.
+    is_clean: bool
+
+
+def ids_on(observation: HostObservation) -> frozenset[ResourceId]:
+    """Return every id of ours on the host."""
+    return frozenset(i.instance_id for i in observation.instances) | observation.volume_ids | observation.segment_ids
+
+
+def fingerprint(observation: HostObservation) -> int:
+    """Return a number that changes when anything of ours on the host does (within one process)."""
+    return hash((observation.instances, observation.volume_ids, observation.segment_ids))
+
+
+def drift(
+    host_id: HostId,
+    observation: HostObservation,
+    started_at_s: float,
+    rows: Sequence[Resource],
+    elsewhere: Mapping[ResourceId, Resource],
+    now_s: float,
+) -> Drift:
+    """Compare. ``rows`` are the living resources of the host, ``elsewhere`` what else is known of the ids it shows."""
+    machines = {i.instance_id: i for i in observation.instances}
+    wake: dict[ResourceId, str] = {}
+    findings: list[Finding] = []
+    is_clean = True
+    for row in rows:
+        is_quiet = row.phase is Phase.SETTLED and row.hold_until_s <= now_s and row.settled_generation == row.generation
+        if not is_quiet or row.observed_at_s > started_at_s:
+            is_clean = is_clean and row.phase is Phase.FAILED
+            continue
+        kind = _drift_of(row, machines.get(row.id), observation)
+        if kind == "edited":
+            findings.append(_edited(row, machines[row.id]))
+        elif kind:
+            wake[row.id] = kind
+    reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows}, elsewhere)
+    findings += orphans
+    return Drift(wake=wake, reap=reap, findings=tuple(findings), is_clean=is_clean and not wake and not reap)
+
+
+def _drift_of(row: Resource, found: ObservedInstance | None, observation: HostObservation) -> str:
+    if row.kind is ResourceKind.VOLUME:
+        return "" if row.id in observation.volume_ids else "missing"
+    if row.kind is ResourceKind.SEGMENT:
+        return "" if row.id in observation.segment_ids else "missing"
+    if found is None:
+        return "missing"
+    if found.state is not row.observed:
+        return "stopped" if found.state is Observed.STOPPED else "started"
+    spec = row.instance
+    if (found.vcpu_count, found.memory_mib) != (spec.vcpu_count, spec.memory_mib):
+        return "edited"
+    return ""
+
+
+def _edited(row: Resource, found: ObservedInstance) -> Finding:
+    return Finding(
+        kind="edited",
+        subject=f"edited:{row.id}",
+        resource_id=row.id,
+        host_id=row.host_id,
+        detail={"name": row.name, "vcpu_count": found.vcpu_count, "memory_mib": found.memory_mib},
+    )
+
+
+def _strangers(
+    host_id: HostId, ids: frozenset[ResourceId], elsewhere: Mapping[ResourceId, Resource]
+) -> tuple[tuple[ResourceId, ...], list[Finding]]:
+    """Sort what bears our mark and does not belong here: leftovers are removed, what no row knows is only reported."""
+    reap: list[ResourceId] = []
+    findings: list[Finding] = []
+    for resource_id in sorted(ids):
+        row = elsewhere.get(resource_id)
+        if row is None:
+            subject = f"orphan:{host_id}:{resource_id}"
+            findings.append(Finding(kind="orphan", subject=subject, host_id=host_id, detail={"resource": resource_id}))
+        elif row.phase is Phase.GONE or row.host_id != host_id:
+            reap.append(resource_id)
+    return tuple(reap), findings

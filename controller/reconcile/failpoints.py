@@ -1,0 +1,68 @@
+"""Places where a test may kill, end or stop the real process. Without ``ALLOT_FAILPOINT`` they do nothing.
+
+``ALLOT_FAILPOINT=<name>[:<n>][:<kill|exit|stop>]``: the n-th time the place is passed (default: the first) the process is
+sent SIGKILL (default), leaves by ``os._exit``, or is stopped by SIGSTOP until somebody continues it.
+"""
+
+import os
+import signal
+from dataclasses import dataclass
+from threading import Lock
+
+from controller.workflows.steps import STEPS
+
+#: Every place there is.
+FAILPOINTS: tuple[str, ...] = (
+    "commit.before",
+    "commit.after",
+    *(f"step.{name}.{side}" for name in STEPS for side in ("before", "after")),
+)
+_EXIT_CODE = 137
+
+
+@dataclass(slots=True)
+class Armed:
+    """The one place that is to strike."""
+
+    name: str
+    nth: int
+    action: str
+    passed: int = 0
+
+
+def parse(text: str) -> Armed | None:
+    """Read the setting.
+
+    Raises:
+        ValueError: no such place or action.
+    """
+    if not text:
+        return None
+    name, *rest = text.split(":")
+    nth, action = 1, "kill"
+    for part in rest:
+        if part.isdecimal():
+            nth = int(part)
+        else:
+            action = part
+    if name not in FAILPOINTS or action not in ("kill", "exit", "stop"):
+        raise ValueError(f"ALLOT_FAILPOINT={text}: unknown place or action")
+    return Armed(name, nth, action)
+
+
+_ARMED = parse(os.environ.get("ALLOT_FAILPOINT", ""))
+_LOCK = Lock()
+
+
+def failpoint(name: str) -> None:
+    """Strike here if this is the place and the time."""
+    armed = _ARMED
+    if armed is None or armed.name != name:
+        return
+    with _LOCK:
+        armed.passed += 1
+        if armed.passed != armed.nth:
+            return
+    if armed.action == "exit":
+        os._exit(_EXIT_CODE)
+    os.kill(os.getpid(), signal.SIGSTOP if armed.action == "stop" else signal.SIGKILL)

@@ -1,0 +1,173 @@
+"""Hosts as the reconciler knows them: connections opened when needed, and a breaker that leaves a dead host alone.
+
+A host is cut off after several failures in a row and used again after several good answers in a row. While it is cut,
+nothing on it is touched, believed or freed: its resources keep what was last seen, and the host's ``reachability`` says
+that nobody knows better.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from sqlalchemy import Connection
+
+from drivers.protocol import Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents
+from drivers.registry import driver_factory
+from inventory.domain.clock import Clock
+from inventory.domain.host import Host, Reachability
+from inventory.domain.ids import HostId
+from inventory.store import directory
+from inventory.store import hosts as host_store
+
+#: Opens the driver of a host: (host, name of the driver) -> driver.
+OpenDriver = Callable[[Host, str], ComputeDriver]
+#: Codes of faults that say the host, not the resource, is in trouble.
+HOST_TROUBLE = frozenset({"driver.unreachable", "driver.timeout"})
+
+
+def registry_opener(clock: Clock) -> OpenDriver:
+    """Return the opener a real process uses."""
+
+    def open_driver(host: Host, driver: str) -> ComputeDriver:
+        context = DriverContext(host_id=host.id, host_name=host.name, connection=host.connection, clock=clock)
+        return driver_factory(driver)(context)
+
+    return open_driver
+
+
+class HostHandle:
+    """One host: its connection and its breaker. Only ``driver`` is called by workers, the rest by the loop."""
+
+    def __init__(
+        self,
+        host: Host,
+        driver: str,
+        open_driver: OpenDriver,
+        on_event: Callable[[DriverEvent], None],
+        *,
+        failures_to_cut: int,
+        answers_to_heal: int,
+    ) -> None:
+        self.id = host.id
+        self.name = host.name
+        self.host = host
+        self.driver_name = driver
+        #: True: nothing is sent there but probes.
+        self.is_cut = False
+        self.cut_at_s = 0.0
+        #: What the last compared observation looked like, while nothing was left to be done about it.
+        self.clean_print: int | None = None
+        self.foreign_print: int | None = None
+        self.in_flight = 0
+        self._open_driver = open_driver
+        self._on_event = on_event
+        self._failures_to_cut = failures_to_cut
+        self._answers_to_heal = answers_to_heal
+        self._failures = 0
+        self._answers = 0
+        self._driver: ComputeDriver | None = None
+        self._lock = Lock()
+
+    def driver(self) -> ComputeDriver:
+        """Return the open driver; opens it on first use, which may take long and may fail."""
+        driver = self._driver
+        if driver is not None:
+            return driver
+        with self._lock:
+            if self._driver is None:
+                opened = self._open_driver(self.host, self.driver_name)
+                if isinstance(opened, HasEvents) and Capability.EVENTS in opened.capabilities():
+                    opened.subscribe(self._on_event)
+                self._driver = opened
+            return self._driver
+
+    def drop_driver(self) -> None:
+        """Forget the connection: the next use opens a new one. A hung one is not waited for."""
+        # A call may hang inside ``driver`` with the lock held: a new lock lets the others go on.
+        self._driver = None
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Close the connection."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()
+
+    def failed(self, now_s: float, *, is_hung: bool = False) -> bool:
+        """Count a failure; tells whether the host is cut off by it."""
+        self._answers = 0
+        self._failures += 1
+        if self.is_cut or (self._failures < self._failures_to_cut and not is_hung):
+            return False
+        self.is_cut, self.cut_at_s = True, now_s
+        return True
+
+    def answered(self) -> bool:
+        """Count a good answer; tells whether the host is back by it."""
+        self._failures = 0
+        if not self.is_cut:
+            return False
+        self._answers += 1
+        if self._answers < self._answers_to_heal:
+            return False
+        self.heal()
+        return True
+
+    def heal(self) -> None:
+        """Use the host again."""
+        self.is_cut = False
+        self._failures = self._answers = 0
+        self.clean_print = None
+
+
+class HostBook:
+    """All hosts by id; read again when one is unknown and every now and then."""
+
+    def __init__(
+        self,
+        open_driver: OpenDriver,
+        on_event: Callable[[DriverEvent], None],
+        *,
+        failures_to_cut: int = 3,
+        answers_to_heal: int = 2,
+    ) -> None:
+        self._open_driver = open_driver
+        self._on_event = on_event
+        self._failures_to_cut = failures_to_cut
+        self._answers_to_heal = answers_to_heal
+        self._handles: dict[HostId, HostHandle] = {}
+
+    def sync(self, connection: Connection) -> None:
+        """Take the rows as they are now: new hosts, other connections, and what other controllers saw."""
+        drivers = {p.id: p.driver for p in directory.pools(connection)}
+        for host in host_store.hosts(connection):
+            known = self._handles.get(host.id)
+            if known is None or (known.host.connection, known.driver_name) != (host.connection, drivers[host.pool_id]):
+                if known is not None:
+                    known.drop_driver()
+                self._handles[host.id] = HostHandle(
+                    host,
+                    drivers[host.pool_id],
+                    self._open_driver,
+                    self._on_event,
+                    failures_to_cut=self._failures_to_cut,
+                    answers_to_heal=self._answers_to_heal,
+                )
+                continue
+            known.host, known.name = host, host.name
+            is_seen = host.reachability is Reachability.REACHABLE and (host.observed_at_s or 0) > known.cut_at_s
+            if known.is_cut and is_seen:
+                known.heal()
+
+    def get(self, connection: Connection, host_id: HostId) -> HostHandle:
+        """Return the handle of a host that is in the database."""
+        if host_id not in self._handles:
+            self.sync(connection)
+        return self._handles[host_id]
+
+    def known(self, host_id: str) -> HostHandle | None:
+        """Return the handle of a host if there is one."""
+        return self._handles.get(HostId(host_id))
+
+    def all(self) -> Sequence[HostHandle]:
+        """Return every handle."""
+        return list(self._handles.values())

@@ -1,0 +1,197 @@
+"""The two kinds of jobs: the steps of one resource, and a look at a whole host. They run on workers and report to the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from controller.reconcile.failpoints import failpoint
+from controller.reconcile.hosts import HostHandle
+from controller.workflows.engine import (
+    Drop,
+    Facts,
+    Flow,
+    Next,
+    StepContext,
+    StepResult,
+    StepSettings,
+    Wait,
+    run_step,
+)
+from controller.workflows.steps import DEADLINE_S, DEADLINES_S, LANES, MAIN_LANE, STEPS
+from drivers.faults import DriverFault, OutcomeUnknown
+from drivers.protocol import HostObservation
+from inventory.domain.clock import Clock
+from inventory.domain.errors import AllotError, Problem
+from inventory.domain.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """A step of a resource is done."""
+
+    job: "ResourceJob"
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookReport:
+    """A host was looked at, or could not be."""
+
+    host: HostHandle
+    started_at_s: float
+    observation: HostObservation | None
+    problem: Problem | None = None
+    is_hung: bool = False
+
+
+Report = StepReport | LookReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMeans:
+    """What all jobs of one controller share."""
+
+    report: Callable[[Report], None]
+    clock: Clock
+    monotonic: Callable[[], float]
+    settings: StepSettings
+    backoff_s: Callable[[int], float]
+
+
+@dataclass(slots=True, eq=False)
+class ResourceJob:
+    """Steps of one resource under one hold, one after another, without waiting for their record."""
+
+    means: JobMeans
+    host: HostHandle
+    resource: Resource
+    facts: Facts
+    step: str
+    #: Monotonic time after which nothing new may be begun; moved on by the loop when it extends the hold.
+    act_until: float
+    is_cancelled: bool = False
+    _context: StepContext | None = None
+    _is_over: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def host_id(self) -> str:
+        """Return the host."""
+        return self.host.id
+
+    @property
+    def lane(self) -> str:
+        """Return the lane of the next step."""
+        return LANES.get(self.step, MAIN_LANE)
+
+    @property
+    def deadline_s(self) -> float:
+        """Return the bound of the next step."""
+        return DEADLINES_S.get(self.step, DEADLINE_S)
+
+    def advance(self) -> bool:
+        """Run the next step."""
+        if self.is_cancelled or self.means.monotonic() >= self.act_until:
+            self._end(Drop(reason="cancelled" if self.is_cancelled else "hold_expired"))
+            return False
+        if self.host.is_cut:
+            self.give_up(is_hung=False)
+            return False
+        name = self.step
+        failpoint(f"step.{name}.before")
+        result = self._run(name)
+        failpoint(f"step.{name}.after")
+        flow = result.flow
+        if isinstance(flow, Next):
+            self.step = flow.step
+        return self._tell(result) and isinstance(flow, Next)
+
+    def _run(self, name: str) -> StepResult:
+        if self._context is None:
+            self._context = StepContext(
+                resource=self.resource,
+                facts=self.facts,
+                open_driver=self.host.driver,
+                clock=self.means.clock,
+                settings=self.means.settings,
+                backoff_s=self.means.backoff_s,
+                host_name=self.host.name,
+            )
+        return run_step(name, STEPS[name], self._context, self.means.monotonic)
+
+    def give_up(self, *, is_hung: bool) -> None:
+        """Hear that nobody will run on: look again later."""
+        if is_hung:
+            fault = OutcomeUnknown("driver.timeout", host=self.host.name, verb=self.step, deadline_s=int(self.deadline_s))
+        else:
+            fault = OutcomeUnknown("driver.unreachable", host=self.host.name)
+        kept = self.step if self.step.startswith("clear") else ""
+        delay_s = self.means.settings.backoff_first_s
+        self._end(Wait(delay_s=delay_s, step=kept, problem=fault.problem, is_failure=is_hung))
+
+    def crashed(self, error: Exception) -> None:
+        """Hear that a step met a bug of ours."""
+        problem = Problem("step.bug", {"step": self.step, "name": self.resource.name})
+        flow = Wait(delay_s=self.means.settings.backoff_most_s, step="", problem=problem, is_failure=True)
+        self._tell(StepResult(step=self.step, flow=flow, took_s=0.0, internal=repr(error)))
+
+    def _end(self, flow: Flow) -> None:
+        self._tell(StepResult(step=self.step, flow=flow, took_s=0.0))
+
+    def _tell(self, result: StepResult) -> bool:
+        """Report once until the end; what a written-off thread says later is not heard."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self._is_over = not isinstance(result.flow, Next)
+            self.means.report(StepReport(self, result))
+            return True
+
+
+@dataclass(slots=True, eq=False)
+class LookJob:
+    """One observation of a whole host."""
+
+    means: JobMeans
+    host: HostHandle
+    lane: str = "observe"
+    deadline_s: float = 20.0
+    _started_at_s: float = 0.0
+    _is_over: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def host_id(self) -> str:
+        """Return the host."""
+        return self.host.id
+
+    def advance(self) -> bool:
+        """Look."""
+        self._started_at_s = self.means.clock()
+        try:
+            self._tell(self.host.driver().observe(), None)
+        except DriverFault as fault:
+            self._tell(None, fault.problem)
+        except AllotError as error:
+            self._tell(None, error.problems[0])
+        return False
+
+    def give_up(self, *, is_hung: bool) -> None:
+        """Hear that the host does not answer."""
+        problem = Problem("driver.timeout", {"host": self.host.name, "verb": "observe", "deadline_s": int(self.deadline_s)})
+        self._tell(None, problem, is_hung=is_hung)
+
+    def _tell(self, observation: HostObservation | None, problem: Problem | None, *, is_hung: bool = False) -> None:
+        with self._lock:
+            if self._is_over:
+                return
+            self._is_over = True
+        self.means.report(
+            LookReport(
+                host=self.host,
+                started_at_s=self._started_at_s,
+                observation=observation,
+                problem=problem,
+                is_hung=is_hung,
+            )
+        )

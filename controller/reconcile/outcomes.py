@@ -1,0 +1,240 @@
+"""What the results of steps mean for a row: pure. ``recorder`` writes it, many resources in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.workflows.engine import Done, Drop, Ending, Fail, Next, Seen, StepResult, Wait
+from inventory.domain.errors import Problem
+from inventory.domain.ids import ResourceId
+from inventory.domain.journal import JournalRow
+from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
+from inventory.domain.resources import ADDRESS, MEMORY_MIB, VCPU, disk_dimension
+from inventory.store.resources import HeldRow
+
+ALLOCATED, RUNNING, STOPPED, RELEASED = "allocated", "running", "stopped", "released"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Results of steps of one resource that are not recorded yet."""
+
+    #: As it was claimed.
+    resource: Resource
+    results: list[StepResult] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the last step ended the work."""
+        return not isinstance(self.results[-1].flow, Next)
+
+
+#: The step that removes leftovers elsewhere: whatever becomes of it, the row stays as it is.
+REAP = "reap"
+#: Lets go of the hold; the fence stays raised.
+LET_GO: Mapping[str, Any] = {"owner": "", "hold_until_s": 0.0}
+
+
+def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
+    """Return the new values of the row's columns. A newer wish is looked at at once, whatever the old one led to."""
+    resource, flow = outcome.resource, outcome.results[-1].flow
+    if outcome.results[-1].step == REAP:
+        return dict(LET_GO)
+    changes = dict(observation_of(outcome, now_s))
+    if row.generation != resource.generation:
+        # What was reached stays reached: a machine that once worked is never taken for a half-made one.
+        was_settled = isinstance(flow, Done) and flow.ending is Ending.SETTLED
+        reached = {"settled_generation": resource.generation} if was_settled else {}
+        again = {"next_try_s": now_s, "phase": Phase.PENDING.value, "step": _kept_step(flow)}
+        return {**changes, **LET_GO, **reached, **again}
+    if isinstance(flow, Next):
+        noted = {"problem": flow.problem.to_json()} if flow.problem else {}
+        return {**changes, **noted, "step": flow.step}
+    if isinstance(flow, Wait):
+        return {**changes, **LET_GO, **_waiting(resource, flow, row, now_s)}
+    if isinstance(flow, Fail):
+        problem = flow.problem.to_json()
+        return {**changes, **LET_GO, "phase": Phase.FAILED.value, "problem": problem, "next_try_s": None, "step": ""}
+    if isinstance(flow, Drop):
+        return {**LET_GO, "next_try_s": now_s, "fence": max(resource.fence, flow.found_fence)}
+    return {**changes, **LET_GO, **_done(resource, flow, row, now_s)}
+
+
+def _kept_step(flow: object) -> str:
+    # A machine that is being taken off its host must not be forgotten there.
+    return flow.step if isinstance(flow, Next | Wait) and flow.step.startswith("clear") else ""
+
+
+def _waiting(resource: Resource, flow: Wait, row: HeldRow, now_s: float) -> dict[str, Any]:
+    is_quiet = resource.phase is Phase.SETTLED and not flow.is_failure
+    return {
+        "step": flow.step,
+        "attempts": resource.attempts + 1 if flow.is_failure else resource.attempts,
+        "problem": flow.problem.to_json() if flow.problem else None,
+        "next_try_s": now_s if row.is_woken and not flow.is_failure else now_s + flow.delay_s,
+        "phase": Phase.SETTLED.value if is_quiet else Phase.PENDING.value,
+    }
+
+
+def _done(resource: Resource, flow: Done, row: HeldRow, now_s: float) -> dict[str, Any]:
+    over = {"step": "", "attempts": 0, "problem": None}
+    if flow.ending is Ending.SETTLED:
+        detail = {"detail": {**resource.detail, **flow.detail}} if flow.detail else {}
+        next_try_s = now_s if row.is_woken else None
+        reached = {"phase": Phase.SETTLED.value, "settled_generation": resource.generation, "next_try_s": next_try_s}
+        return {**over, **detail, **reached}
+    if flow.ending is Ending.GONE:
+        return {**over, "phase": Phase.GONE.value, "settled_generation": resource.generation, "next_try_s": None}
+    if flow.ending is Ending.RETIRED:
+        wish = {"desired": Desired.ABSENT.value, "generation": resource.generation + 1, "phase": Phase.PENDING.value}
+        return {**over, **wish, "next_try_s": now_s}
+    raise AssertionError(f"{flow.ending} does not come here")
+
+
+def observation_of(outcome: Outcome, now_s: float) -> Mapping[str, Any]:
+    """Return the columns that keep the last thing seen."""
+    seen = [s for result in outcome.results for s in result.seen]
+    return {"observed": seen[-1].state.value, "observed_at_s": now_s} if seen else {}
+
+
+# -- the journal ------------------------------------------------------------------------------------------------------
+
+
+def journal_of(outcome: Outcome, row: HeldRow, now_s: float, *, is_gone: bool) -> list[JournalRow]:
+    """Return a journal row for every metered change that was seen, in order, never going back in time."""
+    resource = outcome.resource
+    if resource.project_id is None or resource.system_id is None:
+        return []
+    lines: list[JournalRow] = []
+    state, amounts, host_id, at_s = row.last_state, dict(row.last_amounts), row.last_host_id, row.last_occurred_at_s
+    seen = [s for result in outcome.results for s in result.seen]
+    for number, one in enumerate(seen, start=1):
+        is_end = is_gone and number == len(seen)
+        new_state = RELEASED if is_end else metered_state(one.state, state)
+        new_amounts = {} if is_end else _amounts(resource, one, new_state, amounts)
+        if (new_state, new_amounts, resource.host_id) == (state, amounts, host_id):
+            continue
+        state, amounts, host_id = new_state, new_amounts, resource.host_id
+        at_s = max(at_s, _occurred(one, resource, now_s))
+        lines.append(journal_row(resource, row.revision + len(lines) + 1, state, amounts, at_s, now_s, one.since_s is not None))
+    return lines
+
+
+def journal_row(
+    resource: Resource,
+    revision: int,
+    state: str,
+    amounts: Mapping[str, int],
+    at_s: int,
+    now_s: float,
+    is_drivers_time: bool = False,
+) -> JournalRow:
+    """Return one line of a resource's journal."""
+    assert resource.project_id is not None
+    assert resource.system_id is not None
+    return JournalRow(
+        resource_id=resource.id,
+        revision=revision,
+        resource_kind=resource.kind.value,
+        resource_name=resource.name,
+        department_id=resource.department_id,
+        project_id=resource.project_id,
+        system_id=resource.system_id,
+        host_id=resource.host_id,
+        state=state,
+        amounts=amounts,
+        occurred_at_s=at_s,
+        recorded_at_s=int(now_s),
+        source="driver" if is_drivers_time else "reconcile",
+    )
+
+
+def metered_state(observed: Observed, before: str) -> str:
+    """Return the metered state that an observation means; what was only allocated and is not there stays allocated."""
+    if observed in (Observed.RUNNING, Observed.PRESENT):
+        return RUNNING
+    if observed is Observed.UNKNOWN or before == ALLOCATED:
+        return before
+    return STOPPED
+
+
+def _amounts(resource: Resource, seen: Seen, state: str, before: Mapping[str, int]) -> dict[str, int]:
+    return metered_amounts(resource) if seen.has_shape and state in (RUNNING, STOPPED) else dict(before)
+
+
+def metered_amounts(resource: Resource) -> dict[str, int]:
+    """Return what a resource weighs on each meter."""
+    if resource.kind is ResourceKind.VOLUME:
+        return {disk_dimension(resource.volume.disk_class): resource.volume.size_gib}
+    spec = resource.instance
+    amounts = {
+        VCPU: spec.vcpu_count,
+        MEMORY_MIB: spec.memory_mib,
+        disk_dimension(spec.root_disk_class): spec.root_disk_gib,
+        ADDRESS: len(spec.nics),
+    }
+    return {name: amount for name, amount in amounts.items() if amount}
+
+
+def _occurred(seen: Seen, resource: Resource, now_s: float) -> int:
+    if seen.since_s is None:
+        return int(now_s)
+    return int(min(max(seen.since_s, resource.created_at_s), now_s))
+
+
+# -- the story of a ticket --------------------------------------------------------------------------------------------
+
+#: Steps people are told of when they are done.
+TOLD = frozenset({"image", "root_disk", "define", "start", "volume", "segment", "halt", "resize_stop", "stop", "remove", "clear"})
+Line = tuple[str, str, Mapping[str, Any]]
+
+
+def story_of(outcome: Outcome) -> list[Line]:
+    """Return (subject, code, parameters) of what is worth telling; looks at settled resources are not."""
+    resource = outcome.resource
+    is_settled = resource.generation == resource.settled_generation
+    if is_settled or resource.ticket_id is None or outcome.results[-1].step == REAP:
+        return []
+    lines: list[Line] = []
+    for result in outcome.results:
+        problem = problem_of(result)
+        if isinstance(result.flow, Fail):
+            lines.append(_told(resource, "step.failed", result, problem))
+        elif problem is not None and (resource.attempts == 0 or isinstance(result.flow, Next)):
+            lines.append(_told(resource, "step.trouble", result, problem))
+        elif problem is None and result.step in TOLD:
+            lines.append(_told(resource, f"step.{result.step}", result))
+        if isinstance(result.flow, Done) and result.flow.ending is Ending.GONE:
+            lines.append(_told(resource, "step.gone", result))
+    return lines
+
+
+def problem_of(result: StepResult) -> Problem | None:
+    """Return what went wrong in a step, if anything."""
+    return result.flow.problem if isinstance(result.flow, Next | Wait | Fail) else None
+
+
+def _told(resource: Resource, code: str, result: StepResult, problem: Problem | None = None) -> Line:
+    params: dict[str, Any] = {"name": resource.name, "took_s": round(result.took_s, 3)}
+    if problem is not None:
+        params |= {"problem": problem.to_json(), "step": result.step}
+    return (resource.name, code, params)
+
+
+def summed_up(lines: Sequence[Line]) -> list[Line]:
+    """Return one line per code and kind of event, with a count: for tickets of many machines. Failures stay single."""
+    single = [line for line in lines if line[1] == "step.failed"]
+    counts: dict[str, int] = {}
+    for _, code, _ in lines:
+        if code != "step.failed":
+            counts[code] = counts.get(code, 0) + 1
+    return [*(("", f"{code}.many", {"count": count}) for code, count in counts.items()), *single[:20]]
+
+
+def parts_to_wake(outcome: Outcome) -> tuple[ResourceId, ...]:
+    """Return the volumes of a machine that ended: they wait for its end."""
+    resource, flow = outcome.resource, outcome.results[-1].flow
+    if resource.kind is not ResourceKind.INSTANCE:
+        return ()
+    is_end = isinstance(flow, Fail) or (isinstance(flow, Done) and flow.ending is Ending.GONE)
+    return tuple(d.volume_id for d in resource.instance.disks) if is_end else ()

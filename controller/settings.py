@@ -1,0 +1,170 @@
+"""Settings of the controller: read once at start, frozen after. Every key stands in ``etc/controller.toml`` with its unit."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from inventory.domain.errors import Invalid, Problem
+
+#: Named by this variable, else the system's file if it is there.
+CONFIG_VARIABLE = "ALLOT_CONFIG"
+SYSTEM_CONFIG = Path("/etc/allotment/controller.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class State(_Section):
+    """Where the state is kept."""
+
+    directory: Path = Field(default=Path("/var/lib/allotment"), description="Directory of the embedded state, images and logs.")
+    url: str = Field(default="", description="postgresql://… for several controllers; empty: SQLite in the directory.")
+    pool_size: int = Field(default=8, ge=1, le=64, description="Database connections kept open (count).")
+
+
+class Server(_Section):
+    """The HTTP service."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; any other than loopback needs TLS.")
+    port: int = Field(default=8470, ge=1, le=65535, description="TCP port.")
+    tls_certificate: Path | None = Field(default=None, description="PEM file of the certificate chain.")
+    tls_key: Path | None = Field(default=None, description="PEM file of the private key.")
+    metrics_without_token: bool = Field(default=True, description="Serve /metrics without a token to loopback addresses.")
+
+
+class Time(_Section):
+    """Time as people see it; inside everything is UTC epoch seconds."""
+
+    zone: str = Field(default="Asia/Shanghai", description="IANA time zone of leases, months and printed times.")
+
+
+class Reconcile(_Section):
+    """The loop that makes wishes true."""
+
+    is_paused: bool = Field(default=False, description="Start with the loop off: nothing is changed at any back end.")
+    hold_s: int = Field(default=60, ge=5, description="How long a worker may act on a resource before another may take it (s).")
+    batch_count: int = Field(
+        default=256, ge=1, le=1024, description="Resources taken, and outcomes written, per transaction (count)."
+    )
+    call_deadline_s: int = Field(default=120, ge=1, description="Longest a call to a back end may take (s).")
+    observe_interval_s: int = Field(default=30, ge=1, description="How often each host is looked at (s).")
+    graceful_stop_s: int = Field(default=60, ge=0, description="How long a guest is asked politely to stop (s).")
+    audit_interval_s: int = Field(default=300, ge=1, description="How often the invariants are checked (s).")
+
+
+class Placement(_Section):
+    """Where machines go."""
+
+    policy_file: Path | None = Field(default=None, description="Table of policies; none: the one that ships.")
+    policy: str = Field(default="", description="Name of the policy; empty: the table's default.")
+
+
+class ApprovalRules(_Section):
+    """When a second person must agree, besides data loss in production."""
+
+    month_price_over_yuan: str = Field(
+        default="", description="Tickets adding more to the month's price (yuan); empty: no such rule."
+    )
+    machines_over: int | None = Field(default=None, ge=0, description="Tickets making more machines (count); none: no such rule.")
+
+
+class Network(_Section):
+    """The address plan."""
+
+    quarantine_s: int = Field(default=3600, ge=0, description="How long a released address rests (s).")
+
+
+class Images(_Section):
+    """Intake of images."""
+
+    max_size_gib: int = Field(default=64, ge=1, description="Largest file taken in (GiB).")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="Host names an image may be fetched from; empty: none.")
+
+
+class Metrics(_Section):
+    """What Prometheus scrapes."""
+
+    snapshot_interval_s: int = Field(default=15, ge=1, description="How often the figures are collected (s).")
+
+
+class Log(_Section):
+    """Log lines go to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severity written.")
+    format: Literal["json", "text"] = Field(default="json", description="json for machines, text for people.")
+
+
+class Settings(BaseSettings):
+    """All settings. Environment variables ``ALLOT_SECTION__KEY`` go before the file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="ALLOT_", env_nested_delimiter="__")
+
+    state: State = State()
+    server: Server = Server()
+    time: Time = Time()
+    reconcile: Reconcile = Reconcile()
+    placement: Placement = Placement()
+    approval: ApprovalRules = ApprovalRules()
+    network: Network = Network()
+    images: Images = Images()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+
+    @property
+    def database_url(self) -> str:
+        """Return the URL of the state."""
+        return self.state.url or f"sqlite:///{self.state.directory / 'state.sqlite'}"
+
+    @property
+    def library_dir(self) -> Path:
+        """Return where the controller keeps its own copies of images."""
+        return self.state.directory / "images"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the service is reachable from this machine only."""
+        return self.server.host in {"127.0.0.1", "::1", "localhost"}
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read settings from the environment and a TOML file.
+
+    Raises:
+        Invalid: ``settings.*`` with every problem.
+    """
+    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    if chosen is not None and not chosen.is_file():
+        raise Invalid("settings.file_missing", path=str(chosen))
+    file = chosen or (SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None)
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  signature of the base
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  signature of the base
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
+            return (init_settings, env_settings, *toml)
+
+    try:
+        settings = FromFile()
+    except ValidationError as error:
+        raise Invalid("settings.invalid", problems=[_problem(e) for e in error.errors()]) from error
+    except ValueError as error:
+        raise Invalid("settings.unreadable", path=str(file), reason=str(error)) from error
+    if not settings.is_loopback and not (settings.server.tls_certificate and settings.server.tls_key):
+        raise Invalid("settings.tls_required", host=settings.server.host)
+    return settings
+
+
+def _problem(error: Any) -> Problem:
+    key = ".".join(str(part) for part in error["loc"])
+    return Problem("settings.invalid", {"key": key, "reason": error["msg"]})

@@ -1,0 +1,97 @@
+"""Steps for what already exists: look first, then change or repair it.
+
+Policy for what happened behind our back: a stopped machine is started again and reported; a definition that vanished is
+made again when the root disk is still there; a vanished disk is never made anew, the resource fails and a person decides;
+an edited shape is reported and put right when the machine stops next.
+"""
+
+from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait, has_shape
+from drivers.protocol import ObservedInstance
+from inventory.domain.errors import Problem
+from inventory.domain.resource import Desired, Observed
+
+
+def look(context: StepContext) -> Flow:
+    """See what the machine is now and choose the road from there."""
+    resource = context.resource
+    found = context.driver.observe_instance(resource.id)
+    if found is None:
+        return Next(step="vanished" if resource.settled_generation > 0 else "image")
+    context.saw_machine(found)
+    if _is_as_wanted(context, found):
+        return Done(ending=Ending.SETTLED)
+    if resource.generation != resource.settled_generation:
+        return _change(context, found)
+    return _repair(context, found)
+
+
+def _is_as_wanted(context: StepContext, found: ObservedInstance) -> bool:
+    return found.state.value == context.resource.desired.value and is_shaped(context, found)
+
+
+def is_shaped(context: StepContext, found: ObservedInstance) -> bool:
+    """Tell whether CPUs, memory and data disks are as wanted."""
+    resource = context.resource
+    disks = set(found.volume_ids) - {resource.id}
+    return has_shape(resource, found) and disks == {d.volume_id for d in resource.instance.disks}
+
+
+def _change(context: StepContext, found: ObservedInstance) -> Flow:
+    if found.state is Observed.RUNNING and not has_shape(context.resource, found):
+        return Next(step="resize_stop")
+    return Next(step="parts" if context.resource.settled_generation > 0 else "image")
+
+
+def _repair(context: StepContext, found: ObservedInstance) -> Flow:
+    resource, is_right = context.resource, is_shaped(context, found)
+    if not is_right:
+        context.report("edited", vcpu_count=found.vcpu_count, memory_mib=found.memory_mib)
+    if found.state is Observed.RUNNING and resource.desired is Desired.RUNNING:
+        return Done(ending=Ending.SETTLED)
+    if resource.desired is Desired.STOPPED:
+        return Next(step="halt")
+    context.report("stopped", state="repaired", reason=found.reason, since_s=found.since_s)
+    return Next(step="start" if is_right else "parts")
+
+
+def vanished(context: StepContext) -> Flow:
+    """Find out whether only the definition is gone, or the root disk with it."""
+    resource = context.resource
+    observation = context.driver.observe()
+    if any(i.instance_id == resource.id for i in observation.instances):
+        return Wait(delay_s=context.settings.backoff_first_s, step="", is_failure=True)
+    context.saw(Observed.ABSENT, has_shape=False)
+    if resource.id in observation.volume_ids:
+        context.report("missing", state="repaired", what="definition")
+        return Next(step="parts")
+    context.report("missing", what="root_disk")
+    return Fail(problem=Problem("instance.disk_lost", {"name": resource.name, "host": context.host_name}))
+
+
+def resize_stop(context: StepContext) -> Flow:
+    """Stop it for a cold resize."""
+    resource = context.resource
+    found = context.driver.ensure_stopped(resource.id, context.fence, graceful_s=context.settings.graceful_s)
+    context.saw_machine(found)
+    return Next(step="parts")
+
+
+def halt(context: StepContext) -> Flow:
+    """Have it stopped, because that is what is wanted."""
+    resource = context.resource
+    found = context.driver.ensure_stopped(resource.id, context.fence, graceful_s=context.settings.graceful_s)
+    context.saw_machine(found)
+    return Done(ending=Ending.SETTLED)
+
+
+def volume_look(context: StepContext) -> Flow:
+    """See whether a disk that was there still is: a lost one is never replaced by an empty one."""
+    resource = context.resource
+    if resource.id in context.driver.observe().volume_ids:
+        if resource.generation != resource.settled_generation:
+            return Next(step="volume")
+        context.saw(Observed.PRESENT)
+        return Done(ending=Ending.SETTLED)
+    context.saw(Observed.ABSENT)
+    context.report("missing", what="data_disk")
+    return Fail(problem=Problem("volume.disk_lost", {"name": resource.name, "host": context.host_name}))

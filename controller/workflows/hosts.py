@@ -1,0 +1,251 @@
+"""Hosts: enrolled from what the driver reads and what only the operator knows, read again, moved between admin states.
+
+The API and ``allot host`` call it. A driver is asked before the transaction, never inside it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from controller.identity import audit
+from controller.identity.caller import Caller
+from controller.workflows.platform import Platform
+from drivers.protocol import ComputeDriver
+from inventory.domain.errors import Conflict, Invalid, NotFound
+from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool
+from inventory.domain.ids import HostId, StoragePoolId
+from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
+from inventory.store import directory
+from inventory.store import hosts as host_store
+
+#: States in which a host may be given guests, or keep those it has.
+_IN_SERVICE = frozenset({AdminState.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageRequest:
+    """A storage pool of the back end, and the class of disk it is to hold."""
+
+    name: str
+    disk_class: str = "standard"
+    path: str = ""
+    overcommit_permille: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolRequest:
+    """A host as the operator describes it; the rest is read from it."""
+
+    name: str
+    #: Code of the pool.
+    pool: str
+    connection: str
+    #: Where the id had to be known before (the driver was opened with it).
+    host_id: HostId | None = None
+    site: str = ""
+    room: str = ""
+    rack: str = ""
+    vendor: str = ""
+    owner: str = ""
+    warranty_until: str = ""
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    capacity_override: Mapping[str, int] = field(default_factory=dict)
+    overcommit_permille: Mapping[str, int] = field(default_factory=dict)
+    storage: Sequence[StorageRequest] = ()
+
+
+def pool_by_code(pools: Sequence[Pool], code: str) -> Pool:
+    """Return one pool by code or id.
+
+    Raises:
+        NotFound: ``pool.not_found``.
+    """
+    for pool in pools:
+        if code in (pool.code, pool.id):
+            return pool
+    raise NotFound("pool.not_found", pool=code, known=", ".join(p.code for p in pools))
+
+
+def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, caller: Caller) -> Host:
+    """Take a host into the inventory as ``enrolled``: it gets guests only after it was set ``active``.
+
+    Raises:
+        DriverFault: the host could not be read.
+        Invalid: ``host.amount_invalid``, ``host.storage_missing``, ``host.storage_twice``.
+        NotFound: ``pool.not_found``.
+        Conflict: ``host.name_taken``, ``host.connection_taken``.
+    """
+    check_amounts(request)
+    facts = driver.inspect_host()
+    check_storage(request.name, [s.name for s in request.storage], facts)
+    observed_at_s = int(platform.clock())
+
+    def unit(connection: Connection) -> Host:
+        directory.lock_for_edit(connection)
+        pool = pool_by_code(directory.pools(connection), request.pool)
+        check_is_new(host_store.hosts(connection), request)
+        host_id = request.host_id or HostId(platform.new_id("host"))
+        host = replace(
+            record_of(request, host_id, pool),
+            facts=facts,
+            reachability=Reachability.REACHABLE,
+            observed_at_s=observed_at_s,
+        )
+        save_new(connection, host, pool, storage_of(platform, request, host.id))
+        detail = {"name": host.name, "pool": pool.code, "connection": host.connection}
+        _note(connection, platform, caller, "host.enrol", host, detail)
+        return host
+
+    return platform.db.run(unit)
+
+
+def refresh(platform: Platform, host_id: HostId | str, driver: ComputeDriver) -> Host:
+    """Read what a host is again and take over what changed: its facts and what may be promised on it.
+
+    Raises:
+        DriverFault: the host could not be read.
+        NotFound: ``host.not_found``.
+        Invalid: ``host.storage_missing``: a registered storage pool is not there; nothing is changed then.
+    """
+    facts = driver.inspect_host()
+    observed_at_s = int(platform.clock())
+
+    def unit(connection: Connection) -> Host:
+        host = host_store.host(connection, host_id, lock=True)
+        storage = [s for s in host_store.storage_pools(connection) if s.host_id == host.id]
+        check_storage(host.name, [s.name for s in storage], facts)
+        pool = pool_by_code(directory.pools(connection), host.pool_id)
+        seen = replace(host, facts=facts, reachability=Reachability.REACHABLE, observed_at_s=observed_at_s)
+        if seen.facts != host.facts:
+            seen = replace(seen, revision=host.revision + 1)
+        host_store.save_host(connection, seen)
+        host_store.save_capacity(connection, seen, pool, storage)
+        return seen
+
+    return platform.db.run(unit)
+
+
+def set_state(
+    platform: Platform,
+    host_id: HostId | str,
+    to: AdminState,
+    caller: Caller,
+    *,
+    reason: str,
+    until_s: int | None = None,
+    base_revision: int | None = None,
+) -> Host:
+    """Move a host to another admin state, with who, why and until when; ``base_revision`` is the one that was read.
+
+    Raises:
+        NotFound: ``host.not_found``.
+        Invalid: ``host.until_past``.
+        Conflict: ``host.state_forbids``, ``host.facts_missing``, ``host.not_empty``, ``host.changed_meanwhile``.
+    """
+    if until_s is not None and until_s <= platform.clock():
+        raise Invalid("host.until_past", until_s=until_s)
+
+    def unit(connection: Connection) -> Host:
+        before = host_store.host(connection, host_id, lock=True)
+        if base_revision not in (None, before.revision):
+            raise Conflict("host.changed_meanwhile", host=before.name)
+        if to in _IN_SERVICE and before.facts is None:
+            raise Conflict("host.facts_missing", host=before.name)
+        if to is AdminState.RETIRED:
+            check_empty(connection, before)
+        after = host_store.set_admin_state(connection, before.id, to, reason=reason, by=caller.user_name, until_s=until_s)
+        detail = {"from": before.admin_state.value, "to": to.value, "reason": reason, "until_s": until_s}
+        _note(connection, platform, caller, "host.set_state", after, detail)
+        return after
+
+    return platform.db.run(unit)
+
+
+def record_of(request: EnrolRequest, host_id: HostId, pool: Pool) -> Host:
+    """Return the record of a host that was described and not yet read."""
+    known = ("site", "room", "rack", "vendor", "owner", "warranty_until", "reserved", "capacity_override", "overcommit_permille")
+    return Host(
+        id=host_id,
+        name=request.name,
+        pool_id=pool.id,
+        connection=request.connection,
+        admin_state=AdminState.ENROLLED,
+        reachability=Reachability.UNKNOWN,
+        **{name: getattr(request, name) for name in known},
+    )
+
+
+def storage_of(platform: Platform, request: EnrolRequest, host_id: HostId) -> list[StoragePool]:
+    """Return the records of a new host's storage pools."""
+    return [StoragePool(id=StoragePoolId(platform.new_id("storage_pool")), host_id=host_id, **asdict(s)) for s in request.storage]
+
+
+def save_new(connection: Connection, host: Host, pool: Pool, storage: Sequence[StoragePool]) -> None:
+    """Write a new host, its storage pools and what may be promised on them."""
+    host_store.save_host(connection, host)
+    for storage_pool in storage:
+        host_store.save_storage_pool(connection, storage_pool)
+    host_store.save_capacity(connection, host, pool, storage)
+
+
+def check_is_new(known: Sequence[Host], request: EnrolRequest) -> None:
+    """Refuse a host whose name or connection another one has.
+
+    Raises:
+        Conflict: ``host.name_taken``, ``host.connection_taken``.
+    """
+    for host in known:
+        if host.name == request.name:
+            raise Conflict("host.name_taken", host=host.name)
+        # Two records of one machine would promise its capacity twice.
+        if host.connection == request.connection and host.admin_state is not AdminState.RETIRED:
+            raise Conflict("host.connection_taken", host=request.name, connection=request.connection, other=host.name)
+
+
+def check_storage(host: str, names: Sequence[str], facts: HostFacts) -> None:
+    """Refuse storage pools the back end does not have.
+
+    Raises:
+        Invalid: ``host.storage_missing``, ``host.storage_twice``.
+    """
+    found = [s.name for s in facts.storage]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise Invalid("host.storage_twice", host=host, storage_pool=name)
+        if name not in found:
+            raise Invalid("host.storage_missing", host=host, storage_pool=name, known=", ".join(sorted(found)) or "—")
+
+
+def check_amounts(request: EnrolRequest) -> None:
+    """Refuse amounts of unknown dimensions, negative ones, and an overcommit of nothing.
+
+    Raises:
+        Invalid: ``host.amount_invalid``.
+    """
+    least = {"reserved": 0, "capacity_override": 0, "overcommit_permille": 1}
+    for name, smallest in least.items():
+        for dimension, amount in getattr(request, name).items():
+            if amount < smallest or not (dimension in (VCPU, MEMORY_MIB) or dimension.startswith(DISK_PREFIX)):
+                raise Invalid("host.amount_invalid", host=request.name, field=name, dimension=dimension, amount=amount)
+    for storage in request.storage:
+        if storage.overcommit_permille < 1:
+            amount = storage.overcommit_permille
+            raise Invalid("host.amount_invalid", host=request.name, field="storage", dimension=storage.name, amount=amount)
+
+
+def check_empty(connection: Connection, host: Host) -> None:
+    """Refuse while anything is promised on a host or its storage.
+
+    Raises:
+        Conflict: ``host.not_empty``.
+    """
+    used = {r.dimension: r.used for r in host_store.inventories_of(connection, [host.id])[host.id] if r.used}
+    if used:
+        raise Conflict("host.not_empty", host=host.name, used=", ".join(f"{d} {n}" for d, n in sorted(used.items())))
+
+
+def _note(
+    connection: Connection, platform: Platform, caller: Caller, action: str, host: Host, detail: Mapping[str, object]
+) -> None:
+    audit.append(connection, audit.event_by(caller, at_s=platform.clock(), action=action, target=host.id, detail=detail))

@@ -1,0 +1,216 @@
+"""Site import: sizes, images, hosts, limits and prices compared with what is stored."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import date, datetime, time
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from controller.workflows import hosts as host_work
+from controller.workflows.hosts import EnrolRequest, StorageRequest
+from controller.workflows.site_changes import Comparison
+from inventory.domain.catalogue import Image, Price, Size
+from inventory.domain.errors import AllotError
+from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool
+from inventory.domain.ids import HostId, SizeId, StoragePoolId
+from inventory.domain.resources import MEMORY_MIB
+from inventory.importers.site import Limit, SiteHost, SiteImage, SitePrice
+from inventory.store import directory
+from inventory.store import hosts as host_store
+from metering import store as price_store
+from metering.rating import yuan
+from quotas import store as quota_store
+from quotas.limits import Level, Mode, ScopeKind
+
+#: What a document calls a meter, where it differs from the dimension.
+_DIMENSION_OF_METER = {"memory_gib": MEMORY_MIB}
+#: States in which the connection of a host may be changed: nobody counts on it then.
+_MAY_REWIRE = frozenset({AdminState.ENROLLED, AdminState.MAINTENANCE, AdminState.RETIRED})
+
+
+def compare_catalogue(found: Comparison) -> None:
+    """Compare what stands on the directory; ``compare_directory`` ran before."""
+    _sizes(found)
+    _images(found)
+    _hosts(found)
+    _quotas(found)
+    _prices(found)
+
+
+def _sizes(found: Comparison) -> None:
+    stored = {s.name: s for s in directory.sizes(found.connection)}
+    for wanted in found.document.sizes:
+        known = stored.get(wanted.name)
+        size = Size(id=known.id if known else SizeId(found.platform.new_id("size")), **asdict(wanted))
+        before = {**asdict(known)} if known else None
+        found.note("size", wanted.name, before, asdict(wanted), partial(directory.save_size, size=size))
+
+
+def _images(found: Comparison) -> None:
+    stored = {i.name: i for i in directory.images(found.connection)}
+    for index, wanted in enumerate(found.document.images):
+        sha256 = found.hashes.get(wanted.name, wanted.sha256)
+        known = stored.get(wanted.name)
+        if known and known.sha256 != sha256:
+            found.refuse("site.image_changed", f"images.{index}", image=wanted.name, sha256=known.sha256)
+            continue
+        after = {"title": wanted.title, "arch": wanted.arch, "sha256": sha256, "kernel_arguments": wanted.kernel_arguments}
+        before = {name: getattr(known, name) for name in after} if known else None
+        image = _image(found, wanted, known)
+        writes = [partial(directory.save_image, image_=image)] if image else []
+        found.note("image", wanted.name, before, after, *writes)
+
+
+def _image(found: Comparison, wanted: SiteImage, known: Image | None) -> Image | None:
+    """Return the record to write; none while a plan is made and the file was not taken in yet."""
+    if known:
+        return replace(known, title=wanted.title, arch=wanted.arch, kernel_arguments=wanted.kernel_arguments)
+    return found.taken_in.get(wanted.name)
+
+
+def enrol_request(wanted: SiteHost) -> EnrolRequest:
+    """Return a host of the document as an enrolment."""
+    values = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__ if name != "storage"}
+    return EnrolRequest(**values, storage=[StorageRequest(**asdict(s)) for s in wanted.storage])
+
+
+def _hosts(found: Comparison) -> None:
+    stored = {h.name: h for h in host_store.hosts(found.connection)}
+    storage = host_store.storage_pools(found.connection)
+    codes = {p.id: p.code for p in found.pools.values()}
+    for index, wanted in enumerate(found.document.hosts):
+        request, pool, known = enrol_request(wanted), found.pools[wanted.pool], stored.get(wanted.name)
+        path = f"hosts.{index}"
+        host_id = known.id if known else HostId(found.platform.new_id("host"))
+        own = {s.name: s for s in storage if s.host_id == host_id}
+        host = _host(found, request, host_id, pool, known)
+        stored[wanted.name] = host
+        _check_host(found, path, request, host, known, [h for h in stored.values() if h.name != wanted.name])
+        pools_after = _storage(found, path, request, host_id, own)
+        before = _host_fields(known, codes, list(own.values())) if known else None
+        after = _host_fields(host, codes, [*pools_after.values()])
+        found.note("host", wanted.name, before, after, partial(_save_host, host=host, pool=pool, storage=[*pools_after.values()]))
+
+
+def _host(found: Comparison, request: EnrolRequest, host_id: HostId, pool: Pool, known: Host | None) -> Host:
+    """Return the record as it will be; what the platform knows of a stored host stays."""
+    fresh = host_work.record_of(request, host_id, pool)
+    facts = found.facts.get(request.name)
+    if known:
+        kept = ("admin_state", "reachability", "state_reason", "state_by", "state_until_s", "facts", "observed_at_s")
+        fresh = replace(fresh, revision=known.revision + 1, **{name: getattr(known, name) for name in kept})
+    if facts and not fresh.facts:
+        seen_s = int(found.platform.clock())
+        fresh = replace(fresh, facts=facts, reachability=Reachability.REACHABLE, observed_at_s=seen_s)
+    return fresh
+
+
+def _check_host(found: Comparison, path: str, request: EnrolRequest, host: Host, known: Host | None, others: list[Host]) -> None:
+    try:
+        host_work.check_amounts(request)
+        host_work.check_is_new(others, request)
+        if host.facts and not (known and known.facts):
+            host_work.check_storage(host.name, [s.name for s in request.storage], host.facts)
+        if known and known.pool_id != host.pool_id:
+            host_work.check_empty(found.connection, known)
+    except AllotError as error:
+        found.refuse(error.code, path, **error.params)
+    if known and known.connection != host.connection and known.admin_state not in _MAY_REWIRE:
+        found.refuse("site.host_in_service", f"{path}.connection", host=host.name, state=known.admin_state.value)
+
+
+def _storage(
+    found: Comparison, path: str, request: EnrolRequest, host_id: HostId, own: Mapping[str, StoragePool]
+) -> dict[str, StoragePool]:
+    """Return the storage pools of a host as they will be; those the document does not name stay."""
+    after = dict(own)
+    for index, wanted in enumerate(request.storage):
+        known = own.get(wanted.name)
+        if known and known.disk_class != wanted.disk_class:
+            found.refuse(
+                "site.storage_class_fixed", f"{path}.storage.{index}.class", storage_pool=known.name, known=known.disk_class
+            )
+        id_ = known.id if known else StoragePoolId(found.platform.new_id("storage_pool"))
+        after[wanted.name] = StoragePool(id=id_, host_id=host_id, **asdict(wanted))
+    return after
+
+
+def _host_fields(host: Host, codes: Mapping[Any, str], storage: list[StoragePool]) -> dict[str, Any]:
+    operator = ("connection", "site", "room", "rack", "vendor", "owner", "warranty_until")
+    amounts = ("reserved", "capacity_override", "overcommit_permille")
+    return {
+        "pool": codes[host.pool_id],
+        **{name: getattr(host, name) for name in operator},
+        **{name: dict(getattr(host, name)) for name in amounts},
+        "storage": [
+            {"name": s.name, "disk_class": s.disk_class, "path": s.path, "overcommit_permille": s.overcommit_permille}
+            for s in sorted(storage, key=lambda s: s.name)
+        ],
+        "is_read": host.facts is not None,
+    }
+
+
+def _save_host(connection: Connection, host: Host, pool: Pool, storage: list[StoragePool]) -> None:
+    host_work.save_new(connection, host, pool, storage)
+
+
+def _quotas(found: Comparison) -> None:
+    stored = {(x.scope_id, x.dimension): x for x in quota_store.levels(found.connection)}
+    for wanted in found.document.quotas:
+        kind = ScopeKind(wanted.scope_kind)
+        scopes = found.departments if kind is ScopeKind.DEPARTMENT else found.projects
+        scope = scopes[wanted.scope_code]
+        after: dict[str, Limit] = dict(sorted(wanted.limits.items()))
+        before = {dimension: _limit(stored.get((scope.id, dimension))) for dimension in after}
+        writes = [partial(_set_limit, kind=kind, scope_id=scope.id, dimension=d, limit=limit) for d, limit in after.items()]
+        found.note("quota", f"{kind.value} {wanted.scope_code}", before, after, *writes)
+
+
+def _limit(level: Level | None) -> Limit:
+    if level is None or level.mode is Mode.INHERIT:
+        return "inherit"
+    return "unlimited" if level.limit_amount is None else level.limit_amount
+
+
+def _set_limit(connection: Connection, kind: ScopeKind, scope_id: str, dimension: str, limit: Limit) -> None:
+    mode, amount = (Mode.LIMIT, limit) if isinstance(limit, int) else (Mode(limit), None)
+    quota_store.set_limit(connection, kind, scope_id, dimension, mode, amount)
+
+
+def _prices(found: Comparison) -> None:
+    stored = price_store.prices(found.connection)
+    by_key = {(p.meter, p.valid_from_s): p for p in stored}
+    for index, wanted in enumerate(found.document.prices):
+        price = _price(found, wanted)
+        known = by_key.get((price.meter, price.valid_from_s))
+        path = f"prices.{index}.valid-from"
+        if price.valid_from_s <= found.platform.clock():
+            _check_past(found, path, wanted, price, known, [p for p in stored if p.meter == price.meter])
+        before, after = ({"yuan_per_unit_hour": yuan(p.micro_yuan_per_unit_hour)} if p else {} for p in (known, price))
+        name = f"{wanted.meter} {wanted.valid_from.isoformat()}"
+        found.note("price", name, before or None, after, partial(price_store.save_price, price=price))
+
+
+def _price(found: Comparison, wanted: SitePrice) -> Price:
+    return Price(
+        meter=_DIMENSION_OF_METER.get(wanted.meter, wanted.meter),
+        micro_yuan_per_unit_hour=wanted.micro_yuan_per_unit_hour,
+        valid_from_s=_day_start_s(found, wanted.valid_from),
+    )
+
+
+def _day_start_s(found: Comparison, day: date) -> int:
+    return int(datetime.combine(day, time(), found.platform.zone).timestamp())
+
+
+def _check_past(
+    found: Comparison, path: str, wanted: SitePrice, price: Price, known: Price | None, of_meter: list[Price]
+) -> None:
+    """Refuse what would change the price of time that has passed; filling time that had no price at all is no change."""
+    day = wanted.valid_from.isoformat()
+    if known and known.micro_yuan_per_unit_hour != price.micro_yuan_per_unit_hour:
+        found.refuse("site.price_fixed", path, meter=wanted.meter, date=day, yuan=yuan(known.micro_yuan_per_unit_hour))
+    if not known and any(p.valid_from_s < price.valid_from_s for p in of_meter):
+        found.refuse("site.price_in_past", path, meter=wanted.meter, date=day)

@@ -1,0 +1,136 @@
+"""Bytes → wish: a ticket read, and its names looked up among what this caller may name. Called by check, plan and submit."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from controller.identity.caller import Caller
+from controller.tickets.language import TicketAction, TicketDocument, parse_ticket
+from controller.tickets.model import Action
+from controller.tickets.plan import diff
+from controller.tickets.resolve import (
+    Directory,
+    ImageOffer,
+    Offer,
+    ProjectOffer,
+    SizeOffer,
+    ZoneOffer,
+    resolve_change,
+    resolve_create,
+    resolve_renew,
+)
+from controller.workflows.platform import Platform
+from controller.workflows.quote import Wish
+from inventory.domain.catalogue import Image, ImageState
+from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
+from inventory.domain.organisation import Department
+from inventory.domain.system import System, SystemSpec, SystemState
+from inventory.store import directory, systems
+from inventory.store import tables as t
+
+
+def read_wish(connection: Connection, platform: Platform, data: bytes, caller: Caller) -> Wish:
+    """Return what the ticket in ``data`` wants.
+
+    Raises:
+        Invalid: with every problem of the document.
+        NotFound: ``system.not_found``: no such system, or not one of the caller's.
+        Conflict: ``system.exists``, ``system.releasing``, ``ticket.base_stale``.
+    """
+    document = parse_ticket(data, today=datetime.fromtimestamp(platform.clock(), platform.zone).date())
+    offer = offered(connection, caller)
+    department = _department(connection, document, caller)
+    current = _current(connection, document, caller, department)
+    wanted = _wanted(document, offer, current)
+    spec = wanted or (current.spec if current else None)
+    assert spec is not None, "a release names a system that exists"
+    return Wish(
+        action=Action(document.action.value),
+        name=document.name,
+        department=next(d for d in directory.departments(connection) if d.code == spec.department),
+        project=next(p for p in directory.projects(connection) if p.code == spec.project),
+        zone=next(z for z in directory.zones(connection) if z.code == spec.zone),
+        current=current,
+        wanted=wanted,
+        changes=diff(current, wanted, document.action),
+        images=_images(connection),
+        sha256=document.sha256,
+        notices=tuple(n.to_json() for n in document.notices),
+    )
+
+
+def offered(connection: Connection, caller: Caller) -> Directory:
+    """Return what this caller may name in a ticket: its own departments and their projects, and the catalogue."""
+    departments = directory.departments(connection)
+    mine = [d for d in departments if caller.scope.allows(d.id)]
+    codes = {d.id: d.code for d in mine}
+    classes = connection.execute(select(t.storage_pools.c.disk_class).distinct().order_by(t.storage_pools.c.disk_class)).scalars()
+    return Directory(
+        departments=tuple(Offer(code=d.code, name=d.name) for d in mine),
+        projects=tuple(
+            ProjectOffer(code=p.code, name=p.name, department=codes[p.department_id], is_open=p.is_open)
+            for p in directory.projects(connection)
+            if p.department_id in codes
+        ),
+        zones=tuple(
+            ZoneOffer(code=z.code, name=z.name, mlps_max=z.mlps_max, network_class=z.network_class)
+            for z in directory.zones(connection)
+        ),
+        sizes=tuple(
+            SizeOffer(code=s.name, vcpu_count=s.vcpu_count, memory_mib=s.memory_mib, root_disk_gib=s.root_disk_gib)
+            for s in directory.sizes(connection)
+        ),
+        images=tuple(
+            ImageOffer(code=i.name, name=i.title, arch=i.arch, virtual_size_gib=i.virtual_size_gib)
+            for i in directory.images(connection)
+            if i.state is ImageState.ACTIVE
+        ),
+        disk_classes=tuple(Offer(code=c) for c in classes),
+    )
+
+
+def _images(connection: Connection) -> dict[str, Image]:
+    return {i.name: i for i in directory.images(connection)}
+
+
+def _department(connection: Connection, document: TicketDocument, caller: Caller) -> Department | None:
+    """Return the department the document names, if the caller may know it."""
+    if document.department is None:
+        return None
+    for department in directory.departments(connection):
+        if document.department in (department.code, department.name) and caller.scope.allows(department.id):
+            return department
+    return None
+
+
+def _current(connection: Connection, document: TicketDocument, caller: Caller, department: Department | None) -> System | None:
+    """Return the living system the document speaks of; a create speaks of one only when it is there already."""
+    if document.action is TicketAction.CREATE:
+        return systems.find(connection, department.id, document.name) if department else None
+    scope = caller.scope if department is None else replace(caller.scope, department_ids=frozenset({department.id}))
+    try:
+        return systems.get(connection, document.name, scope)
+    except NotFound as error:
+        place = document.where("metadata.name")
+        raise NotFound("system.not_found", problems=[Problem("system.not_found", error.params, place)], **error.params) from error
+
+
+def _wanted(document: TicketDocument, offer: Directory, current: System | None) -> SystemSpec | None:
+    if document.action is TicketAction.RELEASE:
+        return None
+    if current is not None and current.state in (SystemState.RELEASING, SystemState.RELEASED):
+        raise Conflict("system.releasing", system=current.name)
+    if document.action is TicketAction.CREATE:
+        spec = resolve_create(document, offer)
+        if current is not None and current.spec.digest() != spec.digest():
+            place = document.where("metadata.name")
+            params = {"system": current.name, "revision": current.revision}
+            raise Conflict("system.exists", problems=[Problem("system.exists", params, place)], **params)
+        return spec
+    assert current is not None
+    if document.action is TicketAction.CHANGE:
+        return resolve_change(document, current, offer)
+    if document.action is TicketAction.RENEW:
+        return resolve_renew(document, current)
+    raise Invalid("ticket.not_offered", field="metadata.action")

@@ -1,0 +1,54 @@
+"""Findings: drift and orphans, one row per subject, counted up when seen again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from inventory.domain.ids import HostId
+from inventory.store import tables as t
+
+_F = t.findings.c
+
+
+def save(connection: Connection, rows: Sequence[Mapping[str, Any]], now_s: float) -> None:
+    """Write findings (id, kind, host_id, resource_id, subject, detail, state); a known subject is only refreshed."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    for row in rows:
+        statement = insert(t.findings).values(**row, first_seen_s=now_s, last_seen_s=now_s)
+        fresh = {name: statement.excluded[name] for name in ("detail", "state", "last_seen_s", "host_id")}
+        connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=fresh))
+
+
+def close_of_host(connection: Connection, host_id: HostId, *, but_subjects: Sequence[str] = ()) -> None:
+    """Close the open findings of a host that are not true any more."""
+    statement = update(t.findings).where(_F.host_id == host_id, _F.state == "open", _F.subject.not_in(list(but_subjects)))
+    connection.execute(statement.values(state="closed"))
+
+
+def open_counts(connection: Connection) -> dict[str, int]:
+    """Return how many findings are open, by kind."""
+    counts: dict[str, int] = {}
+    for kind in connection.execute(select(_F.kind).where(_F.state == "open")).scalars():
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def page(connection: Connection, *, limit: int, state: str = "") -> list[dict[str, Any]]:
+    """Return up to ``limit`` findings, the newest first."""
+    statement = select(t.findings).order_by(_F.last_seen_s.desc(), _F.id).limit(limit)
+    if state:
+        statement = statement.where(_F.state == state)
+    return [dict(r._mapping) for r in connection.execute(statement)]
+
+
+def page_by_id(connection: Connection, *, limit: int, after: str = "", state: str = "", kind: str = "") -> list[dict[str, Any]]:
+    """Return up to ``limit`` findings with an id greater than ``after``: in the order they were first seen."""
+    statement = select(t.findings).where(_F.id > after).order_by(_F.id).limit(limit)
+    if state:
+        statement = statement.where(_F.state == state)
+    if kind:
+        statement = statement.where(_F.kind == kind)
+    return [dict(r._mapping) for r in connection.execute(statement)]

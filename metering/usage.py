@@ -1,0 +1,170 @@
+"""Usage of a department in a window, to the second, with its price: what ``allot usage`` and the API show."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from inventory.domain.errors import Invalid
+from inventory.domain.scope import Scope
+from inventory.store import directory, journal
+from metering import store
+from metering.intervals import Interval, intervals
+from metering.rating import PriceBook, charges, meter_of, yuan
+
+_NAMES = ("department", "department_name", "project", "system", "resource_id", "resource_kind", "resource", "meter", "unit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLine:
+    """One meter of one resource of one system."""
+
+    #: Codes and names, as they are shown.
+    department: str
+    department_name: str
+    project: str
+    system: str
+    resource_id: str
+    resource_kind: str
+    resource: str
+    meter: str
+    #: The unit the meter is priced in.
+    unit: str
+    #: Time in the window, and how much of it in which state; the states add up to it.
+    seconds: int
+    state_seconds: Mapping[str, int]
+    #: Of ``seconds``, what is charged: building a machine is not.
+    charged_seconds: int
+    #: Amount × seconds, in the journal's base unit (MiB for memory).
+    unit_seconds: int
+    micro_yuan: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that is sent; money as a decimal string."""
+        names = (
+            "department",
+            "department_name",
+            "project",
+            "system",
+            "resource_id",
+            "resource_kind",
+            "resource",
+            "meter",
+            "unit",
+        )
+        return {
+            **{name: getattr(self, name) for name in names},
+            "seconds": self.seconds,
+            "state_seconds": dict(sorted(self.state_seconds.items())),
+            "charged_seconds": self.charged_seconds,
+            "unit_seconds": self.unit_seconds,
+            "price_yuan": yuan(self.micro_yuan),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """Lines by department, project, system, resource and meter, and what they add up to."""
+
+    start_s: int
+    #: Where counting stops: the end of the window, or now.
+    end_s: int
+    lines: tuple[UsageLine, ...]
+
+    @property
+    def micro_yuan(self) -> int:
+        """Return the price of everything."""
+        return sum(line.micro_yuan for line in self.lines)
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Return seconds, amount × seconds and price by meter."""
+        by_meter: dict[str, list[UsageLine]] = {}
+        for line in self.lines:
+            by_meter.setdefault(line.meter, []).append(line)
+        return [
+            {
+                "meter": meter,
+                "unit": lines[0].unit,
+                "seconds": sum(x.seconds for x in lines),
+                "charged_seconds": sum(x.charged_seconds for x in lines),
+                "unit_seconds": sum(x.unit_seconds for x in lines),
+                "price_yuan": yuan(sum(x.micro_yuan for x in lines)),
+            }
+            for meter, lines in sorted(by_meter.items())
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that is sent."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "lines": [line.to_json() for line in self.lines],
+            "totals": self.totals(),
+            "price_yuan": yuan(self.micro_yuan),
+        }
+
+
+def usage(connection: Connection, scope: Scope, start_s: int, end_s: int, now_s: float) -> UsageReport:
+    """Return what the departments of ``scope`` used in ``[start_s, end_s)``, up to now.
+
+    Raises:
+        Invalid: ``usage.window_empty``.
+        Conflict: ``usage.price_gap``: something charged was used while it had no price.
+    """
+    if end_s <= start_s:
+        raise Invalid("usage.window_empty", start_s=start_s, end_s=end_s)
+    end_s = max(start_s, min(end_s, int(now_s)))
+    rows = journal.histories(connection, scope, end_s)
+    found = [i for i in intervals(rows, start_s, end_s) if scope.allows(i.department_id)]
+    return UsageReport(start_s=start_s, end_s=end_s, lines=_lines(connection, found, PriceBook(store.prices(connection))))
+
+
+def _key(interval: Interval) -> tuple[str, ...]:
+    return (interval.department_id, interval.project_id, interval.system_id, interval.resource_id, interval.meter)
+
+
+def _lines(connection: Connection, found: Iterable[Interval], book: PriceBook) -> tuple[UsageLine, ...]:
+    groups: dict[tuple[str, ...], list[Interval]] = {}
+    for interval in found:
+        groups.setdefault(_key(interval), []).append(interval)
+    departments = {d.id: d for d in directory.departments(connection)}
+    projects = {p.id: p.code for p in directory.projects(connection)}
+    systems = store.system_names(connection, sorted({key[2] for key in groups}))
+    lines = []
+    for parts in groups.values():
+        last = parts[-1]
+        department = departments[last.department_id]
+        lines.append(
+            UsageLine(
+                department=department.code,
+                department_name=department.name,
+                project=projects[last.project_id],
+                system=systems.get(last.system_id, last.system_id),
+                resource_id=last.resource_id,
+                resource_kind=last.resource_kind,
+                resource=last.resource_name,
+                meter=last.meter,
+                unit=meter_of(last.meter).unit,
+                **_sums(parts, book),
+            )
+        )
+    return tuple(sorted(lines, key=lambda x: (x.department, x.project, x.system, x.resource, x.resource_id, x.meter)))
+
+
+def _sums(parts: Sequence[Interval], book: PriceBook) -> dict[str, Any]:
+    states: Counter[str] = Counter()
+    charged_s = micro_yuan = 0
+    for part in parts:
+        states[part.state] += part.seconds
+        priced = charges(part, book)
+        charged_s += sum(c.end_s - c.start_s for c in priced)
+        micro_yuan += sum(c.micro_yuan for c in priced)
+    return {
+        "seconds": states.total(),
+        "state_seconds": dict(states),
+        "charged_seconds": charged_s,
+        "unit_seconds": sum(part.amount * part.seconds for part in parts),
+        "micro_yuan": micro_yuan,
+    }

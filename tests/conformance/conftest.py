@@ -1,0 +1,26 @@
+"""Hosts for the conformance suite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.conformance import Harness
+from tests.support.libvirt_host import TEST_URI, behind, define_pool, demo_image, libvirt_harness, memory_harness
+from tests.support.libvirtd import private_libvirtd
+
+
+@pytest.fixture(name="libvirt_harness", scope="session")
+def _libvirt_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """A private libvirtd and QEMU."""
+    with private_libvirtd(tmp_path_factory.mktemp("lv")) as host:
+        define_pool(host.uri)
+        yield libvirt_harness(host, demo_image(direct_boot=True))
+
+
+@pytest.fixture(name="memory_harness", scope="session")
+def _memory_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """libvirt's test driver; it lives as long as one connection to it is open."""
+    directory: Path = tmp_path_factory.mktemp("memory")
+    with behind(TEST_URI):
+        yield memory_harness(directory)

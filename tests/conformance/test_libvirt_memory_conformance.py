@@ -1,0 +1,27 @@
+"""The libvirt driver keeps the protocol on ``test:///default`` as far as libvirt's in-memory host can show it."""
+
+import pytest
+
+from drivers.conformance import CHECKS, Check, Harness, Outcome, run_check
+
+#: The in-memory host moves no bytes, keeps one network definition, and has no unreachable twin.
+NOT_APPLICABLE = frozenset(
+    {
+        "a_data_disk_is_attached_and_detached_while_it_runs",
+        "a_lost_request_is_never_a_success",
+        "a_resize_is_refused_where_it_is_not_declared",
+        "a_stale_network_change_is_refused",
+        "an_image_is_uploaded_once",
+        "an_unreachable_host_is_a_fault_never_an_answer",
+        "a_corrupt_image_leaves_nothing",
+        "networks_are_refused_where_there_are_none",
+        "the_console_shows_what_the_guest_wrote",
+    }
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.name)
+def test_driver_keeps_the_protocol_in_memory(check: Check, memory_harness: Harness) -> None:
+    result = run_check(check, memory_harness)
+    expected = Outcome.NOT_APPLICABLE if check.name in NOT_APPLICABLE else Outcome.PASSED
+    assert result.outcome is expected, result.reason

@@ -1,0 +1,391 @@
+"""The scheduler against a naive oracle that tries every assignment, on cases small enough for that."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, product
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.scheduling.decide import decide, fits
+from controller.scheduling.explain import explanation_from_json, explanation_to_json
+from controller.scheduling.gang import kinds_of, search
+from controller.scheduling.policy import DEFAULT_POLICY, Policy
+from controller.scheduling.scratch import Scratch, pack
+from controller.scheduling.snapshot import HostEntry
+from controller.scheduling.suggest import altered
+from controller.scheduling.units import units_of
+from inventory.domain.host import AdminState, Reachability
+from inventory.domain.ids import HostId
+from inventory.domain.placement import Explanation, GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
+from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.system import SpreadLevel
+from tests.support.placement import entry, member, request, snapshot, zone
+
+ZONES = {code: zone(code, mlps_max=mlps) for code, mlps in (("a", 3), ("b", 2))}
+POLICIES = [
+    DEFAULT_POLICY,
+    Policy(name="pack", version=1, weights={"pack": 10, "soft_spread": 3}),
+    Policy(name="spread", version=1, weights={"spread_load": 10, "storage": 2}),
+]
+
+
+def some_hosts(source: random.Random, pools_max: int) -> list[HostEntry]:
+    """Return up to 4 hosts. Plain random numbers from one drawn seed: ten times the cases in the same time."""
+
+    def one(number: int) -> HostEntry:
+        gpu = source.choice([0, 0, 1, 2])
+        return entry(
+            number,
+            vcpu=source.randint(4, 13),
+            memory_mib=source.randint(4, 13),
+            used={VCPU: source.randint(0, 3), MEMORY_MIB: source.randint(0, 3)},
+            foreign={VCPU: source.randint(0, 1)},
+            accelerators={"accelerator:gpu": gpu} if gpu else {},
+            storage=[
+                (disk_class, source.randint(6, 20), source.randint(0, 4))
+                for disk_class in ("fast", "standard")
+                for _ in range(source.randint(0 if source.random() < 0.2 else 1, pools_max))
+            ],
+            in_zone=ZONES[source.choice("aaaaab")],
+            rack=source.choice(["r1", "r2", "r3", ""]),
+            arch=source.choice(["x86_64"] * 4 + ["aarch64"]),
+            admin_state=source.choice([AdminState.ACTIVE] * 8 + [AdminState.CORDONED]),
+            reachability=source.choice([Reachability.REACHABLE] * 8 + [Reachability.UNKNOWN]),
+        )
+
+    return [one(n) for n in range(source.choice([0, 1, 2, 3, 3, 4, 4, 4]))]
+
+
+def some_member(source: random.Random, n: int, kind: int, shape: dict[str, Any]) -> MemberRequest:
+    pinned = "host_00001" if source.random() < 0.06 else None
+    held = {VCPU: 2, MEMORY_MIB: 1} if pinned and source.random() < 0.6 else {}
+    networks = (source.choice(["n1", "n2", "n3"]),) if source.random() < 0.3 else ()
+    return member(f"m{n}", group=f"g{kind}", networks=networks, pinned=pinned, held=held, **shape)
+
+
+def some_request(source: random.Random) -> PlacementRequest:
+    shapes: list[dict[str, Any]] = [
+        {
+            "vcpu": source.randint(0, 5),
+            "memory_mib": source.randint(0, 5),
+            "disks": tuple(
+                (source.choice(["fast", "standard"]), source.randint(1, 6)) for _ in range(source.choice([0, 0, 1, 1, 2]))
+            ),
+            "arch": source.choice(["any", "any", "any", "x86_64"]),
+            "accelerators": {"accelerator:gpu": 1} if source.random() < 0.15 else {},
+        }
+        for _ in range(source.randint(1, 3))
+    ]
+    kinds = [source.randrange(len(shapes)) for _ in range(source.randint(1, 5))]
+    rules = tuple(
+        GroupRule(
+            group=f"g{kind}",
+            spread=source.choice(list(SpreadLevel)),
+            is_hard=source.random() < 0.6,
+            existing_host_ids=(HostId("host_00000"),) if source.random() < 0.25 else (),
+        )
+        for kind in range(len(shapes))
+        if source.random() < 0.4
+    )
+    return request(
+        *(some_member(source, n, kind, shapes[kind]) for n, kind in enumerate(kinds)),
+        rules=rules,
+        zone_code=source.choice("aaaaab"),
+        mlps_level=source.choice([1, 2, 2, 3]),
+        network_hosts={"n1": HostId("host_00002")} if source.random() < 0.15 else {},
+    )
+
+
+def host_lists(pools_max: int = 1) -> st.SearchStrategy[list[HostEntry]]:
+    return st.integers(0, 2**32).map(lambda seed: some_hosts(random.Random(seed), pools_max))
+
+
+def requests() -> st.SearchStrategy[PlacementRequest]:
+    return st.integers(0, 2**32).map(lambda seed: some_request(random.Random(seed)))
+
+
+def free_of(host: HostEntry, dimension: str) -> int:
+    return host.capacity.get(dimension, 0) - host.used.get(dimension, 0) - host.foreign.get(dimension, 0)
+
+
+def growth(one: MemberRequest, dimension: str) -> int:
+    return max(0, one.compute[dimension] - (one.held[dimension] if one.pinned_host_id else 0))
+
+
+def is_existing(one: MemberRequest) -> bool:
+    return one.pinned_host_id is not None and len(one.held) > 0
+
+
+def breaks(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[int]) -> str:
+    """Return the first rule that an assignment of members to hosts breaks, storage aside; empty if none."""
+    for (m, one), (n, two) in combinations(enumerate(asked.members), 2):
+        if set(one.networks) & set(two.networks) and where[m] != where[n]:
+            return "network"
+    for m, one in enumerate(asked.members):
+        found = breaks_alone(asked, hosts[where[m]], one)
+        if found:
+            return found
+    for h, host in enumerate(hosts):
+        here = [o for m, o in enumerate(asked.members) if where[m] == h]
+        for dimension in {d for o in here for d in o.compute}:
+            together = sum(growth(o, dimension) for o in here)
+            if together > 0 and together > free_of(host, dimension):
+                return "capacity"
+    return "spread" if breaks_spread(asked, hosts, where) else ""
+
+
+def breaks_alone(asked: PlacementRequest, host: HostEntry, one: MemberRequest) -> str:
+    if one.pinned_host_id not in (None, host.host.id):
+        return "pinned"
+    if any(asked.network_hosts.get(n, host.host.id) != host.host.id for n in one.networks):
+        return "network"
+    if is_existing(one) and not any(growth(one, d) for d in one.compute) and not one.disks:
+        return ""
+    if host.host.admin_state is not AdminState.ACTIVE or host.host.reachability is not Reachability.REACHABLE:
+        return "state"
+    if host.zone.id != asked.zone_id or min(host.zone.mlps_max, host.pool.mlps_max) < asked.mlps_level:
+        return "zone"
+    assert host.host.facts is not None
+    return "" if one.arch in ("any", host.host.facts.arch) or is_existing(one) else "arch"
+
+
+def breaks_spread(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[int]) -> bool:
+    domains = {h.host.id: (h.host.site, h.host.room, h.host.rack) for h in hosts}
+    for rule in asked.rules:
+        if not rule.is_hard or rule.spread is SpreadLevel.NONE:
+            continue
+        group = [(o, hosts[where[m]].host.id) for m, o in enumerate(asked.members) if o.group == rule.group]
+        old = set(rule.existing_host_ids) | {h for o, h in group if is_existing(o)}
+        taken = Counter(h if rule.spread is SpreadLevel.HOST else domains[h] for h in old if h in domains)
+        for one, host_id in group:
+            domain = host_id if rule.spread is SpreadLevel.HOST else domains[host_id]
+            if not is_existing(one):
+                if taken[domain]:
+                    return True
+                taken[domain] += 1
+    return False
+
+
+def storage_fits(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[int]) -> bool:
+    for h, host in enumerate(hosts):
+        sizes = [disk for m, o in enumerate(asked.members) if where[m] == h for disk in o.disks]
+        if sizes and not any(
+            not overfull(host, sizes, choice) for choice in product(range(len(host.storage)), repeat=len(sizes))
+        ):
+            return False
+    return True
+
+
+def overfull(host: HostEntry, sizes: Sequence[tuple[str, int]], choice: Sequence[int]) -> bool:
+    taken: Counter[int] = Counter()
+    for (disk_class, size), j in zip(sizes, choice, strict=True):
+        if host.storage[j].pool.disk_class != disk_class:
+            return True
+        taken[j] += size
+    return any(host.storage[j].used_gib + amount > host.storage[j].capacity_gib for j, amount in taken.items())
+
+
+def oracle(asked: PlacementRequest, hosts: Sequence[HostEntry]) -> bool:
+    places = product(range(len(hosts)), repeat=len(asked.members))
+    return any(not breaks(asked, hosts, where) and storage_fits(asked, hosts, where) for where in places)
+
+
+def check_valid(asked: PlacementRequest, hosts: Sequence[HostEntry], answer: Placement) -> None:
+    index = {h.host.id: n for n, h in enumerate(hosts)}
+    assert [m.name for m in answer.members] == [m.name for m in asked.members]
+    where = [index[m.host_id] for m in answer.members]
+    assert breaks(asked, hosts, where) == ""
+    taken: Counter[str] = Counter()
+    for one, placed in zip(asked.members, answer.members, strict=True):
+        pools = {str(s.pool.id): s for s in hosts[index[placed.host_id]].storage}
+        assert placed.pool_id == hosts[index[placed.host_id]].pool.id
+        for (disk_class, size), pool_id in zip(one.disks, placed.storage_pool_ids, strict=True):
+            assert pools[pool_id].pool.disk_class == disk_class
+            taken[pool_id] += size
+    storage = {str(s.pool.id): s for h in hosts for s in h.storage}
+    assert all(storage[p].used_gib + amount <= storage[p].capacity_gib for p, amount in taken.items())
+
+
+def test_the_cases_are_neither_all_easy_nor_all_hopeless() -> None:
+    cases = [(some_hosts(random.Random(n), 1), some_request(random.Random(10**6 + n))) for n in range(1, 400)]
+    placed = sum(isinstance(decide(asked, snapshot(hosts)), Placement) for hosts, asked in cases)
+    assert 80 <= placed <= 320
+
+
+@settings(max_examples=500, deadline=None)
+@given(host_lists(), requests(), st.sampled_from(POLICIES))
+def test_the_search_finds_a_placement_exactly_when_there_is_one(
+    hosts: list[HostEntry], asked: PlacementRequest, policy: Policy
+) -> None:
+    shot = snapshot(hosts)
+    scratch = Scratch(shot, asked)
+    found = search(kinds_of(units_of(asked), shot), scratch, policy)
+    assert (found is not None) == oracle(asked, hosts)
+    if found is not None:
+        where = {m: choice.host for choice in found for m in choice.unit.members}
+        assert breaks(asked, hosts, [where[m] for m in range(len(asked.members))]) == ""
+    assert scratch.free == {d: list(column) for d, column in shot.free.items()}
+    assert scratch.storage_free_gib == shot.storage_free_gib
+    assert scratch.mates == Scratch(shot, asked).mates
+
+
+@settings(max_examples=1000, deadline=None)
+@given(host_lists(), requests(), st.sampled_from(POLICIES))
+def test_a_gang_is_placed_exactly_when_some_assignment_holds(
+    hosts: list[HostEntry], asked: PlacementRequest, policy: Policy
+) -> None:
+    answer = decide(asked, snapshot(hosts), policy)
+    assert isinstance(answer, Placement) == oracle(asked, hosts)
+    if isinstance(answer, Placement):
+        check_valid(asked, hosts, answer)
+
+
+@settings(max_examples=300, deadline=None)
+@given(host_lists(pools_max=3), requests(), st.sampled_from(POLICIES))
+def test_a_placement_on_hosts_with_several_storage_pools_breaks_no_rule(
+    hosts: list[HostEntry], asked: PlacementRequest, policy: Policy
+) -> None:
+    answer = decide(asked, snapshot(hosts), policy)
+    if isinstance(answer, Placement):
+        check_valid(asked, hosts, answer)
+    elif len(units_of(asked)) == 1:
+        assert not oracle(asked, hosts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(host_lists(pools_max=2), requests(), st.integers(0, 99))
+def test_the_order_in_which_hosts_are_added_changes_nothing(hosts: list[HostEntry], asked: PlacementRequest, seed: int) -> None:
+    mixed = list(hosts)
+    random.Random(seed).shuffle(mixed)
+    assert decide(asked, snapshot(mixed)) == decide(asked, snapshot(hosts))
+
+
+@settings(max_examples=400, deadline=None)
+@given(host_lists(pools_max=2), requests(), st.sampled_from(POLICIES))
+def test_every_suggestion_of_a_refusal_is_true(hosts: list[HostEntry], asked: PlacementRequest, policy: Policy) -> None:
+    shot = snapshot(hosts)
+    answer = decide(asked, shot, policy)
+    if isinstance(answer, Refusal):
+        for suggestion in answer.explanations[0].suggestions:
+            other = altered(asked, suggestion)
+            assert other != asked
+            found = decide(other, shot, policy)
+            assert isinstance(found, Placement), suggestion
+            check_valid(other, hosts, found)
+
+
+def check_miss(asked: PlacementRequest, host: HostEntry, miss_filter: str, params: dict[str, Any]) -> None:
+    facts = host.host.facts
+    assert facts is not None
+    if miss_filter == "state":
+        assert host.host.admin_state is not AdminState.ACTIVE or host.host.reachability is not Reachability.REACHABLE
+        assert params == {"admin_state": host.host.admin_state.value, "reachability": host.host.reachability.value}
+    elif miss_filter == "zone":
+        assert host.zone.id != asked.zone_id
+        assert params["zone"] == host.zone.code
+    elif miss_filter == "mlps":
+        assert min(host.zone.mlps_max, host.pool.mlps_max) == params["highest"] < asked.mlps_level
+    elif miss_filter == "arch":
+        assert params["arch"] == facts.arch != params["asked"]
+    elif miss_filter == "capacity":
+        assert params["free"] + params["taken"] == free_of(host, params["dimension"])
+        assert params["asked"] > params["free"]
+        assert params["capacity"] == host.capacity.get(params["dimension"], 0)
+    elif miss_filter == "storage":
+        rooms = [max(0, s.capacity_gib - s.used_gib) for s in host.storage if s.pool.disk_class == params["disk_class"]]
+        assert params["free_together"] + params["taken"] == sum(rooms)
+        assert pack([params["asked"]], [params["free"]]) is None or params["asked_together"] > params["asked"]
+    elif miss_filter == "spread":
+        rule = next(r for r in asked.rules if r.group == params["group"])
+        assert rule.is_hard
+        assert params["mates"] >= 1
+    else:
+        assert miss_filter in ("pinned", "network_reach")
+
+
+@settings(max_examples=400, deadline=None)
+@given(host_lists(pools_max=2), requests(), st.sampled_from(POLICIES))
+def test_every_number_of_an_explanation_is_true(hosts: list[HostEntry], asked: PlacementRequest, policy: Policy) -> None:
+    answer = decide(asked, snapshot(hosts), policy)
+    by_name = {h.host.name: h for h in hosts}
+    for page in answer.explanations:
+        counts = [count for _, count in page.left_after]
+        assert page.hosts_total == len(hosts) >= max(counts)
+        assert counts == sorted(counts, reverse=True)
+        assert page.is_placed == isinstance(answer, Placement)
+        assert page.is_placed == (counts[-1] > 0)
+        for miss in page.misses:
+            check_miss(asked, by_name[miss.host], miss.filter, dict(miss.params))
+        check_ranking(page)
+        assert explanation_from_json(explanation_to_json(page)) == page
+
+
+def check_ranking(page: Explanation) -> None:
+    ranked = [*([page.winner] if page.winner else []), *page.runners_up]
+    assert bool(ranked) == page.is_placed
+    for found in ranked:
+        assert sum(found.parts.values()) == found.score
+    assert len({found.host for found in ranked}) == len(ranked) <= page.left_after[-1][1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(host_lists(), requests(), st.sampled_from(POLICIES))
+def test_whatever_fits_without_repair_is_placed(hosts: list[HostEntry], asked: PlacementRequest, policy: Policy) -> None:
+    shot = snapshot(hosts)
+    if fits(asked, shot, policy):
+        assert isinstance(decide(asked, shot, policy), Placement)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=5), st.lists(st.integers(-2, 15), max_size=3))
+def test_disks_are_packed_exactly_when_some_assignment_fits(sizes: list[int], free: list[int]) -> None:
+    def holds(choice: Sequence[int]) -> bool:
+        taken: Counter[int] = Counter()
+        for size, pool in zip(sizes, choice, strict=True):
+            taken[pool] += size
+        return all(amount <= free[p] for p, amount in taken.items() if amount)
+
+    found = pack(sizes, free)
+    assert (found is not None) == (bool(free) and any(holds(c) for c in product(range(len(free)), repeat=len(sizes))))
+    assert found is None or holds(found)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=6), st.integers(1, 60)
+)
+def test_a_gang_of_equal_machines_fits_exactly_up_to_the_count_of_all_hosts(
+    rooms: list[tuple[int, int, int]], count: int
+) -> None:
+    hosts = [entry(n, vcpu=v, memory_mib=m, storage=[("standard", d, 0)]) for n, (v, m, d) in enumerate(rooms)]
+    most = sum(min(v // 2, m // 3, d // 4) for v, m, d in rooms)
+    asked = request(*(member(f"m{n}", vcpu=2, memory_mib=3, disks=(("standard", 4),)) for n in range(count)))
+    answer = decide(asked, snapshot(hosts))
+    assert isinstance(answer, Placement) == (count <= most)
+    if isinstance(answer, Refusal) and most:
+        assert ("placement.suggest.fewer", {"group": "web", "asked": count, "fits": most}) in answer.explanations[0].suggestions
+
+
+@settings(max_examples=200, deadline=None)
+@given(host_lists(pools_max=2), requests(), st.data())
+def test_an_updated_snapshot_decides_like_a_new_one(hosts: list[HostEntry], asked: PlacementRequest, data: st.DataObject) -> None:
+    if not hosts:
+        return
+    decide(asked, before := snapshot(hosts))
+    n = data.draw(st.integers(0, len(hosts) - 1))
+    used = {VCPU: data.draw(st.integers(0, 6)), MEMORY_MIB: data.draw(st.integers(0, 6))}
+    storage = [replace(s, used_gib=data.draw(st.integers(0, 9))) for s in hosts[n].storage]
+    changed = [replace(h, used=used, storage=storage) if k == n else h for k, h in enumerate(hosts)]
+    after = before.with_used(
+        hosts[n].host.id,
+        used=used,
+        foreign=hosts[n].foreign,
+        storage_used_gib={s.pool.id: s.used_gib for s in storage},
+        revision="r2",
+    )
+    assert after == snapshot(changed, revision="r2")
+    assert decide(asked, after) == decide(asked, snapshot(changed, revision="r2"))
