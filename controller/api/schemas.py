@@ -90,7 +90,7 @@ class CheckOut(_Out):
     zone: str
     base_revision: int
     is_noop: bool
-    notices: list[JsonObject]
+    notices: list[ProblemOut]
 
 
 class Ticket(_Out):
@@ -576,9 +576,12 @@ class ImportChange(_Out):
 
 
 class ImportPlan(_Out):
-    """What an import changes, in the order it is done."""
+    """What an import changes, record by record."""
 
+    has_changes: bool
+    counts: dict[str, int]
     changes: list[ImportChange]
+    notices: list[ProblemOut]
 
 
 class QuotaIn(_In):

@@ -92,8 +92,8 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/images": _write(OPERATORS, "image.import"),
     "GET /v1/departments": _read(EVERYONE),
     "GET /v1/projects": _read(EVERYONE),
-    # WAIT "POST /v1/site/plan": _read(OPERATORS),
-    # WAIT "POST /v1/site/import": _write(OPERATORS, "site.import"),
+    "POST /v1/site/plan": _read(OPERATORS),
+    "POST /v1/site/import": _write(OPERATORS, "site.import"),
     # Limits and money.
     "GET /v1/quotas": _read(EVERYONE),
     "PUT /v1/quotas/{scope}/{dimension}": _write(OPERATORS, "quota.set"),

@@ -47,6 +47,8 @@ class ReconcileCounters:
     #: By kind.
     drift: dict[str, int] = field(default_factory=dict)
     hosts_unreachable: int = 0
+    #: Hosts whose breaker is open, by pool id; replaced, never changed.
+    cut_by_pool: dict[str, int] = field(default_factory=dict)
     in_flight: int = 0
     #: Violations at the last audit, and when it was (epoch s).
     violations: int = 0

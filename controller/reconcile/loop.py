@@ -348,6 +348,7 @@ class Reconciler:
     def _sync_hosts(self, connection: Connection) -> None:
         if self._monotonic() - self._synced_at >= self.settings.sync_hosts_s:
             self._book.sync(connection)
+            tickets.refresh_states(connection, tickets.open_without_work(connection), self.platform.clock())
             self._synced_at = self._monotonic()
 
     def _claim(self, connection: Connection, unit: _Unit, now_s: float) -> None:
@@ -481,7 +482,9 @@ class Reconciler:
                 self._begin(job)
             self.executor.submit(job)
         self.counters.in_flight = len(self._jobs)
-        self.counters.hosts_unreachable = sum(1 for h in self._book.all() if h.is_cut)
+        cut = [h.host.pool_id for h in self._book.all() if h.is_cut]
+        self.counters.hosts_unreachable = len(cut)
+        self.counters.cut_by_pool = {pool_id: cut.count(pool_id) for pool_id in set(cut)}
 
     def _extended(self, kept: Iterable[ResourceId]) -> None:
         still = set(kept)

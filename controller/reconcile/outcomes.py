@@ -110,7 +110,7 @@ def journal_of(outcome: Outcome, row: HeldRow, now_s: float, *, is_gone: bool) -
     seen = [s for result in outcome.results for s in result.seen]
     for number, one in enumerate(seen, start=1):
         is_end = is_gone and number == len(seen)
-        new_state = RELEASED if is_end else metered_state(one.state, state)
+        new_state = RELEASED if is_end else metered_state(resource, one.state, state)
         new_amounts = {} if is_end else _amounts(resource, one, new_state, amounts)
         if (new_state, new_amounts, resource.host_id) == (state, amounts, host_id):
             continue
@@ -149,11 +149,12 @@ def journal_row(
     )
 
 
-def metered_state(observed: Observed, before: str) -> str:
-    """Return the metered state that an observation means; what was only allocated and is not there stays allocated."""
+def metered_state(resource: Resource, observed: Observed, before: str) -> str:
+    """Return the metered state an observation means. What was only promised stays so until it is what was wanted."""
     if observed in (Observed.RUNNING, Observed.PRESENT):
         return RUNNING
-    if observed is Observed.UNKNOWN or before == ALLOCATED:
+    is_wanted = observed is Observed.STOPPED and resource.desired is Desired.STOPPED
+    if observed is Observed.UNKNOWN or (before == ALLOCATED and not is_wanted):
         return before
     return STOPPED
 

@@ -98,7 +98,7 @@ class Recorder:
         held = resources.lock_held(connection, self._owner, [(o.resource.id, o.resource.fence) for o in outcomes])
         batch = _Batch(now_s)
         for outcome in outcomes:
-            row = held.get(outcome.resource.id)
+            row = held.get((outcome.resource.id, outcome.resource.fence))
             if row is None:
                 recorded.lost.add(outcome.resource.id)
                 continue

@@ -205,4 +205,16 @@ _PLAN = {
     ),
 }
 
-TEXTS: dict[str, Text] = _TICKET | _PLAN
+#: Where a value of the completed document comes from (``plan --full``).
+_ORIGINS = {
+    "plan.origin_ticket": Text(zh="工单", en="ticket"),
+    "plan.origin_language": Text(zh="工单语言的默认值", en="default of the ticket language"),
+    "plan.origin_platform": Text(zh="平台默认值", en="default of the platform"),
+    "plan.origin_size": Text(zh="随规格和镜像", en="from size and image"),
+    "plan.origin_image": Text(zh="随镜像", en="from the image"),
+    "plan.origin_contact": Text(zh="同联系人", en="the contact"),
+    "plan.origin_name": Text(zh="同系统名称", en="the system's name"),
+    "plan.origin_system": Text(zh="系统现状", en="as the system is"),
+}
+
+TEXTS: dict[str, Text] = _TICKET | _PLAN | _ORIGINS

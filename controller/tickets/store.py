@@ -116,6 +116,15 @@ def move(
     return get(connection, ticket.id, Scope(None))
 
 
+def open_without_work(connection: Connection, limit: int = 100) -> list[TicketId]:
+    """Return open tickets none of whose resources is still to be done: a later ticket took them all over."""
+    r = resource_table.c
+    open_phases = (Phase.PENDING.value, Phase.WORKING.value)
+    works = select(r.id).where(r.ticket_id == _T.id, r.phase.in_(open_phases)).exists()
+    states = (TicketState.ACCEPTED.value, TicketState.RUNNING.value)
+    return list(connection.execute(select(_T.id).where(_T.state.in_(states), ~works).order_by(_T.id).limit(limit)).scalars())
+
+
 def refresh_states(connection: Connection, ticket_ids: Iterable[TicketId], now_s: float) -> list[Ticket]:
     """Derive the state of open tickets from their resources and write it; returns those that moved."""
     r = resource_table.c

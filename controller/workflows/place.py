@@ -1,6 +1,6 @@
 """Snapshot → decision: reads the state, asks the pure scheduler. The commit checks every promise again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, func, select
 
@@ -16,8 +16,8 @@ from inventory.store import directory, hosts
 from inventory.store import tables as t
 
 
-def load_snapshot(connection: Connection) -> Snapshot:
-    """Return the platform's capacity as it is now."""
+def load_snapshot(connection: Connection, *, without: Collection[HostId] = ()) -> Snapshot:
+    """Return the platform's capacity as it is now; hosts in ``without`` are shown as taking nothing."""
     pools = {p.id: p for p in directory.pools(connection)}
     zones = {z.id: z for z in directory.zones(connection)}
     storage: dict[HostId, list[StorageEntry]] = {}
@@ -30,7 +30,7 @@ def load_snapshot(connection: Connection) -> Snapshot:
             storage.setdefault(pool.host_id, []).append(entry)
     builder = SnapshotBuilder()
     for host in hosts.hosts(connection):
-        own = rows.get(host.id, ())
+        own = rows.get(host.id, ()) if host.id not in without else ()
         pool_ = pools[host.pool_id]
         builder.add_host(
             HostEntry(

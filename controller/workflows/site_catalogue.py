@@ -28,6 +28,8 @@ from quotas.limits import Level, Mode, ScopeKind
 _DIMENSION_OF_METER = {"memory_gib": MEMORY_MIB}
 #: States in which the connection of a host may be changed: nobody counts on it then.
 _MAY_REWIRE = frozenset({AdminState.ENROLLED, AdminState.MAINTENANCE, AdminState.RETIRED})
+#: What an import never says of a host that is stored.
+_KEPT = ("admin_state", "state_reason", "state_by", "state_until_s")
 
 
 def compare_catalogue(found: Comparison) -> None:
@@ -91,7 +93,8 @@ def _hosts(found: Comparison) -> None:
         pools_after = _storage(found, path, request, host_id, own)
         before = _host_fields(known, codes, list(own.values())) if known else None
         after = _host_fields(host, codes, [*pools_after.values()])
-        found.note("host", wanted.name, before, after, partial(_save_host, host=host, pool=pool, storage=[*pools_after.values()]))
+        save = partial(_save_host, host=host, pool=pool, storage=[*pools_after.values()], is_new=known is None)
+        found.note("host", wanted.name, before, after, save)
 
 
 def _host(found: Comparison, request: EnrolRequest, host_id: HostId, pool: Pool, known: Host | None) -> Host:
@@ -99,8 +102,8 @@ def _host(found: Comparison, request: EnrolRequest, host_id: HostId, pool: Pool,
     fresh = host_work.record_of(request, host_id, pool)
     facts = found.facts.get(request.name)
     if known:
-        kept = ("admin_state", "reachability", "state_reason", "state_by", "state_until_s", "facts", "observed_at_s")
-        fresh = replace(fresh, revision=known.revision + 1, **{name: getattr(known, name) for name in kept})
+        kept = {name: getattr(known, name) for name in (*_KEPT, "reachability", "facts", "observed_at_s")}
+        fresh = replace(fresh, **kept)
     if facts and not fresh.facts:
         seen_s = int(found.platform.clock())
         fresh = replace(fresh, facts=facts, reachability=Reachability.REACHABLE, observed_at_s=seen_s)
@@ -152,7 +155,14 @@ def _host_fields(host: Host, codes: Mapping[Any, str], storage: list[StoragePool
     }
 
 
-def _save_host(connection: Connection, host: Host, pool: Pool, storage: list[StoragePool]) -> None:
+def _save_host(connection: Connection, host: Host, pool: Pool, storage: list[StoragePool], *, is_new: bool) -> None:
+    if not is_new:
+        # Locked and read again: a change of state by another operator meanwhile must not be written over.
+        now = host_store.host(connection, host.id, lock=True)
+        kept = {name: getattr(now, name) for name in _KEPT}
+        facts = now.facts or host.facts
+        reachability = now.reachability if now.facts else host.reachability
+        host = replace(host, **kept, facts=facts, reachability=reachability, revision=now.revision + 1)
     host_work.save_new(connection, host, pool, storage)
 
 

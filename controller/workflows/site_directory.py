@@ -1,7 +1,9 @@
 """Site import: departments, projects, zones and pools compared with the directory."""
 
+from collections.abc import Mapping
 from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -80,12 +82,7 @@ def _projects(found: Comparison) -> None:
             is_open=wanted.is_open,
         )
         found.projects[wanted.code] = project
-        before, after = (
-            {"name": p.name, "department": codes[p.department_id], "budget_code": p.budget_code, "is_open": p.is_open}
-            if p
-            else {}
-            for p in (known, project)
-        )
+        before, after = (_project_fields(p, codes) if p else {} for p in (known, project))
         found.note(
             "project",
             wanted.code,
@@ -94,6 +91,11 @@ def _projects(found: Comparison) -> None:
             partial(directory.save_project, project=project),
             partial(quota_store.ensure_rows, scopes=[(ScopeKind.PROJECT, project.id)]),
         )
+
+
+def _project_fields(project: Project, codes: Mapping[DepartmentId, str]) -> dict[str, Any]:
+    fields = {name: getattr(project, name) for name in ("name", "budget_code", "is_open")}
+    return {**fields, "department": codes[project.department_id]}
 
 
 def _zones(found: Comparison) -> None:
@@ -108,7 +110,7 @@ def _zones(found: Comparison) -> None:
     _check_overlaps(found)
 
 
-def _fields(zone: Zone | SiteZone) -> dict[str, str | int]:
+def _fields(zone: Zone | SiteZone) -> dict[str, Any]:
     names = ("code", "name", "network_class", "mlps_max", "address_range", "segment_prefix")
     return {name: getattr(zone, name) for name in names}
 

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from drivers.ansible.private_directory import fill, private_directory
+from drivers.ansible.private_directory import LAUNCHER, PID, fill, private_directory
+from drivers.ansible.process_tree import end_tree
 from drivers.ansible.requests import PrepareRequest
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 
@@ -61,6 +62,10 @@ class _Run:
 
     on_event: Callable[[PrepareEvent], None]
     is_cancelled: Callable[[], bool]
+    #: On the monotonic clock.
+    deadline_s: float
+    pid_path: Path = Path("/nonexistent")
+    has_timed_out: bool = False
     changed_tasks: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     failure: DriverFault | None = None
@@ -92,8 +97,12 @@ class _Run:
         return False
 
     def must_stop(self) -> bool:
-        """Asked by ansible-runner about once a second."""
-        return self.listener_error is not None or self.is_cancelled()
+        """Asked by ansible-runner about once a second; it ends Ansible after a yes, and we what Ansible has started."""
+        self.has_timed_out = time.monotonic() > self.deadline_s
+        is_over = self.listener_error is not None or self.has_timed_out or self.is_cancelled()
+        if is_over:
+            end_tree(self.pid_path)
+        return is_over
 
     def _succeeded(self, task: str, is_changed: bool) -> None:
         if is_changed:
@@ -149,10 +158,10 @@ class HostPreparer:
         """
         request.check()
         self._require_programs()
-        run = _Run(on_event, is_cancelled)
         begun_s = time.monotonic()
+        run = _Run(on_event, is_cancelled, begun_s + timeout_s)
         with private_directory(self._work_dir) as directory:
-            status = self._run(directory, request, run, check=check, timeout_s=timeout_s)
+            status = self._run(directory, request, run, check=check)
         _raise_for(status, run, timeout_s)
         return PrepareResult(
             ok_count=run.counts.get("ok", 0),
@@ -169,26 +178,31 @@ class HostPreparer:
         if not self._playbook.is_file():
             raise Permanent("prepare.not_installed", missing=str(self._playbook))
 
-    def _run(self, directory: Path, request: PrepareRequest, run: _Run, *, check: bool, timeout_s: int) -> str:
+    def _run(self, directory: Path, request: PrepareRequest, run: _Run, *, check: bool) -> str:
         """Run the playbook and return how it ended, in ansible-runner's word."""
         try:
             from ansible_runner import interface  # a tenth of a second, and only an operator who prepares hosts needs it
         except ImportError as error:
             raise Permanent("prepare.not_installed", missing="ansible-runner", internal=str(error)) from error
         environment = fill(directory, request, self._ansible_playbook)
-        runner = interface.run(
-            private_data_dir=str(directory),
-            binary=str(directory / "ansible-playbook"),
-            cmdline=shlex.join([str(self._playbook), *(["--check"] if check else [])]),
-            inventory=str(directory / "inventory" / "hosts.json"),
-            envvars=environment,
-            suppress_env_files=True,
-            quiet=True,
-            timeout=timeout_s,
-            event_handler=run.handle,
-            cancel_callback=run.must_stop,
-        )
-        return str(runner.status)
+        run.pid_path = directory / PID
+        status = ""
+        try:
+            status = interface.run(
+                private_data_dir=str(directory),
+                binary=str(directory / LAUNCHER),
+                cmdline=shlex.join([str(self._playbook), *(["--check"] if check else [])]),
+                inventory=str(directory / "inventory" / "hosts.json"),
+                envvars=environment,
+                suppress_env_files=True,
+                quiet=True,
+                event_handler=run.handle,
+                cancel_callback=run.must_stop,
+            ).status
+        finally:
+            if not status:  # interrupted from outside, Ctrl-C for one
+                end_tree(run.pid_path)
+        return str(status)
 
 
 def _raise_for(status: str, run: _Run, timeout_s: int) -> None:
@@ -196,9 +210,7 @@ def _raise_for(status: str, run: _Run, timeout_s: int) -> None:
     if run.listener_error is not None:
         raise run.listener_error
     if status == "canceled":
-        raise OutcomeUnknown("prepare.cancelled")
-    if status == "timeout":
-        raise OutcomeUnknown("prepare.timeout", seconds=timeout_s)
+        raise OutcomeUnknown("prepare.timeout", seconds=timeout_s) if run.has_timed_out else OutcomeUnknown("prepare.cancelled")
     if run.failure is not None:
         raise run.failure
     if status != "successful":

@@ -13,6 +13,9 @@ from typing import Any
 
 from drivers.ansible.requests import PrepareRequest, unsafe
 
+#: Name of the launcher; it writes its pid, which becomes Ansible's, beside it.
+LAUNCHER = "ansible-playbook"
+PID = f"{LAUNCHER}.pid"
 #: What of our own environment a run may see. The rest may hold secrets (a database URL) and is taken away.
 _KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK"})
 #: Set by ansible-runner itself, from values that are blanked first.
@@ -49,7 +52,7 @@ def fill(directory: Path, request: PrepareRequest, ansible_playbook: Path) -> di
     # How often ansible-runner looks at cancel and timeout, in s.
     _write_json(directory / "env" / "settings", {"pexpect_timeout": 1, "suppress_ansible_output": True})
     _write(directory / "ansible.cfg", "[defaults]\n")
-    _write(directory / "ansible-playbook", _launcher(ansible_playbook, environment), mode=0o700)
+    _write(directory / LAUNCHER, _launcher(ansible_playbook, environment), mode=0o700)
     return {name: "" for name in os.environ if name not in _KEPT} | environment
 
 
@@ -95,7 +98,7 @@ def _launcher(ansible_playbook: Path, environment: Mapping[str, str]) -> str:
     kept = _KEPT | _RUNNERS_OWN | environment.keys()
     names = [name for name in sorted(os.environ) if name not in kept and _ENV_NAME.fullmatch(name)]
     unset = f"unset {' '.join(names)}\n" if names else ""
-    return f'#!/bin/sh\n{unset}exec {shlex.quote(str(ansible_playbook))} "$@"\n'
+    return f'#!/bin/sh\necho $$ >"$0.pid"\n{unset}exec {shlex.quote(str(ansible_playbook))} "$@"\n'
 
 
 def _write_json(path: Path, value: object) -> None:

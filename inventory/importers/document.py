@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -194,15 +195,15 @@ def is_forbidden_character(char: str) -> bool:
 def _control_characters(text: str) -> list[Problem]:
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return []
-    problems = []
+    problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.isprintable():
             continue
+        bad = ((column, char) for column, char in enumerate(line, start=1) if is_forbidden_character(char))
         problems += [
             Problem("document.control_character", {"character": f"U+{ord(char):04X}"}, Where(number, column))
-            for column, char in enumerate(line, start=1)
-            if is_forbidden_character(char)
-        ][:_MAX_SUSPECTS_PER_NODE]
+            for column, char in islice(bad, _MAX_SUSPECTS_PER_NODE)
+        ]
     return problems
 
 

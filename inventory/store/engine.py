@@ -6,6 +6,7 @@ writers, foreign keys, one writer at a time inside the process. PostgreSQL: READ
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Database:
 
     engine: Engine
     is_sqlite: bool
+    #: Told how long each committed write took, waiting for the turn included; called by the writing thread.
+    on_write: Callable[[float], None] | None = None
     _writer: threading.RLock = field(default_factory=threading.RLock)
 
     @contextmanager
@@ -51,12 +54,15 @@ class Database:
         Raises:
             Unavailable: ``state.*``, when the database cannot be used now.
         """
+        started_s = time.perf_counter()
         if self.is_sqlite:
             with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
                 yield connection
         else:
             with self._transaction(None) as connection:
                 yield connection
+        if self.on_write is not None:
+            self.on_write(time.perf_counter() - started_s)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -174,20 +174,33 @@ class HeldRow:
     last_occurred_at_s: int
 
 
-def lock_held(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]]) -> dict[ResourceId, HeldRow]:
+def lock_held(
+    connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]]
+) -> dict[tuple[ResourceId, int], HeldRow]:
     """Return those of the (resource, fence) pairs that ``owner`` still holds, locked; the others are lost."""
     if not holds:
         return {}
     j = t.journal.c
     statement = (
-        select(_R.id, _R.generation, _R.revision, _R.next_try_s, _R.hold_until_s, j.state, j.amounts, j.host_id, j.occurred_at_s)
+        select(
+            _R.id,
+            _R.fence,
+            _R.generation,
+            _R.revision,
+            _R.next_try_s,
+            _R.hold_until_s,
+            j.state,
+            j.amounts,
+            j.host_id,
+            j.occurred_at_s,
+        )
         .select_from(t.resources.outerjoin(t.journal, (j.resource_id == _R.id) & (j.revision == _R.revision)))
         .where(_still_held(owner, holds))
     )
     if connection.dialect.name == "postgresql":
         statement = statement.with_for_update(of=t.resources)
     return {
-        ResourceId(r.id): HeldRow(
+        (ResourceId(r.id), r.fence): HeldRow(
             id=ResourceId(r.id),
             generation=r.generation,
             revision=r.revision,

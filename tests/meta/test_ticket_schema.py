@@ -1,6 +1,7 @@
 """The published JSON Schema: generated from the field table, valid, and of one mind with the reader."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from controller.tickets.schema import TICKET, json_schema, schema_text
 from controller.texts.catalogue import all_texts
+from controller.tickets.normal_form import Origin
+from controller.tickets.schema import TICKET, json_schema, schema_text
 from inventory.domain.errors import Invalid
 from inventory.importers.shapes import ListOf, Record, Shape, TextOr
 from tests.support.tickets import EXAMPLES, PORTAL, parse, portal
@@ -97,3 +99,18 @@ def test_every_code_of_reader_language_plan_and_site_has_both_texts_and_a_cure()
     assert silent >= {"document.read_as_gb18030", "document.unit_assumed", "ticket.lease_resolved"}
     assert [c for c, t in texts.items() if not (t.zh and t.en)] == []
     assert [c for c, t in texts.items() if t.actor and not (t.cure_zh and t.cure_en)] == []
+
+
+def test_every_origin_of_a_value_has_its_words() -> None:
+    assert {f"plan.origin_{origin.value}" for origin in Origin} <= all_texts().keys()
+
+
+def test_every_code_these_modules_raise_is_in_the_catalogue() -> None:
+    root = Path(__file__).parents[2]
+    folders = ("inventory/importers/document.py", "inventory/importers/shapes.py", "inventory/importers/site.py")
+    modules = [root / f for f in folders] + [
+        root / "controller" / "tickets" / f"{name}.py" for name in ("language", "secrets", "resolve", "plan")
+    ]
+    raised = {c for m in modules for c in re.findall(r'"((?:document|ticket|plan|site)\.[a-z_0-9]+)"', m.read_text("utf-8"))}
+    assert len(raised) > 80
+    assert raised - all_texts().keys() == set()

@@ -5,7 +5,6 @@ the daemons it started. The machine's own libvirt, /run and network are not seen
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,14 +29,14 @@ def prepare(work_dir: Path, *, check: bool = False, **changes: Any) -> dict[str,
     try:
         result: PrepareResult = preparer.prepare(request, check=check, on_event=lambda event: events.append(str(event.kind)))
     except DriverFault as fault:
-        return {"fault": fault.problem.to_json(), "left": os.listdir(work_dir)}
+        return {"fault": fault.problem.to_json(), "left": [path.name for path in work_dir.iterdir()]}
     return {
         "changed": result.changed_count,
         "changed_tasks": result.changed_tasks,
         "ok": result.ok_count,
         "took_s": round(result.took_s, 1),
         "events": sorted(set(events)),
-        "left": os.listdir(work_dir),
+        "left": [path.name for path in work_dir.iterdir()],
         "pools": virsh("pool-list", "--name", "--autostart"),
         "directory": Path(_POOL_PATH).is_dir(),
     }

@@ -148,5 +148,3 @@ def test_event_holds_any_text_a_database_can_hold(tmp_path: Path) -> None:
             audit.append(connection, event)
         with database.read() as connection:
             assert audit.verify(connection).is_intact
-
-

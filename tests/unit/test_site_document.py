@@ -59,7 +59,7 @@ def test_the_example_is_read_whole() -> None:
 def test_the_hosts_of_the_comment_in_the_example_are_read() -> None:
     lines = EXAMPLE.splitlines()
     first = lines.index("# hosts:")
-    hosts = [line.removeprefix("# ") for line in lines[first : first + 11]]
+    hosts = [line.removeprefix("# ") for line in lines[first : first + 12]]
     (host,) = parse_site("\n".join([*lines, *hosts]).encode()).hosts
     assert host == SiteHost(
         name="rack3-07",

@@ -1,27 +1,52 @@
 """The site document: departments, projects, zones, pools, sizes, images, quotas, prices in one file."""
 
-from fastapi import APIRouter
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
-from controller.api.context import TheCall
+from controller.api.context import Call, TheCall
 from controller.api.paging import json_answer
+from controller.api.problems import describe
 from controller.workflows import site
+from controller.workflows.site import ImportPlan
 
 router = APIRouter(route_class=GuardedRoute, tags=["site"])
 
 _SITE = "A document of `kind: Site`, at most 1 MiB."
+BaseDir = Annotated[
+    str, Query(max_length=2000, pattern="^(/.*)?$", description="Directory on the controller where relative file names start.")
+]
 
 
 @router.post("/v1/site/plan", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
-def plan_site(call: TheCall, data: YamlBody) -> Response:
+def plan_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response:
     """Say what importing a site document would change; nothing is stored."""
-    return json_answer(site.plan_import(call.platform, data).to_json())
+    return _plan(call, site.plan_import(call.platform, data, base_dir=_directory(base_dir)))
 
 
 @router.post("/v1/site/import", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
-def import_site(call: TheCall, data: YamlBody) -> Response:
-    """Import a site document; the same document again changes nothing."""
-    return json_answer(site.apply_import(call.platform, data, call.caller).to_json())
+def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response:
+    """Import a site document; the same document again changes nothing. Hosts that answer are read at once."""
+    done = site.apply_import(
+        call.platform,
+        data,
+        call.caller,
+        base_dir=_directory(base_dir),
+        open_driver=call.context.drivers,
+        fetch_options=call.context.fetch_options,
+    )
+    return _plan(call, done)
+
+
+def _plan(call: Call, plan: ImportPlan) -> Response:
+    notices = [describe(notice, call.language) for notice in plan.notices]
+    return json_answer({**plan.to_json(), "notices": notices})
+
+
+def _directory(text: str) -> Path | None:
+    return Path(text) if text else None

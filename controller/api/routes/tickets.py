@@ -1,6 +1,6 @@
 """Tickets: handed in, looked at, decided on."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
@@ -10,9 +10,12 @@ from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
 from controller.api.context import Call, TheCall
 from controller.api.paging import After, Limit, etag, json_answer, page_answer, whole_answer
+from controller.api.problems import describe
 from controller.tickets import store
 from controller.tickets.model import Ticket, TicketState
 from controller.workflows import tickets
+from controller.workflows.quote import Wish
+from inventory.domain.errors import Problem
 
 router = APIRouter(route_class=GuardedRoute, tags=["tickets"])
 
@@ -33,7 +36,7 @@ def check(call: TheCall, data: YamlBody) -> Response:
             "zone": wish.zone.code,
             "base_revision": wish.current.revision if wish.current else 0,
             "is_noop": wish.is_noop,
-            "notices": [dict(n) for n in wish.notices],
+            "notices": _notices(call, wish),
         }
     )
 
@@ -41,7 +44,8 @@ def check(call: TheCall, data: YamlBody) -> Response:
 @router.post("/v1/plans", response_model=schemas.JsonObject, openapi_extra=yaml_request(_TICKET))
 def plan(call: TheCall, data: YamlBody) -> Response:
     """Say what a ticket would do, cost and need, and where it would go; nothing is stored."""
-    return json_answer(tickets.plan(call.platform, data, call.caller).to_json())
+    quote = tickets.plan(call.platform, data, call.caller)
+    return json_answer({**quote.to_json(), "notices": _notices(call, quote.wish)})
 
 
 @router.post(
@@ -141,3 +145,7 @@ def retry(call: TheCall, ticket_id: str) -> Response:
 def _one(call: Call, ticket: Ticket, *, status: int = 200) -> Response:
     headers = {"ETag": etag(ticket.revision), "Location": f"/v1/tickets/{ticket.id}"}
     return json_answer(views.ticket(ticket, call.language), status=status, headers=headers)
+
+
+def _notices(call: Call, wish: Wish) -> list[dict[str, Any]]:
+    return [describe(Problem.from_json(n), call.language) for n in wish.notices]

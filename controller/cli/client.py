@@ -1,0 +1,187 @@
+"""The HTTP client of the command line: the only way its commands reach the platform.
+
+Built on the standard library: a bigger client costs more start time than the whole command may take.
+"""
+
+import http.client
+import json
+import ssl
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from controller.cli.contexts import Target
+from inventory.domain.errors import Unavailable
+
+_TIMEOUT_S = 120
+#: Most pages that are read for one list.
+_PAGES_MAX = 200
+_PAGE_SIZE = 500
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The service answered with a problem."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        self.status = status
+        self.body = dict(body)
+        super().__init__(status, self.body.get("code", ""))
+
+    @property
+    def code(self) -> str:
+        """Return the dotted code."""
+        return str(self.body.get("code", ""))
+
+
+class Client:
+    """One service, one caller. Keeps its connection between calls."""
+
+    def __init__(self, target: Target, language: str) -> None:
+        self._target = target
+        self._language = language
+        self._connection: http.client.HTTPConnection | None = None
+
+    @property
+    def server(self) -> str:
+        """Return the address of the service."""
+        return self._target.server
+
+    def get(self, path: str, **query: Any) -> Json:
+        """Return a JSON answer."""
+        answer: Json = json.loads(self.send("GET", path, query=query))
+        return answer
+
+    def get_bytes(self, path: str, **query: Any) -> bytes:
+        """Return an answer as it came."""
+        return self.send("GET", path, query=query)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Json:
+        """Send JSON and return the answer."""
+        return self._write("POST", path, _json(body or {}), "application/json", query)
+
+    def put(self, path: str, body: Mapping[str, Any], **query: Any) -> Json:
+        """Send JSON and return the answer."""
+        return self._write("PUT", path, _json(body), "application/json", query)
+
+    def delete(self, path: str) -> Json:
+        """Delete and return the answer."""
+        return self._write("DELETE", path, b"", "", {})
+
+    def post_yaml(self, path: str, data: bytes, **query: Any) -> Json:
+        """Send a document byte by byte as it is and return the answer."""
+        return self._write("POST", path, data, "application/yaml", query)
+
+    def pages(self, path: str, **query: Any) -> Iterator[Json]:
+        """Yield the items of a list, page after page."""
+        after = ""
+        for _ in range(_PAGES_MAX):
+            page = self.get(path, **query, **({"after": after} if after else {}))
+            yield from page["items"]
+            after = page["next"] or ""
+            if not after:
+                return
+
+    def all(self, path: str, *, most: int = _PAGE_SIZE * _PAGES_MAX, **query: Any) -> list[Json]:
+        """Return the items of a paged list, at most so many."""
+        found: list[Json] = []
+        for item in self.pages(path, limit=min(_PAGE_SIZE, most), **query):
+            found.append(item)
+            if len(found) == most:
+                break
+        return found
+
+    def _write(self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any]) -> Json:
+        headers = {"Content-Type": media_type} if media_type else {}
+        # A lost answer is asked for again by nobody here, but proxies may: the key makes that harmless.
+        headers["Idempotency-Key"] = uuid.uuid4().hex
+        answer: Json = json.loads(self.send(method, path, query=query, body=body, headers=headers))
+        return answer
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Send a request and return the body of a good answer.
+
+        Raises:
+            Refused: the service answered with a problem.
+            Unavailable: ``cli.server_away`` or ``cli.tls_failed``.
+        """
+        asked = {name: _word(value) for name, value in (query or {}).items() if value not in (None, "", False)}
+        address = path + (f"?{urlencode(asked)}" if asked else "")
+        status, content = self._exchange(method, address, body, {**self._headers(), **(headers or {})})
+        if status >= 400:
+            raise Refused(status, _problem(status, content))
+        return content
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Language": self._language, "User-Agent": "allot"}
+        if self._target.token:
+            headers["Authorization"] = f"Bearer {self._target.token}"
+        return headers
+
+    def _exchange(self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        is_kept = self._connection is not None
+        try:
+            connection = self._open()
+            connection.request(method, address, body, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.read()
+        except ssl.SSLError as error:
+            self.close()
+            raise Unavailable("cli.tls_failed", server=self.server, reason=error.reason or str(error)) from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if is_kept and method == "GET":
+                # The service closes connections that stood idle: that says nothing about the service.
+                return self._exchange(method, address, body, headers)
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unavailable("cli.server_away", server=self.server, reason=reason) from error
+
+    def _open(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            parts = urlsplit(self._target.server)
+            host = parts.hostname or ""
+            if parts.scheme == "https":
+                context = ssl.create_default_context(cafile=self._target.ca_file or None)
+                self._connection = http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_S, context=context)
+            else:
+                self._connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_S)
+        return self._connection
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def segment(text: str) -> str:
+    """Return a name as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _word(value: Any) -> str:
+    return "true" if value is True else str(value)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _problem(status: int, content: bytes) -> Json:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and "code" in body:
+        return body
+    # Not ours: a proxy in between, or another service on that port.
+    return {"code": "cli.not_allotment", "detail": f"HTTP {status}", "status": status}

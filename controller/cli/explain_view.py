@@ -1,0 +1,61 @@
+"""A placement or a refusal in plain words: filters, score, near misses, and what would fit instead."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.cli.output import Column, Out
+
+Json = Mapping[str, Any]
+
+
+def show_explanation(out: Out, body: Json) -> None:
+    """Print one explanation."""
+    members = ", ".join(body.get("members") or [body["member"]])
+    if body["is_placed"]:
+        winner = body["winner"]
+        out.line("cli.explain.placed", members=members, host=winner["host"], total=body["hosts_total"])
+    else:
+        out.line("cli.explain.refused", members=members, total=body["hosts_total"])
+    _show_filters(out, body)
+    if body["is_placed"]:
+        _show_scores(out, body)
+    for host, name, params in body.get("misses", []):
+        out.console().print("  - " + out.say(_miss_code(name, params), host=host, **params), markup=False)
+    if body.get("suggestions"):
+        out.line("cli.explain.suggestions")
+        for code, params in body["suggestions"]:
+            out.console().print("  * " + out.say(code, **params), markup=False)
+    if body.get("policy"):
+        out.line("cli.explain.policy", policy=body["policy"])
+
+
+def _miss_code(name: str, params: Json) -> str:
+    if name == "network_reach" and "group" in params:
+        return "placement.miss.network_reach_spread"
+    return f"placement.miss.{name}"
+
+
+def _show_filters(out: Out, body: Json) -> None:
+    rows = []
+    before = body["hosts_total"]
+    for name, left in body.get("left_after", []):
+        rows.append({"filter": out.say(f"placement.filter.{name}"), "before": before, "fell": before - left, "left": left})
+        before = left
+    if rows:
+        out.rows(
+            rows,
+            [
+                Column("cli.column.filter", "filter"),
+                Column("cli.column.fell", "fell", is_number=True),
+                Column("cli.column.left", "left", is_number=True),
+            ],
+        )
+
+
+def _show_scores(out: Out, body: Json) -> None:
+    ranked = [body["winner"], *body.get("runners_up", [])]
+    names = sorted({name for candidate in ranked for name in candidate["parts"]})
+    rows = [{"host": c["host"], "score": c["score"], **c["parts"]} for c in ranked]
+    columns = [Column("cli.column.host", "host"), Column("cli.column.score", "score", is_number=True)]
+    columns += [Column(f"placement.weigher.{name}", name, is_number=True) for name in names]
+    out.rows(rows, columns)

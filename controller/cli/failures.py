@@ -1,0 +1,144 @@
+"""From any error to what the user reads and the exit code: code, sentence, place, cure; never a traceback."""
+
+import secrets
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer.exceptions
+
+from controller.cli.client import Refused
+from controller.cli.language import say
+from controller.texts import catalogue
+from inventory.domain.errors import AllotError, Invalid, Problem, Unavailable
+
+_REFUSED, _USAGE, _TRY_AGAIN = 1, 64, 75
+
+
+class Usage(Invalid):
+    """The command was called wrongly."""
+
+
+class WithFile(Exception):
+    """An error about a document, with the document's name for the places in it."""
+
+    def __init__(self, file: str, error: Exception) -> None:
+        self.file = file
+        self.error = error
+        super().__init__(file)
+
+
+def report(error: Exception, language: str, *, is_debug: bool) -> int:
+    """Print an error on standard error and return the exit code."""
+    if is_debug:
+        traceback.print_exception(error, file=sys.stderr)
+    file = ""
+    if isinstance(error, WithFile):
+        file, error = error.file, error.error
+    if isinstance(error, typer.exceptions.TyperException):
+        return _usage(error, language)
+    if isinstance(error, Refused):
+        _print(refusal_lines(error.body, language, file))
+        return _TRY_AGAIN if error.status == 503 else _REFUSED
+    if isinstance(error, AllotError):
+        _print(_error_lines(error, language, file))
+        if isinstance(error, Usage):
+            return _USAGE
+        return _TRY_AGAIN if isinstance(error, Unavailable) else _REFUSED
+    problem = getattr(error, "problem", None)
+    if isinstance(problem, Problem):
+        _print(_problem_lines(problem, language, file))
+        return _TRY_AGAIN if hasattr(error, "delay_s") else _REFUSED
+    return _bug(error, language)
+
+
+def _usage(error: typer.exceptions.TyperException, language: str) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        _print([context.get_usage()])
+    command = context.command_path if context is not None else "allot"
+    known = {"NoSuchOption": "cli.no_such_option", "MissingParameter": "cli.missing_parameter"}
+    code = known.get(type(error).__name__, "cli.usage")
+    option = getattr(error, "option_name", "")
+    parameter = getattr(error, "param", None)
+    name = parameter.get_error_hint() if parameter is not None else ""
+    params = {"message": error.format_message(), "option": option, "parameter": name, "command": command}
+    _print(_problem_lines(Problem(code, params), language, ""))
+    return _USAGE
+
+
+def _bug(error: Exception, language: str) -> int:
+    incident = f"cli_{secrets.token_hex(4)}"
+    params = {"incident": incident, "kind": type(error).__name__, "reason": str(error)[:300]}
+    _print(_problem_lines(Problem("cli.unexpected", params), language, ""))
+    return _REFUSED
+
+
+def _error_lines(error: AllotError, language: str, file: str) -> list[str]:
+    lines: list[str] = []
+    if [p.code for p in error.problems] != [error.code]:
+        lines += _problem_lines(Problem(error.code, error.params), language, "")
+    for problem in error.problems:
+        lines += _problem_lines(problem, language, file)
+    return lines
+
+
+def _problem_lines(problem: Problem, language: str, file: str) -> Iterable[str]:
+    where = problem.where
+    return _lines(
+        code=problem.code,
+        sentence=catalogue.say(problem.code, problem.params, language),
+        cure=catalogue.cure(problem.code, problem.params, language),
+        place=place_of(file, where.line if where else None, where.column if where else None),
+        language=language,
+    )
+
+
+def refusal_lines(body: Mapping[str, Any], language: str, file: str) -> list[str]:
+    """Return the lines of a problem answer of the API."""
+    problems = body.get("problems") or []
+    lines: list[str] = []
+    if [p.get("code") for p in problems] != [body.get("code")]:
+        lines += _body_lines(body, language, file)
+    for problem in problems:
+        lines += _body_lines(problem, language, file)
+    for over in body.get("overruns") or []:
+        lines.append("  " + say("cli.overrun", language, **over))
+    if body.get("incident"):
+        lines.append("  " + say("cli.incident", language, incident=body["incident"]))
+    return lines
+
+
+def _body_lines(problem: Mapping[str, Any], language: str, file: str) -> Iterable[str]:
+    mine = "en" if language == "en" else "zh"
+    code = str(problem.get("code", ""))
+    params = {**problem, **(problem.get("params") or {})}
+    return _lines(
+        code=code,
+        # What an old service sends without both languages is looked up here.
+        sentence=str(problem.get(f"detail_{mine}") or catalogue.say(code, params, language)),
+        cure=str(problem.get(f"cure_{mine}") or catalogue.cure(code, params, language)),
+        place=place_of(file, problem.get("line"), problem.get("column")),
+        language=language,
+    )
+
+
+def place_of(file: str, line: int | None, column: int | None) -> str:
+    """Return ``file:line:column`` as far as it is known."""
+    if not line:
+        return ""
+    return ":".join(str(part) for part in (file, line, column) if part)
+
+
+def _lines(*, code: str, sentence: str, cure: str, place: str, language: str) -> Iterable[str]:
+    colon = ": " if language == "en" else "："
+    yield f"{place}{' ' if place else ''}{code}{colon}{sentence}"
+    if cure:
+        yield "  " + say("cli.cure", language, cure=cure)
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.flush()
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201  standard error is where this goes

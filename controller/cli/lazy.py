@@ -1,0 +1,145 @@
+"""The tree of commands, loaded when used, with every help text taken from the catalogue.
+
+Function signatures carry types and defaults only. ``cli.help.<path>`` is what a command does, ``cli.param.<path>.<name>`` (or
+``cli.param.<name>`` where several commands share it) what a parameter means.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from controller.texts.cli_help import TEXTS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command of the first level lives."""
+
+    #: Module with a Typer ``app``.
+    module: str
+    #: Panel of the help it is listed in.
+    panel: str
+    #: False: the command of this name inside ``app``; True: ``app`` itself, with commands below it.
+    is_group: bool = False
+
+
+_CLI = "controller.cli"
+#: In the order they are listed.
+COMMANDS: Mapping[str, Entry] = {
+    "check": Entry(f"{_CLI}.tickets", "tickets"),
+    "plan": Entry(f"{_CLI}.tickets", "tickets"),
+    "apply": Entry(f"{_CLI}.tickets", "tickets"),
+    "release": Entry(f"{_CLI}.tickets", "tickets"),
+    "status": Entry(f"{_CLI}.tickets", "tickets"),
+    "approve": Entry(f"{_CLI}.decisions", "tickets"),
+    "reject": Entry(f"{_CLI}.decisions", "tickets"),
+    "cancel": Entry(f"{_CLI}.decisions", "tickets"),
+    "retry": Entry(f"{_CLI}.decisions", "tickets"),
+    "get": Entry(f"{_CLI}.show", "look"),
+    "describe": Entry(f"{_CLI}.show", "look"),
+    "explain": Entry(f"{_CLI}.explain", "look"),
+    "usage": Entry(f"{_CLI}.usage", "look"),
+    "start": Entry(f"{_CLI}.instances", "machines"),
+    "stop": Entry(f"{_CLI}.instances", "machines"),
+    "reboot": Entry(f"{_CLI}.instances", "machines"),
+    "console": Entry(f"{_CLI}.instances", "machines"),
+    "import": Entry(f"{_CLI}.site", "platform"),
+    "host": Entry(f"{_CLI}.host", "platform", is_group=True),
+    "image": Entry(f"{_CLI}.image", "platform", is_group=True),
+    "quota": Entry(f"{_CLI}.quota", "platform", is_group=True),
+    "audit": Entry(f"{_CLI}.audit", "access", is_group=True),
+    "token": Entry(f"{_CLI}.token", "access", is_group=True),
+    "login": Entry(f"{_CLI}.login", "access"),
+    "whoami": Entry(f"{_CLI}.login", "access"),
+    "init": Entry(f"{_CLI}.local.init", "local"),
+    "serve": Entry(f"{_CLI}.local.serve", "local"),
+    "db": Entry(f"{_CLI}.local.db", "local", is_group=True),
+    "doctor": Entry(f"{_CLI}.local.doctor", "local"),
+    "schema": Entry(f"{_CLI}.local.info", "local"),
+    "version": Entry(f"{_CLI}.local.info", "local"),
+}
+
+
+def text_of(code: str, language: str) -> str:
+    """Return a help text, empty where there is none."""
+    text = TEXTS.get(code)
+    if text is None:
+        return ""
+    return text.en if language == "en" else text.zh
+
+
+class Root(TyperGroup):
+    """The first level: names and help are known, modules are imported when a command is called."""
+
+    #: Set once after the group is made.
+    language: str = "zh-CN"
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # the base names its private context
+        """Return every name."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # as above
+        """Load a command."""
+        return load(cmd_name, self.language)
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # as above
+        """List the commands without loading them."""
+        listing = TyperGroup(
+            name=self.name,
+            commands=dict(self._stubs()),
+            params=self.params,
+            help=self.help,
+            epilog=self.epilog,
+            rich_markup_mode=self.rich_markup_mode,
+        )
+        translate_panels(self.language)
+        listing.format_help(ctx, formatter)
+
+    def _stubs(self) -> Iterator[tuple[str, TyperCommand]]:
+        for name, entry in COMMANDS.items():
+            panel = text_of(f"cli.panel.{entry.panel}", self.language)
+            yield name, TyperCommand(name=name, help=text_of(f"cli.help.{name}", self.language), rich_help_panel=panel)
+
+
+def load(name: str, language: str) -> Any:
+    """Return a command of the first level with its help, None where there is none."""
+    entry = COMMANDS.get(name)
+    if entry is None:
+        return None
+    command: Any = typer.main.get_command(import_module(entry.module).app)
+    if not entry.is_group:
+        command = command.commands[name]
+    command.name = name
+    translate_panels(language)
+    localise(command, (name,), language)
+    return command
+
+
+def translate_panels(language: str) -> None:
+    """Name the boxes of the help in the reader's language."""
+    from typer import rich_utils
+
+    rich_utils.ARGUMENTS_PANEL_TITLE = text_of("cli.panel.arguments", language)
+    rich_utils.OPTIONS_PANEL_TITLE = text_of("cli.panel.options", language)
+    rich_utils.COMMANDS_PANEL_TITLE = text_of("cli.panel.commands", language)
+    rich_utils.REQUIRED_LONG_STRING = text_of("cli.panel.required", language)
+    rich_utils.DEFAULT_STRING = text_of("cli.panel.default", language)
+
+
+def localise(command: Any, path: Sequence[str], language: str) -> None:
+    """Put the catalogue's texts on a command, its parameters and everything below it."""
+    dotted = ".".join(path)
+    command.help = text_of(f"cli.help.{dotted}", language)
+    command.short_help = None
+    for parameter in command.params:
+        own, shared = f"cli.param.{dotted}.{parameter.name}", f"cli.param.{parameter.name}"
+        parameter.help = text_of(own, language) or text_of(shared, language)
+    option = command.get_help_option(typer.Context(command, info_name=command.name))
+    if isinstance(option, TyperOption):
+        option.help = text_of("cli.param.help", language)
+    for name, below in getattr(command, "commands", {}).items():
+        localise(below, (*path, name), language)

@@ -1,0 +1,100 @@
+"""The entry point ``allot``: reads the common options, runs one command, and is the one edge where errors become exit codes.
+
+Exit codes: 0 done, 1 refused or failed, 2 ``plan`` found changes, 64 wrong usage, 75 try again later, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from controller.cli.language import chosen_language
+from controller.cli.lazy import Root, localise, text_of
+from controller.cli.session import Format, Session
+
+OK, REFUSED, CHANGES, USAGE, TRY_AGAIN, INTERRUPTED = 0, 1, 2, 64, 75, 130
+
+_WITH_VALUE = ("--server", "--token-file", "--context", "--lang", "--output", "-o")
+_FLAGS = ("--debug",)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    language = chosen_language(arguments, os.environ)
+    is_debug = "--debug" in arguments
+    try:
+        return _call(build(language), hoisted(arguments))
+    except typer.Abort:
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (``head``) has seen enough: nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:  # noqa: BLE001  the edge of the process: every error becomes a sentence and an exit code
+        from controller.cli.failures import report
+
+        return report(error, language, is_debug=is_debug)
+
+
+def _call(command: Any, arguments: Sequence[str]) -> int:
+    result = command.main(args=list(arguments), prog_name="allot", standalone_mode=False)
+    return result if isinstance(result, int) else OK
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the common options in front, so that they may be written anywhere."""
+    common: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if argument == "--":
+            rest += [argument, *waiting]
+            break
+        if argument in _FLAGS or argument.partition("=")[0] in _WITH_VALUE:
+            common.append(argument)
+            if argument in _WITH_VALUE and waiting:
+                common.append(waiting.pop(0))
+        else:
+            rest.append(argument)
+    return common + rest
+
+
+def build(language: str) -> Root:
+    """Return the whole command in one language; modules of commands are loaded when they are called."""
+    root = typer.Typer(cls=Root, add_completion=False, rich_markup_mode="rich")
+    root.callback(invoke_without_command=True)(_root)
+    command = typer.main.get_command(root)
+    assert isinstance(command, Root)
+    command.language = language
+    localise(command, ("root",), language)
+    command.epilog = text_of("cli.epilog", language)
+    return command
+
+
+def _root(
+    ctx: typer.Context,
+    server: str = typer.Option("", envvar="ALLOT_SERVER"),
+    token_file: str = typer.Option("", envvar="ALLOT_TOKEN_FILE"),
+    context: str = typer.Option("", envvar="ALLOT_CONTEXT"),
+    lang: str = typer.Option(""),
+    output: Format = typer.Option(Format.TABLE, "--output", "-o"),
+    debug: bool = typer.Option(False, "--debug"),
+) -> None:
+    """Make the session every command works with."""
+    language = chosen_language(["--lang", lang] if lang else [], os.environ)
+    ctx.obj = Session(
+        language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug
+    )
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(USAGE)

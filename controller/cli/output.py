@@ -1,0 +1,155 @@
+"""Printing: tables with the right width for Chinese, JSON, YAML or just names; progress and questions go to standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from controller.cli.language import say
+from controller.cli.session import Format
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Width of tables that are not shown on a terminal but read by a program.
+_PIPE_WIDTH = 200
+Row = Mapping[str, Any]
+Cell = Callable[[Row], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title's code and how its cells are made."""
+
+    title: str
+    cell: Cell | str
+    is_number: bool = False
+
+    def text(self, row: Row) -> str:
+        """Return the cell of a row."""
+        value = row.get(self.cell) if isinstance(self.cell, str) else self.cell(row)
+        return "" if value is None else str(value)
+
+
+class Out:
+    """Standard output in the form the user asked for."""
+
+    def __init__(self, language: str, format: Format, zone: ZoneInfo) -> None:
+        self.language = language
+        self.format = format
+        self.zone = zone
+        self._consoles: dict[bool, Console] = {}
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, name: str = "id") -> None:
+        """Print a list."""
+        if self.format is Format.TABLE:
+            self._table(rows, columns)
+        elif self.format is Format.NAME:
+            self._write("".join(f"{row.get(name, '')}\n" for row in rows))
+        else:
+            self._data([dict(row) for row in rows])
+
+    def value(self, value: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None], *, name: str = "id") -> None:
+        """Print one thing; ``show`` prints it for people."""
+        if self.format is Format.TABLE:
+            show(value)
+        elif self.format is Format.NAME:
+            self._write(f"{value.get(name, '')}\n")
+        else:
+            self._data(dict(value))
+
+    def fields(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        """Print fields of one thing, one a line; ``pairs`` hold a title's code and a value."""
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for title, value in pairs:
+            if value not in (None, "", [], {}):
+                table.add_row(self.say(title), _plain(value))
+        self.console().print(table)
+
+    def _table(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        if not rows:
+            self.note("cli.say.nothing")
+            return
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(self.say(column.title), justify="right" if column.is_number else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_plain(column.text(row)) for column in columns))
+        self.console().print(table)
+
+    def _data(self, value: Any) -> None:
+        if self.format is Format.YAML:
+            import yaml
+
+            self._write(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+        else:
+            self._write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    # -- words --------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_table(self) -> bool:
+        """Tell whether people read this."""
+        return self.format is Format.TABLE
+
+    def say(self, code: str, **params: Any) -> str:
+        """Return a sentence."""
+        return say(code, self.language, **params)
+
+    def line(self, code: str, **params: Any) -> None:
+        """Print a sentence on standard output, for people only."""
+        if self.is_table:
+            self.console().print(_plain(self.say(code, **params)))
+
+    def note(self, code: str, **params: Any) -> None:
+        """Print a sentence on standard error, whatever the form of the answer."""
+        self.console(stderr=True).print(_plain(self.say(code, **params)))
+
+    def heading(self, code: str, **params: Any) -> None:
+        """Print the title of a part."""
+        from rich.text import Text
+
+        self.console().print(Text("\n" + self.say(code, **params), style="bold"))
+
+    def moment(self, at_s: float | None) -> str:
+        """Return a moment in the platform's zone, empty for none."""
+        if at_s is None:
+            return ""
+        return datetime.fromtimestamp(at_s, self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+    def day(self, at_s: float | None) -> str:
+        """Return the day a moment falls on in the platform's zone, empty for none."""
+        return self.moment(at_s)[:10]
+
+    def console(self, *, stderr: bool = False) -> "Console":
+        """Return the terminal."""
+        if stderr not in self._consoles:
+            from rich.console import Console
+
+            stream = sys.stderr if stderr else sys.stdout
+            width = None if stream.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
+            self._consoles[stderr] = Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+        return self._consoles[stderr]
+
+
+def _plain(value: Any) -> Any:
+    """Return a text nothing in which is taken for markup: names and reasons are written by others."""
+    from rich.text import Text
+
+    return Text(str(value))

@@ -1,0 +1,134 @@
+"""How a plan is shown to people: changes by impact, price, quota, approvals, and where it would go or why not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.cli.explain_view import show_explanation
+from controller.cli.output import Column, Out, Row
+
+Json = Mapping[str, Any]
+#: Lines of changes shown unless ``--full`` is asked for.
+_CHANGES_MAX = 20
+_SIGNS = {"create": "+", "attach": "+", "delete": "-", "resize": "~", "renew": "~", "update": "~"}
+_STYLES = {"none": "green", "restart": "yellow", "downtime": "yellow", "data_loss": "bold red"}
+
+
+def show_plan(out: Out, plan: Json, *, is_full: bool = False) -> None:
+    """Print a plan."""
+    out.line(
+        "cli.plan.title",
+        action=out.say(f"cli.word.{plan['action']}"),
+        system=plan["system"],
+        department=plan["department"]["name"],
+        project=plan["project"],
+        zone=plan["zone"]["name"],
+    )
+    for notice in plan["notices"]:
+        out.console().print("  " + out.say(notice["code"], **notice.get("params", {})), markup=False)
+    if plan["is_noop"]:
+        out.line("cli.plan.noop", revision=plan["base_revision"])
+        return
+    _show_changes(out, plan["changes"], is_full=is_full)
+    _show_price(out, plan)
+    _show_quota(out, plan["quota"], is_full=is_full)
+    if plan["approvals"]:
+        out.line("cli.plan.approvals", stages=", ".join(out.say(f"cli.word.{s}") for s in plan["approvals"]))
+    _show_places(out, plan, is_full=is_full)
+
+
+def _show_changes(out: Out, changes: Sequence[Json], *, is_full: bool) -> None:
+    from rich.text import Text
+
+    out.heading("cli.plan.changes", count=len(changes))
+    shown = changes if is_full else changes[:_CHANGES_MAX]
+    for change in shown:
+        impact = change["impact"]
+        words = [
+            f"  {_SIGNS[change['verb']]} {out.say('cli.word.kind_' + change['kind'])} {change['member']}",
+            described(out, change["before"], change["after"]),
+            "" if impact == "none" else f"[{out.say('cli.word.impact_' + impact)}]",
+        ]
+        out.console().print(Text("  ".join(w for w in words if w), style=_STYLES[impact]))
+    if len(changes) > len(shown):
+        out.line("cli.plan.more", count=len(changes) - len(shown))
+
+
+def described(out: Out, before: Json, after: Json) -> str:
+    """Return what differs, in a few words."""
+    parts = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        label = out.say(f"cli.field.{name}")
+        label = name if label.startswith("cli.field.") else label
+        parts.append(f"{label} {_short(old)} → {_short(new)}" if before and after else f"{label} {_short(new if after else old)}")
+    return ", ".join(part for part in parts if not part.endswith(" "))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, Mapping):
+        text = " ".join(f"{k}={v}" for k, v in value.items())
+    elif isinstance(value, Sequence):
+        text = "+".join(_short(v) for v in value)
+    else:
+        text = "" if value is None else str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _show_price(out: Out, plan: Json) -> None:
+    out.heading("cli.plan.price", month=plan["month"])
+    out.line("cli.plan.price_line", before=plan["month_price_before_yuan"], after=plan["month_price_after_yuan"])
+
+
+def _show_quota(out: Out, lines: Sequence[Json], *, is_full: bool) -> None:
+    shown = [line for line in lines if is_full or line["limit"] is not None]
+    if not shown:
+        return
+    out.heading("cli.plan.quota")
+    no_limit, over = out.say("cli.word.no_limit"), out.say("cli.word.over")
+
+    def limit(row: Row) -> str:
+        return no_limit if row["limit"] is None else str(row["limit"])
+
+    out.rows(
+        shown,
+        [
+            Column("cli.column.scope", "scope"),
+            Column("cli.column.dimension", lambda r: dimension(out, r["dimension"])),
+            Column("cli.column.used", "used", is_number=True),
+            Column("cli.column.after", "after", is_number=True),
+            Column("cli.column.limit", limit, is_number=True),
+            Column("cli.column.blank", lambda r: over if r["is_over"] else ""),
+        ],
+    )
+
+
+def dimension(out: Out, name: str) -> str:
+    """Return a dimension in the reader's words."""
+    base, _, disk_class = name.partition(":")
+    label = out.say(f"cli.dimension.{base}")
+    label = base if label.startswith("cli.") else label
+    return f"{label} ({disk_class})" if disk_class else label
+
+
+def _show_places(out: Out, plan: Json, *, is_full: bool) -> None:
+    explanations = plan["explanations"]
+    refused = [e for e in explanations if not e["is_placed"]]
+    if refused:
+        out.heading("cli.plan.does_not_fit")
+        for explanation in refused:
+            show_explanation(out, explanation)
+        return
+    winners: dict[str, list[str]] = {}
+    for explanation in explanations:
+        members = explanation.get("members") or [explanation["member"]]
+        winners.setdefault(explanation["winner"]["host"], []).extend(members)
+    hosts = {p["member"]: p["host_id"] for p in plan["placements"]}
+    if hosts:
+        out.line("cli.plan.fits", count=len(hosts), hosts=len(set(hosts.values())))
+    if is_full:
+        for explanation in explanations:
+            show_explanation(out, explanation)

@@ -1,0 +1,1 @@
+"""What Prometheus scrapes: declared once, collected in the background, served as bytes."""

@@ -1,0 +1,91 @@
+"""Texts of hosts, their pools and storage."""
+
+from collections.abc import Mapping
+
+from controller.texts.text import Actor, Text
+
+
+def _operator(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
+    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=Actor.OPERATOR)
+
+
+TEXTS: Mapping[str, Text] = {
+    "host.not_found": _operator(
+        "没有名为 {host} 的宿主机。",
+        "There is no host {host}.",
+        "请核对名称，allot host list 列出全部宿主机。",
+        "Check the name; allot host list shows them all.",
+    ),
+    "host.name_taken": _operator(
+        "宿主机名称 {host} 已被使用。",
+        "The host name {host} is taken.",
+        "请换一个名称；若是同一台机器，无需重复登记。",
+        "Choose another name. If it is the same machine, it is enrolled already.",
+    ),
+    "host.connection_taken": _operator(
+        "连接地址 {connection} 已登记为宿主机 {other}，不能再登记为 {host}。",
+        "{connection} is enrolled as host {other} and cannot be enrolled again as {host}.",
+        "同一台机器只能登记一次，否则其容量会被重复分配；请改正连接地址，或先退役 {other}。",
+        "One machine is one host, or its capacity would be promised twice. Correct the connection, or retire {other} first.",
+    ),
+    "host.storage_missing": _operator(
+        "宿主机 {host} 上没有存储池 {storage_pool}，现有：{known}。",
+        "Host {host} has no storage pool {storage_pool}. It has: {known}.",
+        "请在该宿主机上建立并启用此存储池（allot host enrol --prepare 可代为建立），或改正名称。",
+        "Make and start the pool on the host (allot host enrol --prepare does it), or correct the name.",
+    ),
+    "host.storage_twice": _operator(
+        "宿主机 {host} 的存储池 {storage_pool} 写了两次。",
+        "Storage pool {storage_pool} of host {host} is named twice.",
+        "请删去重复的一项。",
+        "Drop one of the two.",
+    ),
+    "host.amount_invalid": _operator(
+        "宿主机 {host} 的 {field} 中 {dimension} = {amount} 不正确。",
+        "{dimension} = {amount} in {field} of host {host} is not valid.",
+        "可用项为 vcpu、memory_mib、disk_gib:<类别>；预留与容量不得为负，超分比例以千分之一为单位且至少为 1。",
+        "Use vcpu, memory_mib or disk_gib:<class>; nothing below zero, overcommit (thousandths) at least 1.",
+    ),
+    "host.facts_missing": _operator(
+        "宿主机 {host} 还没有读取过硬件信息，不能投入使用。",
+        "Host {host} was never read and cannot become active.",
+        "请确认它可以连接；平台读到其 CPU、内存和存储后再设为 active。",
+        "See that it can be reached; set it active once the platform has read its CPUs, memory and storage.",
+    ),
+    "host.not_empty": _operator(
+        "宿主机 {host} 上仍有已分配的资源：{used}。",
+        "Host {host} still holds promised resources: {used}.",
+        "请先迁走或释放其上的资源，再执行此操作。",
+        "Move or release what is on it first.",
+    ),
+    "host.until_past": _operator(
+        "截止时间 {until_s} 已经过去。",
+        "The time {until_s} is in the past.",
+        "请填写将来的时间，或不填。",
+        "Give a time in the future, or none.",
+    ),
+    "host.state_forbids": _operator(
+        "宿主机 {host} 处于 {state} 状态，不能改为 {wanted}；可以改为：{allowed}。",
+        "Host {host} is {state} and cannot become {wanted}. It may become: {allowed}.",
+        "请先转到允许的状态。",
+        "Go through one of the states that are allowed.",
+    ),
+    "host.changed_meanwhile": _operator(
+        "宿主机 {host} 刚被他人修改，本次操作没有生效。",
+        "Host {host} was just changed by somebody else; nothing was done.",
+        "请重新查看后再操作。",
+        "Look again and decide.",
+    ),
+    "pool.not_found": _operator(
+        "没有名为 {pool} 的资源池，现有：{known}。",
+        "There is no pool {pool}. Known: {known}.",
+        "请改正资源池代码，或先在站点文件中定义。",
+        "Correct the code of the pool, or define it in the site file first.",
+    ),
+    "storage_pool.not_found": _operator(
+        "没有编号为 {storage_pool} 的存储池。",
+        "There is no storage pool {storage_pool}.",
+        "请核对宿主机的存储登记（allot host describe）。",
+        "Check the storage registered for the host (allot host describe).",
+    ),
+}

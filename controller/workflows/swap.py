@@ -1,0 +1,161 @@
+"""Places a machine that was cleared from its host on another one: claims, addresses and specs move in one transaction.
+
+Called by the reconciler inside the transaction that records the confirmed absence. The quota does not change: the same
+amounts are claimed elsewhere.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from controller.scheduling.decide import decide
+from controller.scheduling.explain import explanation_to_json
+from controller.tickets import store as tickets
+from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.place import load_snapshot, placement_request
+from controller.workflows.platform import Platform
+from controller.workflows.segments import SegmentBook
+from inventory.domain.claim import Claim
+from inventory.domain.host import Zone
+from inventory.domain.ids import DepartmentId, StoragePoolId, TicketId
+from inventory.domain.placement import MemberPlacement, Placement
+from inventory.domain.resource import Nic, Resource
+from inventory.domain.resources import ADDRESS, MEMORY_MIB, VCPU, disk_dimension
+from inventory.domain.scope import PLATFORM
+from inventory.domain.system import ServerSpec, System
+from inventory.store import claims as claim_store
+from inventory.store import directory, networks, resources, systems
+
+
+def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Resource]], Sequence[Resource] | None]:
+    """Return the swap of this platform."""
+
+    def swap(connection: Connection, machine: Resource, volumes: Sequence[Resource]) -> Sequence[Resource] | None:
+        """Move ``machine`` (confirmed absent where it was) and its disks; None where no other host fits."""
+        decision = _decide(connection, platform, machine)
+        if decision is None:
+            return None
+        # What was held of a refused place is given back with everything else that was written for it.
+        savepoint = connection.begin_nested()
+        moved = _specs(connection, platform, machine, volumes, decision.members[0])
+        new = [claim for resource in moved for claim in claims_of(resource)]
+        if claim_store.hold(connection, [c for c in new if c.dimension != ADDRESS]) is not None:
+            savepoint.rollback()
+            return None
+        claim_store.release(connection, *(r.id for r in moved))
+        claim_store.insert(connection, new)
+        _explain(connection, platform, machine, decision)
+        savepoint.commit()
+        return moved
+
+    return swap
+
+
+def _decide(connection: Connection, platform: Platform, machine: Resource) -> Placement | None:
+    assert machine.system_id is not None
+    system = systems.get(connection, machine.system_id, PLATFORM)
+    server = _server(system, machine)
+    zone = _zone(connection, system)
+    if server is None:
+        return None
+    archs = {image.name: image.arch for image in directory.images(connection)}
+    others = [r for r in resources.of_system(connection, system.id) if r.id != machine.id]
+    member = NewMember(name=machine.name, server=server)
+    request = placement_request(system.spec, zone, Deltas(new=(member,)), others, archs)
+    # Where it just failed is no place for it, whatever else speaks for it.
+    snapshot = load_snapshot(connection, without=() if machine.host_id is None else (machine.host_id,))
+    decision = decide(request, snapshot, platform.policy)
+    return decision if isinstance(decision, Placement) else None
+
+
+def _explain(connection: Connection, platform: Platform, machine: Resource, decision: Placement) -> None:
+    assert machine.ticket_id is not None
+    row = {
+        "id": platform.new_id("explanation"),
+        "ticket_id": machine.ticket_id,
+        "system_id": machine.system_id,
+        "kind": "placement",
+        "at_s": platform.clock(),
+        "body": explanation_to_json(decision.explanations[0]),
+    }
+    tickets.add_explanations(connection, [row])
+
+
+def _server(system: System, machine: Resource) -> ServerSpec | None:
+    return next((s for s in system.spec.servers if s.name == machine.instance.group), None)
+
+
+def _zone(connection: Connection, system: System) -> Zone:
+    return next(z for z in directory.zones(connection) if z.code == system.spec.zone)
+
+
+def _specs(
+    connection: Connection, platform: Platform, machine: Resource, volumes: Sequence[Resource], place: MemberPlacement
+) -> list[Resource]:
+    """Return machine and disks as they shall be; its old addresses rest, new ones are given."""
+    root_pool, *disk_pools = place.storage_pool_ids
+    # The request named the disks in the order of the spec, which is by name.
+    by_name = sorted(machine.instance.disks, key=lambda disk: disk.name)
+    by_id = {v.id: v for v in volumes}
+    moved = [
+        replace(
+            by_id[disk.volume_id],
+            host_id=place.host_id,
+            spec=replace(by_id[disk.volume_id].volume, storage_pool_id=pool),
+        )
+        for disk, pool in zip(by_name, disk_pools, strict=True)
+    ]
+    spec = replace(machine.instance, storage_pool_id=root_pool, nics=_cards(connection, platform, machine, place))
+    return [replace(machine, host_id=place.host_id, spec=spec), *moved]
+
+
+def _cards(connection: Connection, platform: Platform, machine: Resource, place: MemberPlacement) -> tuple[Nic, ...]:
+    now_s = platform.clock()
+    left = networks.rest(connection, machine.id, now_s + platform.quarantine_s)
+    resources.look_now(connection, left, now_s)
+    assert machine.system_id is not None
+    system = systems.get(connection, machine.system_id, PLATFORM)
+    book = SegmentBook(
+        connection,
+        DepartmentId(machine.department_id),
+        _zone(connection, system),
+        TicketId(machine.ticket_id or ""),
+        platform.new_id,
+        now_s,
+    )
+    cards = tuple(
+        book.nic(place.host_id, nic.network, number, machine.id, machine.name) for number, nic in enumerate(machine.instance.nics)
+    )
+    book.write_segments()
+    taken = book.write_addresses()
+    assert taken, "an address was taken inside our own transaction"
+    return cards
+
+
+def claims_of(resource: Resource) -> list[Claim]:
+    """Return what a machine or disk claims where its spec says it is."""
+    assert resource.project_id is not None
+    assert resource.host_id is not None
+    if resource.kind == "volume":
+        disk = resource.volume
+        parts = [(str(disk.storage_pool_id), disk_dimension(disk.disk_class), disk.size_gib)]
+    else:
+        spec = resource.instance
+        parts = [
+            (resource.host_id, VCPU, spec.vcpu_count),
+            (resource.host_id, MEMORY_MIB, spec.memory_mib),
+            (str(StoragePoolId(spec.storage_pool_id)), disk_dimension(spec.root_disk_class), spec.root_disk_gib),
+            *((nic.segment_id, ADDRESS, 1) for nic in spec.nics),
+        ]
+    return [
+        Claim(
+            resource_id=resource.id,
+            resource_kind=resource.kind.value,
+            project_id=resource.project_id,
+            provider_id=provider,
+            dimension=dimension,
+            amount=amount,
+        )
+        for provider, dimension, amount in parts
+    ]

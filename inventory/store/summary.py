@@ -1,0 +1,219 @@
+"""Sums over the whole inventory for the metrics room: few rows out, whatever the number of machines.
+
+Each function is one read of its own, so that the collector can let writers in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, case, func, select
+
+from inventory.domain.host import AdminState, Reachability
+from inventory.domain.resource import Phase
+from inventory.domain.system import SystemState
+from inventory.store import tables as t
+
+_H = t.hosts.c
+_R = t.resources.c
+_I = t.inventories.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One dimension of the hosts in service of a pool."""
+
+    pool: str
+    zone: str
+    dimension: str
+    #: What may be promised, reserve and overcommit applied.
+    capacity: int
+    used: int
+    foreign_used: int
+    #: What can be promised now: only hosts that are active and reachable, none below zero.
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceCount:
+    """Resources of one kind on the hosts of one pool in one state; the gone ones are counted too."""
+
+    kind: str
+    #: Empty where a resource has no host.
+    pool_id: str
+    phase: str
+    observed: str
+    count: int
+    #: Rows of the journal that tell of them.
+    journal_rows: int
+    held: int
+    #: Holds that ran out and were not taken over yet.
+    expired: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressCount:
+    """Subnets and addresses of one zone."""
+
+    zone: str
+    address_range: str
+    segment_prefix: int
+    subnets: int
+    given: int
+    resting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseCount:
+    """Living systems by the end of their lease."""
+
+    expired: int
+    #: Ends within 7 days, and within 30 days (these count both); the expired ones are not among them.
+    within_7_days: int
+    within_30_days: int
+
+
+def rooms(connection: Connection) -> list[Room]:
+    """Return capacity, claims, foreign use and what is free, by pool and dimension; retired hosts are left out."""
+    left = _I.capacity - _I.used - _I.foreign_used
+    is_accepting = and_(_H.admin_state == AdminState.ACTIVE.value, _H.reachability == Reachability.REACHABLE.value)
+    statement = (
+        select(
+            t.pools.c.code.label("pool"),
+            t.zones.c.code.label("zone"),
+            _I.dimension,
+            func.sum(_I.capacity).label("capacity"),
+            func.sum(_I.used).label("used"),
+            func.sum(_I.foreign_used).label("foreign_used"),
+            func.sum(case((and_(is_accepting, left > 0), left), else_=0)).label("free"),
+        )
+        .select_from(t.inventories.join(t.hosts, _H.id == _I.host_id).join(t.pools).join(t.zones))
+        .where(_H.admin_state != AdminState.RETIRED.value)
+        .group_by(t.pools.c.code, t.zones.c.code, _I.dimension)
+    )
+    return [
+        Room(
+            pool=r.pool,
+            zone=r.zone,
+            dimension=r.dimension,
+            # PostgreSQL sums 64-bit integers to a decimal.
+            capacity=int(r.capacity),
+            used=int(r.used),
+            foreign_used=int(r.foreign_used),
+            free=int(r.free),
+        )
+        for r in connection.execute(statement)
+    ]
+
+
+def host_counts(connection: Connection) -> list[tuple[str, str, str, str, int]]:
+    """Return (pool, zone, admin state, reachability, count)."""
+    key = (t.pools.c.code, t.zones.c.code, _H.admin_state, _H.reachability)
+    statement = select(*key, func.count()).select_from(t.hosts.join(t.pools).join(t.zones)).group_by(*key)
+    return [(a, b, c, d, e) for a, b, c, d, e in connection.execute(statement)]
+
+
+def unreachable_hosts(connection: Connection, limit: int) -> list[tuple[str, str, str]]:
+    """Return (host, pool, zone) of up to ``limit`` hosts that should answer and do not, by name."""
+    resting = (AdminState.MAINTENANCE.value, AdminState.RETIRED.value)
+    statement = (
+        select(_H.name, t.pools.c.code, t.zones.c.code)
+        .select_from(t.hosts.join(t.pools).join(t.zones))
+        .where(_H.reachability == Reachability.UNREACHABLE.value, _H.admin_state.not_in(resting))
+        .order_by(_H.name)
+        .limit(limit)
+    )
+    return [(a, b, c) for a, b, c in connection.execute(statement)]
+
+
+def pool_codes(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Return (pool, zone) by pool id."""
+    statement = select(t.pools.c.id, t.pools.c.code, t.zones.c.code).select_from(t.pools.join(t.zones))
+    return {a: (b, c) for a, b, c in connection.execute(statement)}
+
+
+def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]:
+    """Return resources, journal rows and holds, in one pass over the resources."""
+    is_owned = _R.owner != ""
+    key = (_R.kind, _R.host_id, _R.phase, _R.observed)
+    # First by host, then by pool: a join of every resource with its host costs three times as much.
+    by_host = (
+        select(
+            *key,
+            func.count().label("count"),
+            func.sum(_R.revision).label("journal_rows"),
+            func.sum(case((and_(is_owned, _R.hold_until_s > now_s), 1), else_=0)).label("held"),
+            func.sum(case((and_(is_owned, _R.hold_until_s <= now_s), 1), else_=0)).label("expired"),
+        )
+        .group_by(*key)
+        .subquery()
+    )
+    b = by_host.c
+    outer = (b.kind, func.coalesce(_H.pool_id, "").label("pool_id"), b.phase, b.observed)
+    sums = [func.sum(column).label(column.name) for column in (b.count, b.journal_rows, b.held, b.expired)]
+    statement = select(*outer, *sums).select_from(by_host.outerjoin(t.hosts, _H.id == b.host_id)).group_by(*outer)
+    return [
+        ResourceCount(
+            kind=r.kind,
+            pool_id=r.pool_id,
+            phase=r.phase,
+            observed=r.observed,
+            count=int(r[4]),
+            journal_rows=int(r.journal_rows),
+            held=int(r.held),
+            expired=int(r.expired),
+        )
+        for r in connection.execute(statement)
+    ]
+
+
+def address_counts(connection: Connection, now_s: float) -> list[AddressCount]:
+    """Return subnets and addresses in use, by zone; an address that has rested enough is free again."""
+    a, s, z = t.addresses.c, t.subnets.c, t.zones.c
+    is_resting = and_(a.resource_id.is_(None), a.quarantine_until_s > now_s)
+    statement = (
+        select(
+            s.zone_id,
+            func.sum(case((a.resource_id.is_not(None), 1), else_=0)).label("given"),
+            func.sum(case((is_resting, 1), else_=0)).label("resting"),
+        )
+        .select_from(t.addresses.join(t.subnets, s.segment_id == a.segment_id))
+        .group_by(s.zone_id)
+    )
+    used = {r.zone_id: (int(r.given), int(r.resting)) for r in connection.execute(statement)}
+    subnets = {zone: count for zone, count in connection.execute(select(s.zone_id, func.count()).group_by(s.zone_id))}
+    zones = connection.execute(select(z.id, z.code, z.address_range, z.segment_prefix).order_by(z.code))
+    return [
+        AddressCount(
+            zone=r.code,
+            address_range=r.address_range,
+            segment_prefix=r.segment_prefix,
+            subnets=subnets.get(r.id, 0),
+            given=used.get(r.id, (0, 0))[0],
+            resting=used.get(r.id, (0, 0))[1],
+        )
+        for r in zones
+    ]
+
+
+def open_findings(connection: Connection) -> list[tuple[str, int, float]]:
+    """Return (kind, count, when the oldest was first seen) of open findings."""
+    f = t.findings.c
+    statement = select(f.kind, func.count(), func.min(f.first_seen_s)).where(f.state == "open").group_by(f.kind)
+    return [(a, b, c) for a, b, c in connection.execute(statement)]
+
+
+def lease_counts(connection: Connection, now_s: float) -> LeaseCount:
+    """Return how many living systems are at or near the end of their lease."""
+    end, day_s = t.systems.c.lease_end_s, 86_400
+    statement = select(
+        func.count().filter(end <= now_s),
+        func.count().filter(end > now_s, end <= now_s + 7 * day_s),
+        func.count().filter(end > now_s, end <= now_s + 30 * day_s),
+    ).where(t.systems.c.state != SystemState.RELEASED.value)
+    expired, within_7_days, within_30_days = connection.execute(statement).one()
+    return LeaseCount(expired=expired, within_7_days=within_7_days, within_30_days=within_30_days)
+
+
+def living(rows: Sequence[ResourceCount], kind: str) -> list[ResourceCount]:
+    """Return the counts of one kind without the gone ones."""
+    return [r for r in rows if r.kind == kind and r.phase != Phase.GONE.value]

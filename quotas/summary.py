@@ -1,0 +1,25 @@
+"""How full the limits of departments are, for the metrics room."""
+
+from sqlalchemy import Connection, select
+
+from inventory.store.tables import departments
+from quotas.limits import Mode, ScopeKind
+from quotas.tables import quotas
+
+
+def department_ratios(connection: Connection) -> list[tuple[str, str, float]]:
+    """Return (department code, dimension, used / limit) wherever a department has a limit; a limit of zero in use is 1."""
+    q = quotas.c
+    statement = (
+        select(departments.c.code, q.dimension, q.used, q.limit_amount)
+        .select_from(quotas.join(departments, departments.c.id == q.scope_id))
+        .where(q.scope_kind == ScopeKind.DEPARTMENT.value, q.mode == Mode.LIMIT.value)
+        .order_by(departments.c.code, q.dimension)
+    )
+    return [(r.code, r.dimension, _ratio(r.used, r.limit_amount)) for r in connection.execute(statement)]
+
+
+def _ratio(used: int, limit: int) -> float:
+    if limit:
+        return used / limit
+    return 1.0 if used else 0.0

@@ -1,0 +1,242 @@
+"""Every route × every role × own and other department, against the real application: the table of rules is what happens.
+
+A new route without an example here fails, as does one without a rule (the application does not start then).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from controller.api.app import create_app, served
+from controller.api.auth import GuardedRoute
+from controller.identity import policy
+from controller.identity.caller import DEPARTMENT_ROLES, Role
+from controller.identity.policy import RULES
+from tests.support.api import YAML, Service, service, ticket_text
+
+
+@dataclass(frozen=True)
+class Example:
+    """One good request; ``{name}`` is filled with ids of the department aimed at."""
+
+    path: str
+    json: Any = None
+    #: A YAML body, with the department's code and project in it.
+    is_ticket: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the thing asked for belongs to one department.
+    is_departmental: bool = False
+
+
+def _of_ticket(verb: str, json: Any = None) -> Example:
+    return Example("/v1/tickets/{ticket}" + verb, json=json, is_departmental=True)
+
+
+def _of_instance(verb: str) -> Example:
+    return Example("/v1/instances/{instance}" + verb, is_departmental=True)
+
+
+_REASON = {"reason": "because"}
+_ENROL = {
+    "name": "host-2",
+    "pool": "sim",
+    "connection": "simulated://world/host-2?cpus=4&memory_mib=4096&disk_gib=10&arch=x86_64",
+}
+
+EXAMPLES: Mapping[str, Example] = {
+    "GET /v1/whoami": Example("/v1/whoami"),
+    "GET /metrics": Example("/metrics"),
+    "POST /v1/checks": Example("/v1/checks", is_ticket=True),
+    "POST /v1/plans": Example("/v1/plans", is_ticket=True),
+    "POST /v1/tickets": Example("/v1/tickets", is_ticket=True),
+    "GET /v1/tickets": Example("/v1/tickets"),
+    "GET /v1/tickets/{ticket_id}": _of_ticket(""),
+    "GET /v1/tickets/{ticket_id}/events": _of_ticket("/events"),
+    "GET /v1/tickets/{ticket_id}/explanations": _of_ticket("/explanations"),
+    "POST /v1/tickets/{ticket_id}/approve": _of_ticket("/approve", _REASON),
+    "POST /v1/tickets/{ticket_id}/reject": _of_ticket("/reject", _REASON),
+    "POST /v1/tickets/{ticket_id}/cancel": _of_ticket("/cancel"),
+    "POST /v1/tickets/{ticket_id}/retry": _of_ticket("/retry"),
+    "GET /v1/systems": Example("/v1/systems"),
+    "GET /v1/systems/{system}": Example("/v1/systems/{system}", is_departmental=True),
+    "GET /v1/instances": Example("/v1/instances"),
+    "GET /v1/instances/{instance_id}": _of_instance(""),
+    "GET /v1/instances/{instance_id}/explanation": _of_instance("/explanation"),
+    "GET /v1/instances/{instance_id}/console": _of_instance("/console"),
+    "POST /v1/instances/{instance_id}/start": _of_instance("/start"),
+    "POST /v1/instances/{instance_id}/stop": _of_instance("/stop"),
+    "GET /v1/hosts": Example("/v1/hosts"),
+    "POST /v1/hosts": Example("/v1/hosts", json=_ENROL),
+    "GET /v1/hosts/{host}": Example("/v1/hosts/host-1"),
+    "GET /v1/hosts/{host}/foreign": Example("/v1/hosts/host-1/foreign"),
+    "POST /v1/hosts/{host}/state": Example("/v1/hosts/host-1/state", json={"to": "cordoned"}, headers={"If-Match": "*"}),
+    "GET /v1/findings": Example("/v1/findings"),
+    "GET /v1/pools": Example("/v1/pools"),
+    "GET /v1/zones": Example("/v1/zones"),
+    "GET /v1/sizes": Example("/v1/sizes"),
+    "GET /v1/images": Example("/v1/images"),
+    "POST /v1/images": Example("/v1/images", json={"name": "x", "arch": "x86_64", "source": "/dev/null"}),
+    "GET /v1/departments": Example("/v1/departments"),
+    "GET /v1/projects": Example("/v1/projects"),
+    "POST /v1/site/plan": Example("/v1/site/plan", is_ticket=True),
+    "POST /v1/site/import": Example("/v1/site/import", is_ticket=True),
+    "GET /v1/quotas": Example("/v1/quotas"),
+    "PUT /v1/quotas/{scope}/{dimension}": Example("/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 100}),
+    "POST /v1/quotas/audit": Example("/v1/quotas/audit", query={"repair": "true"}),
+    "GET /v1/usage": Example("/v1/usage", query={"from": "2026-05-01", "to": "2026-06-01"}),
+    "GET /v1/audit": Example("/v1/audit"),
+    "POST /v1/audit/verify": Example("/v1/audit/verify", json={}),
+    "GET /v1/tokens": Example("/v1/tokens"),
+    "POST /v1/tokens": Example("/v1/tokens", json={"user_name": "x", "role": "auditor"}),
+    "DELETE /v1/tokens/{token_id}": Example("/v1/tokens/tok_none"),
+}
+#: Department aimed at -> (its code, its project). Department callers of the matrix stand in ``civil-it``.
+PLACES = {"own": ("civil-it", "P-portal"), "other": ("water-it", "P-gauges")}
+#: An allowed request may still find the state against it, or the example's thing missing; never a closed door.
+OPEN = {200, 201, 202, 409, 422}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(tmp_path_factory.mktemp("matrix")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def targets(platform: Service) -> Mapping[str, Mapping[str, str]]:
+    """Return ids of a ticket, system and machine of each place."""
+    found = {}
+    for place, (code, project) in PLACES.items():
+        body = ticket_text(f"{code}-base", department=code, project=project)
+        ticket = platform.operator().post("/v1/tickets", content=body, headers=YAML).json()
+        system = platform.operator().get(f"/v1/systems/{code}-base").json()
+        found[place] = {"ticket": ticket["id"], "system": system["id"], "instance": system["instances"][0]["id"]}
+    return found
+
+
+def send(platform: Service, client: httpx.Client, key: str, place: str, ids: Mapping[str, str]) -> httpx.Response:
+    method, example = key.partition(" ")[0], EXAMPLES[key]
+    headers, options = dict(example.headers), {}
+    if example.is_ticket:
+        code, project = PLACES[place]
+        options["content"] = ticket_text(f"{code}-{len(key)}", department=code, project=project)
+        headers |= YAML
+    elif example.json is not None:
+        options["json"] = example.json
+    return client.request(method, example.path.format(**ids), params=dict(example.query), headers=headers, **options)
+
+
+def guarded() -> list[str]:
+    return sorted(key for key, rule in RULES.items() if not rule.is_public)
+
+
+def test_every_guarded_route_has_an_example() -> None:
+    assert set(guarded()) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("key", guarded())
+def test_nobody_passes_without_a_token(platform: Service, targets: Mapping[str, Mapping[str, str]], key: str) -> None:
+    for client in (platform.client(), platform.client(language="zh-CN")):
+        answer = send(platform, client, key, "own", targets["own"])
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.json()["code"] == "token.missing"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("key", guarded())
+def test_rule_is_what_happens(
+    platform: Service, targets: Mapping[str, Mapping[str, str]], key: str, role: Role, place: str
+) -> None:
+    is_departmental = role in DEPARTMENT_ROLES
+    answer = send(platform, platform.client(role, "civil-it" if is_departmental else ""), key, place, targets[place])
+    if role not in RULES[key].roles:
+        assert (answer.status_code, answer.json()["code"]) == (403, "access.role_forbidden")
+    elif is_departmental and place == "other" and EXAMPLES[key].is_departmental:
+        assert answer.status_code == 404
+    elif is_departmental and place == "other" and EXAMPLES[key].is_ticket:
+        assert answer.status_code in (404, 422)
+    elif key == "DELETE /v1/tokens/{token_id}":
+        assert (answer.status_code, answer.json()["code"]) == (404, "token.not_found")
+    else:
+        assert answer.status_code in OPEN, answer.text
+
+
+LISTS = {
+    "/v1/tickets": "department_id",
+    "/v1/systems": "department_id",
+    "/v1/instances": "department_id",
+    "/v1/departments": "id",
+    "/v1/projects": "department_id",
+    "/v1/audit": "department_id",
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_lists_hold_nothing_of_other_departments(platform: Service, targets: Mapping[str, Mapping[str, str]], path: str) -> None:
+    departments = platform.city.departments
+    seen = platform.client(Role.DEPARTMENT_ADMIN, "civil").get(path, params={}).json()["items"]
+    below = {departments["civil"].id, departments["civil-it"].id}
+    assert seen
+    assert {item[LISTS[path]] for item in seen} <= below
+    everything = platform.operator().get(path).json()["items"]
+    assert departments["water-it"].id in {item[LISTS[path]] for item in everything}
+
+
+def test_quotas_and_usage_of_other_departments_are_not_found(platform: Service) -> None:
+    client = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
+    for path in ("/v1/quotas", "/v1/systems", "/v1/instances", "/v1/usage"):
+        for code in ("water-it", "water", "city", "civil"):
+            answer = client.get(path, params={"department": code, "from": "0", "to": "1"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "department.not_found")
+
+
+def test_a_missing_thing_and_anothers_thing_look_the_same(platform: Service, targets: Mapping[str, Mapping[str, str]]) -> None:
+    client = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
+    for noun, kind in (("tickets", "ticket"), ("systems", "system"), ("instances", "instance")):
+        others = targets["other"][kind]
+        missing = others[:-4] + ("0000" if not others.endswith("0000") else "1111")
+        first, second = (client.get(f"/v1/{noun}/{id_}") for id_ in (others, missing))
+        assert first.status_code == second.status_code == 404
+        assert first.text.replace(others, "ID") == second.text.replace(missing, "ID")
+
+
+def test_application_with_a_route_that_stands_in_no_rule_does_not_start(
+    platform: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = {key: rule for key, rule in RULES.items() if key != "GET /v1/hosts"}
+    monkeypatch.setattr("controller.api.app.RULES", fewer)
+    with pytest.raises(RuntimeError, match="GET /v1/hosts"):
+        rebuild(platform)
+
+
+def test_application_with_a_rule_that_speaks_of_no_route_does_not_start(
+    platform: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {**RULES, "GET /v1/ghosts": policy.Rule(policy.EVERYONE)}
+    monkeypatch.setattr("controller.api.app.RULES", more)
+    with pytest.raises(RuntimeError, match="GET /v1/ghosts"):
+        rebuild(platform)
+
+
+def test_route_without_a_rule_cannot_even_be_made() -> None:
+    async def nothing() -> None:
+        return None
+
+    with pytest.raises(RuntimeError, match="GET /v1/unruled"):
+        GuardedRoute("/v1/unruled", nothing, methods=["GET"])
+
+
+def test_every_served_route_stands_behind_the_door(platform: Service) -> None:
+    assert served(platform.app) == set(RULES)
+    assert all(isinstance(route, GuardedRoute) for route in platform.app.routes)
+
+
+def rebuild(platform: Service) -> FastAPI:
+    return create_app(platform.platform, metrics=bytes, console=lambda _r, _n: b"", drivers=lambda _n, _c: None, ready=list)  # type: ignore[arg-type, return-value]  # never opened

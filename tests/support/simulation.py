@@ -1,0 +1,594 @@
+"""Deterministic simulation: several real reconcilers on one in-memory state, simulated hosts, a virtual clock, one seed.
+
+Everything random comes from the seed, so a failing seed is replayed by its number. Two modes: *bounded* (faults end, then
+everything must come to rest: safety and liveness) and *unbounded* (faults to the end: safety only).
+"""
+
+import random
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import StaticPool
+
+from controller.reconcile.auditor import Violation, audit_invariants
+from controller.reconcile.loop import ReconcileSettings, Reconciler
+from controller.reconcile.workers import Inline
+from controller.schema import METADATA
+from controller.tickets import store as tickets
+from controller.tickets.model import Action, Ticket, TicketState
+from controller.workflows import commit as commit_module
+from controller.workflows.deltas import deltas
+from controller.workflows.engine import StepSettings
+from controller.workflows.platform import Platform
+from controller.workflows.swap import swapper
+from drivers.simulated.driver import SimulatedDriver
+from drivers.simulated.faults import FaultRates, SeededFaults, SimulatedCrash
+from drivers.simulated.records import HostSpec, ImpossibleState, PoolSpec
+from drivers.simulated.world import World, image_is_trusted
+from inventory.domain.errors import AllotError, Unavailable
+from inventory.domain.host import Host
+from inventory.domain.ids import SystemId, TicketId, seeded_ids
+from inventory.domain.placement import MemberPlacement
+from inventory.domain.resource import Desired, Phase, Resource, ResourceKind
+from inventory.domain.system import DiskSpec, ServerSpec, System, SystemSpec, SystemState
+from inventory.store import directory, hosts, resources, systems
+from inventory.store.engine import Database
+from tests.support.platform import Furnished, furnish
+from tests.support.samples import NOW_S
+
+HOSTS = 3
+CPUS, MEMORY_MIB, DISK_GIB = 8, 16384, 40
+#: Names of drivers' faults that end the life of a controller.
+CRASHES = (SimulatedCrash,)
+
+STEPS = StepSettings(
+    graceful_s=2.0, attempts_before_clear=4, attempts_before_fail=8, backoff_first_s=0.5, backoff_most_s=6.0, parts_s=1.0
+)
+SETTINGS = ReconcileSettings(
+    hold_s=10.0,
+    hold_margin_s=2.0,
+    observe_s=10.0,
+    probe_s=4.0,
+    progress_s=0.0,
+    sync_hosts_s=10.0,
+    audit_s=float("inf"),
+    steps=STEPS,
+)
+RATES = FaultRates(
+    delay=0.03,
+    lost_request=0.02,
+    lost_request_known=0.02,
+    lost_reply=0.03,
+    late_effect=0.015,
+    crash_before=0.01,
+    crash_after=0.01,
+    unreachable=0.008,
+    storage_full=0.006,
+    delay_max_s=14.0,
+    late_max_s=20.0,
+    unreachable_max_s=25.0,
+)
+
+
+@dataclass(slots=True)
+class Time:
+    """The database's clock, which may jump forward, and the monotonic one, which may not."""
+
+    now_s: float = NOW_S
+    mono_s: float = 1000.0
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def monotonic(self) -> float:
+        return self.mono_s
+
+    def pass_(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.mono_s += seconds
+
+    def jump(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@dataclass(slots=True)
+class StateFaults:
+    """What may go wrong around a commit."""
+
+    chooser: random.Random
+    is_active: bool = True
+
+    def fate(self) -> str:
+        if not self.is_active:
+            return ""
+        point = self.chooser.random()
+        for rate, name in ((0.012, "lost_before"), (0.012, "lost_after"), (0.01, "crash_before"), (0.01, "crash_after")):
+            if point < rate:
+                return name
+            point -= rate
+        return ""
+
+
+@dataclass(slots=True)
+class FaultyDatabase(Database):
+    """A connection that may break, or a process that may die, just before or just after a commit."""
+
+    faults: StateFaults = field(kw_only=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        fate = self.faults.fate()
+        with Database.write(self) as connection:
+            yield connection
+            if fate == "lost_before":
+                raise Unavailable("state.unreachable")
+            if fate == "crash_before":
+                raise SimulatedCrash(fate)
+        if fate == "lost_after":
+            raise Unavailable("state.unreachable")
+        if fate == "crash_after":
+            raise SimulatedCrash(fate)
+
+
+class Stage:
+    """The furnished state every seed starts from: made once per process, copied per seed."""
+
+    def __init__(self) -> None:
+        self._raw = sqlite3.connect(":memory:", check_same_thread=False)
+        self._raw.isolation_level = None
+        self._template = sqlite3.connect(":memory:", check_same_thread=False)
+        engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: self._raw)
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA journal_mode=MEMORY")
+
+        self.engine = engine
+        METADATA.create_all(engine)
+        ids = seeded_ids(7, lambda: int(NOW_S) - 1000)
+        self.furnished: Furnished = furnish(
+            Database(engine, is_sqlite=True),
+            Path("/nowhere"),
+            host_count=HOSTS,
+            cpu_count=CPUS,
+            memory_mib=MEMORY_MIB,
+            disk_gib=DISK_GIB,
+            new_id=ids,
+        )
+        self._raw.backup(self._template)
+
+    def reset(self) -> None:
+        """Bring the first state back."""
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+        self._template.backup(self._raw)
+
+
+_STAGE: list[Stage] = []
+
+
+def stage() -> Stage:
+    """Return this process's stage."""
+    if not _STAGE:
+        _STAGE.append(Stage())
+    return _STAGE[0]
+
+
+def spec_of(name: str, count: int, *, vcpu: int = 1, memory_mib: int = 1024, disks: int = 0) -> SystemSpec:
+    """Return a small system."""
+    return SystemSpec(
+        name=name,
+        title=name,
+        department="civil-it",
+        project="P-portal",
+        zone="gov-public",
+        mlps_level=2,
+        environment="test",
+        lease_end="2027-02-28",
+        owner="张三",
+        contact_name="张三",
+        servers=(
+            ServerSpec(
+                name="web",
+                count=count,
+                vcpu_count=vcpu,
+                memory_mib=memory_mib,
+                size="",
+                image="demo-linux",
+                root_disk_gib=2,
+                disks=tuple(DiskSpec(name=f"d{i}", size_gib=1) for i in range(disks)),
+            ),
+        ),
+    )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one seed led to."""
+
+    seed: int
+    violations: list[Violation]
+    tickets: Mapping[str, str]
+    steps: int
+    virtual_s: float
+    crashes: int
+    lost_holds: int
+    log: list[str]
+
+
+class Simulation:
+    """One seed."""
+
+    def __init__(self, seed: int, *, is_bounded: bool = True, controllers: int = 3, actions: int = 130, log: bool = False) -> None:
+        self.seed = seed
+        self.is_bounded = is_bounded
+        self.actions = actions
+        self.chooser = random.Random(seed)
+        self.time = Time()
+        self.stage = stage()
+        self.stage.reset()
+        self.new_id = seeded_ids(seed, lambda: int(self.time.now_s))
+        self.faults = SeededFaults(seed * 7 + 1, RATES)
+        self.state_faults = StateFaults(random.Random(seed * 7 + 2))
+        self.world = World(
+            f"sim-{seed}", clock=self.time.clock, sleep=self.time.pass_, faults=self.faults, verify_image=image_is_trusted
+        )
+        self.hosts: dict[str, Host] = {h.id: h for h in self.stage.furnished.hosts}
+        for host in self.hosts.values():
+            spec = HostSpec(cpu_count=CPUS, memory_mib=MEMORY_MIB, pools=(PoolSpec(name="default", capacity_gib=DISK_GIB),))
+            self.world.add_host(host.name, spec)
+        self.platform = replace(
+            self.stage.furnished.platform,
+            db=FaultyDatabase(self.stage.engine, is_sqlite=True, faults=self.state_faults),
+            clock=self.time.clock,
+            new_id=self.new_id,
+            quarantine_s=30,
+        )
+        #: For the people and the auditor: no faults.
+        self.state = Database(self.stage.engine, is_sqlite=True)
+        self.born = 0
+        self.crashes = 0
+        self.lost_holds = 0
+        self.frozen: dict[int, float] = {}
+        self.is_logging = log
+        self.log: list[str] = []
+        self.revisions: dict[SystemId, System] = {}
+        self.controllers = [self._controller() for _ in range(controllers)]
+        self.violations: list[Violation] = []
+
+    # -- controllers --------------------------------------------------------------------------------------------------
+
+    def _controller(self) -> Reconciler:
+        self.born += 1
+        chooser = random.Random(self.seed * 1009 + self.born)
+        return Reconciler(
+            self.platform,
+            owner=f"controller-{self.born}",
+            executor=lambda _: Inline(chooser),
+            open_driver=lambda host, _: SimulatedDriver(self.world, self.world.hosts[host.name]),
+            settings=SETTINGS,
+            swap=swapper(self.platform),
+            chooser=chooser,
+            monotonic=self.time.monotonic,
+        )
+
+    def _crash(self, index: int) -> None:
+        """A controller dies with all it knows; another one is started in its place."""
+        self.crashes += 1
+        dead = self.controllers[index]
+        self.lost_holds += dead.counters.holds_lost
+        for handle in dead._book.all():
+            handle.close()
+        self.note(f"crash of {dead.owner}")
+        self.controllers[index] = self._controller()
+
+    def _act(self, index: int, what: str) -> bool:
+        """Let a controller do one thing; whatever it meets stays its own."""
+        controller = self.controllers[index]
+        try:
+            if what == "tick":
+                return controller.tick()
+            assert isinstance(controller.executor, Inline)
+            return controller.executor.run_one()
+        except Unavailable:
+            return True
+        except CRASHES:
+            self._crash(index)
+            return True
+
+    def note(self, text: str) -> None:
+        """Keep a line for whoever replays the seed."""
+        if self.is_logging:
+            self.log.append(f"{self.time.now_s - NOW_S:9.2f} {text}")
+
+    # -- the run ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Play the seed and audit it."""
+        try:
+            self._storm()
+            if self.is_bounded:
+                self._calm()
+            self._audit(is_quiet=self.is_bounded)
+        except ImpossibleState as error:
+            self.violations.append(Violation("impossible", str(error)))
+        except (AssertionError, IntegrityError) as error:
+            self.violations.append(Violation("broken", repr(error)[:300]))
+        for controller in self.controllers:
+            self.lost_holds += controller.counters.holds_lost
+        with self.state.read() as connection:
+            states = {t.id: t.state.value for t in tickets.page(connection, _PLATFORM, limit=50)}
+        return Outcome(
+            self.seed,
+            self.violations,
+            states,
+            self.actions,
+            self.time.now_s - NOW_S,
+            self.crashes,
+            self.lost_holds,
+            self.log,
+        )
+
+    def _storm(self) -> None:
+        """Faults, people and controllers in an order only the seed knows."""
+        plan = sorted(self.chooser.randrange(int(self.actions * 0.8)) for _ in range(self.chooser.randint(3, 6)))
+        for number in range(self.actions):
+            while plan and plan[0] <= number:
+                plan.pop(0)
+                self._people()
+            self._one_action()
+            if number % 40 == 39:
+                self._audit(is_quiet=False)
+
+    def _one_action(self) -> None:
+        point = self.chooser.random()
+        index = self.chooser.randrange(len(self.controllers))
+        if point < 0.36:
+            if self.frozen.get(index, 0) <= self.time.mono_s:
+                self._act(index, "tick")
+        elif point < 0.80:
+            if self.frozen.get(index, 0) <= self.time.mono_s:
+                for _ in range(self.chooser.randint(1, 4)):
+                    self._act(index, "job")
+        elif point < 0.93:
+            self.time.pass_(self.chooser.choice((0.1, 0.5, 1.0, 3.0)))
+        elif point < 0.95:
+            self.time.pass_(self.chooser.uniform(8.0, 15.0))
+        elif point < 0.96:
+            self.time.jump(self.chooser.uniform(5.0, 60.0))
+        elif point < 0.975:
+            self.frozen[index] = self.time.mono_s + self.chooser.uniform(5.0, 30.0)
+        elif point < 0.985:
+            self._crash(index)
+        else:
+            self._meddle()
+
+    def _calm(self) -> None:
+        """No more faults: everything must come to rest in a bounded time."""
+        self.faults.is_active = self.state_faults.is_active = False
+        self.frozen.clear()
+        for host in self.hosts.values():
+            self.world.heal(host.name)
+        quiet = 0
+        for _ in range(260):
+            did = False
+            for index in range(len(self.controllers)):
+                did |= self._act(index, "tick")
+                while self._act(index, "job"):
+                    did = True
+                did |= self._act(index, "tick")
+            # Long enough without news for late requests, two observations and an expired hold.
+            quiet = 0 if self._is_busy() else quiet + 1
+            if quiet * 4.0 > 48.0:
+                return
+            self.time.pass_(4.0 if not did or quiet else 0.5)
+
+    def _is_busy(self) -> bool:
+        with self.state.read() as connection:
+            statement = "SELECT 1 FROM resources WHERE next_try_s IS NOT NULL LIMIT 1"
+            return connection.exec_driver_sql(statement).first() is not None
+
+    def _audit(self, *, is_quiet: bool) -> None:
+        seen = {h.id: self.world.hosts[h.name].observe() for h in self.hosts.values()}
+        with self.state.read() as connection:
+            found = audit_invariants(connection, seen, now_s=self.time.now_s, is_quiet=is_quiet)
+            if is_quiet:
+                states = {t.id: t.state for t in tickets.page(connection, _PLATFORM, limit=50)}
+                open_ = [i for i, s in states.items() if s in (TicketState.ACCEPTED, TicketState.RUNNING)]
+                found += [Violation("liveness", f"{i} is {states[i]}") for i in open_]
+                found += list(self._systems_tell_the_truth(connection))
+        self.violations += [v for v in found if v not in self.violations]
+
+    def _systems_tell_the_truth(self, connection: Connection) -> Iterator[Violation]:
+        for system in systems.page(connection, _PLATFORM, limit=50, with_released=True):
+            living = resources.of_system(connection, system.id)
+            if system.state in (SystemState.BUILDING, SystemState.RELEASING):
+                yield Violation("liveness", f"{system.name} is {system.state}")
+            if system.state is SystemState.RELEASED and living:
+                yield Violation("system", f"{system.name} is released and {len(living)} live")
+            if system.state is SystemState.ACTIVE and any(r.phase is not Phase.SETTLED for r in living):
+                yield Violation("system", f"{system.name} is active and not all are settled")
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    def _people(self) -> None:
+        """Somebody hands in a ticket, or switches a machine."""
+        with self.state.read() as connection:
+            living = [s for s in systems.page(connection, _PLATFORM, limit=50) if s.state is not SystemState.RELEASING]
+        point = self.chooser.random()
+        with suppress(AllotError, _Refused):
+            if not living or point < 0.45:
+                self._create()
+            elif point < 0.70:
+                self._release(self.chooser.choice(living))
+            elif point < 0.85:
+                self._change(self.chooser.choice(living))
+            else:
+                self._switch(self.chooser.choice(living))
+
+    def _create(self) -> None:
+        name = f"system-{self.new_id('system')[-6:]}"
+        count = self.chooser.randint(1, 3)
+        spec = spec_of(name, count, vcpu=self.chooser.randint(1, 2), disks=self.chooser.randint(0, 1))
+        system_id = SystemId(self.new_id("system"))
+        self._commit(spec, system_id, None, Action.CREATE)
+
+    def _change(self, system: System) -> None:
+        server = system.spec.servers[0]
+        wanted = replace(
+            server,
+            count=max(1, server.count + self.chooser.choice((-1, 0, 1))),
+            vcpu_count=self.chooser.randint(1, 3),
+            disks=tuple(DiskSpec(name=f"d{i}", size_gib=1) for i in range(self.chooser.randint(0, 2))),
+        )
+        self._commit(replace(system.spec, servers=(wanted,)), system.id, system, Action.CHANGE)
+
+    def _commit(self, spec: SystemSpec, system_id: SystemId, current: System | None, action: Action) -> None:
+        furnished = self.stage.furnished
+        now_s = self.time.now_s
+        ticket = self._ticket(action, spec.name, system_id)
+        self.note(f"{action} {spec.name}: {spec.servers[0].count} × {spec.servers[0].vcpu_count} vCPU, {len(spec.servers[0].disks)} disks")
+
+        def once(connection: Connection) -> None:
+            existing = resources.of_system(connection, system_id) if current else []
+            found = deltas(existing, spec)
+            zone = directory.zones(connection)[0]
+            system = System(
+                id=system_id,
+                name=spec.name,
+                department_id=furnished.city.departments["civil-it"].id,
+                project_id=furnished.city.projects["P-portal"].id,
+                state=SystemState.BUILDING,
+                revision=(current.revision if current else 0) + 1,
+                spec=spec,
+                lease_end_s=int(now_s) + 10**7,
+            )
+            tickets.insert(connection, ticket, b"")
+            order = commit_module.Order(
+                ticket_id=ticket.id,
+                system=system,
+                base_revision=current.revision if current else 0,
+                department=furnished.city.departments["civil-it"],
+                project=furnished.city.projects["P-portal"],
+                zone=zone,
+                deltas=found,
+                placements=self._place(connection, found),
+                images={i.name: i for i in directory.images(connection)},
+                now_s=now_s,
+            )
+            if commit_module.commit(connection, order, self.new_id) is not None:
+                raise _Refused
+            if found.is_empty:
+                tickets.move(connection, ticket, TicketState.DONE, now_s=now_s)
+            systems.refresh_state(connection, system_id)
+
+        self.state.run(once)
+
+    def _place(self, connection: Connection, found: Any) -> dict[str, MemberPlacement]:
+        """Choose any host: the commit refuses what does not fit."""
+        pools = {p.host_id: p for p in hosts.storage_pools(connection)}
+        placements = {}
+        for member in (*found.new, *found.changed):
+            is_new = member in found.new
+            host = self.chooser.choice(list(self.hosts.values()))
+            host_id = host.id if is_new else member.current.host_id
+            disks = len(member.server.disks) + 1 if is_new else len(member.new_disks)
+            name = member.name if is_new else member.current.name
+            placements[name] = MemberPlacement(
+                name=name, host_id=host_id, pool_id=host.pool_id, storage_pool_ids=(pools[host_id].id,) * disks
+            )
+        return placements
+
+    def _ticket(self, action: Action, name: str, system_id: SystemId) -> Ticket:
+        city = self.stage.furnished.city
+        return Ticket(
+            id=TicketId(self.new_id("ticket")),
+            action=action,
+            state=TicketState.ACCEPTED,
+            system_name=name,
+            system_id=system_id,
+            department_id=city.departments["civil-it"].id,
+            project_id=city.projects["P-portal"].id,
+            sha256="",
+            spec_digest="",
+            plan={},
+            problem=None,
+            created_by="张三",
+            created_at_s=self.time.now_s,
+            accepted_at_s=self.time.now_s,
+        )
+
+    def _release(self, system: System) -> None:
+        ticket = self._ticket(Action.RELEASE, system.name, system.id)
+        self.note(f"release {system.name}")
+
+        def once(connection: Connection) -> None:
+            tickets.insert(connection, ticket, b"")
+            released = replace(system, state=SystemState.RELEASING, revision=system.revision + 1)
+            systems.replace(connection, released, base_revision=system.revision)
+            living = [r.id for r in resources.of_system(connection, system.id)]
+            resources.wish(connection, living, desired=Desired.ABSENT, ticket_id=ticket.id, now_s=self.time.now_s)
+            systems.refresh_state(connection, system.id)
+            if not living:
+                tickets.move(connection, ticket, TicketState.DONE, now_s=self.time.now_s)
+
+        self.state.run(once)
+
+    def _switch(self, system: System) -> None:
+        def once(connection: Connection) -> None:
+            machines = [r for r in resources.of_system(connection, system.id) if _may_switch(r)]
+            for machine in machines[:1]:
+                wanted = Desired.STOPPED if machine.desired is Desired.RUNNING else Desired.RUNNING
+                assert machine.ticket_id is not None
+                self.note(f"{machine.id} shall be {wanted}")
+                resources.wish(
+                    connection, [machine.id], desired=wanted, ticket_id=machine.ticket_id, now_s=self.time.now_s
+                )
+
+        self.state.run(once)
+
+    def _meddle(self) -> None:
+        """Somebody does something on a host behind our back."""
+        host = self.chooser.choice(list(self.world.hosts.values()))
+        machines = sorted(host.machines)
+        point = self.chooser.random()
+        if not machines or point < 0.15:
+            self.world.drift_foreign(host.name, vcpu_count=1, memory_mib=128)
+            return
+        machine = self.chooser.choice(machines)
+        self.note(f"meddling with {machine} on {host.name}")
+        if point < 0.45:
+            self.world.drift_stop(host.name, machine)
+        elif point < 0.60:
+            self.world.drift_vanish(host.name, machine, with_root_disk=point < 0.5)
+        elif point < 0.75:
+            self.world.drift_start(host.name, machine)
+        elif point < 0.85:
+            self.world.drift_edit(host.name, machine, vcpu_count=5)
+        else:
+            self.world.crash_host(host.name, for_s=self.chooser.uniform(0.0, 20.0))
+
+
+class _Refused(Exception):
+    """The commit found the decision stale."""
+
+
+def _may_switch(resource: Resource) -> bool:
+    is_machine = resource.kind is ResourceKind.INSTANCE
+    return is_machine and resource.desired is not Desired.ABSENT and resource.phase not in (Phase.GONE, Phase.FAILED)
+
+
+from inventory.domain.scope import PLATFORM as _PLATFORM  # noqa: E402
+
+
+def simulate(seed: int, *, is_bounded: bool = True, log: bool = False) -> Outcome:
+    """Play one seed."""
+    return Simulation(seed, is_bounded=is_bounded, log=log).run()
