@@ -10,7 +10,22 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Select, and_, case, cast, literal, null, or_, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -56,9 +71,9 @@ def hold(connection: Connection, departments: Sequence[Department], project: Pro
     if not asked:
         return
     chain = directory.ancestors(departments, project.department_id)
-    if not _lock_chain(connection, project.id, chain):
-        raise Conflict("quota.departments_moved", project=project.code)
     scopes = _scopes(project.id, chain)
+    if not _lock_chain(connection, project.id, chain, asked):
+        raise Conflict("quota.departments_moved", project=project.code)
     found = _locked_levels(connection, scopes, asked)
     over = overruns(found, asked)
     if over:
@@ -79,17 +94,13 @@ def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str,
         return
     for _ in range(_CHAIN_TRIES):
         chain = _stored_chain(connection, project_id)
-        if _lock_chain(connection, project_id, chain):
+        if _lock_chain(connection, project_id, chain, freed):
             break
     else:
         raise Conflict("quota.departments_moved", project=project_id)
     scopes = _scopes(project_id, chain)
     _locked_levels(connection, scopes, freed)
-    connection.execute(
-        update(quotas)
-        .where(quotas.c.scope_id.in_([s for _, s in scopes]), quotas.c.dimension.in_(freed))
-        .values(used=quotas.c.used - _by_dimension(freed))
-    )
+    connection.execute(update(quotas).where(*_chosen(scopes, freed)).values(used=quotas.c.used - _by_dimension(freed)))
 
 
 def levels(connection: Connection, project: Project | None = None) -> list[Level]:
@@ -192,35 +203,39 @@ def _stored_chain(connection: Connection, project_id: ProjectId) -> list[Departm
     return [Department(**r._mapping) for r in connection.execute(select(above))]
 
 
-def _lock_chain(connection: Connection, project_id: str, chain: Sequence[Department]) -> bool:
-    """Keep the project and its departments where they are until the end of the transaction; False: they have moved."""
+def _lock_chain(connection: Connection, project_id: str, chain: Sequence[Department], dimensions: Mapping[str, int]) -> bool:
+    """Keep the project and its departments where they are until the end of the transaction; False: they have moved.
+
+    Rows of limits that are missing are made here, before any is locked: made later, two holds could wait in a circle.
+    """
     departments, projects = t.departments.c, t.projects.c
+    scopes = _scopes(project_id, chain)
+    existing = select(func.count()).where(*_chosen(scopes, dimensions)).scalar_subquery()
     statement = (
-        select(departments.id, departments.parent_id, projects.department_id)
+        select(departments.id, departments.parent_id, projects.department_id, existing.label("existing"))
         .select_from(t.departments.join(t.projects, projects.id == project_id))
         .where(departments.id.in_([d.id for d in chain]))
         .order_by(departments.id)
         .with_for_update(read=True)
     )
-    found = {r.id: (r.parent_id, r.department_id) for r in connection.execute(statement)}
-    return found == {d.id: (d.parent_id, chain[0].id) for d in chain}
-
-
-def _locked_levels(connection: Connection, scopes: Scopes, dimensions: Mapping[str, int]) -> list[Level]:
-    """Return the rows to be written, locked in their one order; missing ones are made."""
-    statement = (
-        select(quotas)
-        .where(quotas.c.scope_id.in_([s for _, s in scopes]), quotas.c.dimension.in_(sorted(dimensions)))
-        .order_by(quotas.c.scope_id, quotas.c.dimension)
-        .with_for_update()
-    )
-    found = connection.execute(statement).all()
-    if len(found) < len(scopes) * len(dimensions):
+    rows = connection.execute(statement).all()
+    if {r.id: (r.parent_id, r.department_id) for r in rows} != {d.id: (d.parent_id, chain[0].id) for d in chain}:
+        return False
+    if rows[0].existing < len(scopes) * len(dimensions):
         unknown = dimensions.keys() - set(QUOTA_DIMENSIONS)
         assert not unknown, f"no quota dimension: {unknown}"
         ensure_rows(connection, scopes)
-        found = connection.execute(statement).all()
-    return [_level(r) for r in found]
+    return True
+
+
+def _chosen(scopes: Scopes, dimensions: Mapping[str, int]) -> tuple[ColumnElement[bool], ...]:
+    return quotas.c.scope_id.in_([s for _, s in scopes]), quotas.c.dimension.in_(sorted(dimensions))
+
+
+def _locked_levels(connection: Connection, scopes: Scopes, dimensions: Mapping[str, int]) -> list[Level]:
+    """Return the rows to be written, locked in their one order."""
+    statement = select(quotas).where(*_chosen(scopes, dimensions)).order_by(quotas.c.scope_id, quotas.c.dimension)
+    return [_level(r) for r in connection.execute(statement.with_for_update())]
 
 
 def _by_dimension(amounts: Mapping[str, int]) -> Any:
@@ -231,8 +246,7 @@ def _add(connection: Connection, scopes: Scopes, amounts: Mapping[str, int]) -> 
     """Check and write in one statement; False when any row refused, and then the caller rolls back."""
     grown = quotas.c.used + _by_dimension(amounts)
     fits = or_(quotas.c.mode != Mode.LIMIT.value, grown <= quotas.c.limit_amount)
-    chosen = and_(quotas.c.scope_id.in_([s for _, s in scopes]), quotas.c.dimension.in_(sorted(amounts)))
-    done = connection.execute(update(quotas).where(chosen, fits).values(used=grown))
+    done = connection.execute(update(quotas).where(*_chosen(scopes, amounts), fits).values(used=grown))
     return done.rowcount == len(scopes) * len(amounts)
 
 

@@ -57,5 +57,5 @@ def _show_scores(out: Out, body: Json) -> None:
     names = sorted({name for candidate in ranked for name in candidate["parts"]})
     rows = [{"host": c["host"], "score": c["score"], **c["parts"]} for c in ranked]
     columns = [Column("cli.column.host", "host"), Column("cli.column.score", "score", is_number=True)]
-    columns += [Column(f"placement.weigher.{name}", name, is_number=True) for name in names]
+    columns += [Column(f"cli.weigher.{name}", name, is_number=True) for name in names]
     out.rows(rows, columns)

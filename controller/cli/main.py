@@ -92,9 +92,7 @@ def _root(
 ) -> None:
     """Make the session every command works with."""
     language = chosen_language(["--lang", lang] if lang else [], os.environ)
-    ctx.obj = Session(
-        language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug
-    )
+    ctx.obj = Session(language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
         raise typer.Exit(USAGE)

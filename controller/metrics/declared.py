@@ -62,7 +62,10 @@ SEGMENTS = _gauge("allot_segments", "Living department networks on hosts.", "zon
 ADDRESSES = _gauge("allot_addresses", "Addresses of a zone: given, resting after release, or free.", "zone", "state")
 SUBNETS = _gauge("allot_subnets", "Subnets of a zone's range: given to a segment, or free.", "zone", "state")
 QUOTA_USED_RATIO = _gauge(
-    "allot_quota_used_ratio", "Used part of a department's limit (1 = full), the 200 fullest departments.", "department", "dimension"
+    "allot_quota_used_ratio",
+    "Used part of a department's limit; 1 is full; the 200 fullest.",
+    "department",
+    "dimension",
 )
 QUOTA_HIDDEN = _gauge("allot_quota_departments_hidden", "Departments with a limit that are not among the fullest.")
 LEASES_ENDING = _gauge("allot_leases_ending", "Systems whose lease is over (expired), or ends within 7d or 30d.", "within")

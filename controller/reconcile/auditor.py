@@ -75,10 +75,7 @@ def _addresses(connection: Connection) -> Iterator[Violation]:
     a = t.addresses.c
     for column in (a.mac, a.address):
         statement = (
-            select(a.segment_id, column)
-            .where(a.resource_id.is_not(None))
-            .group_by(a.segment_id, column)
-            .having(func.count() > 1)
+            select(a.segment_id, column).where(a.resource_id.is_not(None)).group_by(a.segment_id, column).having(func.count() > 1)
         )
         for segment_id, value in connection.execute(statement):
             yield Violation("address", f"{value} given twice in {segment_id}")

@@ -113,9 +113,7 @@ class Reconciler:
             answers_to_heal=self.settings.answers_to_heal,
         )
         self._facts = FactsLoader(platform.library_dir)
-        self._recorder = Recorder(
-            owner=owner, new_id=platform.new_id, quarantine_s=platform.quarantine_s, swap=swap
-        )
+        self._recorder = Recorder(owner=owner, new_id=platform.new_id, quarantine_s=platform.quarantine_s, swap=swap)
         self._means = JobMeans(
             report=self._report,
             clock=platform.clock,
@@ -244,7 +242,9 @@ class Reconciler:
             job.host.answered()
         if isinstance(result.flow, Drop) and result.flow.found_fence:
             self.counters.stale_fences += 1
-            log.warning("a newer fence was found", resource_id=job.resource.id, given=job.resource.fence, found=result.flow.found_fence)
+            log.warning(
+                "a newer fence was found", resource_id=job.resource.id, given=job.resource.fence, found=result.flow.found_fence
+            )
 
     def _take_look(self, report: LookReport) -> None:
         host = report.host
@@ -375,9 +375,7 @@ class Reconciler:
 
     def _job(self, handle: HostHandle, resource: Resource, facts: Facts, step: str) -> ResourceJob:
         act_until = self._monotonic() + self.settings.hold_s - self.settings.hold_margin_s
-        return ResourceJob(
-            means=self._means, host=handle, resource=resource, facts=facts, step=step, act_until=act_until
-        )
+        return ResourceJob(means=self._means, host=handle, resource=resource, facts=facts, step=step, act_until=act_until)
 
     def _extend(self, connection: Connection, unit: _Unit, now_s: float) -> None:
         """Keep the holds of work that waits or takes long."""

@@ -184,9 +184,7 @@ class Recorder:
         self._free(connection, batch)
         self._shrink(connection, batch)
         resources.look_now(connection, sorted(batch.wake), batch.now_s)
-        resources.wake_unsettled(
-            connection, sorted(batch.wake_waiting), batch.now_s, of_segments=sorted(batch.segments_ready)
-        )
+        resources.wake_unsettled(connection, sorted(batch.wake_waiting), batch.now_s, of_segments=sorted(batch.segments_ready))
         save_findings(connection, batch.findings, self._new_id, batch.now_s)
         self._tell(connection, batch)
         tickets.refresh_states(connection, batch.tickets, batch.now_s)
@@ -233,9 +231,7 @@ class Recorder:
             return
         for new in moved:
             revision = row.revision if new.id == resource.id else new.revision
-            batch.journal.append(
-                journal_row(new, revision + 1, ALLOCATED, metered_amounts(new), int(batch.now_s), batch.now_s)
-            )
+            batch.journal.append(journal_row(new, revision + 1, ALLOCATED, metered_amounts(new), int(batch.now_s), batch.now_s))
             resources.move(connection, new, revision=revision + 1, now_s=batch.now_s)
         if resource.ticket_id is not None:
             batch.stories.setdefault(resource.ticket_id, []).append(

@@ -6,9 +6,9 @@ What a document says is complete here; what it means on a platform (names, sizes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
+from controller.tickets.model import Action
 from controller.tickets.schema import OUT_OF_PLACE, REQUIRED, TICKET, field_at
 from controller.tickets.secrets import find_secrets, is_ssh_public_key, user_data_problem
 from controller.tickets.units import LeaseEnd, latest_lease_end, lease_end
@@ -18,15 +18,6 @@ from inventory.importers.shapes import Reading, both_spellings
 
 #: A ticket for more machines than this is surely a slip.
 MAX_MACHINES = 2000
-
-
-class TicketAction(StrEnum):
-    """What a ticket asks for."""
-
-    CREATE = "create"
-    CHANGE = "change"
-    RENEW = "renew"
-    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +60,7 @@ class ServerPatch:
 class TicketDocument:
     """A ticket as written, typed; None is not said."""
 
-    action: TicketAction
+    action: Action
     name: str
     title: str | None
     labels: Mapping[str, str] | None
@@ -225,7 +216,7 @@ def _check_login(server: Mapping[str, Any], path: str, reading: Reading) -> None
 def _build(values: Mapping[str, Any], lease: LeaseEnd | None, document: Document, reading: Reading) -> TicketDocument:
     servers = _get(values, "resources.servers") or []
     return TicketDocument(
-        action=TicketAction(values["metadata"]["action"]),
+        action=Action(values["metadata"]["action"]),
         name=values["metadata"]["name"],
         title=_get(values, "metadata.title"),
         labels=_get(values, "metadata.labels"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
@@ -172,25 +173,26 @@ def due_for_observation(connection: Connection, now_s: float, limit: int) -> lis
 
 def claim_observations(connection: Connection, *, now_s: float, period_s: float, limit: int) -> list[HostId]:
     """Take hosts that are due to be looked at, for one controller of several; retired ones are left alone."""
+    statement = _claim_observations(connection.dialect.name == "postgresql")
+    values = {"now_s": now_s, "next_s": now_s + period_s, "most": limit}
+    return sorted(HostId(i) for i in connection.execute(statement, values).scalars())
+
+
+_OBSERVABLE = (t.hosts.c.next_observation_s <= bindparam("now_s")) & (t.hosts.c.admin_state != AdminState.RETIRED.value)
+_ANY_OBSERVABLE = select(t.hosts.c.id).where(_OBSERVABLE).limit(1)
+
+
+@cache
+def _claim_observations(is_postgresql: bool) -> Any:
     h = t.hosts.c
-    due = (
-        select(h.id)
-        .where(h.next_observation_s <= now_s, h.admin_state != AdminState.RETIRED.value)
-        .order_by(h.next_observation_s, h.id)
-        .limit(limit)
-    )
-    if connection.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
-    chosen = h.id.in_(due.scalar_subquery() if connection.dialect.name == "sqlite" else due)
-    statement = update(t.hosts).where(chosen).values(next_observation_s=now_s + period_s).returning(h.id)
-    return sorted(HostId(i) for i in connection.execute(statement).scalars())
+    due = select(h.id).where(_OBSERVABLE).order_by(h.next_observation_s, h.id).limit(bindparam("most"))
+    chosen = h.id.in_(due.with_for_update(skip_locked=True) if is_postgresql else due.scalar_subquery())
+    return update(t.hosts).where(chosen).values(next_observation_s=bindparam("next_s")).returning(h.id)
 
 
 def is_any_observation_due(connection: Connection, now_s: float) -> bool:
     """Tell whether ``claim_observations`` would find something."""
-    h = t.hosts.c
-    statement = select(h.id).where(h.next_observation_s <= now_s, h.admin_state != AdminState.RETIRED.value).limit(1)
-    return connection.execute(statement).first() is not None
+    return connection.execute(_ANY_OBSERVABLE, {"now_s": now_s}).first() is not None
 
 
 def note_observed(connection: Connection, host_ids: Iterable[HostId], at_s: float) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, case, func, select, tuple_, update
 
 from inventory.domain.errors import Conflict, NotFound, Problem
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
@@ -17,6 +18,39 @@ _R = t.resources.c
 _WORKING = case(
     ((_R.phase == Phase.SETTLED.value) & (_R.settled_generation == _R.generation), Phase.SETTLED.value),
     else_=Phase.WORKING.value,
+)
+
+#: Statements of the reconciler's inner loop are built once: building one costs more than running it.
+_DUE = (_R.next_try_s <= bindparam("now_s")) & (_R.hold_until_s <= bindparam("now_s"))
+_NOT_ON_HOSTS = _R.host_id.is_(None) | _R.host_id.not_in(bindparam("not_hosts", expanding=True))
+_ANY_DUE = select(_R.id).where(_DUE).limit(1)
+_ANY_DUE_ELSEWHERE = _ANY_DUE.where(_NOT_ON_HOSTS)
+_STILL_HELD = (_R.owner == bindparam("holder")) & tuple_(_R.id, _R.fence).in_(bindparam("holds", expanding=True))
+_J = t.journal.c
+_HELD = (
+    select(
+        _R.id,
+        _R.fence,
+        _R.generation,
+        _R.revision,
+        _R.next_try_s,
+        _R.hold_until_s,
+        _J.state,
+        _J.amounts,
+        _J.host_id,
+        _J.occurred_at_s,
+    )
+    .select_from(t.resources.outerjoin(t.journal, (_J.resource_id == _R.id) & (_J.revision == _R.revision)))
+    .where(_STILL_HELD)
+)
+_HELD_LOCKED = _HELD.with_for_update(of=t.resources)
+_BY_IDS = select(t.resources).where(_R.id.in_(bindparam("ids", expanding=True)))
+_OF_HOST = select(t.resources).where(_R.host_id == bindparam("host"), _R.phase != Phase.GONE.value).order_by(_R.id)
+_LOOK_NOW = (
+    update(t.resources)
+    .where(_R.id.in_(bindparam("ids", expanding=True)), _R.phase.not_in([Phase.GONE.value, Phase.FAILED.value]))
+    .where((_R.next_try_s.is_(None)) | (_R.next_try_s > bindparam("now_s")))
+    .values(next_try_s=bindparam("now_s"))
 )
 
 
@@ -99,8 +133,7 @@ def of_system(connection: Connection, system_id: SystemId) -> list[Resource]:
 
 def of_host(connection: Connection, host_id: HostId) -> list[Resource]:
     """Return every resource on a host that is not gone."""
-    statement = select(t.resources).where(_R.host_id == host_id, _R.phase != Phase.GONE.value).order_by(_R.id)
-    return [from_row(r) for r in connection.execute(statement)]
+    return [from_row(r) for r in connection.execute(_OF_HOST, {"host": host_id})]
 
 
 def by_ids(connection: Connection, ids: Iterable[ResourceId]) -> dict[ResourceId, Resource]:
@@ -108,7 +141,7 @@ def by_ids(connection: Connection, ids: Iterable[ResourceId]) -> dict[ResourceId
     wanted = list(ids)
     if not wanted:
         return {}
-    return {ResourceId(r.id): from_row(r) for r in connection.execute(select(t.resources).where(_R.id.in_(wanted)))}
+    return {ResourceId(r.id): from_row(r) for r in connection.execute(_BY_IDS, {"ids": wanted})}
 
 
 def claim_due(
@@ -119,21 +152,29 @@ def claim_due(
     Nothing read before this may be used after it: the returned rows are the truth the work starts from.
     ``host_ids`` leaves out hosts whose worker cannot take more now.
     """
-    due = select(_R.id).where(_R.next_try_s <= now_s, _R.hold_until_s <= now_s)
+    statement = _claim_statement(connection.dialect.name == "postgresql", bool(host_ids))
+    values = {"now_s": now_s, "until_s": now_s + hold_s, "new_owner": owner, "most": limit}
     if host_ids:
-        due = due.where(_R.host_id.is_(None) | _R.host_id.not_in(list(host_ids)))
-    due = due.order_by(_R.next_try_s, _R.id).limit(limit)
-    if connection.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
-    statement = (
+        values["not_hosts"] = list(host_ids)
+    taken = [from_row(r) for r in connection.execute(statement, values)]
+    return sorted(taken, key=lambda r: r.id)
+
+
+@cache
+def _claim_statement(is_postgresql: bool, leaves_out_hosts: bool) -> Any:
+    due = select(_R.id).where(_DUE)
+    if leaves_out_hosts:
+        due = due.where(_NOT_ON_HOSTS)
+    due = due.order_by(_R.next_try_s, _R.id).limit(bindparam("most"))
+    chosen = _R.id.in_(due.with_for_update(skip_locked=True) if is_postgresql else due.scalar_subquery())
+    until_s = bindparam("until_s")
+    return (
         update(t.resources)
-        .where(_R.id.in_(due.scalar_subquery() if connection.dialect.name == "sqlite" else due))
+        .where(chosen)
         # Due again when the hold ends; anything earlier found there later means "woken during the hold".
-        .values(owner=owner, hold_until_s=now_s + hold_s, next_try_s=now_s + hold_s, fence=_R.fence + 1, phase=_WORKING)
+        .values(owner=bindparam("new_owner"), hold_until_s=until_s, next_try_s=until_s, fence=_R.fence + 1, phase=_WORKING)
         .returning(t.resources)
     )
-    taken = [from_row(r) for r in connection.execute(statement)]
-    return sorted(taken, key=lambda r: r.id)
 
 
 def claim_for_reap(
@@ -152,10 +193,11 @@ def claim_for_reap(
 
 def is_any_due(connection: Connection, *, now_s: float, host_ids: Sequence[HostId] = ()) -> bool:
     """Tell whether ``claim_due`` would find something; a cheap read for an idle loop."""
-    due = select(_R.id).where(_R.next_try_s <= now_s, _R.hold_until_s <= now_s)
     if host_ids:
-        due = due.where(_R.host_id.is_(None) | _R.host_id.not_in(list(host_ids)))
-    return connection.execute(due.limit(1)).first() is not None
+        found = connection.execute(_ANY_DUE_ELSEWHERE, {"now_s": now_s, "not_hosts": list(host_ids)})
+    else:
+        found = connection.execute(_ANY_DUE, {"now_s": now_s})
+    return found.first() is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,25 +222,7 @@ def lock_held(
     """Return those of the (resource, fence) pairs that ``owner`` still holds, locked; the others are lost."""
     if not holds:
         return {}
-    j = t.journal.c
-    statement = (
-        select(
-            _R.id,
-            _R.fence,
-            _R.generation,
-            _R.revision,
-            _R.next_try_s,
-            _R.hold_until_s,
-            j.state,
-            j.amounts,
-            j.host_id,
-            j.occurred_at_s,
-        )
-        .select_from(t.resources.outerjoin(t.journal, (j.resource_id == _R.id) & (j.revision == _R.revision)))
-        .where(_still_held(owner, holds))
-    )
-    if connection.dialect.name == "postgresql":
-        statement = statement.with_for_update(of=t.resources)
+    statement = _HELD_LOCKED if connection.dialect.name == "postgresql" else _HELD
     return {
         (ResourceId(r.id), r.fence): HeldRow(
             id=ResourceId(r.id),
@@ -210,12 +234,8 @@ def lock_held(
             last_host_id=r.host_id,
             last_occurred_at_s=r.occurred_at_s or 0,
         )
-        for r in connection.execute(statement)
+        for r in connection.execute(statement, {"holder": owner, "holds": list(holds)})
     }
-
-
-def _still_held(owner: str, holds: Sequence[tuple[ResourceId, int]]) -> Any:
-    return and_(_R.owner == owner, tuple_(_R.id, _R.fence).in_(list(holds)))
 
 
 def write_held_many(
@@ -224,7 +244,15 @@ def write_held_many(
     """Write the same ``changes`` to every resource of ``holds`` that ``owner`` still holds; returns how many."""
     if not holds:
         return 0
-    return connection.execute(update(t.resources).where(_still_held(owner, holds)).values(**changes)).rowcount
+    values = {f"new_{name}": value for name, value in changes.items()}
+    statement = _write_statement(tuple(sorted(changes)))
+    return connection.execute(statement, {**values, "holder": owner, "holds": list(holds)}).rowcount
+
+
+@cache
+def _write_statement(names: tuple[str, ...]) -> Any:
+    values = {name: bindparam(f"new_{name}", type_=t.resources.c[name].type) for name in names}
+    return update(t.resources).where(_STILL_HELD).values(**values)
 
 
 def extend_holds(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], until_s: float) -> set[ResourceId]:
@@ -232,10 +260,8 @@ def extend_holds(connection: Connection, owner: str, holds: Sequence[tuple[Resou
     if not holds:
         return set()
     until = case((_R.next_try_s < _R.hold_until_s, _R.next_try_s), else_=until_s)
-    statement = (
-        update(t.resources).where(_still_held(owner, holds)).values(hold_until_s=until_s, next_try_s=until).returning(_R.id)
-    )
-    return {ResourceId(i) for i in connection.execute(statement).scalars()}
+    statement = update(t.resources).where(_STILL_HELD).values(hold_until_s=until_s, next_try_s=until).returning(_R.id)
+    return {ResourceId(i) for i in connection.execute(statement, {"holder": owner, "holds": list(holds)}).scalars()}
 
 
 def write_held(connection: Connection, resource: Resource, changes: Mapping[str, Any]) -> bool:
@@ -373,13 +399,7 @@ def look_if_moved(connection: Connection, observed: Mapping[ResourceId, str], no
 def look_now(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:
     """Have the reconciler look at these soon (an event or drift); the wish stays."""
     if ids:
-        statement = (
-            update(t.resources)
-            .where(_R.id.in_(list(ids)), _R.phase != Phase.GONE.value, _R.phase != Phase.FAILED.value)
-            .where((_R.next_try_s.is_(None)) | (_R.next_try_s > now_s))
-            .values(next_try_s=now_s)
-        )
-        connection.execute(statement)
+        connection.execute(_LOOK_NOW, {"ids": list(ids), "now_s": now_s})
 
 
 def count_by_state(connection: Connection) -> list[tuple[str, str, str, int]]:

@@ -180,7 +180,8 @@ def address_counts(connection: Connection, now_s: float) -> list[AddressCount]:
         .group_by(s.zone_id)
     )
     used = {r.zone_id: (int(r.given), int(r.resting)) for r in connection.execute(statement)}
-    subnets = {zone: count for zone, count in connection.execute(select(s.zone_id, func.count()).group_by(s.zone_id))}
+    blocks = connection.execute(select(s.zone_id, func.count().label("given")).group_by(s.zone_id))
+    subnets = {r.zone_id: r.given for r in blocks}
     zones = connection.execute(select(z.id, z.code, z.address_range, z.segment_prefix).order_by(z.code))
     return [
         AddressCount(

@@ -14,22 +14,15 @@ import yaml
 
 from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
+from tests.support.ansible_programs import ANSIBLE_BIN, have_ansible, have_packages
 
 _ROOT = Path(__file__).parents[2]
 _SUPPORT = _ROOT / "tests" / "support"
-_ANSIBLE_BIN = _ROOT / ".venv-ansible" / "bin"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _ansible() -> None:
-    """The environment Ansible lives in, from its lock file."""
-    if (_ANSIBLE_BIN / "ansible-playbook").exists():
-        return
-    uv = str(Path(sys.executable).with_name("uv"))
-    venv = str(_ANSIBLE_BIN.parent)
-    subprocess.run([uv, "venv", "-q", venv], check=True, cwd=_ROOT)
-    lock = "requirements-ansible.lock"
-    subprocess.run([uv, "pip", "sync", "-q", "--require-hashes", "--python", venv, lock], check=True, cwd=_ROOT)
+    have_ansible()
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +30,7 @@ def _packages() -> None:
     """What the role would install, installed on the machine itself: the private host shares its programs."""
     defaults = yaml.safe_load((_ROOT / "playbooks/roles/libvirt_host/defaults/main.yml").read_text())
     architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-    wanted = [*defaults["libvirt_host_packages"], defaults["libvirt_host_emulators"][architecture]]
-    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"]
-    have = subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()
-    missing = [package for package in wanted if f"{package} installed" not in have]
-    if missing:
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env=quiet)
+    have_packages(*defaults["libvirt_host_packages"], defaults["libvirt_host_emulators"][architecture])
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +101,7 @@ def preparer_of(tmp_path: Path, tasks: str) -> HostPreparer:
     playbooks.mkdir()
     (playbooks / "prepare-host.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
     (tmp_path / "work").mkdir()
-    return HostPreparer(playbooks, _ANSIBLE_BIN, work_dir=tmp_path / "work")
+    return HostPreparer(playbooks, ANSIBLE_BIN, work_dir=tmp_path / "work")
 
 
 def nothing_left(tmp_path: Path) -> bool:
@@ -220,7 +206,7 @@ def test_the_installed_ansible_keeps_its_hands_off_marked_text(tmp_path: Path) -
     task = f"[{{ansible.builtin.copy: {{content: '{{{{ given }}}}', dest: {tmp_path}/out}}}}]"
     play = f"[{{hosts: localhost, connection: local, gather_facts: false, tasks: {task}}}]"
     (tmp_path / "play.yml").write_text(play)
-    command = [str(_ANSIBLE_BIN / "ansible-playbook"), str(tmp_path / "play.yml"), "-e", f"@{tmp_path}/variables"]
+    command = [str(ANSIBLE_BIN / "ansible-playbook"), str(tmp_path / "play.yml"), "-e", f"@{tmp_path}/variables"]
     environment = {"PATH": os.environ["PATH"], "ANSIBLE_HOME": str(tmp_path / "home"), "LC_ALL": "C.UTF-8"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     assert (tmp_path / "out").read_text() == "{{ 7 * 6 }}"

@@ -256,3 +256,10 @@ def test_parallel_tickets_never_promise_anything_twice(here: Furnished) -> None:
         machines = resources.page(connection, PLATFORM, kind=ResourceKind.INSTANCE, limit=50)
         places = [(m.instance.nics[0].segment_id, m.instance.nics[0].address) for m in machines]
         assert len(set(places)) == len(places) == 5
+
+
+def test_a_relative_lease_handed_in_again_tomorrow_is_still_the_same_ticket(here: Furnished) -> None:
+    text = ticket_text("portal").replace(b'{end: "2027-02-28"}', "{end: 12个月}".encode())
+    first = tickets.submit(here.platform, text, here.caller())
+    here.clock.now_s += 86_400
+    assert tickets.submit(here.platform, text, here.caller()).id == first.id

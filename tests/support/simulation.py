@@ -227,7 +227,9 @@ class Outcome:
 class Simulation:
     """One seed."""
 
-    def __init__(self, seed: int, *, is_bounded: bool = True, controllers: int = 3, actions: int = 130, log: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, is_bounded: bool = True, controllers: int = 3, actions: int = 130, log: bool = False
+    ) -> None:
         self.seed = seed
         self.is_bounded = is_bounded
         self.actions = actions
@@ -455,7 +457,9 @@ class Simulation:
         furnished = self.stage.furnished
         now_s = self.time.now_s
         ticket = self._ticket(action, spec.name, system_id)
-        self.note(f"{action} {spec.name}: {spec.servers[0].count} × {spec.servers[0].vcpu_count} vCPU, {len(spec.servers[0].disks)} disks")
+        self.note(
+            f"{action} {spec.name}: {spec.servers[0].count} × {spec.servers[0].vcpu_count} vCPU, {len(spec.servers[0].disks)} disks"
+        )
 
         def once(connection: Connection) -> None:
             existing = resources.of_system(connection, system_id) if current else []
@@ -549,9 +553,7 @@ class Simulation:
                 wanted = Desired.STOPPED if machine.desired is Desired.RUNNING else Desired.RUNNING
                 assert machine.ticket_id is not None
                 self.note(f"{machine.id} shall be {wanted}")
-                resources.wish(
-                    connection, [machine.id], desired=wanted, ticket_id=machine.ticket_id, now_s=self.time.now_s
-                )
+                resources.wish(connection, [machine.id], desired=wanted, ticket_id=machine.ticket_id, now_s=self.time.now_s)
 
         self.state.run(once)
 

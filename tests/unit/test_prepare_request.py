@@ -48,8 +48,15 @@ FIELDS = ("host_name", "storage_pool", "storage_path", "address", "user")
 def test_a_text_that_is_more_than_a_name_is_refused(field: str, text: str, tmp_path: Path) -> None:
     known_hosts = tmp_path / "known_hosts"
     known_hosts.write_text("")
-    good = {"host_name": "node-1", "storage_pool": "allot", "storage_path": "/srv/allot", "address": "198.51.100.7", "user": "root"}
-    request = PrepareRequest(known_hosts_path=known_hosts, **(good | {field: text}))
+    texts = dict.fromkeys(FIELDS, "node-1") | {"storage_path": "/srv/allot", field: text}
+    request = PrepareRequest(
+        host_name=texts["host_name"],
+        storage_pool=texts["storage_pool"],
+        storage_path=texts["storage_path"],
+        address=texts["address"],
+        user=texts["user"],
+        known_hosts_path=known_hosts,
+    )
     with pytest.raises(Permanent) as refused:
         request.check()
     assert refused.value.problem.code == "prepare.refused_text"

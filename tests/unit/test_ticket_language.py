@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from controller.tickets import aliases
-from controller.tickets.language import TicketAction
+from controller.tickets.model import Action
 from controller.tickets.schema import TICKET
 from controller.tickets.secrets import is_secret_key, is_ssh_public_key
 from inventory.importers.shapes import Field, ListOf, Record, Shape, TextOr
@@ -24,7 +24,7 @@ def rsa_key(bits: int) -> str:
 
 def test_the_portal_is_read_whole() -> None:
     ticket = parse(portal())
-    assert (ticket.action, ticket.name, ticket.title) == (TicketAction.CREATE, "civil-affairs-portal", "市民政局门户网站")
+    assert (ticket.action, ticket.name, ticket.title) == (Action.CREATE, "civil-affairs-portal", "市民政局门户网站")
     assert (ticket.department, ticket.project, ticket.zone) == ("市民政局", "GZ2026-MZJ-017", "政务外网")
     assert (ticket.mlps_level, ticket.environment, ticket.base) == (2, "test", None)
     assert ticket.lease is not None

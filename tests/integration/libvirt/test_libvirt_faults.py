@@ -1,7 +1,6 @@
 """libvirtd dies, hangs, or its storage is full: the driver says what is known and goes on afterwards."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -200,7 +199,7 @@ def test_killed_test_process_leaves_no_process_behind(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     init_pid = int(process.stdout.readline())
-    namespace = os.readlink(f"/proc/{init_pid}/ns/pid")
+    namespace = str(Path(f"/proc/{init_pid}/ns/pid").readlink())
     assert len(_processes_in(namespace)) >= 3, "libvirtd and virtlogd do not run in there"
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -213,7 +212,7 @@ def _processes_in(namespace: str) -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and os.readlink(entry / "ns/pid") == namespace:
+            if entry.name.isdigit() and str((entry / "ns/pid").readlink()) == namespace:
                 found.append(entry.name)
         except OSError:
             continue  # it ended while we looked

@@ -1,14 +1,15 @@
 """What guests can and cannot reach, proven with packets between real guests of two departments."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from drivers.faults import Permanent
-from drivers.protocol import ImageSource, MachineRequest
-from tests.integration.libvirt.conftest import Lab
+from drivers.protocol import ImageSource, LeaseEntry, MachineRequest
 from tests.support.libvirt_host import driver_of
+from tests.support.libvirt_lab import Lab
 from tests.support.libvirtd import PrivateLibvirtd
 
 pytestmark = pytest.mark.libvirt
@@ -126,36 +127,23 @@ def test_name_service_knows_the_segment_and_asks_nobody_else(town: Town) -> None
     assert "REFUSED" in town.lab.host.exec_in("sh", "-c", f"{' '.join(ask)} example.com {town.first.gateway} 2>&1 || true")
 
 
-def test_unknown_card_gets_no_address(town: Town) -> None:
-    bridge = town.lab.host.exec_in("sh", "-c", f"ip -brief address | grep -w {town.first.gateway} | cut -d' ' -f1").strip()
+def test_unknown_card_gets_no_address_until_it_has_an_entry(town: Town) -> None:
     run = town.lab.host.exec_in
-    run("ip", "link", "add", "stranger", "type", "veth", "peer", "name", "stranger-port")
+    bridge = run("sh", "-c", f"ip -brief address | grep -w {town.first.gateway} | cut -d' ' -f1").strip()
+    stranger = LeaseEntry(mac="52:54:00:97:99:99", address=town.first.cidr.replace(".0/24", ".99"), hostname="a9")
+    ask = ("sh", "-c", "busybox udhcpc -i stranger -n -q -t 3 -T 1 -s /bin/true 2>&1 || true")
+    run("ip", "link", "add", "stranger", "address", stranger.mac, "type", "veth", "peer", "name", "stranger-port")
     try:
         run("ip", "link", "set", "stranger-port", "master", bridge, "up")
         run("ip", "link", "set", "stranger", "up")
-        asked = run("sh", "-c", "busybox udhcpc -i stranger -n -q -t 3 -T 1 -s /bin/true 2>&1 || true")
-        assert "no lease" in asked
+        assert "no lease" in run(*ask)
+        town.lab.driver.ensure_segment(replace(town.first, leases=(*town.first.leases, stranger)), 50)
+        assert f"lease of {stranger.address} obtained" in run(*ask)
+        assert town.probe("a1", town.machine("a2").nics[0].address, 80) == "open"
+        town.lab.driver.ensure_segment(town.first, 51)
+        assert "no lease" in run(*ask)
     finally:
         run("ip", "link", "delete", "stranger")
-
-
-def test_address_entry_added_while_running_is_there_at_once_and_leaves_the_rest(town: Town) -> None:
-    from dataclasses import replace
-
-    from drivers.protocol import LeaseEntry
-
-    more = replace(
-        town.first,
-        leases=(
-            *town.first.leases,
-            LeaseEntry(mac="52:54:00:97:99:99", address=town.first.cidr.replace(".0/24", ".99"), hostname="a9"),
-        ),
-    )
-    town.lab.driver.ensure_segment(more, 50)
-    ask = ("busybox", "nslookup", "-type=a", "a9", town.first.gateway)
-    assert ".99" in town.lab.host.exec_in(*ask, check=False)
-    assert town.probe("a1", town.machine("a2").nics[0].address, 80) == "open"
-    town.lab.driver.ensure_segment(town.first, 51)
 
 
 def test_no_guest_starts_where_its_packets_would_not_be_filtered(lab: Any, kernel_image: ImageSource) -> None:

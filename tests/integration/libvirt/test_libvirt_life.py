@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.protocol import DriverEvent, EventKind, ImageSource
+from drivers.protocol import DriverEvent, EventKind, ImageSource, VolumeRequest
 from inventory.domain.resource import Observed
 from tests.support.libvirt_host import POOL, behind, domain_names
 from tests.support.libvirtd import until
@@ -121,8 +121,6 @@ def test_data_disk_grows_and_keeps_what_it_holds(lab: Any) -> None:
     disk = lab.volume()
     path = lab.host.base / f"lib/images/{disk.volume_id}.data.qcow2"
     lab.host.exec_in("qemu-io", "-f", "qcow2", "-c", "write -P 42 0 64k", f"/var/lib/libvirt/images/{path.name}")
-    from drivers.protocol import VolumeRequest
-
     lab.driver.ensure_volume(VolumeRequest(volume_id=disk.volume_id, role="data", storage_pool=POOL, size_gib=3), 2)
     assert "3 GiB" in lab.host.exec_in("qemu-img", "info", f"/var/lib/libvirt/images/{path.name}")
     read = lab.host.exec_in("qemu-io", "-f", "qcow2", "-c", "read -P 42 0 64k", f"/var/lib/libvirt/images/{path.name}")

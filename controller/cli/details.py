@@ -1,0 +1,133 @@
+"""One thing shown whole: the fields people ask for first by name, then the parts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.cli.failures import refusal_lines
+from controller.cli.lists import INSTANCE_COLUMNS
+from controller.cli.output import Column, Out
+from controller.cli.plan_view import dimension
+from controller.cli.session import Session
+from controller.cli.ticket_view import show_ticket
+
+Json = Mapping[str, Any]
+
+
+def show_detail(session: Session, kind: str, value: Json) -> None:
+    """Print one thing of a kind."""
+    out = session.out
+    if kind == "tickets":
+        show_ticket(out, value, session.api.all(f"/v1/tickets/{value['id']}/events"))
+    elif kind == "systems":
+        _system(out, value)
+    elif kind == "instances":
+        _instance(out, value)
+    elif kind == "hosts":
+        _host(session, value)
+    else:
+        _anything(out, value)
+
+
+def _anything(out: Out, value: Json) -> None:
+    out.fields([(_title(out, name), found) for name, found in value.items()])
+
+
+def _title(out: Out, name: str) -> str:
+    code = f"cli.column.{name}"
+    return name if out.say(code) == code else code
+
+
+def _system(out: Out, value: Json) -> None:
+    spec = value["spec"]
+    out.fields(
+        [
+            ("cli.column.name", value["name"]),
+            ("cli.column.id", value["id"]),
+            ("cli.column.title", spec.get("title")),
+            ("cli.column.state", _word(out, value["state"])),
+            ("cli.column.revision", value["revision"]),
+            ("cli.column.mlps_level", spec.get("mlps_level")),
+            ("cli.column.environment", spec.get("environment")),
+            ("cli.column.lease_end", out.day(value["lease_end_s"] - 1)),
+            ("cli.column.owner", spec.get("owner")),
+        ]
+    )
+    out.heading("cli.column.instances")
+    out.rows(value["instances"], INSTANCE_COLUMNS(out))
+    if value["volumes"]:
+        out.heading("cli.column.volumes")
+        columns = [
+            Column("cli.column.name", "name"),
+            Column("cli.column.state", lambda r: _word(out, r["observed"])),
+            Column("cli.column.disk_gib", "size_gib", is_number=True),
+            Column("cli.column.disk_class", "disk_class"),
+            Column("cli.column.host", "host"),
+            Column("cli.column.id", "id"),
+        ]
+        out.rows(value["volumes"], columns)
+
+
+def _instance(out: Out, value: Json) -> None:
+    out.fields(
+        [
+            ("cli.column.name", value["name"]),
+            ("cli.column.id", value["id"]),
+            ("cli.column.desired", _word(out, value["desired"])),
+            ("cli.column.state", _word(out, value["observed"])),
+            ("cli.column.phase", _word(out, value["phase"])),
+            ("cli.column.step", value["step"]),
+            ("cli.column.host", value["host"]),
+            ("cli.column.size", value["size"]),
+            ("cli.column.vcpu", value["vcpu_count"]),
+            ("cli.column.memory_mib", value["memory_mib"]),
+            ("cli.column.root_disk_gib", f"{value['root_disk_gib']} ({value['root_disk_class']})"),
+            ("cli.column.address", ", ".join(f"{n['address']} ({n['network']}, {n['mac']})" for n in value["nics"])),
+            ("cli.column.disks", ", ".join(f"{d['name']} ({d['volume_id']})" for d in value["disks"])),
+            ("cli.column.ticket", value["ticket_id"]),
+            ("cli.column.created", out.moment(value["created_at_s"])),
+            ("cli.column.observed_at", out.moment(value["observed_at_s"] or None)),
+        ]
+    )
+    if value["problem"]:
+        for line in refusal_lines(value["problem"], out.language, ""):
+            out.console().print(line, markup=False)
+
+
+def _host(session: Session, value: Json) -> None:
+    out = session.out
+    facts = value["facts"] or {}
+    out.fields(
+        [
+            ("cli.column.name", value["name"]),
+            ("cli.column.id", value["id"]),
+            ("cli.column.state", _word(out, value["admin_state"])),
+            ("cli.column.reason", " ".join(filter(None, (value["state_reason"], value["state_by"])))),
+            ("cli.column.until", out.moment(value["state_until_s"])),
+            ("cli.column.reachability", _word(out, value["reachability"])),
+            ("cli.column.connection", value["connection"]),
+            ("cli.column.place", " ".join(filter(None, (value["site"], value["room"], value["rack"])))),
+            ("cli.column.vendor", value["vendor"]),
+            ("cli.column.owner", value["owner"]),
+            ("cli.column.warranty", value["warranty_until"]),
+            ("cli.column.arch", facts.get("arch")),
+            ("cli.column.virtualisation", facts.get("virtualisation")),
+            ("cli.column.cpu_count", facts.get("cpu_count")),
+            ("cli.column.memory_mib", facts.get("memory_mib")),
+            ("cli.column.reserved", ", ".join(f"{d} {n}" for d, n in value["reserved"].items())),
+            ("cli.column.observed_at", out.moment(value["observed_at_s"])),
+        ]
+    )
+    out.heading("cli.column.capacity")
+    columns = [
+        Column("cli.column.dimension", lambda r: dimension(out, r["dimension"])),
+        Column("cli.column.used", "used", is_number=True),
+        Column("cli.column.foreign", "foreign_used", is_number=True),
+        Column("cli.column.capacity", "capacity", is_number=True),
+        Column("cli.column.total", "total", is_number=True),
+    ]
+    out.rows(value["capacity"], columns)
+
+
+def _word(out: Out, value: str) -> str:
+    text = out.say(f"cli.word.{value}")
+    return value if text.startswith("cli.") else text

@@ -1,0 +1,35 @@
+"""``explain``: why a machine is where it is, or why a ticket was refused."""
+
+import typer
+
+from controller.cli.session import session_of
+
+app = typer.Typer()
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command()
+def explain(ctx: typer.Context, what: str) -> None:
+    """Say why a machine is where it is, or why a ticket found no place."""
+    from controller.cli.client import Refused, segment
+    from controller.cli.explain_view import show_explanation
+    from controller.cli.machines import machine_id
+
+    session = session_of(ctx)
+    out = session.out
+    if not what.startswith("tick_"):
+        found = session.api.get(f"/v1/instances/{segment(machine_id(session, what))}/explanation")
+        out.value(found, lambda value: show_explanation(out, value["body"]))
+        return
+    explanations = session.api.get(f"/v1/tickets/{segment(what)}/explanations")["items"]
+    if not explanations:
+        raise Refused(404, {"code": "cli.no_explanation", "params": {"ticket": what}})
+    if not out.is_table:
+        out.rows(explanations, [])
+        return
+    for explanation in explanations:
+        show_explanation(out, explanation["body"])

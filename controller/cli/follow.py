@@ -1,0 +1,91 @@
+"""``--wait``: tell a ticket's steps as they happen until it is over. Interrupting only ends the telling.
+
+A controller that restarts meanwhile is waited for: work goes on where it stopped, and so does the telling.
+"""
+
+import time
+from typing import Any
+
+import typer
+
+from controller.cli.client import segment
+from controller.cli.session import Session
+from inventory.domain.errors import Unavailable
+
+_OVER = ("done", "failed", "refused", "cancelled")
+_POLL_S = 0.5
+#: How long a service that does not answer is waited for.
+_AWAY_MAX_S = 120.0
+_INTERRUPTED = 130
+
+
+def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]:
+    """Return the ticket once it is over, or waits for an approval.
+
+    Raises:
+        Unavailable: ``cli.wait_too_long``, or the service is gone for long.
+        Exit: interrupted; the work goes on.
+    """
+    try:
+        return _Follower(session, ticket_id).until_over(time.monotonic() + timeout_s)
+    except KeyboardInterrupt:
+        session.out.note("cli.say.still_running", ticket=ticket_id)
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+class _Follower:
+    def __init__(self, session: Session, ticket_id: str) -> None:
+        self._session = session
+        self._ticket_id = ticket_id
+        self._seq = 0
+        self._away_since: float | None = None
+
+    def until_over(self, deadline: float) -> dict[str, Any]:
+        console = self._session.out.console(stderr=True)
+        with console.status(self._session.out.say("cli.say.waiting", ticket=self._ticket_id)) as spinner:
+            while True:
+                ticket = self._look()
+                if ticket is not None:
+                    spinner.update(self._session.out.say("cli.say.waiting_state", state=self._state(ticket)))
+                    if ticket["state"] in _OVER or ticket["state"] == "awaiting_approval":
+                        return ticket
+                if time.monotonic() >= deadline:
+                    raise Unavailable("cli.wait_too_long", ticket=self._ticket_id)
+                time.sleep(_POLL_S)
+
+    def _state(self, ticket: dict[str, Any]) -> str:
+        return self._session.out.say(f"cli.word.{ticket['state']}")
+
+    def _look(self) -> dict[str, Any] | None:
+        """Tell what is new and return the ticket; None while the service is away."""
+        try:
+            # The ticket first: lines told after it was read as over are not missed.
+            ticket = self._session.api.get(f"/v1/tickets/{segment(self._ticket_id)}")
+            self._tell_news()
+        except Unavailable:
+            now = time.monotonic()
+            if self._away_since is None:
+                self._away_since = now
+                self._session.out.note("cli.say.service_away")
+            if now - self._away_since > _AWAY_MAX_S:
+                raise
+            return None
+        self._away_since = None
+        return ticket
+
+    def _tell_news(self) -> None:
+        out = self._session.out
+        while True:
+            page = self._session.api.get(f"/v1/tickets/{segment(self._ticket_id)}/events", after=self._seq, limit=100)
+            for event in page["items"]:
+                self._seq = event["seq"]
+                out.console(stderr=True).print(event_line(out, event), markup=False)
+            if page["next"] is None:
+                return
+
+
+def event_line(out: Any, event: dict[str, Any]) -> str:
+    """Return one line of a story."""
+    text = event["text_en" if out.language == "en" else "text_zh"]
+    subject = f"{event['subject']} " if event["subject"] else ""
+    return f"{out.moment(event['at_s'])[11:]}  {subject}{text}"

@@ -1,0 +1,141 @@
+"""The columns of every list, and which address of the API each kind is read from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controller.cli.output import Column, Out, Row
+
+Columns = Callable[[Out], Sequence[Column]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of thing that can be listed."""
+
+    path: str
+    columns: Columns
+    #: Field printed by ``--output name``.
+    name: str = "id"
+    #: Field a person calls it by.
+    key: str = "name"
+    #: The API shows one by itself.
+    has_detail: bool = False
+
+
+def _word(out: Out, field: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        text = out.say(f"cli.word.{row[field]}")
+        return str(row[field]) if text.startswith("cli.") else text
+
+    return cell
+
+
+def _moment(out: Out, field: str) -> Callable[[Row], str]:
+    return lambda row: out.moment(row[field])
+
+
+def INSTANCE_COLUMNS(out: Out) -> Sequence[Column]:  # noqa: N802  read as a table at its uses
+    """Return the columns of machines."""
+    return [
+        Column("cli.column.name", "name"),
+        Column("cli.column.state", _word(out, "observed")),
+        Column("cli.column.phase", _word(out, "phase")),
+        Column("cli.column.host", "host"),
+        Column("cli.column.address", lambda r: ", ".join(n["address"] for n in r["nics"])),
+        Column("cli.column.vcpu", "vcpu_count", is_number=True),
+        Column("cli.column.memory_mib", "memory_mib", is_number=True),
+        Column("cli.column.id", "id"),
+    ]
+
+
+def TICKET_COLUMNS(out: Out) -> Sequence[Column]:  # noqa: N802  as above
+    """Return the columns of tickets."""
+    return [
+        Column("cli.column.system", "system_name"),
+        Column("cli.column.action", _word(out, "action")),
+        Column("cli.column.state", _word(out, "state")),
+        Column("cli.column.by", "created_by"),
+        Column("cli.column.created", _moment(out, "created_at_s")),
+        Column("cli.column.id", "id"),
+    ]
+
+
+def _systems(out: Out) -> Sequence[Column]:
+    return [
+        Column("cli.column.name", "name"),
+        Column("cli.column.state", _word(out, "state")),
+        Column("cli.column.revision", "revision", is_number=True),
+        # The lease ends with its last day, at the midnight after it.
+        Column("cli.column.lease_end", lambda r: out.day(r["lease_end_s"] - 1)),
+        Column("cli.column.id", "id"),
+    ]
+
+
+def _hosts(out: Out) -> Sequence[Column]:
+    def capacity(dimension: str) -> Callable[[Row], str]:
+        def cell(row: Row) -> str:
+            found = [c for c in row["capacity"] if c["dimension"] == dimension or c["dimension"].startswith(dimension + ":")]
+            return f"{sum(c['used'] for c in found)} / {sum(c['capacity'] for c in found)}"
+
+        return cell
+
+    return [
+        Column("cli.column.name", "name"),
+        Column("cli.column.state", _word(out, "admin_state")),
+        Column("cli.column.reachability", _word(out, "reachability")),
+        Column("cli.column.vcpu", capacity("vcpu"), is_number=True),
+        Column("cli.column.memory_mib", capacity("memory_mib"), is_number=True),
+        Column("cli.column.disk_gib", capacity("disk_gib"), is_number=True),
+        Column("cli.column.place", lambda r: " ".join(filter(None, (r["site"], r["room"], r["rack"])))),
+        Column("cli.column.id", "id"),
+    ]
+
+
+def _findings(out: Out) -> Sequence[Column]:
+    return [
+        Column("cli.column.kind", _word(out, "kind")),
+        Column("cli.column.subject", "subject"),
+        Column("cli.column.state", _word(out, "state")),
+        Column("cli.column.first_seen", _moment(out, "first_seen_s")),
+        Column("cli.column.last_seen", _moment(out, "last_seen_s")),
+        Column("cli.column.id", "id"),
+    ]
+
+
+def _plain(*fields: str, numbers: Sequence[str] = ()) -> Columns:
+    return lambda _out: [Column(f"cli.column.{f}", f, is_number=f in numbers) for f in fields]
+
+
+KINDS: Mapping[str, Kind] = {
+    "systems": Kind("/v1/systems", _systems, has_detail=True),
+    "instances": Kind("/v1/instances", INSTANCE_COLUMNS, has_detail=True),
+    "tickets": Kind("/v1/tickets", TICKET_COLUMNS, key="id", has_detail=True),
+    "hosts": Kind("/v1/hosts", _hosts, has_detail=True),
+    "pools": Kind("/v1/pools", _plain("code", "name", "driver", "mlps_max", "id"), key="code"),
+    "zones": Kind("/v1/zones", _plain("code", "name", "network_class", "mlps_max", "address_range"), key="code"),
+    "sizes": Kind(
+        "/v1/sizes",
+        _plain("name", "vcpu_count", "memory_mib", "root_disk_gib", numbers=("vcpu_count", "memory_mib", "root_disk_gib")),
+    ),
+    "images": Kind("/v1/images", _plain("name", "title", "arch", "disk_format", "virtual_size_gib", "state")),
+    "departments": Kind("/v1/departments", _plain("code", "name", "id"), key="code"),
+    "projects": Kind("/v1/projects", _plain("code", "name", "budget_code", "id"), key="code"),
+    "findings": Kind("/v1/findings", _findings, key="id"),
+}
+
+
+def kind_of(word: str) -> tuple[str, Kind] | None:
+    """Return the kind a word names, in plural or singular."""
+    for name, kind in KINDS.items():
+        if word in (name, name.removesuffix("s")):
+            return name, kind
+    return None
+
+
+def one_of(items: Sequence[Mapping[str, Any]], kind: Kind, wanted: str) -> Mapping[str, Any] | None:
+    """Return the item of a short list that a person means: by id, code or name."""
+    for item in items:
+        if wanted in (item.get("id"), item.get(kind.key), item.get("name")):
+            return item
+    return None

@@ -1,0 +1,53 @@
+"""``usage``: seconds by resource and meter, with their price."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from controller.cli.output import Column, Out
+from controller.cli.session import session_of
+
+app = typer.Typer()
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command()
+def usage(
+    ctx: typer.Context,
+    start: str = typer.Option(..., "--from"),
+    end: str = typer.Option("", "--to"),
+    department: str = typer.Option("", "--department"),
+) -> None:
+    """Print what was used from one moment up to another."""
+    import time
+
+    session = session_of(ctx)
+    # Without an end: up to now, in whole seconds.
+    until = end or str(int(time.time()))
+    found = session.api.get("/v1/usage", department=department, **{"from": start, "to": until})
+    session.out.value(found, lambda value: _show(session.out, value))
+
+
+def _show(out: Out, report: Mapping[str, Any]) -> None:
+    out.line("cli.usage.title", start=out.moment(report["start_s"]), end=out.moment(report["end_s"]))
+    columns = [
+        Column("cli.column.department", "department_name"),
+        Column("cli.column.system", "system"),
+        Column("cli.column.resource", "resource"),
+        Column("cli.column.meter", "meter"),
+        Column("cli.column.seconds", "seconds", is_number=True),
+        Column("cli.column.charged_seconds", "charged_seconds", is_number=True),
+        Column("cli.column.unit_seconds", "unit_seconds", is_number=True),
+        Column("cli.column.unit", "unit"),
+        Column("cli.column.price_yuan", "price_yuan", is_number=True),
+    ]
+    out.rows(report["lines"], columns)
+    if report["lines"]:
+        out.heading("cli.usage.totals")
+        out.rows(report["totals"], columns[3:])
+    out.line("cli.usage.price", price=report["price_yuan"])

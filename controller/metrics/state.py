@@ -1,0 +1,161 @@
+"""Families that are read from the database: each collector asks one store and returns text."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import IPv4Network
+
+from sqlalchemy import Connection
+
+from controller.identity import audit
+from controller.metrics import declared as m
+from controller.metrics.exposition import family, single
+from controller.networks.address_plan import usable_count
+from controller.tickets import summary as tickets
+from controller.tickets.model import TicketState
+from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
+from inventory.store import summary
+from inventory.store.summary import ResourceCount
+from quotas import summary as quotas
+
+#: Text of families, from an open connection at a moment.
+Collector = Callable[[Connection, float], Iterable[str]]
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+#: Hosts and departments that are named; the rest is only counted.
+HOSTS_NAMED_MAX = 200
+DEPARTMENTS_NAMED_MAX = 200
+#: Kinds of findings that are shown with a zero, so that an alert can tell none from unknown.
+FINDING_KINDS = ("stopped", "missing", "edited", "orphan", "duplicate")
+#: Where something stands that has no host.
+NOWHERE = ("none", "none")
+
+
+def capacity(connection: Connection, _now_s: float) -> Iterable[str]:
+    """Capacity, claims, foreign use and what is free, in base units."""
+    rooms = summary.rooms(connection)
+    yield from _rooms(
+        (m.VCPU_CAPACITY, m.VCPU_CLAIMED, m.VCPU_FOREIGN, m.VCPU_FREE),
+        {(r.pool, r.zone): r for r in rooms if r.dimension == VCPU},
+        unit=1,
+    )
+    yield from _rooms(
+        (m.MEMORY_CAPACITY, m.MEMORY_CLAIMED, m.MEMORY_FOREIGN, m.MEMORY_FREE),
+        {(r.pool, r.zone): r for r in rooms if r.dimension == MEMORY_MIB},
+        unit=_MIB,
+    )
+    disks = [r for r in rooms if r.dimension.startswith(DISK_PREFIX)]
+    yield from _rooms(
+        (m.DISK_CAPACITY, m.DISK_CLAIMED, m.DISK_FOREIGN, m.DISK_FREE),
+        {(r.pool, r.zone, r.dimension.removeprefix(DISK_PREFIX)): r for r in disks},
+        unit=_GIB,
+    )
+
+
+def _rooms(
+    families: tuple[m.Metric, m.Metric, m.Metric, m.Metric], rooms: Mapping[tuple[str, ...], summary.Room], *, unit: int
+) -> Iterable[str]:
+    capacity_, claimed, foreign, free = families
+    yield family(capacity_, {key: r.capacity * unit for key, r in rooms.items()})
+    yield family(claimed, {key: r.used * unit for key, r in rooms.items()})
+    yield family(foreign, {key: r.foreign_used * unit for key, r in rooms.items()})
+    yield family(free, {key: r.free * unit for key, r in rooms.items()})
+
+
+def hosts(connection: Connection, _now_s: float) -> Iterable[str]:
+    """Hosts by state, and those that do not answer by name."""
+    yield family(m.HOSTS, {row[:-1]: row[-1] for row in summary.host_counts(connection)})
+    unreachable: dict[tuple[str, ...], float] = dict.fromkeys(summary.unreachable_hosts(connection, HOSTS_NAMED_MAX), 1)
+    yield family(m.HOST_UNREACHABLE, unreachable)
+
+
+def addresses(connection: Connection, now_s: float) -> Iterable[str]:
+    """Addresses and subnets of each zone; what no segment has taken yet counts as free."""
+    states: dict[tuple[str, ...], float] = {}
+    subnets: dict[tuple[str, ...], float] = {}
+    for row in summary.address_counts(connection, now_s):
+        length = IPv4Network(row.address_range).prefixlen
+        blocks = 1 << (row.segment_prefix - length) if row.segment_prefix >= length else 0
+        total = blocks * usable_count(row.segment_prefix)
+        states[row.zone, "given"] = row.given
+        states[row.zone, "resting"] = row.resting
+        states[row.zone, "free"] = max(0, total - row.given - row.resting)
+        subnets[row.zone, "given"] = row.subnets
+        subnets[row.zone, "free"] = max(0, blocks - row.subnets)
+    yield family(m.ADDRESSES, states)
+    yield family(m.SUBNETS, subnets)
+
+
+def quota(connection: Connection, _now_s: float) -> Iterable[str]:
+    """How full departments are, the fullest first where there are too many."""
+    rows = quotas.department_ratios(connection)
+    fullest: dict[str, float] = {}
+    for department, _, ratio in rows:
+        fullest[department] = max(fullest.get(department, 0.0), ratio)
+    named = set(sorted(fullest, key=lambda d: (-fullest[d], d))[:DEPARTMENTS_NAMED_MAX])
+    yield family(m.QUOTA_USED_RATIO, {(d, dimension): ratio for d, dimension, ratio in rows if d in named})
+    yield single(m.QUOTA_HIDDEN, len(fullest) - len(named))
+
+
+def leases(connection: Connection, now_s: float) -> Iterable[str]:
+    """Systems near the end of their lease."""
+    counts = summary.lease_counts(connection, now_s)
+    samples = {("expired",): counts.expired, ("7d",): counts.within_7_days, ("30d",): counts.within_30_days}
+    yield family(m.LEASES_ENDING, samples)
+
+
+def queue(connection: Connection, now_s: float) -> Iterable[str]:
+    """Tickets by state and the oldest of those that are not over."""
+    yield family(m.TICKETS, _by_state(tickets.state_counts(connection)))
+    since_s = tickets.oldest_since_s(connection)
+    yield family(m.TICKET_OLDEST_AGE, {(s.value,): _age(now_s, since_s.get(s)) for s in tickets.WAITING})
+
+
+def _by_state(counts: Mapping[TicketState, int]) -> dict[tuple[str, ...], float]:
+    return {(state.value,): count for state, count in counts.items()}
+
+
+def lag(connection: Connection, now_s: float) -> Iterable[str]:
+    """How far reality is behind the wishes."""
+    yield single(m.JOURNAL_LAG, _age(now_s, tickets.oldest_unsettled_since_s(connection)))
+
+
+def findings(connection: Connection, now_s: float) -> Iterable[str]:
+    """Drift and orphans that are open."""
+    rows = {kind: (count, first_s) for kind, count, first_s in summary.open_findings(connection)}
+    kinds = sorted({*FINDING_KINDS, *rows})
+    yield family(m.FINDINGS_OPEN, {(k,): rows[k][0] if k in rows else 0 for k in kinds})
+    yield family(m.FINDINGS_OLDEST_AGE, {(k,): _age(now_s, rows[k][1] if k in rows else None) for k in kinds})
+
+
+def audit_chain(connection: Connection, _now_s: float) -> Iterable[str]:
+    """Length of the audit chain."""
+    yield single(m.AUDIT_EVENTS, audit.head(connection).seq)
+
+
+#: In the order of the exposition; ``resources`` is told apart because it needs the pools.
+COLLECTORS: tuple[Collector, ...] = (capacity, hosts, addresses, quota, leases, queue, lag, findings, audit_chain)
+
+
+def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]]) -> Iterable[str]:
+    """Machines, disks and networks by place and state; holds; rows of the journal."""
+    machines: dict[tuple[str, ...], float] = {}
+    for row in summary.living(rows, "instance"):
+        pool, zone = pools.get(row.pool_id, NOWHERE)
+        _add(machines, (zone, pool, row.phase, row.observed), row.count)
+    yield family(m.INSTANCES, machines)
+    for metric, kind in ((m.VOLUMES, "volume"), (m.SEGMENTS, "segment")):
+        counts: dict[tuple[str, ...], float] = {}
+        for row in summary.living(rows, kind):
+            pool, zone = pools.get(row.pool_id, NOWHERE)
+            _add(counts, (zone, pool, row.phase), row.count)
+        yield family(metric, counts)
+    yield family(m.HOLDS, {("held",): sum(r.held for r in rows), ("expired",): sum(r.expired for r in rows)})
+    yield single(m.JOURNAL_ROWS, sum(r.journal_rows for r in rows))
+
+
+def _add(table: dict[tuple[str, ...], float], key: tuple[str, ...], count: int) -> None:
+    table[key] = table.get(key, 0) + count
+
+
+def _age(now_s: float, since_s: float | None) -> float:
+    return 0.0 if since_s is None else max(0.0, now_s - since_s)

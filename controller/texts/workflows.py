@@ -1,0 +1,146 @@
+"""Texts of the life of a ticket: acceptance, approval, placement on networks, and records that are not there."""
+
+from controller.texts.text import Actor, Text
+
+_D, _O, _N = Actor.DEPARTMENT, Actor.OPERATOR, Actor.NOBODY
+
+TEXTS = {
+    "approval.own_ticket": Text(
+        "不能审批自己提交的工单 {ticket}",
+        "nobody approves their own ticket {ticket}",
+        "请另一位有权限的人审批",
+        "ask a second person to decide",
+        _D,
+    ),
+    "approval.rejected": Text(
+        "{by} 驳回了工单：{reason}",
+        "{by} turned the ticket down: {reason}",
+        "按意见修改后重新提交",
+        "change it as said and hand it in again",
+        _D,
+    ),
+    "department.not_found": Text(
+        "没有部门 {department}",
+        "there is no department {department}",
+        "用 allot get departments 查看可用部门",
+        "see allot get departments",
+        _D,
+    ),
+    "project.not_found": Text(
+        "没有项目 {project}",
+        "there is no project {project}",
+        "用 allot get projects 查看可用项目",
+        "see allot get projects",
+        _D,
+    ),
+    "explanation.not_found": Text(
+        "没有 {resource} 的放置说明",
+        "there is no explanation of {resource}",
+        "说明默认保留 400 天；检查编号是否正确",
+        "explanations are kept 400 days by default; check the id",
+        _D,
+    ),
+    "network.range_exhausted": Text(
+        "网络区域 {zone} 的地址段 {range} 已用完",
+        "the address range {range} of zone {zone} has no free subnet left",
+        "在站点文件中扩大该区域的 address-range，或释放不用的系统",
+        "widen the zone's address-range in the site document, or release systems that are not used",
+        _O,
+    ),
+    "network.segment_full": Text(
+        "网络 {network}（{cidr}）没有空闲地址",
+        "network {network} ({cidr}) has no free address",
+        "减少台数、换一个网络名，或请平台调小 segment-prefix",
+        "ask for fewer machines, name another network, or have the platform set a smaller segment-prefix",
+        _D,
+    ),
+    "plan.changed": Text(
+        "{system} 的计划已与先前看到的不同（影响、价格或配额有变）",
+        "the plan for {system} is not what it was (impact, price or quota have changed)",
+        "重新运行 allot plan，确认后再提交",
+        "run allot plan again, look at it, and apply again",
+        _D,
+    ),
+    "resource.not_found": Text(
+        "没有资源 {resource}",
+        "there is no resource {resource}",
+        "用 allot get instances 查看本部门的资源",
+        "see allot get instances for what is yours",
+        _D,
+    ),
+    "system.not_found": Text(
+        "没有名为 {system} 的系统",
+        "there is no system {system}",
+        "检查 metadata.name；用 allot get systems 查看本部门的系统",
+        "check metadata.name; see allot get systems for what is yours",
+        _D,
+    ),
+    "system.exists": Text(
+        "系统 {system} 已存在（第 {revision} 版）",
+        "system {system} exists already (revision {revision})",
+        "要修改它，请用 action: change 并写明 base: {revision}；要新建，请换一个名称",
+        "to change it use action: change with base: {revision}; to make another one choose another name",
+        _D,
+    ),
+    "system.releasing": Text(
+        "系统 {system} 正在释放，不能再改",
+        "system {system} is being released and takes no changes",
+        "等释放完成后可用同名新建",
+        "wait until it is released; then the name may be used again",
+        _D,
+    ),
+    "system.changed_meanwhile": Text(
+        "{system} 在此期间已被改动",
+        "{system} was changed meanwhile",
+        "重新查看后再提交",
+        "look at it again and hand the change in again",
+        _D,
+    ),
+    "system.name_ambiguous": Text(
+        "有多个部门都有名为 {system} 的系统",
+        "several departments have a system named {system}",
+        "改用系统编号（sys_…），或在工单中写明 applicant.department",
+        "use its id (sys_…), or name applicant.department in the ticket",
+        _D,
+    ),
+    "ticket.not_found": Text(
+        "没有工单 {ticket}",
+        "there is no ticket {ticket}",
+        "用 allot get tickets 查看本部门的工单",
+        "see allot get tickets for what is yours",
+        _D,
+    ),
+    "ticket.changed_meanwhile": Text(
+        "工单 {ticket} 在此期间已被改动",
+        "ticket {ticket} was changed meanwhile",
+        "重新查看后再试",
+        "look at it again and try again",
+        _D,
+    ),
+    "ticket.state_forbids": Text(
+        "工单 {ticket} 处于 {state} 状态，不能转为 {wanted}",
+        "ticket {ticket} is {state} and cannot become {wanted}",
+        "用 allot status {ticket} 查看它的状态",
+        "see allot status {ticket}",
+        _D,
+    ),
+    "ticket.confirmation_missing": Text(
+        "这会造成 {system} 的数据丢失，需要亲手输入系统名称确认",
+        "this loses data of {system} and needs the system's name typed as confirmation",
+        "加 --confirm {system}，或在提示时输入 {system}",
+        "pass --confirm {system}, or type {system} when asked",
+        _D,
+    ),
+    "ticket.too_busy": Text(
+        "平台繁忙：{tries} 次尝试中资源都被别的工单先占用",
+        "the platform is busy: other tickets were faster in all {tries} tries",
+        "稍后重新提交，内容不会丢失",
+        "hand it in again in a moment; nothing was lost",
+        _N,
+    ),
+    # Lines of a ticket's story.
+    "step.accepted": Text("已受理，{system} 的资源已预留", "accepted: everything for {system} is promised"),
+    "step.awaiting_approval": Text("等待第二人审批", "waits for a second person's approval"),
+    "step.refused": Text("已拒绝（{code}）", "refused ({code})"),
+    "step.ticket_done": Text("全部完成", "everything is done"),
+}

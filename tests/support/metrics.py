@@ -1,0 +1,135 @@
+"""A platform that has really worked: tickets through the real reconciler on simulated hosts, watched by the metrics."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+from controller.metrics.counters import Counters
+from controller.metrics.drivers import counting_opener
+from controller.metrics.exposition import CONTENT_TYPE
+from controller.metrics.http import HttpMetrics
+from controller.metrics.snapshot import MetricsSnapshot
+from controller.reconcile.hosts import registry_opener
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.workers import Inline
+from controller.workflows import tickets
+from inventory.domain.host import Reachability
+from inventory.store import directory as catalogue
+from inventory.store import hosts
+from inventory.store.engine import Database
+from tests.support.asgi import client_of
+from tests.support.platform import Furnished, furnish
+from tests.support.samples import ticket_text
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A platform, its reconciler and its metrics."""
+
+    furnished: Furnished
+    counters: Counters
+    reconciler: Reconciler
+    executor: Inline
+    snapshot: MetricsSnapshot
+
+    def apply(self, name: str, count: int = 2) -> None:
+        """Submit a ticket for machines with a data disk each."""
+        tickets.submit(self.furnished.platform, ticket_text(name, count=count), self.furnished.caller())
+
+    def work(self, rounds: int = 400) -> None:
+        """Run the loop until it is idle; time moves where it waits."""
+        for _ in range(rounds):
+            did = self.reconciler.tick()
+            while self.executor.run_one():
+                did = True
+            if not did:
+                return
+            self.furnished.clock.now_s += 1.0
+        raise AssertionError("the loop does not come to rest")
+
+    def text(self) -> str:
+        """Collect and return the exposition."""
+        self.snapshot.refresh()
+        return self.snapshot.exposition().decode()
+
+
+def watch(database: Database, directory: Path, *, world: str) -> Watched:
+    """Furnish ``database`` (simulated hosts of a world of its own) and watch it."""
+    furnished = furnish(database, directory)
+    content = b"stands for a disk"
+    (directory / "images").mkdir()
+    (directory / "images" / "demo-linux.qcow2").write_bytes(content)
+    with database.write() as connection:
+        for image in catalogue.images(connection):
+            catalogue.save_image(connection, replace(image, sha256=sha256(content).hexdigest()))
+        for host in furnished.hosts:
+            hosts.save_host(connection, replace(host, connection=host.connection.replace("//test/", f"//{world}/")))
+    counters = Counters()
+    database.on_write = counters.state.wrote
+    furnished.limit("civil", "vcpu", 40)
+    furnished.limit("civil", "memory_mib", 1 << 16)
+    executor = Inline(random.Random(1))
+    reconciler = Reconciler(
+        furnished.platform,
+        owner="test",
+        executor=lambda _: executor,
+        open_driver=counting_opener(registry_opener(furnished.clock), counters.drivers),
+        chooser=random.Random(1),
+    )
+    counters = replace(counters, reconcile=reconciler.counters)
+    return Watched(
+        furnished, counters, reconciler, executor, MetricsSnapshot(furnished.platform, counters, interval_s=1, version="0.1.0")
+    )
+
+
+def lose_a_host(watched: Watched) -> str:
+    """Say of one host that it does not answer; returns its name."""
+    lost = watched.furnished.hosts[-1]
+    with watched.furnished.platform.db.write() as connection:
+        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE)
+    return lost.name
+
+
+def ask_something(counters: Counters) -> None:
+    """Have one request answered through the HTTP layer."""
+
+    async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # an ASGI application in four lines
+        scope["route"] = type("Route", (), {"path": "/v1/tickets"})()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with asyncio.Runner() as runner:
+        assert client_of(HttpMetrics(app, counters.http), runner, headers={}, address="127.0.0.1").get("/").status_code == 200
+
+
+@contextmanager
+def served(snapshot: MetricsSnapshot) -> Iterator[int]:
+    """Serve the exposition on loopback; yields the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = snapshot.exposition()
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_request(self, *args: object) -> None:
+            """Say nothing: the test tells what failed."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
