@@ -74,15 +74,17 @@ async def _guard(rule: Rule, inner: Handler, request: Request) -> Response:
         return await inner(request)
     try:
         policy.authorise(rule, caller)
-        return await _write(inner, request, context, caller)
+        return await _write(rule, inner, request, context, caller)
     except Exception as error:
         await run_in_threadpool(_seal_refusal, context, caller, rule, request, error)
         raise
 
 
-async def _write(inner: Handler, request: Request, context: Context, caller: Caller) -> Response:
+async def _write(rule: Rule, inner: Handler, request: Request, context: Context, caller: Caller) -> Response:
     database = context.platform.db
     key = idempotency.key_of(request, caller.token_id, await request.body())
+    if key is not None and rule.is_answer_secret:
+        raise Invalid("idempotency.not_here")
     if key is not None:
         remembered = await run_in_threadpool(idempotency.begin, database, key, context.platform.clock())
         if remembered is not None:

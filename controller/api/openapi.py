@@ -23,7 +23,8 @@ Allotment allots virtual machines, disks and networks to departments.
 
 Every call but the public ones carries `Authorization: Bearer allot_…`. Errors are `application/problem+json` (RFC 9457)
 in Chinese and English. Lists come in pages: `limit` and `after` ask, `items` and `next` answer. Writes may carry an
-`Idempotency-Key`: the same key with the same request gets the same answer for 24 hours.
+`Idempotency-Key`: the same key with the same request gets the same answer for 24 hours. Only `POST /v1/tokens` takes
+none, because its answer is stored nowhere.
 """
 _SCHEMA = "#/components/schemas/"
 _KEY = {
@@ -94,7 +95,7 @@ def _complete(operation: dict[str, Any], rule: Rule) -> None:
         operation["x-roles"] = sorted(r.value for r in rule.roles)
     if rule.is_open_to_loopback:
         operation["security"].append({})
-    if rule.action:
+    if rule.action and not rule.is_answer_secret:
         operation.setdefault("parameters", []).append(_KEY)
 
 

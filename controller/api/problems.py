@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from controller.texts import catalogue
 from drivers import faults
@@ -274,6 +275,12 @@ def answer(request: Request, error: Exception) -> Response:
     if known is None:
         return incident(request, error)
     response = respond(request, known)
-    if isinstance(error, HTTPException) and error.headers:
-        response.headers.update(error.headers)
+    if isinstance(known, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(_methods_of(request))
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return every method this address answers; the framework names those of its first route only."""
+    routes = (r for r in request.app.routes if isinstance(r, Route) and r.path_regex.match(request.scope["path"]))
+    return sorted({method for route in routes for method in route.methods or ()})

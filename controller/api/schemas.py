@@ -18,6 +18,8 @@ _NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Words = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROL)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_CONTROL)]
 JsonObject = dict[str, Any]
+#: A whole number as JSON has it: neither ``true`` nor ``"1"``.
+Whole = Annotated[int, Field(strict=True)]
 
 
 class _In(BaseModel):
@@ -451,7 +453,7 @@ class AuditEvent(_Out):
 class ChainHead(_In):
     """The end of the chain at some moment; keep it elsewhere."""
 
-    seq: int = Field(ge=0, lt=2**63)
+    seq: Whole = Field(ge=0, lt=2**63)
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -496,7 +498,7 @@ class TokenIn(_In):
     role: Role
     #: Code of the department; for department roles only.
     department: Name | None = None
-    days: int = Field(default=90, ge=1, le=366)
+    days: Whole = Field(default=90, ge=1, le=366)
 
 
 class WhoAmI(_Out):
@@ -521,7 +523,7 @@ class HostStateIn(_In):
 
     to: AdminState
     reason: Words = ""
-    until_s: int | None = Field(default=None, ge=0, lt=2**53)
+    until_s: Whole | None = Field(default=None, ge=0, lt=2**53)
 
 
 class StorageIn(_In):
@@ -529,7 +531,7 @@ class StorageIn(_In):
 
     name: Name
     disk_class: Name = "standard"
-    overcommit_permille: int = Field(default=1000, ge=1, le=100_000)
+    overcommit_permille: Whole = Field(default=1000, ge=1, le=100_000)
 
 
 class HostIn(_In):
@@ -545,9 +547,9 @@ class HostIn(_In):
     vendor: Words = ""
     owner: Words = ""
     warranty_until: Words = ""
-    reserved: dict[Name, int] = Field(default_factory=dict, max_length=16)
-    capacity_override: dict[Name, int] = Field(default_factory=dict, max_length=16)
-    overcommit_permille: dict[Name, int] = Field(default_factory=dict, max_length=16)
+    reserved: dict[Name, Whole] = Field(default_factory=dict, max_length=16)
+    capacity_override: dict[Name, Whole] = Field(default_factory=dict, max_length=16)
+    overcommit_permille: dict[Name, Whole] = Field(default_factory=dict, max_length=16)
     storage: list[StorageIn] = Field(default_factory=list, max_length=32)
 
 
@@ -588,7 +590,7 @@ class QuotaIn(_In):
     """What a scope shall say of one dimension."""
 
     mode: Literal["inherit", "limit", "unlimited"]
-    limit: int | None = Field(default=None, ge=0, le=10**12)
+    limit: Whole | None = Field(default=None, ge=0, le=10**12)
 
 
 class Page(_Out):

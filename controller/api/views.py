@@ -169,3 +169,9 @@ def image(value: Image) -> dict[str, Any]:
 def token(value: Token) -> dict[str, Any]:
     """Return a token's record."""
     return asdict(value)
+
+
+def quota_level(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a scope says of one dimension."""
+    fields = ("scope_id", "scope_kind", "scope", "scope_name", "dimension", "mode", "limit", "used")
+    return {name: value[name] for name in fields}

@@ -107,7 +107,7 @@ def find_target(*, server: str, token_file: str, context: str) -> Target:
     """
     entry = _entry(context)
     url = (server or entry.server).rstrip("/")
-    _check_url(url)
+    check_url(url)
     path = Path(token_file) if token_file else context_dir() / entry.token_file if entry.token_file else None
     return Target(server=url, token=read_token(path) if path else "", ca_file=entry.ca_file)
 
@@ -127,7 +127,12 @@ def _entry(context: str) -> ContextEntry:
     return ContextEntry()
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse an address that is none, or one a token must not be sent to.
+
+    Raises:
+        Invalid: ``cli.server_url``, ``cli.plain_http``.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Invalid("cli.server_url", server=url)

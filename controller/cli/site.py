@@ -1,6 +1,7 @@
 """``import``: a site document shown as a plan, then applied."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -30,8 +31,10 @@ def import_(
     session = session_of(ctx)
     out = session.out
     data = documents.read(file)
+    # Image files are named beside the document; the controller reads them where it runs.
+    base_dir = str(Path.cwd() if file == "-" else Path(file).absolute().parent)
     with documents.about(file):
-        planned = session.api.post_yaml("/v1/site/plan", data)
+        planned = session.api.post_yaml("/v1/site/plan", data, base_dir=base_dir)
         changes = [c for c in planned["changes"] if c["verb"] != "none"]
         if out.is_table:
             _show(out, planned["changes"])
@@ -42,7 +45,7 @@ def import_(
         if not agreed(out, is_yes=yes or not out.is_table, question="cli.say.apply_this"):
             out.note("cli.say.not_applied")
             raise typer.Exit(1)
-        applied = session.api.post_yaml("/v1/site/import", data)
+        applied = session.api.post_yaml("/v1/site/import", data, base_dir=base_dir)
     done = sum(1 for c in applied["changes"] if c["verb"] != "none")
     out.value(applied, lambda _value: out.line("cli.say.imported", count=done))
 

@@ -38,6 +38,8 @@ class Rule:
     is_public: bool = False
     #: May be read without a token from the machine itself (scrapes).
     is_open_to_loopback: bool = False
+    #: The answer holds a secret that is stored nowhere: it cannot be remembered under an idempotency key.
+    is_answer_secret: bool = False
 
 
 def _read(roles: frozenset[Role]) -> Rule:
@@ -103,7 +105,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/audit": _read(frozenset({_O, _A, _DA})),
     "POST /v1/audit/verify": _read(OVERSEERS),
     "GET /v1/tokens": _read(OVERSEERS),
-    "POST /v1/tokens": _write(OPERATORS, "token.create"),
+    "POST /v1/tokens": Rule(OPERATORS, "token.create", is_answer_secret=True),
     "DELETE /v1/tokens/{token_id}": _write(OPERATORS, "token.revoke"),
 }
 

@@ -49,7 +49,7 @@ def audit_invariants(
         _journal,
     ]
     found = [v for check in checks for v in check(connection)]
-    found += _one_place(connection, observations)
+    found += running_where_promised(connection, observations)
     if is_quiet:
         found += [*_agreement(connection, observations), *_ended(connection)]
     return found
@@ -138,10 +138,8 @@ def _journal(connection: Connection) -> Iterator[Violation]:
             yield Violation("journal", f"{resource_id} is {phase} and its journal ends {state.get(resource_id)}")
 
 
-def _one_place(connection: Connection, observations: Mapping[HostId, HostObservation]) -> Iterator[Violation]:
-    """No machine runs in two places, and none where its promise was already given back."""
-    if not observations:
-        return
+def running_where_promised(connection: Connection, observations: Mapping[HostId, HostObservation]) -> Iterator[Violation]:
+    """No machine runs in two places, and none whose promise was already given back."""
     places: dict[ResourceId, list[HostId]] = {}
     for host_id, observation in observations.items():
         for machine in observation.instances:
@@ -150,6 +148,10 @@ def _one_place(connection: Connection, observations: Mapping[HostId, HostObserva
     for resource_id, host_ids in places.items():
         if len(host_ids) > 1:
             yield Violation("two_places", f"{resource_id} runs on {', '.join(host_ids)}")
+    if places:
+        gone = select(_R.id).where(_R.id.in_(list(places)), _R.phase == Phase.GONE.value)
+        for resource_id in connection.execute(gone).scalars():
+            yield Violation("freed_running", f"{resource_id} runs and its promise was given back")
 
 
 def _agreement(connection: Connection, observations: Mapping[HostId, HostObservation]) -> Iterator[Violation]:
@@ -192,3 +194,8 @@ def _ended(connection: Connection) -> Iterator[Violation]:
     )
     for segment_id in connection.execute(alone).scalars():
         yield Violation("leftover", f"{segment_id} is gone and keeps its subnet")
+    a = t.addresses.c
+    used = select(a.address).where(a.segment_id == _R.id, a.resource_id.is_not(None)).exists()
+    idle = select(_R.id).where(_R.kind == ResourceKind.SEGMENT.value, _R.phase != Phase.GONE.value, ~used)
+    for segment_id in connection.execute(idle).scalars():
+        yield Violation("leftover", f"{segment_id} serves nobody and lives on")

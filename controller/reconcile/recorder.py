@@ -70,6 +70,9 @@ class _Batch:
     cleared: list[tuple[Outcome, HeldRow]] = field(default_factory=list)
     stories: dict[TicketId, list[Any]] = field(default_factory=dict)
     wake: set[ResourceId] = field(default_factory=set)
+    #: To be looked at unless somebody is at it, or has just settled it.
+    nudge: set[ResourceId] = field(default_factory=set)
+    settled: set[ResourceId] = field(default_factory=set)
     wake_waiting: set[ResourceId] = field(default_factory=set)
     segments_ready: set[ResourceId] = field(default_factory=set)
     tickets: set[TicketId] = field(default_factory=set)
@@ -148,7 +151,7 @@ class Recorder:
             if lines:
                 batch.stories.setdefault(resource.ticket_id, []).extend(lines)
         if isinstance(flow, Wait):
-            batch.wake.update(flow.wake)
+            batch.nudge.update(flow.wake)
         if not is_current:
             return
         batch.wake.update(parts_to_wake(outcome))
@@ -158,13 +161,15 @@ class Recorder:
             self._ended(batch, resource, flow)
 
     def _ended(self, batch: _Batch, resource: Resource, flow: Done | Fail) -> None:
-        if resource.settled_generation != resource.generation or isinstance(flow, Fail):
+        was_quiet = resource.phase is Phase.SETTLED and resource.settled_generation == resource.generation
+        if not was_quiet or isinstance(flow, Fail):
             if resource.ticket_id is not None:
                 batch.tickets.add(resource.ticket_id)
             if resource.system_id is not None:
                 batch.systems.add(resource.system_id)
         if not isinstance(flow, Done) or flow.ending is not Ending.SETTLED:
             return
+        batch.settled.add(resource.id)
         if resource.kind is ResourceKind.VOLUME:
             batch.wake_waiting.add(resource.volume.instance_id)
         elif resource.kind is ResourceKind.SEGMENT:
@@ -184,6 +189,7 @@ class Recorder:
         self._free(connection, batch)
         self._shrink(connection, batch)
         resources.look_now(connection, sorted(batch.wake), batch.now_s)
+        resources.nudge(connection, sorted(batch.nudge - batch.settled), batch.now_s)
         resources.wake_unsettled(connection, sorted(batch.wake_waiting), batch.now_s, of_segments=sorted(batch.segments_ready))
         save_findings(connection, batch.findings, self._new_id, batch.now_s)
         self._tell(connection, batch)

@@ -90,11 +90,14 @@ class Inline:
         """Run one piece of some job; False when there is none."""
         if not self.jobs:
             return False
-        index = self._chooser.randrange(len(self.jobs))
-        job = self.jobs[index]
+        job = self.choose()
         if not job.advance():
             self.jobs.remove(job)
         return True
+
+    def choose(self) -> Job:
+        """Return the job that goes on."""
+        return self.jobs[self._chooser.randrange(len(self.jobs))]
 
 
 @dataclass(slots=True, eq=False)

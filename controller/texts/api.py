@@ -239,6 +239,13 @@ _IDENTITY: Mapping[str, Text] = {
         cure_en="Use a new key for a new request; to try again, send the first request unchanged.",
         actor=Actor.DEPARTMENT,
     ),
+    "idempotency.not_here": Text(
+        zh="签发令牌不支持 Idempotency-Key：令牌只显示一次，不会保存。",
+        en="Issuing a token takes no Idempotency-Key: the token is shown once and kept nowhere.",
+        cure_zh="请去掉该请求头；若没有收到应答，请吊销多出的令牌后重新签发。",
+        cure_en="Leave the header out; if an answer was lost, revoke that token and issue another.",
+        actor=Actor.OPERATOR,
+    ),
     "idempotency.in_flight": Text(
         zh="使用同一 Idempotency-Key {key} 的请求仍在处理中。",
         en="The first request with the Idempotency-Key {key} is still running.",

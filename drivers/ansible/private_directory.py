@@ -46,8 +46,9 @@ def private_directory(parent: Path | None) -> Iterator[Path]:
 
 def fill(directory: Path, request: PrepareRequest, ansible_playbook: Path) -> dict[str, str]:
     """Write inventory, variables and launcher; return the environment to run with."""
+    (directory / "tmp").mkdir(mode=0o700)
     environment = _environment(directory, request)
-    _write_json(directory / "inventory" / "hosts.json", _inventory(request))
+    _write_json(directory / "inventory" / "hosts.json", _inventory(directory, request))
     _write_json(directory / "env" / "extravars", _variables(request))
     # How often ansible-runner looks at cancel and timeout, in s.
     _write_json(directory / "env" / "settings", {"pexpect_timeout": 1, "suppress_ansible_output": True})
@@ -56,11 +57,11 @@ def fill(directory: Path, request: PrepareRequest, ansible_playbook: Path) -> di
     return {name: "" for name in os.environ if name not in _KEPT} | environment
 
 
-def _inventory(request: PrepareRequest) -> dict[str, Any]:
+def _inventory(directory: Path, request: PrepareRequest) -> dict[str, Any]:
     """All texts here have passed ``PrepareRequest.check``."""
     host: dict[str, Any] = {"ansible_python_interpreter": "/usr/bin/python3"}
     if request.is_local:
-        host["ansible_connection"] = "local"
+        host |= {"ansible_connection": "local", "ansible_remote_tmp": str(directory / "tmp")}
     else:
         host |= {"ansible_connection": "ssh", "ansible_host": request.address, "ansible_port": request.port}
         host |= {"ansible_user": request.user, "ansible_become": request.user != "root"}
@@ -84,6 +85,8 @@ def _environment(directory: Path, request: PrepareRequest) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
         "ANSIBLE_HOME": str(directory / "home"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
+        # Modules that are ended in the middle leave nothing elsewhere.
+        "TMPDIR": str(directory / "tmp"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_SSH_ARGS": " ".join(ssh),
         "ANSIBLE_PIPELINING": "True",

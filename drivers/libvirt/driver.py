@@ -348,13 +348,12 @@ class LibvirtDriver:
             pool.write_bytes(seed, seed_image(request))
         console = names.console_name(request.instance_id)
         pool.touch(console)
-        data = {d.volume_id: self._pool(connection, d.storage_pool).path(names.volume_name(d.volume_id)) for d in request.disks}
         image = request.root.image
         return MachineFiles(
-            root=pool.path(names.volume_name(request.root.volume_id)),
+            root=pool.disk_path(request.root.volume_id),
             seed=pool.path(seed),
             console=pool.path(console),
-            data=data,
+            data={d.volume_id: self._pool(connection, d.storage_pool).disk_path(d.volume_id) for d in request.disks},
             kernel=pool.path(names.kernel_name(image.sha256)) if image and image.kernel_path else "",
             initrd=pool.path(names.initrd_name(image.sha256)) if image and image.initrd_path else "",
         )

@@ -210,6 +210,17 @@ class StorePool:
             raise Permanent("driver.volume_differs", volume_id=request.volume_id, storage_pool=self.name)
         self._grow(volume, request)
 
+    def disk_path(self, volume_id: ResourceId) -> str:
+        """Return where an existing disk is on the host.
+
+        Raises:
+            Transient: ``driver.volume_missing``.
+        """
+        name = names.volume_name(volume_id)
+        if self.find(name) is None:
+            raise Transient("driver.volume_missing", volume_id=volume_id, storage_pool=self.name)
+        return self.path(name)
+
     def _backing(self, request: VolumeRequest) -> tuple[str, str] | None:
         if request.image is None:
             return None

@@ -61,7 +61,7 @@ def find_virtualisation(connection: Any, arch: str) -> str:
     if not offers_kvm(connection.getCapabilities(), arch):
         return "tcg"
     try:
-        return "kvm" if _speaks(connection, probe_text(arch, uuid.uuid4())) else "tcg"
+        return "kvm" if boots(connection, probe_text(arch, uuid.uuid4())) else "tcg"
     except libvirt.libvirtError:
         if not connection.isAlive():
             raise
@@ -69,7 +69,12 @@ def find_virtualisation(connection: Any, arch: str) -> str:
         return "tcg"
 
 
-def _speaks(connection: Any, text: str) -> bool:
+def boots(connection: Any, text: str) -> bool:
+    """Start a throw-away machine and tell whether its firmware speaks in time; nothing of it stays.
+
+    Raises:
+        libvirt.libvirtError: it could not be started, or died.
+    """
     # Auto-destroy: the machine goes with the connection, should this process die here. Started paused, so that the
     # console is open before the first byte.
     flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY

@@ -52,6 +52,7 @@ _LOOK_NOW = (
     .where((_R.next_try_s.is_(None)) | (_R.next_try_s > bindparam("now_s")))
     .values(next_try_s=bindparam("now_s"))
 )
+_NUDGE = _LOOK_NOW.where(_R.hold_until_s <= bindparam("now_s"))
 
 
 def from_row(row: Row[Any] | Mapping[str, Any]) -> Resource:
@@ -167,7 +168,7 @@ def _claim_statement(is_postgresql: bool, leaves_out_hosts: bool) -> Any:
         due = due.where(_NOT_ON_HOSTS)
     due = due.order_by(_R.next_try_s, _R.id).limit(bindparam("most"))
     chosen = _R.id.in_(due.with_for_update(skip_locked=True) if is_postgresql else due.scalar_subquery())
-    until_s = bindparam("until_s")
+    until_s: Any = bindparam("until_s")
     return (
         update(t.resources)
         .where(chosen)
@@ -400,6 +401,12 @@ def look_now(connection: Connection, ids: Sequence[ResourceId], now_s: float) ->
     """Have the reconciler look at these soon (an event or drift); the wish stays."""
     if ids:
         connection.execute(_LOOK_NOW, {"ids": list(ids), "now_s": now_s})
+
+
+def nudge(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:
+    """As ``look_now``, but only what nobody has in hand: whoever has it will tell those who wait."""
+    if ids:
+        connection.execute(_NUDGE, {"ids": list(ids), "now_s": now_s})
 
 
 def count_by_state(connection: Connection) -> list[tuple[str, str, str, int]]:

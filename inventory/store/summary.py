@@ -134,30 +134,28 @@ def pool_codes(connection: Connection) -> dict[str, tuple[str, str]]:
 def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]:
     """Return resources, journal rows and holds, in one pass over the resources."""
     is_owned = _R.owner != ""
-    key = (_R.kind, _R.host_id, _R.phase, _R.observed)
-    # First by host, then by pool: a join of every resource with its host costs three times as much.
-    by_host = (
+    pool_id = func.coalesce(_H.pool_id, "").label("pool_id")
+    statement = (
         select(
-            *key,
-            func.count().label("count"),
+            _R.kind,
+            pool_id,
+            _R.phase,
+            _R.observed,
+            func.count().label("rows"),
             func.sum(_R.revision).label("journal_rows"),
             func.sum(case((and_(is_owned, _R.hold_until_s > now_s), 1), else_=0)).label("held"),
             func.sum(case((and_(is_owned, _R.hold_until_s <= now_s), 1), else_=0)).label("expired"),
         )
-        .group_by(*key)
-        .subquery()
+        .select_from(t.resources.outerjoin(t.hosts, _H.id == _R.host_id))
+        .group_by(_R.kind, pool_id, _R.phase, _R.observed)
     )
-    b = by_host.c
-    outer = (b.kind, func.coalesce(_H.pool_id, "").label("pool_id"), b.phase, b.observed)
-    sums = [func.sum(column).label(column.name) for column in (b.count, b.journal_rows, b.held, b.expired)]
-    statement = select(*outer, *sums).select_from(by_host.outerjoin(t.hosts, _H.id == b.host_id)).group_by(*outer)
     return [
         ResourceCount(
             kind=r.kind,
             pool_id=r.pool_id,
             phase=r.phase,
             observed=r.observed,
-            count=int(r[4]),
+            count=r.rows,
             journal_rows=int(r.journal_rows),
             held=int(r.held),
             expired=int(r.expired),

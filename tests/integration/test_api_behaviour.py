@@ -1,6 +1,7 @@
 """What every client of the API may rely on: problems, languages, pages, keys, tags, bounds, and the chain of audit."""
 
-import json
+import asyncio
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ from controller.api.app import MAX_BODY_BYTES
 from controller.identity import audit
 from controller.identity.caller import Role
 from controller.identity.policy import RULES
+from controller.workflows import tickets
 from inventory.domain.resource import Desired, Phase
 from inventory.domain.scope import PLATFORM
 from inventory.store import resources
 from inventory.store import tables as t
 from tests.support.api import YAML, Service, release_text, service, ticket_text, without_ready
 from tests.support.audit_chain import codes
+from tests.support.hostile_images import clean_gpt_disk
 
 ADMIN = (Role.DEPARTMENT_ADMIN, "civil-it")
 
@@ -136,6 +139,14 @@ def test_problem_of_a_ticket_says_line_and_column(platform: Service) -> None:
     assert problem["pointer"]
 
 
+def _token(role: str, department: str | None = None) -> dict[str, object]:
+    return {"json": {"user_name": "x", "role": role, "department": department}}
+
+
+def _cordon(if_match: str | None) -> dict[str, object]:
+    return {"json": {"to": "cordoned"}, "headers": {"If-Match": if_match} if if_match else {}}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "options", "status", "code"),
     [
@@ -155,12 +166,12 @@ def test_problem_of_a_ticket_says_line_and_column(platform: Service) -> None:
         ("POST", "/v1/tokens", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "request.invalid"),
         ("POST", "/v1/tokens", {"json": {"user_name": "x", "role": "king"}}, 422, "request.invalid"),
         ("POST", "/v1/tokens", {"json": {"user_name": "x", "role": "finance", "more": 1}}, 422, "request.invalid"),
-        ("POST", "/v1/tokens", {"json": {"user_name": "x", "role": "department_admin"}}, 422, "token.department_required"),
-        ("POST", "/v1/tokens", {"json": {"user_name": "x", "role": "finance", "department": "civil"}}, 422, "token.department_not_allowed"),
-        ("POST", "/v1/tokens", {"json": {"user_name": "x", "role": "department_reader", "department": "none"}}, 404, "department.not_found"),
-        ("POST", "/v1/hosts/host-1/state", {"json": {"to": "cordoned"}}, 428, "request.if_match_required"),
-        ("POST", "/v1/hosts/host-1/state", {"json": {"to": "cordoned"}, "headers": {"If-Match": '"77"'}}, 412, "request.if_match_failed"),
-        ("POST", "/v1/hosts/host-9/state", {"json": {"to": "cordoned"}, "headers": {"If-Match": "*"}}, 404, "host.not_found"),
+        ("POST", "/v1/tokens", _token("department_admin"), 422, "token.department_required"),
+        ("POST", "/v1/tokens", _token("finance", "civil"), 422, "token.department_not_allowed"),
+        ("POST", "/v1/tokens", _token("department_reader", "none"), 404, "department.not_found"),
+        ("POST", "/v1/hosts/host-1/state", _cordon(None), 428, "request.if_match_required"),
+        ("POST", "/v1/hosts/host-1/state", _cordon('"77"'), 412, "request.if_match_failed"),
+        ("POST", "/v1/hosts/host-9/state", _cordon("*"), 404, "host.not_found"),
     ],
 )  # fmt: skip
 def test_wrong_request_gets_a_problem(
@@ -250,11 +261,14 @@ def test_token_lives_until_it_ends_or_is_revoked(platform: Service) -> None:
 
 
 def test_secret_of_a_token_is_stored_nowhere(platform: Service) -> None:
-    made = platform.operator().post("/v1/tokens", json={"user_name": "x", "role": "finance"}, headers={"Idempotency-Key": "once"})
-    secret = made.json()["token"]
-    assert secret not in json.dumps(platform.operator().get("/v1/tokens").json())
+    operator, body = platform.operator(), {"user_name": "x", "role": "finance"}
+    keyed = operator.post("/v1/tokens", json=body, headers={"Idempotency-Key": "once"})
+    assert (keyed.status_code, keyed.json()["code"]) == (422, "idempotency.not_here")
+    secret = operator.post("/v1/tokens", json=body).json()["token"]
+    assert secret not in operator.get("/v1/tokens").text
     with platform.platform.db.read() as connection:
         dump = "\n".join(str(row) for table in t.METADATA.sorted_tables for row in connection.execute(table.select()))
+    assert "operator@platform" in dump
     assert secret not in dump
 
 
@@ -311,8 +325,6 @@ def test_malformed_key_is_refused(platform: Service) -> None:
 
 def test_key_of_a_request_still_running_says_come_again(platform: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, leave = threading.Event(), threading.Event()
-    from controller.workflows import tickets
-
     real = tickets.submit
 
     def slow(*args: object, **kwargs: object) -> object:
@@ -324,10 +336,8 @@ def test_key_of_a_request_still_running_says_come_again(platform: Service, monke
     answers: list[httpx.Response] = []
 
     def first() -> None:
-        import asyncio
-
         with asyncio.Runner() as runner:
-            other = Service(**{**{f: getattr(platform, f) for f in platform.__dataclass_fields__}, "runner": runner})
+            other = dataclasses.replace(platform, runner=runner)
             answers.append(submit(other.client(*ADMIN), "portal", **{"Idempotency-Key": "k1"}))
 
     thread = threading.Thread(target=first)
@@ -443,7 +453,7 @@ def test_every_write_leaves_an_event_of_who_did_it(platform: Service) -> None:
     site = b"apiVersion: allotment/v1\nkind: Site\ndepartments:\n  - {code: parks, name: parks, parent: city}\n"
     assert operator.post("/v1/site/import", content=site, headers=YAML).status_code == 200
     image = platform.platform.library_dir / "small.raw"
-    image.write_bytes(bootable())
+    image.write_bytes(clean_gpt_disk())
     made = operator.post("/v1/images", json={"name": "small", "arch": "x86_64", "source": str(image)})
     assert made.status_code == 201, made.text
     with platform.platform.db.read() as connection:
@@ -476,21 +486,15 @@ def decide_all(platform: Service, waiting: list[httpx.Response]) -> None:
     assert second.post(f"/v1/tickets/{third}/approve", json={"reason": "agreed"}).status_code == 200
 
 
-def bootable() -> bytes:
-    """Return a small raw disk with a partition table."""
-    from tests.support.hostile_images import clean_gpt_disk
-
-    return clean_gpt_disk()
-
-
 def test_every_refused_write_leaves_an_event_too(platform: Service) -> None:
     reader = platform.client(Role.DEPARTMENT_READER, "civil-it")
     assert submit(reader).status_code == 403
     admin = platform.client(*ADMIN)
     assert admin.post("/v1/tickets", content=b"kind: Ticket", headers=YAML).status_code == 422
     assert admin.post("/v1/instances/inst_x/stop").status_code == 404
-    huge = ticket_text("portal", count=2).replace(b"size: tiny", b"cpu: 64, memory: 200GiB")
-    assert admin.post("/v1/tickets", content=huge, headers=YAML).status_code in (403, 409)
+    refused = admin.post("/v1/tickets", content=ticket_text("portal", count=65), headers=YAML)
+    assert (refused.status_code, refused.json()["code"]) == (409, "placement.no_host_fits")
+    assert admin.get(f"/v1/tickets/{refused.json()['ticket_id']}").json()["state"] == "refused"
     with platform.platform.db.read() as connection:
         events = audit.page(connection, PLATFORM, limit=50)
         assert codes(audit.verify(connection)) == []

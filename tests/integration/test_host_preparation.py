@@ -207,6 +207,11 @@ def test_the_installed_ansible_keeps_its_hands_off_marked_text(tmp_path: Path) -
     play = f"[{{hosts: localhost, connection: local, gather_facts: false, tasks: {task}}}]"
     (tmp_path / "play.yml").write_text(play)
     command = [str(ANSIBLE_BIN / "ansible-playbook"), str(tmp_path / "play.yml"), "-e", f"@{tmp_path}/variables"]
-    environment = {"PATH": os.environ["PATH"], "ANSIBLE_HOME": str(tmp_path / "home"), "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "tmp"),
+        "LC_ALL": "C.UTF-8",
+    }
     subprocess.run(command, check=True, capture_output=True, env=environment)
     assert (tmp_path / "out").read_text() == "{{ 7 * 6 }}"

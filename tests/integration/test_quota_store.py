@@ -15,7 +15,7 @@ from inventory.store.engine import Database
 from quotas import store
 from quotas.limits import Mode, ScopeKind
 from quotas.tables import quotas
-from tests.support.directory import City, build_city
+from tests.support.directory import City, add_resource, build_city
 from tests.support.race import race
 
 
@@ -42,8 +42,8 @@ def test_a_refusal_lists_every_overrun_with_the_names_people_know_and_holds_noth
         store.set_limit(connection, ScopeKind.DEPARTMENT, city.departments["civil"].id, "vcpu", Mode.LIMIT, 3)
         store.set_limit(connection, ScopeKind.PROJECT, city.projects["P-portal"].id, "memory_mib", Mode.LIMIT, 1024)
         store.set_limit(connection, ScopeKind.DEPARTMENT, city.departments["city"].id, "vcpu", Mode.LIMIT, 2)
+    asked = {"vcpu": 4, "memory_mib": 2048, "disk_gib": 10, "instances": 2}
     with pytest.raises(QuotaExceeded) as caught, database.write() as connection:
-        asked = {"vcpu": 4, "memory_mib": 2048, "disk_gib": 10, "instances": 2}
         store.hold(connection, city.all_departments, city.projects["P-portal"], asked)
     found = [(o["scope"], o["scope_kind"], o["dimension"], o["limit"], o["asked"]) for o in caught.value.details["overruns"]]
     assert found == [
@@ -126,6 +126,7 @@ def test_recount_finds_drift_and_repair_ends_it(database: Database, city: City) 
         for provider, dimension, amount in rows
     ]  # fmt: skip
     with database.write() as connection:
+        add_resource(connection, project, "inst_1")
         claims.insert(connection, held)
         found = {(d.scope_id, d.dimension): (d.used, d.counted) for d in store.recount(connection)}
         assert found[project.id, "vcpu"] == (0, 4)
@@ -180,6 +181,7 @@ def test_a_department_moved_during_a_hold_waits_for_it_and_counts_it(postgres_da
             resource_id=ResourceId("inst_1"), resource_kind="instance", project_id=project.id,
             provider_id="host_a", dimension="vcpu", amount=3,
         )  # fmt: skip
+        add_resource(connection, project, "inst_1")
         claims.insert(connection, [one])
     mover.join(timeout=20)
     with postgres_database.read() as connection:

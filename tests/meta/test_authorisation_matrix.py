@@ -16,6 +16,7 @@ from controller.api.auth import GuardedRoute
 from controller.identity import policy
 from controller.identity.caller import DEPARTMENT_ROLES, Role
 from controller.identity.policy import RULES
+from tests.support import answers
 from tests.support.api import YAML, Service, service, ticket_text
 
 
@@ -128,7 +129,9 @@ def send(platform: Service, client: httpx.Client, key: str, place: str, ids: Map
         headers |= YAML
     elif example.json is not None:
         options["json"] = example.json
-    return client.request(method, example.path.format(**ids), params=dict(example.query), headers=headers, **options)
+    answer = client.request(method, example.path.format(**ids), params=dict(example.query), headers=headers, **options)
+    answers.check(answer, key)
+    return answer
 
 
 def guarded() -> list[str]:

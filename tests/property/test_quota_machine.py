@@ -19,7 +19,7 @@ from quotas import store
 from quotas.limits import Mode, ScopeKind
 from quotas.tables import quotas
 from tests.support.database import memory_database
-from tests.support.directory import PROJECTS, TREE, City, build_city
+from tests.support.directory import PROJECTS, TREE, City, add_resource, build_city
 
 DIMENSIONS = ("vcpu", "memory_mib", "disk_gib", "instances", "volumes", "addresses")
 
@@ -91,6 +91,7 @@ class QuotaTree(RuleBasedStateMachine):
 
     def commit(self, connection: Connection, project: str, claims: list[Claim]) -> None:
         store.hold(connection, directory.departments(connection), self.city.projects[project], quota_amounts(claims))
+        add_resource(connection, self.city.projects[project], claims[0].resource_id)
         claim_store.insert(connection, claims)
 
     def machine(self, project: str, vcpu: int, disk: int, addresses: int) -> list[Claim]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from inventory.domain.ids import DepartmentId, NewId, ProjectId, seeded_ids
 from inventory.domain.organisation import Department, Project
 from inventory.store import directory
+from inventory.store import tables as t
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,24 @@ def build_city(connection: Connection, new_id: NewId | None = None) -> City:
         projects[code] = Project(id=id_, code=code, name=code, department_id=departments[home].id, budget_code=f"B-{code}")
         directory.save_project(connection, projects[code])
     return City(departments, projects)
+
+
+def add_resource(connection: Connection, project: Project, resource_id: str, kind: str = "instance") -> None:
+    """Write the bare row of a resource, for claims and journal rows to refer to."""
+    connection.execute(
+        t.resources.insert().values(
+            id=resource_id,
+            kind=kind,
+            name=resource_id,
+            department_id=project.department_id,
+            project_id=project.id,
+            desired="running",
+            observed="unknown",
+            phase="pending",
+            spec={},
+            generation=1,
+            settled_generation=0,
+            created_at_s=0.0,
+            detail={},
+        )
+    )

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,10 @@ def define_pool(uri: str, name: str = POOL, path: str = POOL_PATH) -> None:
 def demo_image(*, direct_boot: bool) -> ImageSource:
     """Return the demo image, booting by itself or by its kernel (some seconds quicker)."""
     built = guest_image()
-    kernel = {"kernel_path": built.kernel, "initrd_path": built.initrd, "kernel_arguments": built.kernel_arguments}
-    return ImageSource(
-        image_id=new_id("image"),
-        sha256=built.sha256,
-        disk_format="qcow2",
-        virtual_size_gib=1,
-        path=built.qcow2,
-        **(kernel if direct_boot else {}),  # type: ignore[arg-type]  # a choice of keyword arguments
-    )
+    image = ImageSource(image_id=new_id("image"), sha256=built.sha256, disk_format="qcow2", virtual_size_gib=1, path=built.qcow2)
+    if not direct_boot:
+        return image
+    return replace(image, kernel_path=built.kernel, initrd_path=built.initrd, kernel_arguments=built.kernel_arguments)
 
 
 def make_foreign(uri: str, domain_type: str = "qemu") -> str:

@@ -6,7 +6,7 @@ everything must come to rest: safety and liveness) and *unbounded* (faults to th
 
 import random
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 
-from controller.reconcile.auditor import Violation, audit_invariants
+from controller.reconcile.auditor import Violation, audit_invariants, running_where_promised
 from controller.reconcile.loop import ReconcileSettings, Reconciler
-from controller.reconcile.workers import Inline
+from controller.reconcile.jobs import ResourceJob
+from controller.reconcile.workers import Inline, Job
 from controller.schema import METADATA
 from controller.tickets import store as tickets
 from controller.tickets.model import Action, Ticket, TicketState
@@ -27,15 +28,18 @@ from controller.workflows.deltas import deltas
 from controller.workflows.engine import StepSettings
 from controller.workflows.platform import Platform
 from controller.workflows.swap import swapper
+from drivers.protocol import HostObservation
 from drivers.simulated.driver import SimulatedDriver
-from drivers.simulated.faults import FaultRates, SeededFaults, SimulatedCrash
+from drivers.simulated.faults import READ_VERBS, FaultRates, SeededFaults, SimulatedCrash
+from drivers.simulated.host import SimulatedHost
 from drivers.simulated.records import HostSpec, ImpossibleState, PoolSpec
 from drivers.simulated.world import World, image_is_trusted
 from inventory.domain.errors import AllotError, Unavailable
 from inventory.domain.host import Host
-from inventory.domain.ids import SystemId, TicketId, seeded_ids
+from inventory.domain.ids import HostId, SystemId, TicketId, seeded_ids
 from inventory.domain.placement import MemberPlacement
 from inventory.domain.resource import Desired, Phase, Resource, ResourceKind
+from inventory.domain.scope import PLATFORM
 from inventory.domain.system import DiskSpec, ServerSpec, System, SystemSpec, SystemState
 from inventory.store import directory, hosts, resources, systems
 from inventory.store.engine import Database
@@ -68,8 +72,8 @@ RATES = FaultRates(
     late_effect=0.015,
     crash_before=0.01,
     crash_after=0.01,
-    unreachable=0.008,
-    storage_full=0.006,
+    unreachable=0.02,
+    storage_full=0.015,
     delay_max_s=14.0,
     late_max_s=20.0,
     unreachable_max_s=25.0,
@@ -134,6 +138,31 @@ class FaultyDatabase(Database):
             raise Unavailable("state.unreachable")
         if fate == "crash_after":
             raise SimulatedCrash(fate)
+
+
+#: Verbs that carry no fence.
+_UNFENCED = READ_VERBS | {"ensure_image"}
+
+
+class WatchedDriver(SimulatedDriver):
+    """Notices when a request has effect although a newer hold already had one on the same thing."""
+
+    def __init__(self, simulation: "Simulation", host: SimulatedHost) -> None:
+        super().__init__(simulation.world, host)
+        self._simulation = simulation
+
+    def _call(self, verb: str, resource_id: str, work: Callable[[], Any], **means: Any) -> Any:
+        # The fence of the hold, not the one the verb was given: a mutant may lie to the back end.
+        fence = self._simulation.acting_fence
+        if verb in _UNFENCED:
+            return super()._call(verb, resource_id, work, **means)
+
+        def watched() -> Any:
+            result = work()
+            self._simulation.had_effect(self.host.name, verb, resource_id, fence)
+            return result
+
+        return super()._call(verb, resource_id, watched, **means)
 
 
 class Stage:
@@ -224,6 +253,19 @@ class Outcome:
     log: list[str]
 
 
+class Watched(Inline):
+    """Tells the simulation under which fence the next piece acts."""
+
+    def __init__(self, simulation: "Simulation", chooser: random.Random) -> None:
+        super().__init__(chooser)
+        self._simulation = simulation
+
+    def choose(self) -> Job:
+        job = super().choose()
+        self._simulation.acting_fence = job.resource.fence if isinstance(job, ResourceJob) else 0
+        return job
+
+
 class Simulation:
     """One seed."""
 
@@ -256,6 +298,10 @@ class Simulation:
         )
         #: For the people and the auditor: no faults.
         self.state = Database(self.stage.engine, is_sqlite=True)
+        self.violations: list[Violation] = []
+        self.acting_fence = 0
+        #: Highest fence that had an effect, by host and resource.
+        self.effects: dict[tuple[str, str], int] = {}
         self.born = 0
         self.crashes = 0
         self.lost_holds = 0
@@ -264,7 +310,6 @@ class Simulation:
         self.log: list[str] = []
         self.revisions: dict[SystemId, System] = {}
         self.controllers = [self._controller() for _ in range(controllers)]
-        self.violations: list[Violation] = []
 
     # -- controllers --------------------------------------------------------------------------------------------------
 
@@ -274,8 +319,8 @@ class Simulation:
         return Reconciler(
             self.platform,
             owner=f"controller-{self.born}",
-            executor=lambda _: Inline(chooser),
-            open_driver=lambda host, _: SimulatedDriver(self.world, self.world.hosts[host.name]),
+            executor=lambda _: Watched(self, chooser),
+            open_driver=lambda host, _: WatchedDriver(self, self.world.hosts[host.name]),
             settings=SETTINGS,
             swap=swapper(self.platform),
             chooser=chooser,
@@ -298,13 +343,24 @@ class Simulation:
         try:
             if what == "tick":
                 return controller.tick()
-            assert isinstance(controller.executor, Inline)
+            assert isinstance(controller.executor, Watched)
             return controller.executor.run_one()
         except Unavailable:
             return True
         except CRASHES:
             self._crash(index)
             return True
+
+    def had_effect(self, host: str, verb: str, resource_id: str, fence: int) -> None:
+        """Hear of an effect on a host."""
+        key = (host, resource_id)
+        if verb.endswith("_absent"):
+            # Nothing remembers the fence of what is gone.
+            self.effects.pop(key, None)
+        elif fence < self.effects.get(key, 0):
+            self.violations.append(Violation("stale_effect", f"{verb} of {resource_id} under {fence}, after {self.effects[key]}"))
+        else:
+            self.effects[key] = fence
 
     def note(self, text: str) -> None:
         """Keep a line for whoever replays the seed."""
@@ -327,7 +383,7 @@ class Simulation:
         for controller in self.controllers:
             self.lost_holds += controller.counters.holds_lost
         with self.state.read() as connection:
-            states = {t.id: t.state.value for t in tickets.page(connection, _PLATFORM, limit=50)}
+            states = {t.id: t.state.value for t in tickets.page(connection, PLATFORM, limit=50)}
         return Outcome(
             self.seed,
             self.violations,
@@ -349,6 +405,8 @@ class Simulation:
             self._one_action()
             if number % 40 == 39:
                 self._audit(is_quiet=False)
+            elif number % 8 == 7:
+                self._glance()
 
     def _one_action(self) -> None:
         point = self.chooser.random()
@@ -398,19 +456,28 @@ class Simulation:
             statement = "SELECT 1 FROM resources WHERE next_try_s IS NOT NULL LIMIT 1"
             return connection.exec_driver_sql(statement).first() is not None
 
+    def _observations(self) -> dict[HostId, HostObservation]:
+        return {h.id: self.world.hosts[h.name].observe() for h in self.hosts.values()}
+
+    def _glance(self) -> None:
+        """Ask often what must not be true even for a moment."""
+        with self.state.read() as connection:
+            found = list(running_where_promised(connection, self._observations()))
+        self.violations += [v for v in found if v not in self.violations]
+
     def _audit(self, *, is_quiet: bool) -> None:
-        seen = {h.id: self.world.hosts[h.name].observe() for h in self.hosts.values()}
+        seen = self._observations()
         with self.state.read() as connection:
             found = audit_invariants(connection, seen, now_s=self.time.now_s, is_quiet=is_quiet)
             if is_quiet:
-                states = {t.id: t.state for t in tickets.page(connection, _PLATFORM, limit=50)}
+                states = {t.id: t.state for t in tickets.page(connection, PLATFORM, limit=50)}
                 open_ = [i for i, s in states.items() if s in (TicketState.ACCEPTED, TicketState.RUNNING)]
                 found += [Violation("liveness", f"{i} is {states[i]}") for i in open_]
                 found += list(self._systems_tell_the_truth(connection))
         self.violations += [v for v in found if v not in self.violations]
 
     def _systems_tell_the_truth(self, connection: Connection) -> Iterator[Violation]:
-        for system in systems.page(connection, _PLATFORM, limit=50, with_released=True):
+        for system in systems.page(connection, PLATFORM, limit=50, with_released=True):
             living = resources.of_system(connection, system.id)
             if system.state in (SystemState.BUILDING, SystemState.RELEASING):
                 yield Violation("liveness", f"{system.name} is {system.state}")
@@ -424,7 +491,7 @@ class Simulation:
     def _people(self) -> None:
         """Somebody hands in a ticket, or switches a machine."""
         with self.state.read() as connection:
-            living = [s for s in systems.page(connection, _PLATFORM, limit=50) if s.state is not SystemState.RELEASING]
+            living = [s for s in systems.page(connection, PLATFORM, limit=50) if s.state is not SystemState.RELEASING]
         point = self.chooser.random()
         with suppress(AllotError, _Refused):
             if not living or point < 0.45:
@@ -586,9 +653,6 @@ class _Refused(Exception):
 def _may_switch(resource: Resource) -> bool:
     is_machine = resource.kind is ResourceKind.INSTANCE
     return is_machine and resource.desired is not Desired.ABSENT and resource.phase not in (Phase.GONE, Phase.FAILED)
-
-
-from inventory.domain.scope import PLATFORM as _PLATFORM  # noqa: E402
 
 
 def simulate(seed: int, *, is_bounded: bool = True, log: bool = False) -> Outcome:

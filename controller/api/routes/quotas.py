@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from controller.api import schemas
+from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
 from controller.api.paging import json_answer, whole_answer
@@ -22,13 +22,14 @@ def list_quotas(call: TheCall, department: Department = "") -> Response:
     """List limits and use of departments and their projects."""
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
-    return whole_answer(quota.show(call.platform, scope))
+    return whole_answer([views.quota_level(level) for level in quota.show(call.platform, scope)])
 
 
 @router.put("/v1/quotas/{scope}/{dimension}", response_model=schemas.QuotaLevel)
 def set_quota(call: TheCall, scope: str, dimension: str, body: Annotated[schemas.QuotaIn, Body()]) -> Response:
     """Set what a department or project (id or code) says of one dimension."""
-    return json_answer(quota.set_limit(call.platform, scope, dimension, body.mode, body.limit, call.caller))
+    level = quota.set_limit(call.platform, scope, dimension, body.mode, body.limit, call.caller)
+    return json_answer(views.quota_level(level))
 
 
 @router.post("/v1/quotas/audit", response_model=schemas.DriftPage)

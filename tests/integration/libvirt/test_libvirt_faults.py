@@ -14,7 +14,7 @@ import pytest
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, Transient
 from drivers.libvirt import connection as connection_module
 from drivers.libvirt.names import image_name, verified_name
-from drivers.protocol import DriverEvent, EventKind, ImageSource, VolumeRequest
+from drivers.protocol import DiskRequest, DriverEvent, EventKind, ImageSource, VolumeRequest
 from inventory.domain.ids import ResourceId, uuid_of
 from inventory.domain.resource import Observed
 from tests.support.libvirt_host import POOL, behind, define_pool, driver_of, new_id
@@ -127,6 +127,14 @@ def test_disk_that_was_cut_short_is_made_again(lab: Any, kernel_image: ImageSour
     assert stored.read_bytes()[:4] == b"QFI\xfb"
 
 
+def test_machine_without_its_disks_is_not_defined(lab: Any, kernel_image: ImageSource) -> None:
+    machine = lab.machine(kernel_image)
+    nowhere = DiskRequest(volume_id=new_id("volume"), storage_pool=POOL, slot=0)
+    found = fault_of(lambda: lab.driver.ensure_defined(replace(machine, disks=(nowhere,)), 2))
+    assert isinstance(found, Transient)
+    assert found.problem.params["volume_id"] == nowhere.volume_id
+
+
 def test_disk_of_another_image_is_never_replaced(lab: Any, kernel_image: ImageSource) -> None:
     machine = lab.machine(kernel_image)
     other = replace(kernel_image, sha256="0" * 64)
@@ -185,7 +193,9 @@ def test_fence_survives_the_driver_and_the_daemon(lab: Any, kernel_image: ImageS
         other.ensure_stopped(machine.instance_id, 6, graceful_s=0)
     with pytest.raises(StaleFence):
         other.ensure_volume_absent(disk.volume_id, POOL, 6)
-    assert other.observe_instance(machine.instance_id).state is Observed.RUNNING  # type: ignore[union-attr]  it is there
+    seen = other.observe_instance(machine.instance_id)
+    assert seen is not None
+    assert seen.state is Observed.RUNNING
     other.close()
 
 

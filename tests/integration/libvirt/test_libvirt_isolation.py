@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from drivers.faults import Permanent
+from drivers.libvirt.driver import LibvirtDriver
 from drivers.protocol import ImageSource, LeaseEntry, MachineRequest
 from tests.support.libvirt_host import driver_of
 from tests.support.libvirt_lab import Lab
@@ -47,7 +48,9 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(libvirt_host: PrivateLibvirtd, kernel_image: ImageSource) -> Iterator[Town]:
-    lab = Lab(libvirt_host, driver_of(libvirt_host.uri))  # type: ignore[arg-type]  the libvirt factory makes a LibvirtDriver
+    driver = driver_of(libvirt_host.uri)
+    assert isinstance(driver, LibvirtDriver)
+    lab = Lab(libvirt_host, driver)
     run = libvirt_host.exec_in
     run("ip", "netns", "add", NEIGHBOUR)
     run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", NEIGHBOUR)

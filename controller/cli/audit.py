@@ -1,0 +1,72 @@
+"""``audit``: the chain of who did what."""
+
+import typer
+
+from controller.cli.session import session_of
+
+app = typer.Typer()
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    action: str = typer.Option("", "--action"),
+    actor: str = typer.Option("", "--actor"),
+    after: int = typer.Option(0, "--after", min=0),
+    limit: int = typer.Option(1000, "--limit", min=1, max=100_000),
+) -> None:
+    """List events, oldest first."""
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    page = min(limit, 500)
+    events = []
+    while len(events) < limit:
+        found = session.api.get("/v1/audit", action=action, actor=actor, after=after, limit=page)
+        events += found["items"]
+        if found["next"] is None:
+            break
+        after = int(found["next"])
+    columns = [
+        Column("cli.column.seq", "seq", is_number=True),
+        Column("cli.column.at", lambda r: out.moment(r["at_s"])),
+        Column("cli.column.actor", "actor"),
+        Column("cli.column.action", "action"),
+        Column("cli.column.target", "target"),
+        Column("cli.column.result", "result"),
+        Column("cli.column.source", "source"),
+    ]
+    out.rows(events[:limit], columns, name="seq")
+
+
+@app.command()
+def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
+    """Recompute the whole chain; ``--head SEQ:HASH`` kept elsewhere finds a chain cut off at its end. Exit 1 when broken."""
+    from controller.cli.failures import Usage, refusal_lines
+
+    session = session_of(ctx)
+    out = session.out
+    body: dict[str, object] = {}
+    if head:
+        seq, _, digest = head.partition(":")
+        if not seq.isdigit() or len(digest) != 64:
+            raise Usage("cli.head_unreadable", written=head)
+        body["head"] = {"seq": int(seq), "hash": digest}
+    found = session.api.post("/v1/audit/verify", body)
+    if not out.is_table:
+        out.value(found, lambda _value: None)
+    else:
+        code = "cli.say.chain_intact" if found["is_intact"] else "cli.say.chain_broken"
+        out.line(code, count=found["checked_count"])
+        for problem in found["breaks"]:
+            for line in refusal_lines(problem, out.language, ""):
+                out.console().print(line, markup=False)
+        out.line("cli.say.chain_head", seq=found["head"]["seq"], hash=found["head"]["hash"])
+    if not found["is_intact"]:
+        raise typer.Exit(1)

@@ -1,0 +1,187 @@
+"""``host``: list, show, enrol, move between states."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from controller.cli.session import Session, session_of
+
+app = typer.Typer()
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """List hosts with what is promised on them."""
+    from controller.cli.lists import KINDS
+
+    session = session_of(ctx)
+    session.out.rows(session.api.all("/v1/hosts"), KINDS["hosts"].columns(session.out))
+
+
+@app.command()
+def show(ctx: typer.Context, host: str) -> None:
+    """Show a host whole."""
+    session = session_of(ctx)
+    _print(session, session.api.get(f"/v1/hosts/{_segment(host)}"))
+
+
+@app.command()
+def foreign(ctx: typer.Context, host: str) -> None:
+    """List the guests on a host that are not ours: counted, never touched."""
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    columns = [
+        Column("cli.column.name", "name"),
+        Column("cli.column.vcpu", "vcpu_count", is_number=True),
+        Column("cli.column.memory_mib", "memory_mib", is_number=True),
+        Column("cli.column.running", lambda r: out.say("cli.word.yes" if r["is_running"] else "cli.word.no")),
+        Column("cli.column.uuid", "uuid"),
+    ]
+    out.rows(session.api.get(f"/v1/hosts/{_segment(host)}/foreign")["items"], columns, name="uuid")
+
+
+@app.command()
+def enrol(
+    ctx: typer.Context,
+    name: str,
+    pool: str = typer.Option(..., "--pool"),
+    connection: str = typer.Option(..., "--connection"),
+    storage: list[str] = typer.Option([], "--storage"),
+    site: str = typer.Option("", "--site"),
+    room: str = typer.Option("", "--room"),
+    rack: str = typer.Option("", "--rack"),
+    vendor: str = typer.Option("", "--vendor"),
+    owner: str = typer.Option("", "--owner"),
+    warranty: str = typer.Option("", "--warranty"),
+    reserve_cpu: int = typer.Option(0, "--reserve-cpu", min=0),
+    reserve_memory_mib: int = typer.Option(0, "--reserve-memory-mib", min=0),
+    activate_: bool = typer.Option(False, "--activate"),
+    prepare: bool = typer.Option(False, "--prepare"),
+    dry_run: bool = typer.Option(False, "--check"),
+    address: str = typer.Option("", "--address"),
+    user: str = typer.Option("root", "--user"),
+    private_key: Path | None = typer.Option(None, "--private-key"),
+    known_hosts: Path | None = typer.Option(None, "--known-hosts"),
+) -> None:
+    """Take a host into the inventory, after making it ready if asked to."""
+    from controller.cli.storage import read_storage
+
+    session = session_of(ctx)
+    pools = [read_storage(text) for text in storage]
+    if prepare:
+        # Runs on this machine, beside the service: loaded by name so that the client knows nothing of it.
+        _prepare(session, name, pools, address=address, user=user, private_key=private_key, known_hosts=known_hosts, is_check=dry_run)
+    if dry_run:
+        return
+    reserved = {"vcpu": reserve_cpu, "memory_mib": reserve_memory_mib}
+    body = {
+        "name": name,
+        "pool": pool,
+        "connection": connection,
+        "site": site,
+        "room": room,
+        "rack": rack,
+        "vendor": vendor,
+        "owner": owner,
+        "warranty_until": warranty,
+        "reserved": {dimension: amount for dimension, amount in reserved.items() if amount},
+        "storage": [s.body() for s in pools],
+    }
+    host = session.api.post("/v1/hosts", body)
+    if activate_:
+        host = session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", {"to": "active"})
+    _print(session, host)
+
+
+def _prepare(session: Session, name: str, pools: list[Any], **options: Any) -> None:
+    from importlib import import_module
+
+    import_module("controller.cli.local.prepare").prepare(session.out, name, pools, **options)
+
+
+@app.command()
+def state(
+    ctx: typer.Context,
+    host: str,
+    to: str,
+    reason: str = typer.Option("", "--reason"),
+    until: str = typer.Option("", "--until"),
+) -> None:
+    """Move a host to any state."""
+    _move(ctx, host, to, reason, until)
+
+
+@app.command()
+def activate(ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason")) -> None:
+    """Let a host take machines."""
+    _move(ctx, host, "active", reason, "")
+
+
+@app.command()
+def cordon(
+    ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason"), until: str = typer.Option("", "--until")
+) -> None:
+    """Give a host no new machines; those it has stay."""
+    _move(ctx, host, "cordoned", reason, until)
+
+
+@app.command()
+def drain(
+    ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason"), until: str = typer.Option("", "--until")
+) -> None:
+    """Mark a host as to be emptied."""
+    _move(ctx, host, "draining", reason, until)
+
+
+@app.command()
+def maintain(
+    ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason"), until: str = typer.Option("", "--until")
+) -> None:
+    """Put a host into maintenance."""
+    _move(ctx, host, "maintenance", reason, until)
+
+
+@app.command()
+def retire(ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason")) -> None:
+    """Take an empty host out of service for good."""
+    _move(ctx, host, "retired", reason, "")
+
+
+def _move(ctx: typer.Context, host: str, to: str, reason: str, until: str) -> None:
+    session = session_of(ctx)
+    body: dict[str, Any] = {"to": to, "reason": reason}
+    if until:
+        body["until_s"] = _moment_s(session, until)
+    _print(session, session.api.post(f"/v1/hosts/{_segment(host)}/state", body))
+
+
+def _moment_s(session: Session, text: str) -> int:
+    from controller.cli.failures import Usage
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage("cli.moment_unreadable", text=text) from None
+    return int((found if found.tzinfo else found.replace(tzinfo=session.zone)).timestamp())
+
+
+def _print(session: Session, host: Mapping[str, Any]) -> None:
+    from controller.cli.details import show_detail
+
+    session.out.value(host, lambda value: show_detail(session, "hosts", value))
+
+
+def _segment(text: str) -> str:
+    from controller.cli.client import segment
+
+    return segment(text)

@@ -1,0 +1,65 @@
+"""``host enrol --prepare``: makes a machine a host with the playbook, telling each step as it happens.
+
+Runs where the command runs, not in the service: it needs the operator's ssh key, which the service never sees.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from controller.cli.local.checks import ansible_bin_dir
+from controller.cli.output import Out
+from controller.cli.storage import Storage
+from controller.paths import data_dir
+from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest
+
+_MARKS = {
+    PrepareEventKind.OK: ("✓", "green"),
+    PrepareEventKind.CHANGED: ("~", "yellow"),
+    PrepareEventKind.SKIPPED: ("·", "dim"),
+    PrepareEventKind.FAILED: ("✗", "bold red"),
+}
+
+
+def prepare(
+    out: Out,
+    name: str,
+    storage: Sequence[Storage],
+    *,
+    address: str,
+    user: str,
+    private_key: Path | None,
+    known_hosts: Path | None,
+    is_check: bool,
+) -> None:
+    """Prepare a machine: this one, or another by ssh.
+
+    Raises:
+        DriverFault: ``prepare.*``.
+    """
+    from rich.text import Text
+
+    defaults = PrepareRequest(host_name=name)
+    first = storage[0] if storage else None
+    request = PrepareRequest(
+        host_name=name,
+        address=address,
+        user=user,
+        private_key_path=private_key,
+        known_hosts_path=known_hosts,
+        storage_pool=first.name if first else defaults.storage_pool,
+        storage_path=(first.path if first else "") or defaults.storage_path,
+    )
+    console = out.console(stderr=True)
+    preparer = HostPreparer(data_dir("playbooks"), ansible_bin_dir())
+    with console.status(out.say("cli.prepare.begun", host=name)) as spinner:
+
+        def tell(event: PrepareEvent) -> None:
+            if event.kind is PrepareEventKind.STARTED:
+                spinner.update(event.task)
+                return
+            mark, style = _MARKS[event.kind]
+            console.print(Text(f"{mark} {event.task} {event.detail}".rstrip(), style=style))
+
+        result = preparer.prepare(request, check=is_check, on_event=tell)
+    code = "cli.prepare.would_change" if is_check else "cli.prepare.done"
+    out.note(code, host=name, changed=result.changed_count, ok=result.ok_count, took_s=round(result.took_s, 1))

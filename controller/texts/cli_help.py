@@ -1,0 +1,222 @@
+"""Help texts of the command line: what each command does and what each parameter means."""
+
+from controller.texts.text import Text
+
+_PANELS = {
+    "cli.panel.tickets": Text("工单", "Tickets"),
+    "cli.panel.look": Text("查看", "Looking"),
+    "cli.panel.machines": Text("虚拟机", "Machines"),
+    "cli.panel.platform": Text("平台", "Platform"),
+    "cli.panel.access": Text("身份与审计", "Access and audit"),
+    "cli.panel.local": Text("本机命令（不经过 API）", "On this machine (not through the API)"),
+    "cli.panel.arguments": Text("参数", "Arguments"),
+    "cli.panel.options": Text("选项", "Options"),
+    "cli.panel.commands": Text("命令", "Commands"),
+    "cli.panel.required": Text("[必填]", "[required]"),
+    "cli.panel.default": Text("[默认：{}]", "[default: {}]"),
+    "cli.epilog": Text(
+        "选项 --server、--token-file、--context、--lang、--output、--debug 可写在命令前后任意位置。"
+        "退出码：0 完成；1 被拒绝或失败；2 plan 发现有变更；64 用法错误；75 请稍后再试。",
+        "The options --server, --token-file, --context, --lang, --output and --debug may stand anywhere. "
+        "Exit codes: 0 done, 1 refused or failed, 2 plan found changes, 64 wrong usage, 75 try again later.",
+    ),
+}
+
+_COMMANDS = {
+    "cli.help.root": Text(
+        "Allotment：政务云控制器。部门用一份 YAML 工单申请资源，平台在配额内落实、计量并可审计。",
+        "Allotment, the cloud controller of a government data centre: departments ask with one YAML ticket; the platform "
+        "fulfils it within quota, meters it and keeps it auditable.",
+    ),
+    "cli.help.check": Text("检查工单，一次列出全部错误。", "Read a ticket and list everything that is wrong with it."),
+    "cli.help.plan": Text(
+        "显示工单将做什么、每月价格、配额变化和放置结果，不做任何改动。有变更时退出码为 2。",
+        "Show what a ticket would do, cost and need, and where it would go; changes nothing. Exits with 2 when there are changes.",
+    ),
+    "cli.help.apply": Text(
+        "先显示计划，确认后提交；只执行所显示的计划。",
+        "Show the plan, ask, and hand in exactly that.",
+    ),
+    "cli.help.release": Text(
+        "释放整个系统：虚拟机、磁盘、地址及其全部数据。须输入系统名确认。",
+        "Give a whole system back: machines, disks, addresses and all data on them. Its name has to be typed.",
+    ),
+    "cli.help.status": Text(
+        "查看工单进度；给出系统名则查看它最近的工单；都不写则列出未完成的工单。",
+        "Show how far a ticket is, or the newest one of a system; without either, every ticket that is not over.",
+    ),
+    "cli.help.approve": Text("作为第二人同意等待中的工单。", "Agree to a waiting ticket, as a second person."),
+    "cli.help.reject": Text("作为第二人驳回等待中的工单。", "Turn a waiting ticket down, as a second person."),
+    "cli.help.cancel": Text("撤回尚在等待的工单。", "Withdraw a ticket that still waits."),
+    "cli.help.retry": Text("重试失败的工单。", "Try a failed ticket again."),
+    "cli.help.get": Text(
+        "列出某类对象：systems、instances、tickets、hosts、pools、zones、sizes、images、departments、projects、findings；"
+        "其他词视为系统名。",
+        "List things: systems, instances, tickets, hosts, pools, zones, sizes, images, departments, projects, findings; "
+        "any other word is taken for the name of a system.",
+    ),
+    "cli.help.describe": Text("显示一个对象的全部信息。", "Show one thing whole."),
+    "cli.help.explain": Text(
+        "用平常的话说明一台虚拟机为何放在那里，或一份工单为何放不下。",
+        "Say in plain words why a machine is where it is, or why a ticket found no place.",
+    ),
+    "cli.help.usage": Text("按资源和计量项列出使用秒数与价格。", "Print seconds by resource and meter, with their price."),
+    "cli.help.start": Text("启动虚拟机。", "Have a machine running."),
+    "cli.help.stop": Text("停止虚拟机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."),
+    "cli.help.reboot": Text("重启运行中的虚拟机。", "Restart a running machine in place."),
+    "cli.help.console": Text("打印虚拟机串口日志的末尾。", "Print the end of a machine's serial log."),
+    "cli.help.import": Text(
+        "按站点文件导入部门、项目、区域、资源池、规格、镜像、配额和价格；先显示计划；重复导入不产生变化。",
+        "Import departments, projects, zones, pools, sizes, images, quotas and prices from a site document; shows a plan first; "
+        "twice changes nothing.",
+    ),
+    "cli.help.host": Text("主机：纳管、查看、切换状态。", "Hosts: enrol, look at, move between states."),
+    "cli.help.host.list": Text("列出主机及其已承诺容量。", "List hosts with what is promised on them."),
+    "cli.help.host.show": Text("显示一台主机的全部信息。", "Show a host whole."),
+    "cli.help.host.foreign": Text(
+        "列出主机上不是平台创建的虚拟机（计入容量，绝不触碰）。",
+        "List guests on a host that are not ours: counted, never touched.",
+    ),
+    "cli.help.host.enrol": Text(
+        "纳管主机：读取其真实情况并登记；加 --prepare 先用 playbook 准备。",
+        "Take a host into the inventory from what it really is; with --prepare it is made ready by the playbook first.",
+    ),
+    "cli.help.host.state": Text(
+        "把主机切换到某个状态：active、cordoned、draining、maintenance、retired。",
+        "Move a host to a state: active, cordoned, draining, maintenance, retired.",
+    ),
+    "cli.help.host.activate": Text("让主机接收虚拟机。", "Let a host take machines."),
+    "cli.help.host.cordon": Text("不再向主机放置新虚拟机，已有的保留。", "Give a host no new machines; those it has stay."),
+    "cli.help.host.drain": Text("标记主机为待腾空。", "Mark a host as to be emptied."),
+    "cli.help.host.maintain": Text("让主机进入维护。", "Put a host into maintenance."),
+    "cli.help.host.retire": Text("让已腾空的主机退役。", "Take an empty host out of service for good."),
+    "cli.help.image": Text("镜像。", "Images machines boot from."),
+    "cli.help.image.list": Text("列出镜像。", "List images."),
+    "cli.help.image.import": Text(
+        "从控制器所在机器的文件或 URL 导入镜像（检查格式并计算哈希）。",
+        "Take an image from a file on the controller's machine or from a URL, inspected and hashed.",
+    ),
+    "cli.help.quota": Text("配额。", "Limits of departments and projects."),
+    "cli.help.quota.show": Text("显示配额和已用量。", "Show limits and what is used of them."),
+    "cli.help.quota.set": Text(
+        "设置一项配额：数量、unlimited（不限）或 inherit（继承）。", "Set a limit: an amount, unlimited or inherit."
+    ),
+    "cli.help.quota.audit": Text(
+        "按占用重新计数；有差异时退出码为 1。", "Recount every counter from the claims; exits with 1 when one was wrong."
+    ),
+    "cli.help.audit": Text("审计链。", "The chain of who did what."),
+    "cli.help.audit.list": Text("列出审计事件，最早的在前。", "List events, oldest first."),
+    "cli.help.audit.verify": Text(
+        "重新计算整条审计链；断裂时退出码为 1。", "Recompute the whole chain; exits with 1 when it is broken."
+    ),
+    "cli.help.token": Text("令牌。", "Tokens."),
+    "cli.help.token.create": Text(
+        "签发令牌；其内容只显示这一次。", "Make a token; its secret is shown this once, or written to a private file."
+    ),
+    "cli.help.token.list": Text("列出令牌记录（不含内容）。", "List tokens as recorded; secrets are not recorded."),
+    "cli.help.token.revoke": Text("立即作废令牌。", "End a token now."),
+    "cli.help.login": Text(
+        "记住一个服务及其令牌（交互输入、标准输入或 --token-file）。",
+        "Remember a service and a token (typed in, from standard input, or from --token-file).",
+    ),
+    "cli.help.whoami": Text("显示平台眼中的我。", "Show the caller as the platform sees it."),
+    "cli.help.init": Text(
+        "建立状态目录、数据库结构和第一个运维令牌；重复运行不改变任何东西。",
+        "Make the state and the first operator token; running it again changes nothing.",
+    ),
+    "cli.help.serve": Text("运行控制器，直到被要求停止。", "Run the controller until it is told to stop."),
+    "cli.help.db": Text("状态库：备份、恢复、检查、升级。", "The state: back up, restore, check, upgrade."),
+    "cli.help.db.backup": Text("在服务运行时备份状态，并检查副本。", "Copy the state into a file while the service runs, and check the copy."),
+    "cli.help.db.restore": Text("用备份替换状态；须先停止服务。", "Put a backup in place of the state; the service must not run."),
+    "cli.help.db.check": Text("检查状态：结构、完整性、配额账目。", "Check the state: schema, integrity, and the quota books against the claims."),
+    "cli.help.db.upgrade": Text("把数据库结构升级到本程序所需版本。", "Bring the schema to what this program needs."),
+    "cli.help.doctor": Text("检查本机和状态，指出需要处理的问题。", "Check this machine and this state, and say what must be put right."),
+    "cli.help.schema": Text("打印工单语言的 JSON Schema。", "Print the JSON Schema of the ticket language, for editors."),
+    "cli.help.version": Text("打印版本。", "Print the version."),
+}
+
+_PARAMETERS = {
+    "cli.param.help": Text("显示帮助后退出。", "Show this help and exit."),
+    "cli.param.server": Text("服务地址。", "Address of the service."),
+    "cli.param.token_file": Text("令牌文件（权限 0600）。", "File of the token (mode 0600)."),
+    "cli.param.context": Text("使用哪个已记住的服务。", "Which remembered service to use."),
+    "cli.param.lang": Text("语言：zh-CN 或 en；默认取自 LANG。", "Language: zh-CN or en; by default that of LANG."),
+    "cli.param.output": Text("输出形式。", "How answers are printed."),
+    "cli.param.debug": Text("出错时显示完整的内部信息。", "On an error, show everything internal too."),
+    "cli.param.file": Text("工单文件；- 表示标准输入。", "The ticket; - is standard input."),
+    "cli.param.import.file": Text("站点文件；- 表示标准输入。", "The site document; - is standard input."),
+    "cli.param.offline": Text("只按语言规则检查，不连接服务。", "Check against the language only, without a service."),
+    "cli.param.full": Text("显示全部细节。", "Show every detail."),
+    "cli.param.wait": Text("等到完成，实时显示步骤；Ctrl-C 只停止显示。", "Wait until it is over, telling each step; Ctrl-C ends only the telling."),
+    "cli.param.timeout": Text("最多等待多久（秒）。", "Longest time to wait (s)."),
+    "cli.param.confirm": Text("会丢失数据时须写系统名。", "The system's name, where data is destroyed."),
+    "cli.param.yes": Text("不询问。", "Do not ask."),
+    "cli.param.dry_run": Text("只显示，不执行。", "Only show."),
+    "cli.param.system": Text("系统名或 id。", "Name or id of a system."),
+    "cli.param.department": Text("部门代码。", "Code of a department."),
+    "cli.param.status.what": Text("工单 id 或系统名。", "Id of a ticket, or name of a system."),
+    "cli.param.ticket": Text("工单 id。", "Id of a ticket."),
+    "cli.param.reason": Text("原因。", "Why."),
+    "cli.param.kind": Text("对象类别。", "Kind of thing."),
+    "cli.param.name": Text("名称、代码或 id。", "Name, code or id."),
+    "cli.param.host": Text("主机名或 id。", "Name or id of a host."),
+    "cli.param.state": Text("状态。", "State."),
+    "cli.param.with_gone": Text("也列出已释放的。", "List what is gone too."),
+    "cli.param.limit": Text("最多列出多少条。", "Most items listed."),
+    "cli.param.explain.what": Text("虚拟机（id 或 系统/名称）或工单 id。", "A machine (its id or SYSTEM/NAME) or the id of a ticket."),
+    "cli.param.start": Text("起始时刻（含）：日期、时间或纪元秒。", "First moment: a date, a time or epoch seconds."),
+    "cli.param.end": Text("结束时刻（不含）；默认为现在。", "First moment after; by default now."),
+    "cli.param.instance": Text("虚拟机：id 或 系统/名称，例如 civil-affairs-portal/web-1。", "A machine: its id or SYSTEM/NAME, for example civil-affairs-portal/web-1."),
+    "cli.param.max_bytes": Text("最多打印多少字节。", "Most bytes printed."),
+    "cli.param.to": Text("目标状态。", "State to move to."),
+    "cli.param.until": Text("预计到何时（日期或时间）。", "Until when (a date or time)."),
+    "cli.param.pool": Text("资源池代码。", "Code of a pool."),
+    "cli.param.connection": Text("连接地址，例如 qemu:///system。", "How to reach it, for example qemu:///system."),
+    "cli.param.storage": Text("存储池，写作 类别:名称[:路径]，可多次。", "A storage pool as CLASS:NAME[:PATH]; may be repeated."),
+    "cli.param.site": Text("机房所在地。", "Site."),
+    "cli.param.room": Text("机房。", "Room."),
+    "cli.param.rack": Text("机柜。", "Rack."),
+    "cli.param.vendor": Text("厂商。", "Vendor."),
+    "cli.param.owner": Text("归属单位。", "Owner."),
+    "cli.param.warranty": Text("保修截止日。", "Last day of the warranty."),
+    "cli.param.reserve_cpu": Text("为主机自身保留的 CPU 数。", "CPUs kept for the host itself (count)."),
+    "cli.param.reserve_memory_mib": Text("为主机自身保留的内存（MiB）。", "Memory kept for the host itself (MiB)."),
+    "cli.param.activate_": Text("登记后立即启用。", "Let it take machines at once."),
+    "cli.param.prepare": Text("先在这台机器上运行 playbook 准备主机。", "First make it ready with the playbook, run from here."),
+    "cli.param.host.enrol.dry_run": Text("只检查准备会改变什么，不登记。", "Only say what preparing would change; enrol nothing."),
+    "cli.param.address": Text("准备时 ssh 的地址；空表示本机。", "Where ssh reaches it while preparing; empty: this machine."),
+    "cli.param.user": Text("用户名。", "Name of the person or program."),
+    "cli.param.host.enrol.user": Text("准备时 ssh 的用户。", "User of ssh while preparing."),
+    "cli.param.private_key": Text("准备时 ssh 的私钥文件。", "File of the private key of ssh while preparing."),
+    "cli.param.known_hosts": Text("准备时核对主机身份的 known_hosts 文件。", "The known_hosts file the host is recognised by while preparing."),
+    "cli.param.source": Text("控制器所在机器上的文件，或 https URL。", "A file on the controller's machine, or an https URL."),
+    "cli.param.sha256": Text("应有的 SHA-256；URL 必填。", "The SHA-256 it must have; needed for a URL."),
+    "cli.param.arch": Text("处理器架构。", "Processor architecture."),
+    "cli.param.title": Text("给人看的标题。", "Title for people."),
+    "cli.param.kernel": Text("直接引导的内核文件。", "Kernel to boot directly."),
+    "cli.param.initrd": Text("直接引导的初始内存盘。", "Initial ram disk to boot directly."),
+    "cli.param.kernel_arguments": Text("内核参数。", "Arguments of the kernel."),
+    "cli.param.scope": Text("部门或项目的代码。", "Code of a department or project."),
+    "cli.param.dimension": Text("维度：vcpu、memory_mib、disk_gib、instances、volumes、addresses。", "Dimension: vcpu, memory_mib, disk_gib, instances, volumes, addresses."),
+    "cli.param.quota.set.limit": Text("数量、unlimited 或 inherit。", "An amount, unlimited or inherit."),
+    "cli.param.repair": Text("把计数改正（记入审计）。", "Put the counters right (an audited act)."),
+    "cli.param.action": Text("只看这种操作，例如 ticket.submit。", "Only this action, for example ticket.submit."),
+    "cli.param.actor": Text("只看此人。", "Only this person."),
+    "cli.param.after": Text("从此编号之后开始。", "Begin after this number."),
+    "cli.param.head": Text("另处保存的链尾，写作 编号:哈希。", "The end of the chain as kept elsewhere, as SEQ:HASH."),
+    "cli.param.role": Text("角色：operator、department_admin、department_reader、finance、auditor。", "Role: operator, department_admin, department_reader, finance, auditor."),
+    "cli.param.days": Text("有效天数。", "How many days it is valid."),
+    "cli.param.token.create.file": Text("写入此文件（权限 0600），不显示。", "Write it to this file (mode 0600) instead of showing it."),
+    "cli.param.token.revoke.token": Text("令牌 id。", "Id of a token."),
+    "cli.param.login.server": Text("服务地址。", "Address of the service."),
+    "cli.param.login.name": Text("记住时用的名称。", "Name to remember it by."),
+    "cli.param.ca_file": Text("签发服务证书的 CA 文件（PEM）。", "PEM file of the authority that signed the service's certificate."),
+    "cli.param.zone": Text("显示时间所用的时区。", "Time zone that times are printed in."),
+    "cli.param.config": Text("配置文件。", "Configuration file."),
+    "cli.param.new_token": Text("再签发一个运维令牌（令牌丢失时）。", "Make another operator token (when the first is lost)."),
+    "cli.param.paused": Text("启动后不动任何后端，直到恢复。", "Start with the loop off: nothing is changed at any back end."),
+    "cli.param.db.backup.file": Text("备份文件，不得已存在。", "File of the backup; must not exist yet."),
+    "cli.param.db.restore.file": Text("备份文件。", "File of the backup."),
+}
+
+TEXTS: dict[str, Text] = _PANELS | _COMMANDS | _PARAMETERS

@@ -1,0 +1,142 @@
+"""The shipped Prometheus files in a real Prometheus, and every panel of the dashboard on what it scraped."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from controller.paths import data_dir
+from tests.support.database import sqlite_database
+from tests.support.metrics import ask_something, lose_a_host, served, watch
+
+FILES = data_dir("etc") / "prometheus"
+DASHBOARD = data_dir("etc") / "grafana" / "allotment.json"
+PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+requires_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
+requires_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus (Debian package prometheus)")
+
+
+@requires_promtool
+@pytest.mark.parametrize(
+    "command", [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml"), ("check", "config", "scrape.yml")]
+)
+def test_promtool_accepts_what_we_ship(command: tuple[str, ...]) -> None:
+    done = _promtool(FILES, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@requires_promtool
+def test_the_tests_of_the_alerts_notice_a_changed_threshold(tmp_path: Path) -> None:
+    shutil.copytree(FILES, tmp_path / "files")
+    rules = (FILES / "rules.yml").read_text("utf-8")
+    unnoticed = []
+    for rule in yaml.safe_load(rules)["groups"][0]["rules"]:
+        expression = rule["expr"]
+        broken = rules.replace(f"expr: '{expression}'", f"expr: '({expression}) and vector(1) == 2'")
+        assert broken != rules, rule["alert"]
+        (tmp_path / "files" / "rules.yml").write_text(broken, "utf-8")
+        if _promtool(tmp_path / "files", "test", "rules", "rules_test.yml").returncode == 0:
+            unnoticed.append(rule["alert"])
+    assert unnoticed == []
+
+
+@requires_prometheus
+def test_every_panel_and_alert_works_on_a_real_scrape(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="prometheus")
+        watched.apply("portal")
+        watched.work()
+        lose_a_host(watched)
+        ask_something(watched.counters)
+        stop = threading.Event()
+        collector = threading.Thread(target=watched.snapshot.run, args=(stop,))
+        collector.start()
+        try:
+            with served(watched.snapshot) as target, _prometheus(tmp_path, target) as api:
+                assert _still_empty(api, _panel_queries(), deadline_s=60) == []
+                assert _still_empty(api, ['ALERTS{alertname="AllotHostUnreachable", host="host-0002"}'], deadline_s=60) == []
+                loaded = api.get("/api/v1/rules").json()["data"]["groups"][0]["rules"]
+        finally:
+            stop.set()
+            collector.join()
+    assert {rule["name"]: (rule["health"], rule.get("lastError", "")) for rule in loaded} == {
+        rule["alert"]: ("ok", "") for rule in yaml.safe_load((FILES / "rules.yml").read_text("utf-8"))["groups"][0]["rules"]
+    }
+
+
+def _promtool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(PROMTOOL), *command], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _panel_queries() -> list[str]:
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(queries) > 20
+    return [q.replace("$__rate_interval", "10s").replace("$pool", ".*") for q in queries]
+
+
+def _still_empty(api: httpx.Client, queries: list[str], *, deadline_s: float) -> list[str]:
+    """Return the queries without a result; a rate needs a few scrapes, so ask again until the deadline."""
+    deadline = time.monotonic() + deadline_s
+    while (queries := [q for q in queries if not _result(api, q)]) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return queries
+
+
+def _result(api: httpx.Client, query: str) -> list[Any]:
+    answer = api.get("/api/v1/query", params={"query": query}).json()
+    assert answer["status"] == "success", (query, answer)
+    found: list[Any] = answer["data"]["result"]
+    return found
+
+
+@contextmanager
+def _prometheus(folder: Path, target: int) -> Iterator[httpx.Client]:
+    """Run the shipped configuration against ``target`` (a loopback port), faster and on a port of its own."""
+    config = yaml.safe_load((FILES / "scrape.yml").read_text("utf-8"))
+    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{target}"]}]
+    shutil.copy(FILES / "rules.yml", folder / "rules.yml")
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        str(PROMETHEUS),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (folder / "prometheus.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as api:
+                _wait_until_ready(api, process, folder / "prometheus.log")
+                yield api
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_ready(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if api.get("/-/ready").status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(log.read_text("utf-8", "replace")[-2000:])

@@ -1,0 +1,168 @@
+"""The snapshot: valid text, complete, served from memory, and honest about its age."""
+
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from controller.metrics import declared
+from controller.metrics.snapshot import MetricsSnapshot
+from inventory.domain.errors import Unavailable
+from inventory.store.engine import Database
+from tests.support.database import sqlite_database
+from tests.support.metrics import Watched, ask_something, lose_a_host, watch
+
+PROMTOOL = shutil.which("promtool")
+requires_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
+
+
+@requires_promtool
+def test_promtool_finds_nothing_in_a_real_exposition(database: Database, tmp_path: Path) -> None:
+    watched = _worked(database, tmp_path, f"promtool-{database.engine.dialect.name}")
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"], input=watched.text(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_declared_family_is_exposed_once_as_declared(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        text = _worked(database, tmp_path, "families").text()
+    for metric in declared.ALL:
+        assert text.count(f"# TYPE {metric.name} {metric.kind.value}\n") == 1, metric.name
+    ours = [f for f in text_string_to_metric_families(text) if f.name.startswith("allot_")]
+    assert len(ours) == len(declared.ALL)
+    by_name = {m.name.removesuffix("_total"): m for m in declared.ALL}
+    empty = set()
+    for family in ours:
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(by_name[family.name].labels), family.name
+        if not family.samples:
+            empty.add(family.name)
+    # Nothing drifted and no step met a problem: these have nothing to tell yet.
+    assert empty <= {"allot_reconcile_drift", "allot_reconcile_problems"}
+
+
+def test_no_label_names_a_ticket_a_machine_or_a_system(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        text = _worked(database, tmp_path, "labels").text()
+    assert not [word for word in ("portal", "web-1", "tick_", "inst_", "vol_", "sys_") if f'"{word}' in text]
+
+
+def test_the_figures_are_those_of_the_platform(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "figures")
+        values = _values(watched.text())
+    pool = 'pool="sim",zone="gov-public"'
+    assert values[f"allot_vcpu_claimed{{{pool}}}"] == 2
+    assert values[f"allot_memory_claimed_bytes{{{pool}}}"] == 2 * 128 * 2**20
+    assert values[f'allot_disk_claimed_bytes{{{pool},class="standard"}}'] == 4 * 2**30
+    assert values['allot_instances{zone="gov-public",pool="sim",phase="settled",observed="running"}'] == 2
+    assert values['allot_addresses{zone="gov-public",state="given"}'] == 2
+    assert values['allot_tickets{state="done"}'] == 1
+    assert values['allot_driver_calls_total{pool="sim",verb="ensure_running"}'] == 2
+    assert values['allot_http_requests_total{method="GET",route="/v1/tickets",status="200"}'] == 1
+    assert values['allot_reconcile_step_duration_seconds_count{step="start"}'] == 2
+    assert values["allot_state_write_duration_seconds_count"] > 3
+    assert values['allot_build_info{version="0.1.0",state="sqlite"}'] == 1
+
+
+def test_addresses_of_a_zone_add_up_to_its_range(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        values = _values(_worked(database, tmp_path, "range").text())
+    parts = [values[f'allot_addresses{{zone="gov-public",state="{state}"}}'] for state in ("given", "resting", "free")]
+    # 10.96.0.0/12 in blocks of /26, each without network, gateway and broadcast.
+    assert sum(parts) == 2**14 * 61
+
+
+def test_a_scrape_touches_neither_database_nor_driver(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "scrape")
+        before = watched.text()
+    # The file is gone and the engine closed: whatever a scrape needed there would fail now.
+    (tmp_path / "state.db").unlink()
+    assert _without_age(watched.snapshot.exposition().decode()) == _without_age(before)
+
+
+def test_before_the_first_collection_there_is_a_valid_answer_that_says_so(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="early")
+        values = _values(watched.snapshot.exposition().decode())
+    assert values["allot_snapshot_timestamp_seconds"] == 0
+    assert values["allot_snapshot_age_seconds"] >= 0
+    assert not [name for name in values if name.startswith("allot_vcpu")]
+
+
+def test_a_lost_database_leaves_the_old_figures_and_counts_the_failure(tmp_path: Path) -> None:
+    now = [100.0]
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "lost")
+        snapshot = MetricsSnapshot(watched.furnished.platform, watched.counters, monotonic=lambda: now[0])
+        snapshot.refresh()
+        database.dispose()
+        (tmp_path / "state.db").unlink()
+        (tmp_path / "state.db").mkdir()
+        watched.counters.reconcile.ticks = 4711
+        now[0] = 160.0
+        with pytest.raises(Unavailable):
+            snapshot.refresh()
+        values = _values(snapshot.exposition().decode())
+        (tmp_path / "state.db").rmdir()
+    assert values["allot_snapshot_failures_total"] == 1
+    assert values["allot_snapshot_age_seconds"] == 60
+    assert values['allot_tickets{state="done"}'] == 1
+    assert values["allot_reconcile_ticks_total"] == 4711
+
+
+def test_the_thread_goes_on_after_a_failure_and_ends_when_told(tmp_path: Path) -> None:
+    class Rounds(threading.Event):
+        """Counts the waits of the thread in place of waiting; ends after three."""
+
+        waits = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits += 1
+            if self.waits == 3:
+                self.set()
+            return self.is_set()
+
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="thread")
+        database.dispose()
+        (tmp_path / "state.db").rename(tmp_path / "away.db")
+        (tmp_path / "state.db").mkdir()
+        stop = Rounds()
+        watched.snapshot.run(stop)
+        (tmp_path / "state.db").rmdir()
+        (tmp_path / "away.db").rename(tmp_path / "state.db")
+        assert stop.waits == 3
+        # The last collection but this one told of two failures before it; this one works again.
+        assert _values(watched.text())["allot_snapshot_failures_total"] == 3
+
+
+def test_an_open_breaker_is_shown_by_pool(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="breaker")
+        watched.counters.reconcile.cut_by_pool = {str(watched.furnished.hosts[0].pool_id): 2}
+        assert _values(watched.text())['allot_driver_breaker_open{pool="sim"}'] == 2
+
+
+def _worked(database: Database, directory: Path, world: str) -> Watched:
+    watched = watch(database, directory, world=world)
+    watched.apply("portal")
+    watched.work()
+    lose_a_host(watched)
+    ask_something(watched.counters)
+    return watched
+
+
+def _values(text: str) -> dict[str, float]:
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def _without_age(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("allot_snapshot_age_seconds ")]

@@ -1,0 +1,116 @@
+"""The sums of the metrics room agree with the rows, on both engines, after real work."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from controller.tickets import summary as tickets
+from controller.tickets.model import TicketState
+from inventory.domain.host import AdminState
+from inventory.store import hosts, summary
+from inventory.store import tables as t
+from inventory.store.engine import Database
+from quotas import summary as quotas
+from tests.support.metrics import lose_a_host, watch
+
+
+def test_sums_agree_with_the_rows_after_work(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"sums-{database.engine.dialect.name}")
+    watched.apply("portal", count=3)
+    now_s = watched.furnished.clock.now_s
+    with database.read() as connection:
+        waiting = tickets.oldest_unsettled_since_s(connection)
+        assert tickets.state_counts(connection)[TicketState.ACCEPTED] == 1
+        assert tickets.oldest_since_s(connection) == {TicketState.ACCEPTED: now_s}
+    assert waiting == now_s
+    watched.work()
+    with database.read() as connection:
+        counts = summary.resource_counts(connection, now_s)
+        journal_rows = connection.execute(select(func.count()).select_from(t.journal)).scalar_one()
+        rooms = {r.dimension: r for r in summary.rooms(connection)}
+        ratios = {(code, dimension): ratio for code, dimension, ratio in quotas.department_ratios(connection)}
+        zone = summary.address_counts(connection, now_s)[0]
+        assert tickets.oldest_unsettled_since_s(connection) is None
+        assert tickets.state_counts(connection)[TicketState.DONE] == 1
+    assert {(r.kind, r.phase, r.observed): r.count for r in counts if r.kind != "segment"} == {
+        ("instance", "settled", "running"): 3,
+        ("volume", "settled", "present"): 3,
+    }
+    assert sum(r.journal_rows for r in counts) == journal_rows > 0
+    assert (rooms["vcpu"].capacity, rooms["vcpu"].used, rooms["vcpu"].free) == (48, 3, 45)
+    assert rooms["memory_mib"].used == 3 * 128
+    assert rooms["disk_gib:standard"].used == 3 * 2
+    assert ratios["civil", "vcpu"] == 3 / 40
+    assert (zone.given, zone.resting) == (3, 0)
+
+
+def test_free_counts_only_hosts_that_take_new_machines(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"free-{database.engine.dialect.name}")
+    name = lose_a_host(watched)
+    first, second, _ = watched.furnished.hosts
+    with database.write() as connection:
+        hosts.set_admin_state(connection, first.id, AdminState.CORDONED, reason="test", by="test", until_s=None)
+        connection.execute(
+            t.inventories.update()
+            .where(t.inventories.c.provider_id == second.id, t.inventories.c.dimension == "vcpu")
+            .values(foreign_used=999)
+        )
+    with database.read() as connection:
+        rooms = {r.dimension: r for r in summary.rooms(connection)}
+        named = summary.unreachable_hosts(connection, 10)
+        by_state = {(admin, reach): count for _, _, admin, reach, count in summary.host_counts(connection)}
+    assert (rooms["vcpu"].capacity, rooms["vcpu"].free) == (48, 0)
+    assert rooms["memory_mib"].free == 65536
+    assert named == [(name, "sim", "gov-public")]
+    assert by_state == {("cordoned", "reachable"): 1, ("active", "reachable"): 1, ("active", "unreachable"): 1}
+
+
+def test_a_retired_host_is_no_capacity_and_is_not_missed(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"retired-{database.engine.dialect.name}")
+    lose_a_host(watched)
+    with database.write() as connection:
+        lost = hosts.host(connection, watched.furnished.hosts[-1].id)
+        hosts.save_host(connection, replace(lost, admin_state=AdminState.RETIRED))
+    with database.read() as connection:
+        assert {r.dimension: r.capacity for r in summary.rooms(connection)}["vcpu"] == 32
+        assert summary.unreachable_hosts(connection, 10) == []
+
+
+def test_leases_and_findings_are_counted_by_their_time(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"leases-{database.engine.dialect.name}")
+    for name in ("gone-by", "this-week", "this-month", "later"):
+        watched.apply(name, count=1)
+    now_s = int(watched.furnished.clock.now_s)
+    ends = {"gone-by": now_s, "this-week": now_s + 7 * 86_400, "this-month": now_s + 7 * 86_400 + 1, "later": now_s + 31 * 86_400}
+    with database.write() as connection:
+        for name, end_s in ends.items():
+            connection.execute(t.systems.update().where(t.systems.c.name == name).values(lease_end_s=end_s))
+        for number, state in enumerate(("open", "open", "closed")):
+            connection.execute(
+                t.findings.insert().values(
+                    id=f"find_{number}",
+                    kind="orphan",
+                    subject=str(number),
+                    detail={},
+                    state=state,
+                    first_seen_s=number,
+                    last_seen_s=9,
+                )
+            )
+    with database.read() as connection:
+        counts = summary.lease_counts(connection, now_s)
+        assert (counts.expired, counts.within_7_days, counts.within_30_days) == (1, 1, 2)
+        assert summary.open_findings(connection) == [("orphan", 2, 0.0)]
+
+
+def test_holds_are_told_apart_by_the_clock(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"holds-{database.engine.dialect.name}")
+    watched.apply("portal", count=2)
+    with database.write() as connection:
+        machines = t.resources.c.kind == "instance"
+        connection.execute(t.resources.update().where(machines).values(owner="w1", hold_until_s=100.0))
+    with database.read() as connection:
+        early, late = (summary.resource_counts(connection, now_s) for now_s in (99.0, 100.0))
+    assert (sum(r.held for r in early), sum(r.expired for r in early)) == (2, 0)
+    assert (sum(r.held for r in late), sum(r.expired for r in late)) == (0, 2)

@@ -1,0 +1,99 @@
+"""A real reconciler on its own thread over a furnished platform and a world of simulated hosts."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from controller.reconcile.build import build_reconciler
+from controller.reconcile.loop import ReconcileSettings, Reconciler
+from controller.tickets.model import Ticket, TicketState
+from controller.workflows import tickets as workflow
+from controller.workflows.platform import Platform
+from drivers.simulated.world import World, drop_world, image_is_trusted, install_world
+from inventory.domain.scope import PLATFORM
+from inventory.store import tables as t
+from inventory.store.engine import Database
+from tests.support.platform import Furnished, furnish
+from tests.support.samples import NOW_S
+
+
+@dataclass
+class Running:
+    """A controller at work."""
+
+    furnished: Furnished
+    platform: Platform
+    reconciler: Reconciler
+    world: World
+
+    def submit(self, text: bytes) -> Ticket:
+        """Hand a ticket in as the department, and tell the loop."""
+        ticket = workflow.submit(self.platform, text, self.furnished.caller(), confirm=_name_of(text))
+        self.reconciler.wake()
+        return ticket
+
+    def ticket_state(self, ticket: Ticket) -> TicketState:
+        """Return the state of a ticket now."""
+        from controller.tickets import store
+
+        with self.platform.db.read() as connection:
+            return store.get(connection, ticket.id, PLATFORM).state
+
+    def wait_for(self, truth: Callable[[], bool], timeout_s: float = 20.0) -> bool:
+        """Wait until something is true."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if truth():
+                return True
+            time.sleep(0.01)
+        return truth()
+
+    def rows(self, **wanted: str) -> list[dict[str, object]]:
+        """Return rows of resources by column."""
+        statement = select(t.resources)
+        for name, value in wanted.items():
+            statement = statement.where(t.resources.c[name] == value)
+        with self.platform.db.read() as connection:
+            return [dict(r._mapping) for r in connection.execute(statement)]
+
+
+def _name_of(text: bytes) -> str:
+    head = text.decode().partition("name: ")[2]
+    return head.partition(",")[0].strip()
+
+
+@contextmanager
+def running_controller(
+    database: Database,
+    folder: Path,
+    *,
+    settings: ReconcileSettings | None = None,
+    host_count: int = 3,
+    **means: int,
+) -> Iterator[Running]:
+    """Furnish, start the loop on a thread, and end it cleanly."""
+    furnished = furnish(database, folder, host_count=host_count, **means)
+    began = time.monotonic()
+
+    def clock() -> float:
+        return NOW_S + time.monotonic() - began
+
+    world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
+    platform = replace(furnished.platform, clock=clock)
+    reconciler = build_reconciler(platform, owner="test", settings=settings)
+    stop = threading.Event()
+    thread = threading.Thread(target=reconciler.run, args=(stop,), name="reconciler")
+    thread.start()
+    try:
+        yield Running(furnished, platform, reconciler, world)
+    finally:
+        stop.set()
+        reconciler.wake()
+        thread.join(20)
+        drop_world("test")
+        assert not thread.is_alive(), "the loop did not end"
