@@ -65,19 +65,13 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def _hidden(key: str, value: Any, depth: int) -> Any:
-    if key.startswith("_"):
-        # The library's own notes about a line: never rendered.
+    # Names that begin so are the library's own notes about a line: never rendered.
+    if key.startswith("_") or value is None or isinstance(value, int | float):
         return value
-    if _SECRET_KEYS.search(key) and value:
-        return BLANK
-    if isinstance(value, str):
-        return _SECRETS.sub(BLANK, value)
-    if depth >= _DEPTH_MAX:
+    if depth >= _DEPTH_MAX or _SECRET_KEYS.search(key):
         return BLANK
     if isinstance(value, Mapping):
         return {k: _hidden(str(k), v, depth + 1) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_hidden("", v, depth + 1) for v in value]
-    if value is None or isinstance(value, int | float | bool):
-        return value
     return _SECRETS.sub(BLANK, str(value))

@@ -157,7 +157,8 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         settings = FromFile()
     except ValidationError as error:
-        raise Invalid("settings.invalid", problems=[_problem(e) for e in error.errors()]) from error
+        problems = [_problem(e) for e in error.errors()]
+        raise Invalid("settings.invalid", problems=problems, **problems[0].params) from error
     except ValueError as error:
         raise Invalid("settings.unreadable", path=str(file), reason=str(error)) from error
     if not settings.is_loopback and not (settings.server.tls_certificate and settings.server.tls_key):

@@ -152,7 +152,9 @@ def console_reader(cache: DriverCache) -> Callable[[Resource, int], bytes]:
     def read(instance: Resource, max_bytes: int) -> bytes:
         host_id = instance.host_id
         if host_id is None:
-            raise Conflict("instance.state_forbids", instance=instance.name, phase=instance.phase.value, desired=instance.desired.value)
+            raise Conflict(
+                "instance.state_forbids", instance=instance.name, phase=instance.phase.value, desired=instance.desired.value
+            )
 
         def ask() -> bytes:
             driver = cache.of(host_id)
@@ -183,7 +185,7 @@ def within(call: Callable[[], T], deadline_s: float, *, host: str, verb: str) ->
     try:
         return future.result(deadline_s)
     except FutureTimeoutError:
-        raise Transient("driver.timeout", host=host, verb=verb, deadline_s=int(deadline_s)) from None
+        raise Transient("driver.timeout", connection=host, verb=verb, deadline_s=int(deadline_s)) from None
 
 
 class Doorbell:
@@ -288,9 +290,7 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
     )
     instrument(app, counters.http)
     app.add_middleware(Doorbell, ring=reconciler.wake)
-    service = Service(
-        settings=settings, platform=platform, app=app, reconciler=reconciler, drivers=cache, metrics=metrics
-    )
+    service = Service(settings=settings, platform=platform, app=app, reconciler=reconciler, drivers=cache, metrics=metrics)
     return service
 
 

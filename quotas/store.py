@@ -276,7 +276,8 @@ def _exceeded(connection: Connection, over: Sequence[Overrun]) -> QuotaExceeded:
     listed = []
     for overrun in over:
         code, name = named[overrun.scope_id]
-        listed.append({**asdict(overrun), "scope_kind": overrun.scope_kind.value, "scope": code, "scope_name": name})
+        words = {"scope_kind": overrun.scope_kind.value, "scope": code, "scope_name": name}
+        listed.append({**asdict(overrun), **words, "after": overrun.used + overrun.asked})
     listed.sort(key=lambda o: (o["scope"], o["dimension"]))
     problems = [Problem("quota.exceeded", entry) for entry in listed]
     return QuotaExceeded("quota.exceeded", problems=problems, details={"overruns": listed}, **listed[0])

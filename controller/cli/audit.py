@@ -1,10 +1,12 @@
 """``audit``: the chain of who did what."""
 
+from typing import Any
+
 import typer
 
 from controller.cli.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -26,7 +28,7 @@ def list_(
     session = session_of(ctx)
     out = session.out
     page = min(limit, 500)
-    events = []
+    events: list[dict[str, Any]] = []
     while len(events) < limit:
         found = session.api.get("/v1/audit", action=action, actor=actor, after=after, limit=page)
         events += found["items"]

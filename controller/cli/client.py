@@ -57,9 +57,15 @@ class Client:
         """Return an answer as it came."""
         return self.send("GET", path, query=query)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Json:
-        """Send JSON and return the answer."""
-        return self._write("POST", path, _json(body or {}), "application/json", query)
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, revision: int | None = None, **query: Any) -> Json:
+        """Send JSON and return the answer; ``revision`` is that of the thing as it was read, where the API asks for it."""
+        return self._write("POST", path, _json(body or {}), "application/json", query, revision)
+
+    def post_once(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Send JSON to where answers are not kept for a second asking, because they hold a secret."""
+        headers = {"Content-Type": "application/json"}
+        answer: Json = json.loads(self.send("POST", path, body=_json(body), headers=headers))
+        return answer
 
     def put(self, path: str, body: Mapping[str, Any], **query: Any) -> Json:
         """Send JSON and return the answer."""
@@ -92,8 +98,12 @@ class Client:
                 break
         return found
 
-    def _write(self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any]) -> Json:
+    def _write(
+        self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any], revision: int | None = None
+    ) -> Json:
         headers = {"Content-Type": media_type} if media_type else {}
+        if revision is not None:
+            headers["If-Match"] = f'"{revision}"'
         # A lost answer is asked for again by nobody here, but proxies may: the key makes that harmless.
         headers["Idempotency-Key"] = uuid.uuid4().hex
         answer: Json = json.loads(self.send(method, path, query=query, body=body, headers=headers))

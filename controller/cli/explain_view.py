@@ -39,7 +39,10 @@ def _show_filters(out: Out, body: Json) -> None:
     rows = []
     before = body["hosts_total"]
     for name, left in body.get("left_after", []):
-        rows.append({"filter": out.say(f"placement.filter.{name}"), "before": before, "fell": before - left, "left": left})
+        if before == 0:
+            # Nothing was left to be judged by the rest.
+            break
+        rows.append({"filter": out.say(f"placement.filter.{name}"), "fell": before - left, "left": left})
         before = left
     if rows:
         out.rows(

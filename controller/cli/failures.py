@@ -9,6 +9,7 @@ from typing import Any
 import typer.exceptions
 
 from controller.cli.client import Refused
+from controller.cli.help_page import usage_of
 from controller.cli.language import say
 from controller.texts import catalogue
 from inventory.domain.errors import AllotError, Invalid, Problem, Unavailable
@@ -56,13 +57,15 @@ def report(error: Exception, language: str, *, is_debug: bool) -> int:
 def _usage(error: typer.exceptions.TyperException, language: str) -> int:
     context = getattr(error, "ctx", None)
     if context is not None:
-        _print([context.get_usage()])
+        _print([f"{say('cli.panel.usage', language)} {context.command_path} {usage_of(context.command)}"])
     command = context.command_path if context is not None else "allot"
     known = {"NoSuchOption": "cli.no_such_option", "MissingParameter": "cli.missing_parameter"}
     code = known.get(type(error).__name__, "cli.usage")
     option = getattr(error, "option_name", "")
     parameter = getattr(error, "param", None)
-    name = parameter.get_error_hint() if parameter is not None else ""
+    name = (
+        str(parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()) if parameter is not None else ""
+    )
     params = {"message": error.format_message(), "option": option, "parameter": name, "command": command}
     _print(_problem_lines(Problem(code, params), language, ""))
     return _USAGE

@@ -87,5 +87,4 @@ class _Follower:
 def event_line(out: Any, event: dict[str, Any]) -> str:
     """Return one line of a story."""
     text = event["text_en" if out.language == "en" else "text_zh"]
-    subject = f"{event['subject']} " if event["subject"] else ""
-    return f"{out.moment(event['at_s'])[11:]}  {subject}{text}"
+    return f"{out.moment(event['at_s'])[11:]}  {text}"

@@ -9,7 +9,7 @@ import typer
 
 from controller.cli.session import Session, session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -80,7 +80,9 @@ def enrol(
     pools = [read_storage(text) for text in storage]
     if prepare:
         # Runs on this machine, beside the service: loaded by name so that the client knows nothing of it.
-        _prepare(session, name, pools, address=address, user=user, private_key=private_key, known_hosts=known_hosts, is_check=dry_run)
+        _prepare(
+            session, name, pools, address=address, user=user, private_key=private_key, known_hosts=known_hosts, is_check=dry_run
+        )
     if dry_run:
         return
     reserved = {"vcpu": reserve_cpu, "memory_mib": reserve_memory_mib}
@@ -97,9 +99,9 @@ def enrol(
         "reserved": {dimension: amount for dimension, amount in reserved.items() if amount},
         "storage": [s.body() for s in pools],
     }
-    host = session.api.post("/v1/hosts", body)
+    host: Mapping[str, Any] = session.api.post("/v1/hosts", body)
     if activate_:
-        host = session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", {"to": "active"})
+        host = _to_state(session, host, {"to": "active"})
     _print(session, host)
 
 
@@ -162,7 +164,11 @@ def _move(ctx: typer.Context, host: str, to: str, reason: str, until: str) -> No
     body: dict[str, Any] = {"to": to, "reason": reason}
     if until:
         body["until_s"] = _moment_s(session, until)
-    _print(session, session.api.post(f"/v1/hosts/{_segment(host)}/state", body))
+    _print(session, _to_state(session, session.api.get(f"/v1/hosts/{_segment(host)}"), body))
+
+
+def _to_state(session: Session, host: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", body, revision=host["revision"])
 
 
 def _moment_s(session: Session, text: str) -> int:

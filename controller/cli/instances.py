@@ -1,4 +1,4 @@
-"""Orders to one machine: start, stop, reboot, console."""
+"""Orders to one machine: start, stop, console."""
 
 import sys
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import typer
 
 from controller.cli.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -26,12 +26,6 @@ def start(ctx: typer.Context, instance: str) -> None:
 def stop(ctx: typer.Context, instance: str) -> None:
     """Have a machine stopped; it keeps its place, disks and addresses."""
     _order(ctx, instance, "stop")
-
-
-@app.command()
-def reboot(ctx: typer.Context, instance: str) -> None:
-    """Restart a running machine in place."""
-    _order(ctx, instance, "reboot")
 
 
 def _order(ctx: typer.Context, instance: str, verb: str) -> None:

@@ -4,13 +4,13 @@ Function signatures carry types and defaults only. ``cli.help.<path>`` is what a
 ``cli.param.<name>`` where several commands share it) what a parameter means.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup
 
 from controller.texts.cli_help import TEXTS
 
@@ -45,7 +45,6 @@ COMMANDS: Mapping[str, Entry] = {
     "usage": Entry(f"{_CLI}.usage", "look"),
     "start": Entry(f"{_CLI}.instances", "machines"),
     "stop": Entry(f"{_CLI}.instances", "machines"),
-    "reboot": Entry(f"{_CLI}.instances", "machines"),
     "console": Entry(f"{_CLI}.instances", "machines"),
     "import": Entry(f"{_CLI}.site", "platform"),
     "host": Entry(f"{_CLI}.host", "platform", is_group=True),
@@ -78,31 +77,13 @@ class Root(TyperGroup):
     #: Set once after the group is made.
     language: str = "zh-CN"
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # the base names its private context
+    def list_commands(self, _ctx: Any) -> list[str]:
         """Return every name."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # as above
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         """Load a command."""
         return load(cmd_name, self.language)
-
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # as above
-        """List the commands without loading them."""
-        listing = TyperGroup(
-            name=self.name,
-            commands=dict(self._stubs()),
-            params=self.params,
-            help=self.help,
-            epilog=self.epilog,
-            rich_markup_mode=self.rich_markup_mode,
-        )
-        translate_panels(self.language)
-        listing.format_help(ctx, formatter)
-
-    def _stubs(self) -> Iterator[tuple[str, TyperCommand]]:
-        for name, entry in COMMANDS.items():
-            panel = text_of(f"cli.panel.{entry.panel}", self.language)
-            yield name, TyperCommand(name=name, help=text_of(f"cli.help.{name}", self.language), rich_help_panel=panel)
 
 
 def load(name: str, language: str) -> Any:
@@ -114,20 +95,8 @@ def load(name: str, language: str) -> Any:
     if not entry.is_group:
         command = command.commands[name]
     command.name = name
-    translate_panels(language)
     localise(command, (name,), language)
     return command
-
-
-def translate_panels(language: str) -> None:
-    """Name the boxes of the help in the reader's language."""
-    from typer import rich_utils
-
-    rich_utils.ARGUMENTS_PANEL_TITLE = text_of("cli.panel.arguments", language)
-    rich_utils.OPTIONS_PANEL_TITLE = text_of("cli.panel.options", language)
-    rich_utils.COMMANDS_PANEL_TITLE = text_of("cli.panel.commands", language)
-    rich_utils.REQUIRED_LONG_STRING = text_of("cli.panel.required", language)
-    rich_utils.DEFAULT_STRING = text_of("cli.panel.default", language)
 
 
 def localise(command: Any, path: Sequence[str], language: str) -> None:
@@ -139,7 +108,7 @@ def localise(command: Any, path: Sequence[str], language: str) -> None:
         own, shared = f"cli.param.{dotted}.{parameter.name}", f"cli.param.{parameter.name}"
         parameter.help = text_of(own, language) or text_of(shared, language)
     option = command.get_help_option(typer.Context(command, info_name=command.name))
-    if isinstance(option, TyperOption):
+    if option is not None:
         option.help = text_of("cli.param.help", language)
     for name, below in getattr(command, "commands", {}).items():
         localise(below, (*path, name), language)

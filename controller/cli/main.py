@@ -10,8 +10,9 @@ from typing import Any
 
 import typer
 
+from controller.cli.help_page import page, wanted_path
 from controller.cli.language import chosen_language
-from controller.cli.lazy import Root, localise, text_of
+from controller.cli.lazy import Root, localise
 from controller.cli.session import Format, Session
 
 OK, REFUSED, CHANGES, USAGE, TRY_AGAIN, INTERRUPTED = 0, 1, 2, 64, 75, 130
@@ -30,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     language = chosen_language(arguments, os.environ)
     is_debug = "--debug" in arguments
     try:
-        return _call(build(language), hoisted(arguments))
+        return _call(build(language), hoisted(arguments), language)
     except typer.Abort:
         return INTERRUPTED
     except KeyboardInterrupt:
@@ -45,8 +46,12 @@ def run(arguments: Sequence[str]) -> int:
         return report(error, language, is_debug=is_debug)
 
 
-def _call(command: Any, arguments: Sequence[str]) -> int:
-    result = command.main(args=list(arguments), prog_name="allot", standalone_mode=False)
+def _call(command: Root, arguments: Sequence[str], language: str) -> int:
+    asked = wanted_path(arguments, _WITH_VALUE)
+    if asked is not None or not arguments:
+        sys.stdout.write(page(command, asked or [], language))
+        return USAGE if asked is None else OK
+    result: Any = command.main(args=list(arguments), prog_name="allot", standalone_mode=False)
     return result if isinstance(result, int) else OK
 
 
@@ -71,13 +76,12 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def build(language: str) -> Root:
     """Return the whole command in one language; modules of commands are loaded when they are called."""
-    root = typer.Typer(cls=Root, add_completion=False, rich_markup_mode="rich")
-    root.callback(invoke_without_command=True)(_root)
+    root = typer.Typer(cls=Root, add_completion=False, rich_markup_mode=None)
+    root.callback()(_root)
     command = typer.main.get_command(root)
     assert isinstance(command, Root)
     command.language = language
     localise(command, ("root",), language)
-    command.epilog = text_of("cli.epilog", language)
     return command
 
 
@@ -93,6 +97,3 @@ def _root(
     """Make the session every command works with."""
     language = chosen_language(["--lang", lang] if lang else [], os.environ)
     ctx.obj = Session(language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug)
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-        raise typer.Exit(USAGE)

@@ -7,7 +7,7 @@ import typer
 
 from controller.cli.session import Session, session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()

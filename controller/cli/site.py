@@ -10,7 +10,7 @@ from controller.cli import documents
 from controller.cli.output import Out
 from controller.cli.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ import typer
 from controller.cli import documents
 from controller.cli.session import Format, Session, session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()

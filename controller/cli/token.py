@@ -8,7 +8,7 @@ import typer
 
 from controller.cli.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -30,7 +30,7 @@ def create(
 
     session = session_of(ctx)
     body = {"user_name": user, "role": role, "department": department or None, "days": days}
-    found = session.api.post("/v1/tokens", body)
+    found = session.api.post_once("/v1/tokens", body)
     secret = found["token"]
     if file is not None:
         write_private(file, secret + "\n")

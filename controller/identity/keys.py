@@ -47,7 +47,8 @@ def begin(connection: Connection, key: Key, now_s: float) -> Stored | None:
     """
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     values = {"token_id": key.token_id, "key": key.key, "request_sha256": key.request_sha256, "created_at_s": now_s}
-    if connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1:
+    taken = insert(table).values(**values).on_conflict_do_nothing().returning(table.c.key)
+    if connection.execute(taken).first() is not None:
         return None
     row = connection.execute(table.select().where(_is(key)).with_for_update()).one()
     age_s = now_s - row.created_at_s

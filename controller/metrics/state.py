@@ -99,8 +99,8 @@ def quota(connection: Connection, _now_s: float) -> Iterable[str]:
 def leases(connection: Connection, now_s: float) -> Iterable[str]:
     """Systems near the end of their lease."""
     counts = summary.lease_counts(connection, now_s)
-    samples = {("expired",): counts.expired, ("7d",): counts.within_7_days, ("30d",): counts.within_30_days}
-    yield family(m.LEASES_ENDING, samples)
+    ends = {"expired": counts.expired, "7d": counts.within_7_days, "30d": counts.within_30_days}
+    yield family(m.LEASES_ENDING, {(within,): count for within, count in ends.items()})
 
 
 def queue(connection: Connection, now_s: float) -> Iterable[str]:

@@ -17,7 +17,7 @@ from controller.workflows.engine import (
     Wait,
     run_step,
 )
-from controller.workflows.steps import DEADLINE_S, DEADLINES_S, LANES, MAIN_LANE, STEPS
+from controller.workflows.steps import DEADLINES_S, LANES, MAIN_LANE, STEPS
 from drivers.faults import DriverFault, OutcomeUnknown
 from drivers.protocol import HostObservation
 from inventory.domain.clock import Clock
@@ -87,7 +87,7 @@ class ResourceJob:
     @property
     def deadline_s(self) -> float:
         """Return the bound of the next step."""
-        return DEADLINES_S.get(self.step, DEADLINE_S)
+        return DEADLINES_S.get(self.step, self.means.settings.deadline_s)
 
     def advance(self) -> bool:
         """Run the next step."""
@@ -122,9 +122,9 @@ class ResourceJob:
     def give_up(self, *, is_hung: bool) -> None:
         """Hear that nobody will run on: look again later."""
         if is_hung:
-            fault = OutcomeUnknown("driver.timeout", host=self.host.name, verb=self.step, deadline_s=int(self.deadline_s))
+            fault = OutcomeUnknown("driver.timeout", connection=self.host.name, verb=self.step, deadline_s=int(self.deadline_s))
         else:
-            fault = OutcomeUnknown("driver.unreachable", host=self.host.name)
+            fault = OutcomeUnknown("driver.unreachable", connection=self.host.name)
         kept = self.step if self.step.startswith("clear") else ""
         delay_s = self.means.settings.backoff_first_s
         self._end(Wait(delay_s=delay_s, step=kept, problem=fault.problem, is_failure=is_hung))
@@ -155,7 +155,6 @@ class LookJob:
     means: JobMeans
     host: HostHandle
     lane: str = "observe"
-    deadline_s: float = 20.0
     _started_at_s: float = 0.0
     _is_over: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -164,6 +163,11 @@ class LookJob:
     def host_id(self) -> str:
         """Return the host."""
         return self.host.id
+
+    @property
+    def deadline_s(self) -> float:
+        """Return the bound of the look."""
+        return self.means.settings.observe_deadline_s
 
     def advance(self) -> bool:
         """Look."""
@@ -178,7 +182,7 @@ class LookJob:
 
     def give_up(self, *, is_hung: bool) -> None:
         """Hear that the host does not answer."""
-        problem = Problem("driver.timeout", {"host": self.host.name, "verb": "observe", "deadline_s": int(self.deadline_s)})
+        problem = Problem("driver.timeout", {"connection": self.host.name, "verb": "observe", "deadline_s": int(self.deadline_s)})
         self._tell(None, problem, is_hung=is_hung)
 
     def _tell(self, observation: HostObservation | None, problem: Problem | None, *, is_hung: bool = False) -> None:

@@ -24,7 +24,7 @@ from controller.reconcile.failpoints import failpoint
 from controller.reconcile.hosts import HOST_TROUBLE, HostBook, HostHandle, OpenDriver
 from controller.reconcile.jobs import JobMeans, LookJob, LookReport, Report, ResourceJob, StepReport
 from controller.reconcile.outcomes import REAP, Outcome, problem_of
-from controller.reconcile.recorder import Recorder, Swap, save_findings
+from controller.reconcile.recorder import Recorder, Swap, move_tickets, save_findings
 from controller.reconcile.workers import Executor, Job
 from controller.tickets import store as tickets
 from controller.workflows.engine import Done, Drop, Ending, Facts, Fail, Flow, Seen, StepResult, StepSettings
@@ -348,7 +348,7 @@ class Reconciler:
     def _sync_hosts(self, connection: Connection) -> None:
         if self._monotonic() - self._synced_at >= self.settings.sync_hosts_s:
             self._book.sync(connection)
-            tickets.refresh_states(connection, tickets.open_without_work(connection), self.platform.clock())
+            move_tickets(connection, tickets.open_without_work(connection), self.platform.clock())
             self._synced_at = self._monotonic()
 
     def _claim(self, connection: Connection, unit: _Unit, now_s: float) -> None:
@@ -370,7 +370,7 @@ class Reconciler:
                 handle = self._book.get(connection, resource.host_id)
                 unit.jobs.append(self._job(handle, resource, facts[resource.id], first_step(resource, facts[resource.id])))
         fresh = {r.ticket_id for r in claimed if r.ticket_id is not None and r.settled_generation != r.generation}
-        tickets.refresh_states(connection, fresh - self._running_tickets, now_s)
+        move_tickets(connection, fresh - self._running_tickets, now_s)
         self._running_tickets = (self._running_tickets | fresh) if len(self._running_tickets) < 10_000 else fresh
 
     def _job(self, handle: HostHandle, resource: Resource, facts: Facts, step: str) -> ResourceJob:

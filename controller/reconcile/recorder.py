@@ -25,6 +25,7 @@ from controller.reconcile.outcomes import (
     summed_up,
 )
 from controller.tickets import store as tickets
+from controller.tickets.model import TicketState
 from controller.workflows.engine import Done, Ending, Fail, Finding, Wait
 from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Problem
@@ -193,7 +194,7 @@ class Recorder:
         resources.wake_unsettled(connection, sorted(batch.wake_waiting), batch.now_s, of_segments=sorted(batch.segments_ready))
         save_findings(connection, batch.findings, self._new_id, batch.now_s)
         self._tell(connection, batch)
-        tickets.refresh_states(connection, batch.tickets, batch.now_s)
+        move_tickets(connection, batch.tickets, batch.now_s)
         for system_id in sorted(batch.systems):
             systems.refresh_state(connection, system_id)
 
@@ -272,6 +273,16 @@ class Recorder:
                 self._sizes[ticket_id] = resources.count_of_ticket(connection, ticket_id)
             many = self._sizes[ticket_id] > TELL_SINGLY_MAX
             tickets.add_events(connection, ticket_id, summed_up(lines) if many else lines, batch.now_s)
+
+
+def move_tickets(connection: Connection, ticket_ids: Iterable[TicketId], now_s: float) -> None:
+    """Derive the states of tickets from their resources, and tell the end of those that ended."""
+    for ticket in tickets.refresh_states(connection, ticket_ids, now_s):
+        if ticket.state is TicketState.DONE:
+            tickets.add_events(connection, ticket.id, [("", "step.ticket_done", {})], now_s)
+        elif ticket.state is TicketState.FAILED:
+            params = {"problem": ticket.problem.to_json()} if ticket.problem else {}
+            tickets.add_events(connection, ticket.id, [("", "step.ticket_failed", params)], now_s)
 
 
 def release_quota(connection: Connection, freed: Iterable[Claim]) -> None:

@@ -89,13 +89,6 @@ _REQUESTS: Mapping[str, Text] = {
         cure_en="Send the header Content-Type: application/yaml.",
         actor=Actor.DEPARTMENT,
     ),
-    "request.not_text": Text(
-        zh="请求正文不是 UTF-8 文本。",
-        en="The body is not UTF-8 text.",
-        cure_zh="请将文件另存为 UTF-8 编码后重新提交。",
-        cure_en="Save the file as UTF-8 and send it again.",
-        actor=Actor.DEPARTMENT,
-    ),
     "request.too_large": Text(
         zh="请求正文超过 1 MiB，平台不接受。",
         en="The body is larger than 1 MiB and is not read.",

@@ -84,7 +84,10 @@ _ERRORS = {
         "Run chmod 600 {path}; if others may have seen it, revoke the token and make a new one.",
     ),
     "cli.file_unreadable": _error(
-        "无法读取文件 {file}：{reason}。", "the file {file} cannot be read: {reason}", "检查路径和权限。", "Check path and permissions."
+        "无法读取文件 {file}：{reason}。",
+        "the file {file} cannot be read: {reason}",
+        "检查路径和权限。",
+        "Check path and permissions.",
     ),
     "cli.nobody_to_ask": _error(
         "这里无人可以回答确认。",
@@ -138,13 +141,22 @@ _ERRORS = {
         "Write CLASS:NAME[:PATH], for example standard:allot:/var/lib/libvirt/allot.",
     ),
     "cli.limit_unreadable": _error(
-        "“{written}”不是配额。", "“{written}” is no limit", "写一个数量、unlimited 或 inherit。", "Write an amount, unlimited or inherit."
+        "“{written}”不是配额。",
+        "“{written}” is no limit",
+        "写一个数量、unlimited 或 inherit。",
+        "Write an amount, unlimited or inherit.",
     ),
     "cli.head_unreadable": _error(
-        "“{written}”不是链尾。", "“{written}” is no end of a chain", "写作 编号:哈希，见 allot audit verify 的输出。", "Write SEQ:HASH as allot audit verify prints it."
+        "“{written}”不是链尾。",
+        "“{written}” is no end of a chain",
+        "写作 编号:哈希，见 allot audit verify 的输出。",
+        "Write SEQ:HASH as allot audit verify prints it.",
     ),
     "cli.moment_unreadable": _error(
-        "“{text}”不是日期或时间。", "“{text}” is no date or time", "写作 2027-02-28 或 2027-02-28T18:00。", "Write 2027-02-28 or 2027-02-28T18:00."
+        "“{text}”不是日期或时间。",
+        "“{text}” is no date or time",
+        "写作 2027-02-28 或 2027-02-28T18:00。",
+        "Write 2027-02-28 or 2027-02-28T18:00.",
     ),
     "cli.init_directory_failed": _error(
         "无法建立目录 {path}：{reason}。",
@@ -184,7 +196,9 @@ _SAY = {
         "工单 {ticket} 等待第二人审批：由另一人运行 allot approve {ticket}",
         "Ticket {ticket} waits for a second person, who runs: allot approve {ticket}",
     ),
-    "cli.say.ticket_done": Text("工单 {ticket} 已完成，系统“{system}”已是所要的样子。", "Ticket {ticket} is done: “{system}” is as wanted."),
+    "cli.say.ticket_done": Text(
+        "工单 {ticket} 已完成，系统“{system}”已是所要的样子。", "Ticket {ticket} is done: “{system}” is as wanted."
+    ),
     "cli.say.still_running": Text(
         "工单 {ticket} 仍在进行，不受影响。继续查看：allot status {ticket} --wait",
         "Ticket {ticket} goes on all the same. Follow it with: allot status {ticket} --wait",
@@ -204,26 +218,39 @@ _SAY = {
         "Ticket {ticket} waits for a second person, who runs: allot approve {ticket}",
     ),
     "cli.say.decision": Text("{at} {by} {decision} {reason}", "{at} {by} {decision} {reason}"),
-    "cli.say.more_exist": Text("只列出了前 {limit} 条；用 --limit 列出更多。", "Only the first {limit} are listed; see more with --limit."),
+    "cli.say.more_exist": Text(
+        "只列出了前 {limit} 条；用 --limit 列出更多。", "Only the first {limit} are listed; see more with --limit."
+    ),
     "cli.say.start_ordered": Text("虚拟机 {name}（{id}）将启动。", "Machine {name} ({id}) will be started."),
     "cli.say.stop_ordered": Text("虚拟机 {name}（{id}）将停止。", "Machine {name} ({id}) will be stopped."),
-    "cli.say.reboot_ordered": Text("虚拟机 {name}（{id}）将重启。", "Machine {name} ({id}) will be restarted."),
     "cli.say.import_plan": Text("{count} 项变更，{unchanged} 项不变。", "{count} to change, {unchanged} as they are."),
     "cli.say.imported": Text("已导入，{count} 项变更。", "Imported, {count} changed."),
-    "cli.say.image_imported": Text("镜像 {name} 已导入（{gib} GiB，sha256 {sha256}）。", "Image {name} was taken in ({gib} GiB, sha256 {sha256})."),
-    "cli.say.quota_set": Text("{scope} 的 {dimension} 配额设为 {limit}，已用 {used}。", "{dimension} of {scope} is now {limit}; {used} used."),
+    "cli.say.image_imported": Text(
+        "镜像 {name} 已导入（{gib} GiB，sha256 {sha256}）。", "Image {name} was taken in ({gib} GiB, sha256 {sha256})."
+    ),
+    "cli.say.quota_set": Text(
+        "{scope} 的 {dimension} 配额设为 {limit}，已用 {used}。", "{dimension} of {scope} is now {limit}; {used} used."
+    ),
     "cli.say.no_drift": Text("全部计数与占用一致。", "Every counter equals the claims."),
-    "cli.say.drift_found": Text("{count} 个计数与占用不一致；用 --repair 改正。", "{count} counters differ from the claims; put them right with --repair."),
-    "cli.say.drift_repaired": Text("已改正 {count} 个计数，并记入审计。", "{count} counters were put right; the audit chain tells of it."),
+    "cli.say.drift_found": Text(
+        "{count} 个计数与占用不一致；用 --repair 改正。", "{count} counters differ from the claims; put them right with --repair."
+    ),
+    "cli.say.drift_repaired": Text(
+        "已改正 {count} 个计数，并记入审计。", "{count} counters were put right; the audit chain tells of it."
+    ),
     "cli.say.chain_intact": Text("审计链完整，共 {count} 条。", "The chain is intact: {count} events."),
     "cli.say.chain_broken": Text("审计链不完整（检查了 {count} 条）：", "The chain is broken ({count} events checked):"),
-    "cli.say.chain_head": Text("链尾 {seq}:{hash}，请保存在平台之外。", "Its end is {seq}:{hash}; keep that outside the platform."),
+    "cli.say.chain_head": Text(
+        "链尾 {seq}:{hash}，请保存在平台之外。", "Its end is {seq}:{hash}; keep that outside the platform."
+    ),
     "cli.say.token_made": Text(
         "令牌 {id}：{user}（{role}），有效至 {until}。内容只显示这一次：",
         "Token {id} for {user} ({role}), valid until {until}. Its secret is shown this once:",
     ),
     "cli.say.token_revoked": Text("令牌 {id}（{user}）已作废。", "Token {id} of {user} is revoked."),
-    "cli.say.logged_in": Text("已登录：{user}（{role}）。令牌保存在 {path}。", "Known there as {user} ({role}). The token is kept in {path}."),
+    "cli.say.logged_in": Text(
+        "已登录：{user}（{role}）。令牌保存在 {path}。", "Known there as {user} ({role}). The token is kept in {path}."
+    ),
     "cli.init.made": Text("已建立状态：{state}", "The state was made: {state}"),
     "cli.init.there": Text("状态已存在：{state}", "The state is there already: {state}"),
     "cli.init.token_there": Text(
@@ -234,7 +261,9 @@ _SAY = {
         "{user} 的运维令牌（{days} 天有效）保存在 {path}，只显示这一次：",
         "The operator token of {user} (valid for {days} days) is kept in {path} and shown this once:",
     ),
-    "cli.db.backed_up": Text("已备份到 {path}（{size_bytes} 字节），副本检查无误。", "Backed up to {path} ({size_bytes} bytes); the copy is sound."),
+    "cli.db.backed_up": Text(
+        "已备份到 {path}（{size_bytes} 字节），副本检查无误。", "Backed up to {path} ({size_bytes} bytes); the copy is sound."
+    ),
     "cli.db.replace_state": Text("用备份替换当前状态吗？", "Replace the present state by the backup?"),
     "cli.db.restored": Text("已从 {path} 恢复。", "Restored from {path}."),
     "cli.db.kept": Text("原来的状态保留在 {path}。", "The former state is kept in {path}."),
@@ -247,10 +276,21 @@ _SAY = {
     "cli.db.journal_mode": Text("日志模式", "journal mode"),
     "cli.db.problems": Text("问题", "problems"),
     "cli.prepare.begun": Text("正在准备主机 {host} …", "preparing {host} …"),
-    "cli.prepare.done": Text("主机 {host} 已就绪：改变 {changed} 项，共 {ok} 项，用时 {took_s} 秒。", "{host} is ready: {changed} of {ok} steps changed something, {took_s} s."),
-    "cli.prepare.would_change": Text("主机 {host} 将改变 {changed} 项（共 {ok} 项），未作改动。", "{changed} of {ok} steps would change something on {host}; nothing was changed."),
-    "cli.plan.title": Text("{action} 系统“{system}”（{department}，项目 {project}，{zone}）", "{action} the system “{system}” ({department}, project {project}, {zone})"),
-    "cli.plan.noop": Text("没有变更：系统已是第 {revision} 版所写的样子。", "No changes: the system is as written already (revision {revision})."),
+    "cli.prepare.done": Text(
+        "主机 {host} 已就绪：改变 {changed} 项，共 {ok} 项，用时 {took_s} 秒。",
+        "{host} is ready: {changed} of {ok} steps changed something, {took_s} s.",
+    ),
+    "cli.prepare.would_change": Text(
+        "主机 {host} 将改变 {changed} 项（共 {ok} 项），未作改动。",
+        "{changed} of {ok} steps would change something on {host}; nothing was changed.",
+    ),
+    "cli.plan.title": Text(
+        "{action}系统“{system}”（{department}，项目 {project}，{zone}）",
+        "{action} the system “{system}” ({department}, project {project}, {zone})",
+    ),
+    "cli.plan.noop": Text(
+        "没有变更：系统已是第 {revision} 版所写的样子。", "No changes: the system is as written already (revision {revision})."
+    ),
     "cli.plan.changes": Text("变更（{count} 项）", "Changes ({count})"),
     "cli.plan.more": Text("  …… 另有 {count} 项，用 --full 查看", "  … and {count} more; see them with --full"),
     "cli.plan.price": Text("价格（{month} 整月）", "Price (the whole of {month})"),
@@ -259,8 +299,12 @@ _SAY = {
     "cli.plan.approvals": Text("需要审批：{stages}", "Must be approved by: {stages}"),
     "cli.plan.does_not_fit": Text("放不下", "It does not fit"),
     "cli.plan.fits": Text("放置：{count} 台虚拟机，{hosts} 台主机。", "Fits: {count} machines on {hosts} hosts."),
-    "cli.explain.placed": Text("{members} 放在主机 {host}（共考虑 {total} 台）", "{members}: on host {host} (of {total} looked at)"),
-    "cli.explain.refused": Text("{members} 没有合适的主机（共考虑 {total} 台）", "{members}: no host fits (of {total} looked at)"),
+    "cli.explain.placed": Text(
+        "{members} 放在主机 {host}（共考虑 {total} 台）", "{members}: on host {host} (of {total} looked at)"
+    ),
+    "cli.explain.refused": Text(
+        "{members} 没有合适的主机（共考虑 {total} 台）", "{members}: no host fits (of {total} looked at)"
+    ),
     "cli.explain.suggestions": Text("以下办法之一可以放下：", "It would fit if one of these were done:"),
     "cli.explain.policy": Text("放置策略 {policy}", "placement policy {policy}"),
     "cli.usage.title": Text("{start} 至 {end}", "From {start} to {end}"),

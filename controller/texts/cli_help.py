@@ -14,6 +14,8 @@ _PANELS = {
     "cli.panel.commands": Text("命令", "Commands"),
     "cli.panel.required": Text("[必填]", "[required]"),
     "cli.panel.default": Text("[默认：{}]", "[default: {}]"),
+    "cli.panel.usage": Text("用法：", "Usage:"),
+    "cli.panel.common": Text("公共选项见 allot --help。", "Options of every command: see allot --help."),
     "cli.epilog": Text(
         "选项 --server、--token-file、--context、--lang、--output、--debug 可写在命令前后任意位置。"
         "退出码：0 完成；1 被拒绝或失败；2 plan 发现有变更；64 用法错误；75 请稍后再试。",
@@ -31,7 +33,7 @@ _COMMANDS = {
     "cli.help.check": Text("检查工单，一次列出全部错误。", "Read a ticket and list everything that is wrong with it."),
     "cli.help.plan": Text(
         "显示工单将做什么、每月价格、配额变化和放置结果，不做任何改动。有变更时退出码为 2。",
-        "Show what a ticket would do, cost and need, and where it would go; changes nothing. Exits with 2 when there are changes.",
+        "Show what a ticket would do, cost and need, and where it would go; changes nothing. Exits with 2 for changes.",
     ),
     "cli.help.apply": Text(
         "先显示计划，确认后提交；只执行所显示的计划。",
@@ -62,8 +64,9 @@ _COMMANDS = {
     ),
     "cli.help.usage": Text("按资源和计量项列出使用秒数与价格。", "Print seconds by resource and meter, with their price."),
     "cli.help.start": Text("启动虚拟机。", "Have a machine running."),
-    "cli.help.stop": Text("停止虚拟机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."),
-    "cli.help.reboot": Text("重启运行中的虚拟机。", "Restart a running machine in place."),
+    "cli.help.stop": Text(
+        "停止虚拟机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."
+    ),
     "cli.help.console": Text("打印虚拟机串口日志的末尾。", "Print the end of a machine's serial log."),
     "cli.help.import": Text(
         "按站点文件导入部门、项目、区域、资源池、规格、镜像、配额和价格；先显示计划；重复导入不产生变化。",
@@ -126,11 +129,19 @@ _COMMANDS = {
     ),
     "cli.help.serve": Text("运行控制器，直到被要求停止。", "Run the controller until it is told to stop."),
     "cli.help.db": Text("状态库：备份、恢复、检查、升级。", "The state: back up, restore, check, upgrade."),
-    "cli.help.db.backup": Text("在服务运行时备份状态，并检查副本。", "Copy the state into a file while the service runs, and check the copy."),
-    "cli.help.db.restore": Text("用备份替换状态；须先停止服务。", "Put a backup in place of the state; the service must not run."),
-    "cli.help.db.check": Text("检查状态：结构、完整性、配额账目。", "Check the state: schema, integrity, and the quota books against the claims."),
+    "cli.help.db.backup": Text(
+        "在服务运行时备份状态，并检查副本。", "Copy the state into a file while the service runs, and check the copy."
+    ),
+    "cli.help.db.restore": Text(
+        "用备份替换状态；须先停止服务。", "Put a backup in place of the state; the service must not run."
+    ),
+    "cli.help.db.check": Text(
+        "检查状态：结构、完整性、配额账目。", "Check the state: schema, integrity, and the quota books against the claims."
+    ),
     "cli.help.db.upgrade": Text("把数据库结构升级到本程序所需版本。", "Bring the schema to what this program needs."),
-    "cli.help.doctor": Text("检查本机和状态，指出需要处理的问题。", "Check this machine and this state, and say what must be put right."),
+    "cli.help.doctor": Text(
+        "检查本机和状态，指出需要处理的问题。", "Check this machine and this state, and say what must be put right."
+    ),
     "cli.help.schema": Text("打印工单语言的 JSON Schema。", "Print the JSON Schema of the ticket language, for editors."),
     "cli.help.version": Text("打印版本。", "Print the version."),
 }
@@ -147,7 +158,9 @@ _PARAMETERS = {
     "cli.param.import.file": Text("站点文件；- 表示标准输入。", "The site document; - is standard input."),
     "cli.param.offline": Text("只按语言规则检查，不连接服务。", "Check against the language only, without a service."),
     "cli.param.full": Text("显示全部细节。", "Show every detail."),
-    "cli.param.wait": Text("等到完成，实时显示步骤；Ctrl-C 只停止显示。", "Wait until it is over, telling each step; Ctrl-C ends only the telling."),
+    "cli.param.wait": Text(
+        "等到完成，实时显示步骤；Ctrl-C 只停止显示。", "Wait until it is over, telling each step; Ctrl-C ends only the telling."
+    ),
     "cli.param.timeout": Text("最多等待多久（秒）。", "Longest time to wait (s)."),
     "cli.param.confirm": Text("会丢失数据时须写系统名。", "The system's name, where data is destroyed."),
     "cli.param.yes": Text("不询问。", "Do not ask."),
@@ -163,10 +176,15 @@ _PARAMETERS = {
     "cli.param.state": Text("状态。", "State."),
     "cli.param.with_gone": Text("也列出已释放的。", "List what is gone too."),
     "cli.param.limit": Text("最多列出多少条。", "Most items listed."),
-    "cli.param.explain.what": Text("虚拟机（id 或 系统/名称）或工单 id。", "A machine (its id or SYSTEM/NAME) or the id of a ticket."),
+    "cli.param.explain.what": Text(
+        "虚拟机（id 或 系统/名称）或工单 id。", "A machine (its id or SYSTEM/NAME) or the id of a ticket."
+    ),
     "cli.param.start": Text("起始时刻（含）：日期、时间或纪元秒。", "First moment: a date, a time or epoch seconds."),
     "cli.param.end": Text("结束时刻（不含）；默认为现在。", "First moment after; by default now."),
-    "cli.param.instance": Text("虚拟机：id 或 系统/名称，例如 civil-affairs-portal/web-1。", "A machine: its id or SYSTEM/NAME, for example civil-affairs-portal/web-1."),
+    "cli.param.instance": Text(
+        "虚拟机：id 或 系统/名称，例如 civil-affairs-portal/web-1。",
+        "A machine: its id or SYSTEM/NAME, for example civil-affairs-portal/web-1.",
+    ),
     "cli.param.max_bytes": Text("最多打印多少字节。", "Most bytes printed."),
     "cli.param.to": Text("目标状态。", "State to move to."),
     "cli.param.until": Text("预计到何时（日期或时间）。", "Until when (a date or time)."),
@@ -183,12 +201,16 @@ _PARAMETERS = {
     "cli.param.reserve_memory_mib": Text("为主机自身保留的内存（MiB）。", "Memory kept for the host itself (MiB)."),
     "cli.param.activate_": Text("登记后立即启用。", "Let it take machines at once."),
     "cli.param.prepare": Text("先在这台机器上运行 playbook 准备主机。", "First make it ready with the playbook, run from here."),
-    "cli.param.host.enrol.dry_run": Text("只检查准备会改变什么，不登记。", "Only say what preparing would change; enrol nothing."),
+    "cli.param.host.enrol.dry_run": Text(
+        "只检查准备会改变什么，不登记。", "Only say what preparing would change; enrol nothing."
+    ),
     "cli.param.address": Text("准备时 ssh 的地址；空表示本机。", "Where ssh reaches it while preparing; empty: this machine."),
     "cli.param.user": Text("用户名。", "Name of the person or program."),
     "cli.param.host.enrol.user": Text("准备时 ssh 的用户。", "User of ssh while preparing."),
     "cli.param.private_key": Text("准备时 ssh 的私钥文件。", "File of the private key of ssh while preparing."),
-    "cli.param.known_hosts": Text("准备时核对主机身份的 known_hosts 文件。", "The known_hosts file the host is recognised by while preparing."),
+    "cli.param.known_hosts": Text(
+        "准备时核对主机身份的 known_hosts 文件。", "The known_hosts file the host is recognised by while preparing."
+    ),
     "cli.param.source": Text("控制器所在机器上的文件，或 https URL。", "A file on the controller's machine, or an https URL."),
     "cli.param.sha256": Text("应有的 SHA-256；URL 必填。", "The SHA-256 it must have; needed for a URL."),
     "cli.param.arch": Text("处理器架构。", "Processor architecture."),
@@ -197,20 +219,30 @@ _PARAMETERS = {
     "cli.param.initrd": Text("直接引导的初始内存盘。", "Initial ram disk to boot directly."),
     "cli.param.kernel_arguments": Text("内核参数。", "Arguments of the kernel."),
     "cli.param.scope": Text("部门或项目的代码。", "Code of a department or project."),
-    "cli.param.dimension": Text("维度：vcpu、memory_mib、disk_gib、instances、volumes、addresses。", "Dimension: vcpu, memory_mib, disk_gib, instances, volumes, addresses."),
+    "cli.param.dimension": Text(
+        "维度：vcpu、memory_mib、disk_gib、instances、volumes、addresses。",
+        "Dimension: vcpu, memory_mib, disk_gib, instances, volumes, addresses.",
+    ),
     "cli.param.quota.set.limit": Text("数量、unlimited 或 inherit。", "An amount, unlimited or inherit."),
     "cli.param.repair": Text("把计数改正（记入审计）。", "Put the counters right (an audited act)."),
     "cli.param.action": Text("只看这种操作，例如 ticket.submit。", "Only this action, for example ticket.submit."),
     "cli.param.actor": Text("只看此人。", "Only this person."),
     "cli.param.after": Text("从此编号之后开始。", "Begin after this number."),
     "cli.param.head": Text("另处保存的链尾，写作 编号:哈希。", "The end of the chain as kept elsewhere, as SEQ:HASH."),
-    "cli.param.role": Text("角色：operator、department_admin、department_reader、finance、auditor。", "Role: operator, department_admin, department_reader, finance, auditor."),
+    "cli.param.role": Text(
+        "角色：operator、department_admin、department_reader、finance、auditor。",
+        "Role: operator, department_admin, department_reader, finance, auditor.",
+    ),
     "cli.param.days": Text("有效天数。", "How many days it is valid."),
-    "cli.param.token.create.file": Text("写入此文件（权限 0600），不显示。", "Write it to this file (mode 0600) instead of showing it."),
+    "cli.param.token.create.file": Text(
+        "写入此文件（权限 0600），不显示。", "Write it to this file (mode 0600) instead of showing it."
+    ),
     "cli.param.token.revoke.token": Text("令牌 id。", "Id of a token."),
     "cli.param.login.server": Text("服务地址。", "Address of the service."),
     "cli.param.login.name": Text("记住时用的名称。", "Name to remember it by."),
-    "cli.param.ca_file": Text("签发服务证书的 CA 文件（PEM）。", "PEM file of the authority that signed the service's certificate."),
+    "cli.param.ca_file": Text(
+        "签发服务证书的 CA 文件（PEM）。", "PEM file of the authority that signed the service's certificate."
+    ),
     "cli.param.zone": Text("显示时间所用的时区。", "Time zone that times are printed in."),
     "cli.param.config": Text("配置文件。", "Configuration file."),
     "cli.param.new_token": Text("再签发一个运维令牌（令牌丢失时）。", "Make another operator token (when the first is lost)."),

@@ -46,10 +46,4 @@ TEXTS: Mapping[str, Text] = {
         "请停止控制器，保留该文件，运行 allot db check，并从最近的备份恢复（allot db restore）。",
         "Stop the controller, keep the file, run allot db check and restore the latest backup (allot db restore).",
     ),
-    "state.locked_by_other": _state(
-        "状态数据库 {path} 正由另一个控制器进程（{holder}）使用。",
-        "Another controller process ({holder}) uses the state database {path}.",
-        "SQLite 只允许一个控制器；请停止另一个进程，或改用 PostgreSQL 运行多个控制器。",
-        "SQLite serves one controller. Stop the other process, or use PostgreSQL for several controllers.",
-    ),
 }

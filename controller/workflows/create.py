@@ -44,7 +44,7 @@ def image(context: StepContext) -> Flow:
     """Have the image in the storage pool."""
     source = context.facts.image
     if source is None:
-        return Fail(problem=Problem("image.not_found", {"image": context.resource.instance.image_id}))
+        return Fail(problem=Problem("image.unknown", {"image": context.resource.instance.image_id}))
     context.driver.ensure_image(source, context.facts.storage_pool)
     return Next(step="parts")
 

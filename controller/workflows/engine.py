@@ -143,6 +143,9 @@ class StepSettings:
     attempts_before_fail: int = 12
     backoff_first_s: float = 1.0
     backoff_most_s: float = 60.0
+    #: Longest time a step may take before its host's worker is given up as hung (some steps have a bound of their own).
+    deadline_s: float = 120.0
+    observe_deadline_s: float = 20.0
     #: Pause between looks at parts that are still being made.
     parts_s: float = 2.0
 

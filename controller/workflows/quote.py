@@ -64,12 +64,19 @@ class Wish:
 class QuotaLine:
     """One limit on the way up, before and after."""
 
+    #: Code and name of the department or project.
     scope: str
+    scope_name: str
     dimension: str
     #: None: no limit of its own here.
     limit: int | None
     used: int
     after: int
+
+    @property
+    def asked(self) -> int:
+        """Return by how much the ticket moves it."""
+        return self.after - self.used
 
     @property
     def is_over(self) -> bool:
@@ -246,6 +253,7 @@ def _quota_lines(connection: Connection, wish: Wish, growth: Mapping[str, int]) 
     return tuple(
         QuotaLine(
             scope=level.scope,
+            scope_name=level.scope_name,
             dimension=level.dimension,
             limit=level.limit_amount,
             used=level.used,

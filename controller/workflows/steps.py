@@ -35,9 +35,8 @@ STEPS: Mapping[str, Step] = {
 #: Steps that may take long, and the lane of the host's worker they run in, so that they delay nothing else.
 LANES: Mapping[str, str] = {"image": "bulk", "stop": "patient", "halt": "patient", "resize_stop": "patient"}
 MAIN_LANE = "main"
-#: Longest time a step may take before its host's worker is given up as hung.
+#: Bounds of steps that may take longer than ``StepSettings.deadline_s``.
 DEADLINES_S: Mapping[str, float] = {"image": 3600.0, "stop": 180.0, "halt": 180.0, "resize_stop": 180.0}
-DEADLINE_S = 120.0
 
 
 def first_step(resource: Resource, facts: Facts) -> str:

@@ -1,6 +1,6 @@
 """Places a machine that was cleared from its host on another one: claims, addresses and specs move in one transaction.
 
-Called by the reconciler inside the transaction that records the confirmed absence. The quota does not change: the same
+Called by the reconciler inside the transaction that records the confirmed absence. The quota does not grow: the same
 amounts are claimed elsewhere.
 """
 
@@ -16,7 +16,8 @@ from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.segments import SegmentBook
-from inventory.domain.claim import Claim
+from inventory.domain.claim import Claim, quota_amounts
+from inventory.domain.errors import Unplaceable
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, StoragePoolId, TicketId
 from inventory.domain.placement import MemberPlacement, Placement
@@ -26,6 +27,7 @@ from inventory.domain.scope import PLATFORM
 from inventory.domain.system import ServerSpec, System
 from inventory.store import claims as claim_store
 from inventory.store import directory, networks, resources, systems
+from quotas import store as quota_store
 
 
 def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Resource]], Sequence[Resource] | None]:
@@ -38,18 +40,34 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
             return None
         # What was held of a refused place is given back with everything else that was written for it.
         savepoint = connection.begin_nested()
-        moved = _specs(connection, platform, machine, volumes, decision.members[0])
+        try:
+            moved = _specs(connection, platform, machine, volumes, decision.members[0])
+        except Unplaceable:
+            # The host fits and its network has no address left.
+            savepoint.rollback()
+            return None
         new = [claim for resource in moved for claim in claims_of(resource)]
         if claim_store.hold(connection, [c for c in new if c.dimension != ADDRESS]) is not None:
             savepoint.rollback()
             return None
-        claim_store.release(connection, *(r.id for r in moved))
-        claim_store.insert(connection, new)
+        _set_claims(connection, machine, moved, new)
         _explain(connection, platform, machine, decision)
         savepoint.commit()
         return moved
 
     return swap
+
+
+def _set_claims(connection: Connection, machine: Resource, moved: Sequence[Resource], new: Sequence[Claim]) -> None:
+    """Put the new claims in the place of the old ones."""
+    old = claim_store.release(connection, *(r.id for r in moved))
+    claim_store.insert(connection, new)
+    # A machine that was made smaller while it was still being built claimed its old size until now.
+    before, now = quota_amounts(old), quota_amounts(new)
+    less = {dimension: before[dimension] - now[dimension] for dimension in before}
+    assert all(amount >= 0 for amount in less.values()), f"a swap would claim more than was promised: {less}"
+    assert machine.project_id is not None
+    quota_store.release(connection, machine.project_id, less)
 
 
 def _decide(connection: Connection, platform: Platform, machine: Resource) -> Placement | None:

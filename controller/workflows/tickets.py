@@ -5,7 +5,7 @@ its explanation stored; a decision made on an old picture is made again, a bound
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -82,6 +82,7 @@ def submit(platform: Platform, data: bytes, caller: Caller, *, confirm: str = ""
             ticket = replace(ticket, state=TicketState.ACCEPTED, accepted_at_s=ticket.created_at_s)
             store.insert(connection, ticket, data)
             _accept(connection, platform, ticket, offer)
+            ticket = store.get(connection, ticket.id, PLATFORM)
         _audit(connection, caller, ticket, "ticket.submit", platform.clock())
         return ticket
 
@@ -192,11 +193,17 @@ def _check_offer(offer: Quote, confirm: str, plan_digest: str) -> None:
         raise Conflict("plan.changed", system=offer.wish.name)
     if isinstance(offer.decision, Refusal):
         raise Unplaceable("placement.no_host_fits", details=offer.to_json(), system=offer.wish.name)
-    over = [line for line in offer.to_json()["quota"] if line["is_over"]]
-    if over:
-        raise QuotaExceeded("quota.exceeded", details=offer.to_json() | {"overruns": over}, system=offer.wish.name)
+    _check_quota(offer)
     if offer.needs_confirmation and confirm != offer.wish.name:
         raise Invalid("ticket.confirmation_missing", system=offer.wish.name)
+
+
+def _check_quota(offer: Quote) -> None:
+    over = [asdict(line) | {"asked": line.asked} for line in offer.quota if line.is_over]
+    if over:
+        problems = [Problem("quota.exceeded", line) for line in over]
+        details = offer.to_json() | {"overruns": over}
+        raise QuotaExceeded("quota.exceeded", problems=problems, details=details, **over[0])
 
 
 def _new_ticket(platform: Platform, caller: Caller, offer: Quote) -> Ticket:

@@ -65,10 +65,6 @@ class Connection:
             self.generation += 1
             return self._open
 
-    def is_alive(self) -> bool:
-        """Tell whether the connection is open and answers its keepalive."""
-        return self._open is not None and bool(self._open.isAlive())
-
     def close(self) -> None:
         """Close; the next ``get`` opens again."""
         with self._lock:

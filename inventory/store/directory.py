@@ -66,11 +66,11 @@ def image(connection: Connection, image_id: ImageId | str) -> Image:
     """Return one image.
 
     Raises:
-        NotFound: ``image.not_found``.
+        NotFound: ``image.unknown``.
     """
     row = connection.execute(select(t.images).where(t.images.c.id == image_id)).one_or_none()
     if row is None:
-        raise NotFound("image.not_found", image=image_id)
+        raise NotFound("image.unknown", image=image_id)
     return _image(row)
 
 

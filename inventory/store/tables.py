@@ -233,6 +233,8 @@ Index(
 )
 #: Pages of one department's living machines.
 Index("ix_resources_page", resources.c.kind, resources.c.department_id, resources.c.id)
+#: Pages of the whole platform: without it the first page sorts every resource there is.
+Index("ix_resources_kind_id", resources.c.kind, resources.c.id)
 #: One living segment per department, network name, zone (in ``name``) and host.
 Index(
     "uq_resources_living_segment",

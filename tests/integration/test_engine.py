@@ -4,8 +4,9 @@ import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def add_zone(connection: Connection, code: str, name: str = "zone") -> None:
     connection.execute(insert(t.zones).values(**values, address_range="10.0.0.0/16", segment_prefix=26))
 
 
+def write(database: Database, *steps: Callable[[Connection], object]) -> None:
+    """Do the steps in one transaction."""
+    with database.write() as connection:
+        for step in steps:
+            step(connection)
+
+
 def zone_count(database: Database) -> int:
     with database.read() as connection:
         return connection.scalar(select(func.count()).select_from(t.zones)) or 0
@@ -86,8 +94,8 @@ def test_wal_is_used_only_where_its_reset_race_is_fixed(version: tuple[int, ...]
 def test_every_sqlite_connection_is_durable_and_checks_foreign_keys(sqlite_file: Database) -> None:
     with sqlite_file.read() as first, sqlite_file.read() as second:
         for connection in (first, second):
-            found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "foreign_keys", "busy_timeout")}
-            assert found == {"synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+            expected = {"synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+            assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in expected} == expected
             assert str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()).upper() == safe_journal_mode()
 
 
@@ -98,15 +106,22 @@ def test_sqlite_tables_are_strict(sqlite_file: Database) -> None:
 
 
 def test_a_reference_to_nothing_is_refused(database: Database) -> None:
-    row = {"id": "pool_a", "code": "a", "name": "a", "zone_id": "zone_none", "driver": "x", "mlps_max": 1, "overcommit_permille": {}}
+    row = {
+        "id": "pool_a",
+        "code": "a",
+        "name": "a",
+        "zone_id": "zone_none",
+        "driver": "x",
+        "mlps_max": 1,
+        "overcommit_permille": {},
+    }
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(insert(t.pools).values(**row))
 
 
 def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        add_zone(connection, "a")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write(database, lambda c: add_zone(c, "a"), lambda _: 1 // 0)
     assert zone_count(database) == 0
 
 
@@ -157,7 +172,9 @@ def test_writers_of_one_process_wait_for_each_other(sqlite_file: Database) -> No
 def small_disk(path: Path, size: str) -> Iterator[Path]:
     """Mount a small file system of its own."""
     path.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, text=True, check=False
+    )
     if made.returncode:
         pytest.skip(f"needs the right to mount a tmpfs: {made.stderr.strip()}")
     try:
@@ -167,24 +184,22 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_done(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "2m") as disk:
-        with sqlite_database(disk / "state.db") as database:
-            with database.write() as connection:
-                add_zone(connection, "before")
-            filler = disk / "filler"
-            with filler.open("wb") as file:
-                file.write(b"x" * (shutil.disk_usage(disk).free - 64 * 1024))
-            with pytest.raises(Unavailable) as caught, database.write() as connection:
-                for number in range(300):
-                    add_zone(connection, f"big-{number}", name="x" * 2000)
-            assert caught.value.code == "state.disk_full"
-            assert zone_count(database) == 1
-            filler.unlink()
-            with database.write() as connection:
-                add_zone(connection, "after")
-            with database.read() as connection:
-                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-                assert set(connection.scalars(select(t.zones.c.code))) == {"before", "after"}
+    with small_disk(tmp_path / "disk", "2m") as disk, sqlite_database(disk / "state.db") as database:
+        with database.write() as connection:
+            add_zone(connection, "before")
+        filler = disk / "filler"
+        with filler.open("wb") as file:
+            file.write(b"x" * (shutil.disk_usage(disk).free - 64 * 1024))
+        with pytest.raises(Unavailable) as caught:
+            write(database, *(partial(add_zone, code=f"big-{number}", name="x" * 2000) for number in range(300)))
+        assert caught.value.code == "state.disk_full"
+        assert zone_count(database) == 1
+        filler.unlink()
+        with database.write() as connection:
+            add_zone(connection, "after")
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            assert set(connection.scalars(select(t.zones.c.code))) == {"before", "after"}
 
 
 def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
@@ -202,9 +217,8 @@ def test_a_missing_directory_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_a_query_only_connection_is_read_only(sqlite_file: Database) -> None:
-    with pytest.raises(Unavailable) as caught, sqlite_file.write() as connection:
-        connection.exec_driver_sql("PRAGMA query_only=ON")
-        add_zone(connection, "a")
+    with pytest.raises(Unavailable) as caught:
+        write(sqlite_file, lambda c: c.exec_driver_sql("PRAGMA query_only=ON"), lambda c: add_zone(c, "a"))
     assert caught.value.code == "state.read_only"
 
 
@@ -213,10 +227,8 @@ def test_postgresql_stopped_in_the_middle_is_unreachable_and_comes_back() -> Non
     with private_postgres(durable=True) as server, open_for_test(server.create_database()) as database:
         with database.write() as connection:
             add_zone(connection, "before")
-        with pytest.raises(Unavailable) as caught, database.write() as connection:
-            add_zone(connection, "lost")
-            server.stop()
-            add_zone(connection, "never")
+        with pytest.raises(Unavailable) as caught:
+            write(database, lambda c: add_zone(c, "lost"), lambda _: server.stop(), lambda c: add_zone(c, "never"))
         assert caught.value.code == "state.unreachable"
         with pytest.raises(Unavailable) as refused, database.read():
             pytest.fail("connected to a server that is down")

@@ -36,7 +36,7 @@ def test_promtool_accepts_what_we_ship(command: tuple[str, ...]) -> None:
 
 
 @requires_promtool
-def test_the_tests_of_the_alerts_notice_a_changed_threshold(tmp_path: Path) -> None:
+def test_the_tests_of_the_alerts_notice_one_that_never_fires(tmp_path: Path) -> None:
     shutil.copytree(FILES, tmp_path / "files")
     rules = (FILES / "rules.yml").read_text("utf-8")
     unnoticed = []

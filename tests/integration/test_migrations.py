@@ -1,8 +1,9 @@
 """One history, and a migrated schema is the schema the code describes: table by table, index by index, trigger by trigger."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -134,7 +135,9 @@ def test_a_migrated_schema_is_the_created_schema_on_sqlite(tmp_path: Path) -> No
     assert found == wanted
     assert {name for kind, name in wanted if kind == "table"} == set(METADATA.tables)
     assert all(items[-1] == "STRICT" for (kind, _), items in wanted.items() if kind == "table")
-    assert {name for kind, name in wanted if kind == "trigger"} == {f"{t}_no_{v}" for t in APPEND_ONLY for v in ("update", "delete")}
+    assert {name for kind, name in wanted if kind == "trigger"} == {
+        f"{t}_no_{v}" for t in APPEND_ONLY for v in ("update", "delete")
+    }
     assert sum("WHERE" in items[0] for (kind, _), items in wanted.items() if kind == "index") >= 3
 
 
@@ -156,7 +159,7 @@ def test_a_migrated_schema_is_the_created_schema_on_postgresql(postgres_server: 
 # -- reading a schema ---------------------------------------------------------------------------------------------------
 
 
-def _description(database: Database) -> object:
+def _description(database: Database) -> Mapping[Any, Any]:
     return _sqlite_description(database) if database.is_sqlite else _postgres_description(database)
 
 

@@ -1,9 +1,12 @@
 """64 wishes for the last unit: exactly one gets it, 1,000 times over, on PostgreSQL."""
 
+from collections.abc import Mapping
+
 import pytest
 from sqlalchemy import Connection
 
 from inventory.domain.errors import QuotaExceeded
+from inventory.domain.ids import ProjectId
 from inventory.store.engine import Database, open_database
 from quotas import store
 from quotas.limits import Mode, ScopeKind
@@ -15,15 +18,17 @@ LIMIT = 10
 CONTENDERS = 64
 
 
+#: 64,000 transactions: about two minutes on two idle cores, several on busy ones.
+@pytest.mark.timeout(900)
 def test_of_64_parallel_holds_at_limit_minus_one_exactly_one_wins_in_1000_rounds(postgres_url: str) -> None:
-    _race_for_the_last_unit(postgres_url, rounds=1000, same_project=True)
+    _race_for_the_last_unit(postgres_url, rounds=1000, same_project=True, wish={"vcpu": 1})
 
 
 def test_of_64_parallel_holds_from_different_projects_below_one_limit_exactly_one_wins(postgres_url: str) -> None:
-    _race_for_the_last_unit(postgres_url, rounds=50, same_project=False)
+    _race_for_the_last_unit(postgres_url, rounds=20, same_project=False, wish={"vcpu": 1, "memory_mib": 1024, "instances": 1})
 
 
-def _race_for_the_last_unit(url: str, *, rounds: int, same_project: bool) -> None:
+def _race_for_the_last_unit(url: str, *, rounds: int, same_project: bool, wish: Mapping[str, int]) -> None:
     database = open_database(url, pool_size=16)
     try:
         with database.write() as connection:
@@ -37,20 +42,21 @@ def _race_for_the_last_unit(url: str, *, rounds: int, same_project: bool) -> Non
             if round_:
                 assert _used(database, limited) == LIMIT
                 with database.write() as connection:
-                    store.release(connection, winner[-1], {"vcpu": 1, "memory_mib": 1024, "instances": 1})
+                    store.release(connection, winner[-1], wish)
 
-        winner = []
+        winner: list[ProjectId] = []
+        refusals: set[str] = set()
 
         def attempt(round_: int, number: int) -> bool:
             project = projects[0] if same_project else projects[number % len(projects)]
 
             def unit(connection: Connection) -> None:
-                store.hold(connection, city.all_departments, project, {"vcpu": 1, "memory_mib": 1024, "instances": 1})
+                store.hold(connection, city.all_departments, project, wish)
 
             try:
                 database.run(unit)
             except QuotaExceeded as refused:
-                assert [(o["scope"], o["dimension"]) for o in refused.details["overruns"]] == [("city", "vcpu")]
+                refusals.add(str([(o["scope"], o["dimension"]) for o in refused.details["overruns"]]))
                 return False
             winner.append(project.id)
             return True
@@ -58,6 +64,7 @@ def _race_for_the_last_unit(url: str, *, rounds: int, same_project: bool) -> Non
         result = race(attempt, contenders=CONTENDERS, rounds=rounds, between=reset, threads=16)
         assert set(result.wins) == {1}
         assert len(winner) == rounds
+        assert refusals == {"[('city', 'vcpu')]"}
         assert _used(database, limited) == LIMIT
     finally:
         database.dispose()

@@ -8,7 +8,7 @@ import pytest
 from inventory.domain.catalogue import Price
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.journal import JournalRow
-from inventory.domain.scope import PLATFORM, of_departments
+from inventory.domain.scope import PLATFORM, Scope, of_departments
 from inventory.store import journal
 from inventory.store.engine import Database
 from metering import store
@@ -19,6 +19,7 @@ from tests.support.journal import row
 
 HOUR = 3600
 MACHINE = {"vcpu": 2, "memory_mib": 2048, "disk_gib:standard": 20, "address": 1}
+Event = tuple[str, int, Mapping[str, int]]
 PRICES = {"vcpu": 76_400, "memory_mib": 38_900, "disk_gib:standard": 700, "address": 3_000}
 
 
@@ -45,12 +46,12 @@ def tell(
         journal.append(connection, rows)
 
 
-def ask(database: Database, start_s: int, end_s: int, *, now_s: float = 10**9, scope: object = PLATFORM) -> UsageReport:
+def ask(database: Database, start_s: int, end_s: int, *, now_s: float = 10**9, scope: Scope = PLATFORM) -> UsageReport:
     with database.read() as connection:
-        return usage(connection, scope, start_s, end_s, now_s)  # type: ignore[arg-type]  # a Scope
+        return usage(connection, scope, start_s, end_s, now_s)
 
 
-LIFE = (
+LIFE: tuple[Event, ...] = (
     ("allocated", HOUR - 30, MACHINE),
     ("running", HOUR, MACHINE),
     ("stopped", 2 * HOUR, MACHINE),

@@ -125,7 +125,10 @@ def test_looking_second_by_second_adds_up_to_the_whole(rows: list[JournalRow], b
 
 
 @given(
-    st.integers(0, 10**6), st.sampled_from([1, 1024]), st.integers(0, 10**9), st.lists(st.integers(0, 10**7), min_size=2, max_size=8)
+    st.integers(0, 10**6),
+    st.sampled_from([1, 1024]),
+    st.integers(0, 10**9),
+    st.lists(st.integers(0, 10**7), min_size=2, max_size=8),
 )
 def test_running_totals_never_fall_and_are_within_half_a_micro_yuan(
     amount: int, base_per_unit: int, micro: int, moments: list[int]

@@ -10,14 +10,16 @@ from sqlalchemy import Connection, select, update
 from controller.reconcile import loop, recorder
 from controller.reconcile.outcomes import Outcome
 from controller.reconcile.recorder import Recorder
-from controller.workflows import delete, engine, steps, swap
+from controller.workflows import engine, steps, swap
 from controller.workflows.engine import Done, Ending, Flow, Next, StepContext
 from drivers.faults import DriverFault, OutcomeUnknown
+from drivers.simulated.faults import FaultRates
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Desired, Observed, Resource
 from inventory.store import claims, hosts, networks, resources
 from inventory.store import tables as t
 from inventory.store.resources import HeldRow
+from tests.support.simulation import RATES
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -129,8 +131,8 @@ def placed_again_without_ending_the_old_claim(patch: Patch) -> None:
         hold, insert = staticmethod(claims.hold), staticmethod(claims.insert)
 
         @staticmethod
-        def release(*_: Any) -> None:
-            return None
+        def release(connection: Connection, *ids: ResourceId) -> list[Any]:
+            return claims.of_resources(connection, ids)
 
     patch.setattr(swap, "claim_store", Adds)
 
@@ -199,29 +201,6 @@ def a_newer_wish_is_overlooked(patch: Patch) -> None:
     patch.setattr(Recorder, "_collect", collect)
 
 
-def a_call_for_a_look_is_forgotten(patch: Patch) -> None:
-    """Being woken while somebody has the resource is lost."""
-    original = Recorder._collect
-
-    def collect(self: Recorder, connection: Connection, batch: Any, outcome: Outcome, row: HeldRow) -> None:
-        original(self, connection, batch, outcome, replace(row, is_woken=False))
-
-    patch.setattr(Recorder, "_collect", collect)
-
-
-def volumes_deleted_below_their_machine(patch: Patch) -> None:
-    """A disk does not wait for the end of the machine that has it, and being in use counts as gone."""
-
-    def volume_drop(context: StepContext) -> Flow:
-        try:
-            return delete.volume_drop(context)
-        except DriverFault:
-            context.saw(Observed.ABSENT)
-            return Done(ending=Ending.GONE)
-
-    patch.setitem(_steps(patch), "volume_drop", volume_drop)
-
-
 def _steps(patch: Patch) -> dict[str, engine.Step]:
     """Replace the table of steps by one that may be changed."""
     from controller.reconcile import jobs
@@ -231,21 +210,23 @@ def _steps(patch: Patch) -> dict[str, engine.Step]:
     return table
 
 
-#: Mutant -> seeds within which it must be found (measured: see ``found_after`` in the test's report).
-MUTANTS: dict[Mutant, int] = {
-    writes_without_a_fence: 60,
-    verbs_without_a_fence: 400,
-    capacity_freed_in_another_transaction: 60,
-    journal_written_in_another_transaction: 60,
-    work_on_what_was_read_before_the_claim: 60,
-    used_not_given_back: 20,
-    placed_again_without_ending_the_old_claim: 200,
-    freed_before_it_is_confirmed: 60,
-    an_error_is_taken_for_absence: 100,
-    a_lost_reply_is_taken_for_a_failure: 100,
-    quota_not_released: 20,
-    addresses_kept_by_the_dead: 20,
-    a_newer_wish_is_overlooked: 60,
-    a_call_for_a_look_is_forgotten: 400,
-    volumes_deleted_below_their_machine: 200,
+#: Faults that bring out mistakes about lost answers, and about hosts that do not answer.
+LOSSY = replace(RATES, lost_reply=0.15, late_effect=0.05, storage_full=0.03)
+UNREACHABLE = replace(RATES, unreachable=0.08)
+
+#: Mutant -> (seeds within which it must be found, faults it is looked for with).
+MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
+    writes_without_a_fence: (30, RATES),
+    verbs_without_a_fence: (60, LOSSY),
+    capacity_freed_in_another_transaction: (30, RATES),
+    journal_written_in_another_transaction: (30, RATES),
+    work_on_what_was_read_before_the_claim: (30, RATES),
+    used_not_given_back: (20, RATES),
+    placed_again_without_ending_the_old_claim: (60, LOSSY),
+    freed_before_it_is_confirmed: (120, RATES),
+    an_error_is_taken_for_absence: (120, UNREACHABLE),
+    a_lost_reply_is_taken_for_a_failure: (120, LOSSY),
+    quota_not_released: (20, RATES),
+    addresses_kept_by_the_dead: (20, RATES),
+    a_newer_wish_is_overlooked: (60, RATES),
 }

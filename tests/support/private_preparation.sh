@@ -16,6 +16,11 @@ mount --bind "$base/lib" /var/lib/libvirt
 mount --bind "$base/log" /var/log/libvirt
 mount --bind "$base/cache" /var/cache/libvirt
 mount --bind "$base/run" /run
+# Settings of the machine itself are not touched either: the role finds none and bridged packets unfiltered.
+mkdir -p /etc/modules-load.d /etc/sysctl.d
+mount -t tmpfs none /etc/modules-load.d
+mount -t tmpfs none /etc/sysctl.d
+[ ! -e /proc/sys/net/bridge/bridge-nf-call-iptables ] || sysctl -qw net.bridge.bridge-nf-call-iptables=0
 # No exec: PID 1 must collect the orphans libvirtd makes, which a shell does and the program would not.
 "$@"
 exit $?

@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.autogenerate.api import AutogenContext
@@ -79,7 +79,7 @@ def downgrade() -> None:
 '''
 
 
-def _render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
+def _render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Name the types of ours that STRICT tables need, instead of spelling them at every column."""
     if kind != "type":
         return False
@@ -105,17 +105,15 @@ def _formatted(text: str) -> str:
 def migration_text() -> str:
     """Return the migration the tables ask for, found by comparing them with an empty database."""
     database = open_database("sqlite://")
-    options = {"target_metadata": METADATA, "render_item": _render_item}
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts=options)
+        context = MigrationContext.configure(connection, opts={"target_metadata": METADATA})
         script = produce_migrations(context, METADATA)
         assert script.upgrade_ops is not None
         assert script.downgrade_ops is not None
-        names = {"render_item": _render_item, "migration_context": context}
-        upgrade = render_python_code(script.upgrade_ops, **names)
+        upgrade = render_python_code(script.upgrade_ops, render_item=_render_item, migration_context=context)
         # Indexes go with their tables.
         drops = [op for op in script.downgrade_ops.ops if isinstance(op, DropTableOp)]
-        downgrade = render_python_code(DowngradeOps(ops=drops), **names)
+        downgrade = render_python_code(DowngradeOps(ops=drops), migration_context=context)
     database.dispose()
     return _formatted(_HEAD.format(append_only=repr(APPEND_ONLY), upgrade=_plain(upgrade), downgrade=_plain(downgrade)))
 

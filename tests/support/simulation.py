@@ -270,7 +270,14 @@ class Simulation:
     """One seed."""
 
     def __init__(
-        self, seed: int, *, is_bounded: bool = True, controllers: int = 3, actions: int = 130, log: bool = False
+        self,
+        seed: int,
+        *,
+        is_bounded: bool = True,
+        rates: FaultRates = RATES,
+        controllers: int = 3,
+        actions: int = 130,
+        log: bool = False,
     ) -> None:
         self.seed = seed
         self.is_bounded = is_bounded
@@ -280,7 +287,7 @@ class Simulation:
         self.stage = stage()
         self.stage.reset()
         self.new_id = seeded_ids(seed, lambda: int(self.time.now_s))
-        self.faults = SeededFaults(seed * 7 + 1, RATES)
+        self.faults = SeededFaults(seed * 7 + 1, rates)
         self.state_faults = StateFaults(random.Random(seed * 7 + 2))
         self.world = World(
             f"sim-{seed}", clock=self.time.clock, sleep=self.time.pass_, faults=self.faults, verify_image=image_is_trusted
@@ -655,6 +662,6 @@ def _may_switch(resource: Resource) -> bool:
     return is_machine and resource.desired is not Desired.ABSENT and resource.phase not in (Phase.GONE, Phase.FAILED)
 
 
-def simulate(seed: int, *, is_bounded: bool = True, log: bool = False) -> Outcome:
+def simulate(seed: int, *, is_bounded: bool = True, rates: FaultRates = RATES, log: bool = False) -> Outcome:
     """Play one seed."""
-    return Simulation(seed, is_bounded=is_bounded, log=log).run()
+    return Simulation(seed, is_bounded=is_bounded, rates=rates, log=log).run()

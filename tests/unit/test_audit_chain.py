@@ -49,13 +49,18 @@ def test_an_empty_chain_is_intact_but_not_when_events_are_known(tmp_path: Path) 
 def test_event_of_a_rolled_back_transaction_leaves_no_gap(tmp_path: Path) -> None:
     with sqlite_database(tmp_path / "state.db") as database:
         append_events(database, 1)
-        with pytest.raises(KeyError), database.write() as connection:
-            audit.append(connection, audit.event_by(caller(), at_s=5, action="a.b", target="x"))
-            raise KeyError
+        with pytest.raises(KeyError):
+            append_and_fail(database)
         append_events(database, 1)
         with database.read() as connection:
             assert audit.verify(connection).checked_count == 2
             assert audit.verify(connection).is_intact
+
+
+def append_and_fail(database: Database) -> None:
+    with database.write() as connection:
+        audit.append(connection, audit.event_by(caller(), at_s=5, action="a.b", target="x"))
+        raise KeyError
 
 
 def test_database_itself_refuses_to_change_an_event(tmp_path: Path) -> None:

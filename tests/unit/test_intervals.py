@@ -16,7 +16,9 @@ def story(*events: tuple[str, int, Mapping[str, int]]) -> list[Any]:
 
 
 def test_a_life_has_no_gap_and_no_overlap() -> None:
-    rows = story(("allocated", 100, {"vcpu": 2}), ("running", 110, {"vcpu": 2}), ("stopped", 200, {"vcpu": 2}), ("released", 250, {}))
+    rows = story(
+        ("allocated", 100, {"vcpu": 2}), ("running", 110, {"vcpu": 2}), ("stopped", 200, {"vcpu": 2}), ("released", 250, {})
+    )
     assert spans(list(intervals(rows, 0, 1000))) == [
         ("vcpu", "allocated", 2, 100, 110),
         ("vcpu", "running", 2, 110, 200),
@@ -49,7 +51,9 @@ def test_one_second_is_one_second() -> None:
 
 
 def test_changes_of_no_length_are_dropped() -> None:
-    rows = story(("allocated", 100, {"vcpu": 1}), ("running", 100, {"vcpu": 1}), ("running", 100, {"vcpu": 4}), ("released", 200, {}))
+    rows = story(
+        ("allocated", 100, {"vcpu": 1}), ("running", 100, {"vcpu": 1}), ("running", 100, {"vcpu": 4}), ("released", 200, {})
+    )
     assert spans(list(intervals(rows, 0, 1000))) == [("vcpu", "running", 4, 100, 200)]
 
 
@@ -69,7 +73,9 @@ def test_a_clock_set_back_never_gives_negative_time() -> None:
 
 
 def test_two_windows_agree_when_the_clock_was_set_back() -> None:
-    rows = story(("allocated", 0, {"vcpu": 1}), ("running", 100, {"vcpu": 1}), ("stopped", 90, {"vcpu": 1}), ("released", 130, {}))
+    rows = story(
+        ("allocated", 0, {"vcpu": 1}), ("running", 100, {"vcpu": 1}), ("stopped", 90, {"vcpu": 1}), ("released", 130, {})
+    )
     parts = [*intervals(rows, 0, 95), *intervals(rows, 95, 200)]
     assert spans(parts) == [
         ("vcpu", "allocated", 1, 0, 95),

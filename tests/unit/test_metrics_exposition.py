@@ -19,7 +19,7 @@ _GAUGE = Metric("allot_test", Kind.GAUGE, "A test.", ("a", "b"))
 @given(
     st.dictionaries(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text('\\\n"x')), st.floats(allow_nan=False))
 )
-def test_a_reader_gets_every_label_and_value_back(samples: dict[tuple[str, str], float]) -> None:
+def test_a_reader_gets_every_label_and_value_back(samples: dict[tuple[str, ...], float]) -> None:
     (parsed,) = text_string_to_metric_families(family(_GAUGE, samples))
     assert {(s.labels["a"], s.labels["b"]): s.value for s in parsed.samples} == samples
 

@@ -137,4 +137,10 @@ def test_month_price_knows_of_a_price_that_changes_within_the_month() -> None:
 
 
 def test_yuan_is_written_with_six_decimals() -> None:
-    assert [yuan(v) for v in (0, 1, 12_340_000, -1, -2_500_000)] == ["0.000000", "0.000001", "12.340000", "-0.000001", "-2.500000"]
+    assert [yuan(v) for v in (0, 1, 12_340_000, -1, -2_500_000)] == [
+        "0.000000",
+        "0.000001",
+        "12.340000",
+        "-0.000001",
+        "-2.500000",
+    ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from inventory.store.engine import Database
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _DAYS = 365
 
 

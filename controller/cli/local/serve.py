@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from controller.wiring import Service
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 #: How long requests that run may finish when the service stops.
 _HTTP_GRACE_S = 10
 
