@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from controller.cli.failures import Usage
+from controller.cli.mistakes import Usage
 from controller.cli.output import Out
 
 

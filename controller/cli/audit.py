@@ -50,7 +50,8 @@ def list_(
 @app.command()
 def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
     """Recompute the whole chain; ``--head SEQ:HASH`` kept elsewhere finds a chain cut off at its end. Exit 1 when broken."""
-    from controller.cli.failures import Usage, refusal_lines
+    from controller.cli.failures import refusal_lines
+    from controller.cli.mistakes import Usage
 
     session = session_of(ctx)
     out = session.out

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from controller.cli.client import Refused
-from controller.cli.failures import WithFile
+from controller.cli.mistakes import WithFile
 from inventory.domain.errors import AllotError, NotFound
 
 

@@ -11,23 +11,11 @@ import typer.exceptions
 from controller.cli.client import Refused
 from controller.cli.help_page import usage_of
 from controller.cli.language import say
+from controller.cli.mistakes import Usage, WithFile
 from controller.texts import catalogue
-from inventory.domain.errors import AllotError, Invalid, Problem, Unavailable
+from inventory.domain.errors import AllotError, Problem, Unavailable
 
 _REFUSED, _USAGE, _TRY_AGAIN = 1, 64, 75
-
-
-class Usage(Invalid):
-    """The command was called wrongly."""
-
-
-class WithFile(Exception):
-    """An error about a document, with the document's name for the places in it."""
-
-    def __init__(self, file: str, error: Exception) -> None:
-        self.file = file
-        self.error = error
-        super().__init__(file)
 
 
 def report(error: Exception, language: str, *, is_debug: bool) -> int:

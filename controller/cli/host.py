@@ -172,7 +172,7 @@ def _to_state(session: Session, host: Mapping[str, Any], body: Mapping[str, Any]
 
 
 def _moment_s(session: Session, text: str) -> int:
-    from controller.cli.failures import Usage
+    from controller.cli.mistakes import Usage
 
     try:
         found = datetime.fromisoformat(text)

@@ -6,12 +6,14 @@ Function signatures carry types and defaults only. ``cli.help.<path>`` is what a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from controller.cli.mistakes import Usage
 from controller.texts.cli_help import TEXTS
 
 
@@ -82,8 +84,16 @@ class Root(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        """Load a command."""
-        return load(cmd_name, self.language)
+        """Load a command.
+
+        Raises:
+            Usage: ``cli.no_such_command``, with the nearest names.
+        """
+        command = load(cmd_name, self.language)
+        if command is None:
+            near = get_close_matches(cmd_name, COMMANDS) or list(COMMANDS)
+            raise Usage("cli.no_such_command", written=cmd_name, near=", ".join(near))
+        return command
 
 
 def load(name: str, language: str) -> Any:

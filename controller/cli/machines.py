@@ -1,7 +1,7 @@
 """How a person names a machine: its id, or ``SYSTEM/NAME`` such as ``civil-affairs-portal/web-1``."""
 
 from controller.cli.client import Refused, segment
-from controller.cli.failures import Usage
+from controller.cli.mistakes import Usage
 from controller.cli.session import Session
 
 

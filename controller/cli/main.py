@@ -41,9 +41,20 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:  # noqa: BLE001  the edge of the process: every error becomes a sentence and an exit code
+        return _report(error, language, is_debug=is_debug)
+
+
+def _report(error: Exception, language: str, *, is_debug: bool) -> int:
+    try:
         from controller.cli.failures import report
 
         return report(error, language, is_debug=is_debug)
+    except Exception as unsaid:
+        if is_debug:
+            raise
+        # A broken installation cannot even load its texts: one line is all that is left to say.
+        sys.stderr.write(f"allot: {error!r}; and it could not be put into words: {unsaid!r} (--debug)\n")
+        return REFUSED
 
 
 def _call(command: Root, arguments: Sequence[str], language: str) -> int:
@@ -96,4 +107,6 @@ def _root(
 ) -> None:
     """Make the session every command works with."""
     language = chosen_language(["--lang", lang] if lang else [], os.environ)
-    ctx.obj = Session(language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug)
+    session = Session(language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug)
+    ctx.obj = session
+    ctx.call_on_close(session.close)

@@ -39,7 +39,7 @@ def show(ctx: typer.Context, department: str = typer.Option("", "--department"))
 def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
     """Set a limit: an amount, ``unlimited`` or ``inherit``."""
     from controller.cli.client import segment
-    from controller.cli.failures import Usage
+    from controller.cli.mistakes import Usage
 
     session = session_of(ctx)
     if limit in ("unlimited", "inherit"):

@@ -55,6 +55,11 @@ class Session:
 
         return Client(self.target, self.language)
 
+    def close(self) -> None:
+        """Close the connection to the service, if one was opened."""
+        if "api" in self.__dict__:
+            self.api.close()
+
     @cached_property
     def zone(self) -> ZoneInfo:
         """The platform's time zone, as the context knows it."""

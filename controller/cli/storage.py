@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from controller.cli.failures import Usage
+from controller.cli.mistakes import Usage
 
 _PARTS_MAX = 3
 

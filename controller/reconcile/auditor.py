@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from drivers.protocol import HostObservation
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Desired, Observed, Phase, ResourceKind
+from inventory.domain.resources import VCPU
 from inventory.store import hosts as host_store
 from inventory.store import tables as t
 from quotas import store as quotas
@@ -36,7 +37,7 @@ class Violation:
 
 
 def audit_invariants(
-    connection: Connection, observations: Mapping[HostId, HostObservation], *, now_s: float, is_quiet: bool = False
+    connection: Connection, observations: Mapping[HostId, HostObservation], *, is_quiet: bool = False
 ) -> list[Violation]:
     """Check every rule. ``is_quiet``: nothing is under way, so hosts and rows must agree and every ticket has ended."""
     checks: list[Callable[[Connection], Iterator[Violation]]] = [
@@ -148,10 +149,13 @@ def running_where_promised(connection: Connection, observations: Mapping[HostId,
     for resource_id, host_ids in places.items():
         if len(host_ids) > 1:
             yield Violation("two_places", f"{resource_id} runs on {', '.join(host_ids)}")
-    if places:
-        gone = select(_R.id).where(_R.id.in_(list(places)), _R.phase == Phase.GONE.value)
-        for resource_id in connection.execute(gone).scalars():
-            yield Violation("freed_running", f"{resource_id} runs and its promise was given back")
+    c = t.claims.c
+    statement = select(c.resource_id, c.provider_id).where(c.resource_id.in_(list(places)), c.dimension == VCPU)
+    promised = {(r.resource_id, r.provider_id) for r in connection.execute(statement)} if places else set()
+    for resource_id, host_ids in places.items():
+        for host_id in host_ids:
+            if (resource_id, host_id) not in promised:
+                yield Violation("freed_running", f"{resource_id} runs on {host_id}, where nothing is promised to it")
 
 
 def _agreement(connection: Connection, observations: Mapping[HostId, HostObservation]) -> Iterator[Violation]:
@@ -161,7 +165,7 @@ def _agreement(connection: Connection, observations: Mapping[HostId, HostObserva
     journal = _last_states(connection)
     for host_id, observation in observations.items():
         machines = {m.instance_id: m.state.value for m in observation.instances}
-        shown: dict[ResourceId, str] = {v: Observed.PRESENT.value for v in (*observation.volume_ids, *observation.segment_ids)}
+        shown: dict[ResourceId, str] = dict.fromkeys((*observation.volume_ids, *observation.segment_ids), Observed.PRESENT.value)
         shown |= machines
         living = {r.id for r in rows.values() if r.host_id == host_id and r.phase != Phase.GONE.value}
         for resource_id in sorted(set(shown) - living):

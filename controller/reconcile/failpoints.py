@@ -2,11 +2,15 @@
 
 ``ALLOT_FAILPOINT=<name>[:<n>][:<kill|exit|stop>]``: the n-th time the place is passed (default: the first) the process is
 sent SIGKILL (default), leaves by ``os._exit``, or is stopped by SIGSTOP until somebody continues it.
+
+``ALLOT_FAILPOINT_RECORD=<file>``: the name of every place passed is added to the file, a line each, so that a test can find
+out which places a piece of work passes instead of knowing them by heart.
 """
 
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from controller.workflows.steps import STEPS
@@ -51,11 +55,14 @@ def parse(text: str) -> Armed | None:
 
 
 _ARMED = parse(os.environ.get("ALLOT_FAILPOINT", ""))
+_RECORD = os.environ.get("ALLOT_FAILPOINT_RECORD", "")
 _LOCK = Lock()
 
 
 def failpoint(name: str) -> None:
     """Strike here if this is the place and the time."""
+    if _RECORD:
+        _note(name)
     armed = _ARMED
     if armed is None or armed.name != name:
         return
@@ -66,3 +73,8 @@ def failpoint(name: str) -> None:
     if armed.action == "exit":
         os._exit(_EXIT_CODE)
     os.kill(os.getpid(), signal.SIGSTOP if armed.action == "stop" else signal.SIGKILL)
+
+
+def _note(name: str) -> None:
+    with _LOCK, Path(_RECORD).open("a", encoding="ascii") as record:
+        record.write(f"{name}\n")

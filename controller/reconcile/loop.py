@@ -160,12 +160,12 @@ class Reconciler:
 
     def bug(self, job: Job, error: Exception) -> None:
         """Hear of an exception on a worker: a bug of ours. The resource is tried again, slowly."""
-        log.error("a step met a bug", host_id=job.host_id, error=repr(error), exc_info=error)
         self.counters.bugs += 1
         if isinstance(job, ResourceJob):
             job.crashed(error)
         else:
             job.give_up(is_hung=False)
+        log.error("a step met a bug", host_id=job.host_id, error=repr(error), exc_info=error)
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class Reconciler:
             # A job handed back by a host that is cut already says nothing new.
             if not job.host.is_cut and job.host.failed(self.platform.clock()):
                 self._cut(job.host)
-        elif problem is None and not isinstance(result.flow, Drop) and not job.host.is_cut:
+        elif problem is None and result.has_called and not job.host.is_cut:
             job.host.answered()
         if isinstance(result.flow, Drop) and result.flow.found_fence:
             self.counters.stale_fences += 1
@@ -509,7 +509,7 @@ class Reconciler:
             return
         self._audited_at = self._monotonic()
         with self.platform.db.read() as connection:
-            violations = audit_invariants(connection, {}, now_s=self.platform.clock())
+            violations = audit_invariants(connection, {})
         self.counters.violations = len(violations)
         self.counters.audited_at_s = self.platform.clock()
         for violation in violations:

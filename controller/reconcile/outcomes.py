@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.workflows.engine import Done, Drop, Ending, Fail, Next, Seen, StepResult, Wait
+from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Next, Seen, StepResult, Wait
 from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId
 from inventory.domain.journal import JournalRow
@@ -40,24 +40,30 @@ def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
     resource, flow = outcome.resource, outcome.results[-1].flow
     if outcome.results[-1].step == REAP:
         return dict(LET_GO)
-    changes = dict(observation_of(outcome, now_s))
-    if row.generation != resource.generation:
-        # What was reached stays reached: a machine that once worked is never taken for a half-made one.
-        was_settled = isinstance(flow, Done) and flow.ending is Ending.SETTLED
-        reached = {"settled_generation": resource.generation} if was_settled else {}
-        again = {"next_try_s": now_s, "phase": Phase.PENDING.value, "step": _kept_step(flow)}
-        return {**changes, **LET_GO, **reached, **again}
-    if isinstance(flow, Next):
-        noted = {"problem": flow.problem.to_json()} if flow.problem else {}
-        return {**changes, **noted, "step": flow.step}
-    if isinstance(flow, Wait):
-        return {**changes, **LET_GO, **_waiting(resource, flow, row, now_s)}
-    if isinstance(flow, Fail):
-        problem = flow.problem.to_json()
-        return {**changes, **LET_GO, "phase": Phase.FAILED.value, "problem": problem, "next_try_s": None, "step": ""}
     if isinstance(flow, Drop):
         return {**LET_GO, "next_try_s": now_s, "fence": max(resource.fence, flow.found_fence)}
-    return {**changes, **LET_GO, **_done(resource, flow, row, now_s)}
+    seen = observation_of(outcome, now_s)
+    if row.generation != resource.generation:
+        return {**seen, **LET_GO, **_superseded(resource, flow, now_s)}
+    if isinstance(flow, Next):
+        noted = {"problem": flow.problem.to_json()} if flow.problem else {}
+        return {**seen, **noted, "step": flow.step}
+    return {**seen, **LET_GO, **_ended(resource, flow, row, now_s)}
+
+
+def _superseded(resource: Resource, flow: Flow, now_s: float) -> dict[str, Any]:
+    # What was reached stays reached: a machine that once worked is never taken for a half-made one.
+    was_settled = isinstance(flow, Done) and flow.ending is Ending.SETTLED
+    reached = {"settled_generation": resource.generation} if was_settled else {}
+    return {**reached, "next_try_s": now_s, "phase": Phase.PENDING.value, "step": _kept_step(flow)}
+
+
+def _ended(resource: Resource, flow: Wait | Done | Fail, row: HeldRow, now_s: float) -> dict[str, Any]:
+    if isinstance(flow, Wait):
+        return _waiting(resource, flow, row, now_s)
+    if isinstance(flow, Fail):
+        return {"phase": Phase.FAILED.value, "problem": flow.problem.to_json(), "next_try_s": None, "step": ""}
+    return _done(resource, flow, row, now_s)
 
 
 def _kept_step(flow: object) -> str:

@@ -14,6 +14,12 @@ _ERRORS = {
         "运行 {command} --help 查看用法。",
         "Run {command} --help.",
     ),
+    "cli.no_such_command": _error(
+        "没有命令“{written}”。",
+        "there is no command “{written}”",
+        "可写（最接近的在前）：{near}。",
+        "Nearest first: {near}.",
+    ),
     "cli.no_such_option": _error(
         "没有选项 {option}。", "there is no option {option}", "运行 {command} --help 查看可用选项。", "Run {command} --help."
     ),

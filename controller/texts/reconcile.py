@@ -72,6 +72,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="See the cause. When it is removed, retry the ticket (allot ticket retry) or release the system.",
         actor=Actor.OPERATOR,
     ),
+    "step.ticket_failed": Text(
+        zh="工单失败：有资源未能达到期望状态，已占用的资源保留。",
+        en="The ticket failed: not everything became what was wanted; what is claimed stays claimed.",
+        cure_zh="请查看失败资源的原因；排除后重试工单，或释放该系统。",
+        cure_en="See the cause at the failed resource. When it is removed, retry the ticket or release the system.",
+        actor=Actor.OPERATOR,
+    ),
     "step.part_failed": Text(
         zh="{name} 无法创建，依赖它的云主机因此不能继续。",
         en="{name} cannot be made, so the machine that needs it cannot go on.",

@@ -165,12 +165,15 @@ class StepContext:
     host_name: str = ""
     #: The last look at the machine in this run.
     found: ObservedInstance | None = None
+    #: Whether the back end was called since the last step.
+    has_called: bool = False
     seen: list[Seen] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def driver(self) -> ComputeDriver:
         """Return the driver of the host."""
+        self.has_called = True
         return self.open_driver()
 
     @property
@@ -222,6 +225,8 @@ class StepResult:
     took_s: float
     seen: tuple[Seen, ...] = ()
     findings: tuple[Finding, ...] = ()
+    #: Whether the back end was called.
+    has_called: bool = False
     #: For the log.
     internal: str = ""
 
@@ -238,10 +243,19 @@ def run_step(name: str, step: Step, context: StepContext, monotonic: Callable[[]
         flow, internal = answer(fault, name, context), fault.internal
     except AllotError as error:
         flow, internal = answer(Permanent(error.code, **error.params), name, context), error.internal
-    seen, findings = tuple(context.seen), tuple(context.findings)
+    result = StepResult(
+        step=name,
+        flow=flow,
+        took_s=monotonic() - started,
+        seen=tuple(context.seen),
+        findings=tuple(context.findings),
+        has_called=context.has_called,
+        internal=internal,
+    )
     context.seen.clear()
     context.findings.clear()
-    return StepResult(step=name, flow=flow, took_s=monotonic() - started, seen=seen, findings=findings, internal=internal)
+    context.has_called = False
+    return result
 
 
 def answer(fault: DriverFault, step: str, context: StepContext) -> Flow:

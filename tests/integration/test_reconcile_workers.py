@@ -61,7 +61,7 @@ def at_work(tmp_path: Path) -> Iterator[Running]:
 def violations(running: Running) -> list[object]:
     seen = {h.id: running.world.hosts[h.name].observe() for h in running.furnished.hosts if h.name in running.world.hosts}
     with running.platform.db.read() as connection:
-        return list(audit_invariants(connection, seen, now_s=running.platform.clock(), is_quiet=True))
+        return list(audit_invariants(connection, seen, is_quiet=True))
 
 
 def is_done(running: Running, ticket) -> Callable[[], bool]:

@@ -6,17 +6,18 @@ from string import Formatter
 import pytest
 
 from controller.texts.catalogue import all_texts, cure, say
-from controller.texts.text import Actor, Text
+from controller.texts.text import Text
 
 TEXTS = all_texts()
 ERRORS = {code: text for code, text in TEXTS.items() if text.actor is not None}
 CHINESE = re.compile("[\u4e00-\u9fff]")
-#: Sentences that read the same in both languages: names of things and pure figures.
-_SAME_IN_BOTH = {"cli.column.id"}
+#: Texts that are empty on purpose: the heading of a column that needs none.
+_EMPTY = {"cli.column.blank"}
 
 
 def fields(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    """Return the names in braces; ``kind_zh`` and ``kind`` are one parameter in two languages."""
+    return {name.removesuffix("_zh").removesuffix("_en") for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 def test_the_catalogue_is_there() -> None:
@@ -27,8 +28,7 @@ def test_the_catalogue_is_there() -> None:
 @pytest.mark.parametrize("code", sorted(TEXTS))
 def test_a_text_speaks_both_languages(code: str) -> None:
     text = TEXTS[code]
-    assert text.zh
-    assert text.en
+    assert bool(text.zh) == bool(text.en) == (code not in _EMPTY)
     assert not CHINESE.search(text.en + text.cure_en), "Chinese characters in the English text"
     assert fields(text.zh) == fields(text.en)
     assert fields(text.cure_zh) | fields(text.cure_en) <= fields(text.zh) | fields(text.cure_zh) & fields(text.cure_en)
@@ -40,7 +40,7 @@ def test_an_error_is_in_chinese_too_and_says_what_to_do(code: str) -> None:
     assert CHINESE.search(text.zh)
     assert CHINESE.search(text.cure_zh)
     assert text.cure_en
-    assert text.actor in Actor
+    assert text.actor is not None
 
 
 @pytest.mark.parametrize("code", sorted(TEXTS.keys() - ERRORS.keys()))

@@ -97,8 +97,9 @@ def _family() -> dict[str, Raiser]:
         size = len(roots)
         for source in sources():
             for node in ast.walk(source.tree):
-                is_kind = isinstance(node, ast.ClassDef) and any(_name(base) in roots for base in node.bases)
-                if is_kind and node.name != "StaleFence":
+                if not isinstance(node, ast.ClassDef) or node.name == "StaleFence":
+                    continue
+                if any(_name(base) in roots for base in node.bases):
                     roots.add(node.name)
     return {name: Raiser(0) for name in roots} | {"Problem": Raiser(0, own=None, passes_keywords=False)}
 
@@ -220,7 +221,9 @@ def _as_helper(
         own = params if params is not None else _own_keys(call, function)
         name = function.name
         key = (source.name if name.startswith("_") else "method" if is_method else "function", name)
-        return key, Raiser(position, keyword=argument.id, own=own if own is not None else frozenset({"*"}), passes_keywords=passes)
+        return key, Raiser(
+            position, keyword=argument.id, own=own if own is not None else frozenset({"*"}), passes_keywords=passes
+        )
     return None
 
 
@@ -255,9 +258,7 @@ def _resolve(
     parts: list[ast.expr]
     if isinstance(node, ast.IfExp):
         parts = [node.body, node.orelse]
-    elif isinstance(node, ast.BoolOp):
-        parts = list(node.values)
-    elif isinstance(node, ast.Dict):
+    elif isinstance(node, ast.BoolOp | ast.Dict):
         parts = list(node.values)
     elif isinstance(node, ast.Subscript):
         parts = [node.value]

@@ -17,8 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from controller.reconcile.auditor import Violation, audit_invariants, running_where_promised
-from controller.reconcile.loop import ReconcileSettings, Reconciler
 from controller.reconcile.jobs import ResourceJob
+from controller.reconcile.loop import Reconciler, ReconcileSettings
 from controller.reconcile.workers import Inline, Job
 from controller.schema import METADATA
 from controller.tickets import store as tickets
@@ -26,7 +26,6 @@ from controller.tickets.model import Action, Ticket, TicketState
 from controller.workflows import commit as commit_module
 from controller.workflows.deltas import deltas
 from controller.workflows.engine import StepSettings
-from controller.workflows.platform import Platform
 from controller.workflows.swap import swapper
 from drivers.protocol import HostObservation
 from drivers.simulated.driver import SimulatedDriver
@@ -404,7 +403,11 @@ class Simulation:
 
     def _storm(self) -> None:
         """Faults, people and controllers in an order only the seed knows."""
-        plan = sorted(self.chooser.randrange(int(self.actions * 0.8)) for _ in range(self.chooser.randint(3, 6)))
+        early = [self.chooser.randrange(int(self.actions * 0.1)) for _ in range(2)]
+        later = [
+            self.chooser.randrange(int(self.actions * 0.2), int(self.actions * 0.8)) for _ in range(self.chooser.randint(2, 4))
+        ]
+        plan = sorted(early + later)
         for number in range(self.actions):
             while plan and plan[0] <= number:
                 plan.pop(0)
@@ -475,7 +478,7 @@ class Simulation:
     def _audit(self, *, is_quiet: bool) -> None:
         seen = self._observations()
         with self.state.read() as connection:
-            found = audit_invariants(connection, seen, now_s=self.time.now_s, is_quiet=is_quiet)
+            found = audit_invariants(connection, seen, is_quiet=is_quiet)
             if is_quiet:
                 states = {t.id: t.state for t in tickets.page(connection, PLATFORM, limit=50)}
                 open_ = [i for i, s in states.items() if s in (TicketState.ACCEPTED, TicketState.RUNNING)]
@@ -501,9 +504,9 @@ class Simulation:
             living = [s for s in systems.page(connection, PLATFORM, limit=50) if s.state is not SystemState.RELEASING]
         point = self.chooser.random()
         with suppress(AllotError, _Refused):
-            if not living or point < 0.45:
+            if not living or point < 0.25:
                 self._create()
-            elif point < 0.70:
+            elif point < 0.65:
                 self._release(self.chooser.choice(living))
             elif point < 0.85:
                 self._change(self.chooser.choice(living))
@@ -531,9 +534,8 @@ class Simulation:
         furnished = self.stage.furnished
         now_s = self.time.now_s
         ticket = self._ticket(action, spec.name, system_id)
-        self.note(
-            f"{action} {spec.name}: {spec.servers[0].count} × {spec.servers[0].vcpu_count} vCPU, {len(spec.servers[0].disks)} disks"
-        )
+        server = spec.servers[0]
+        self.note(f"{action} {spec.name}: {server.count} × {server.vcpu_count} vCPU, {len(server.disks)} disks")
 
         def once(connection: Connection) -> None:
             existing = resources.of_system(connection, system_id) if current else []

@@ -1,0 +1,143 @@
+"""A department's whole story through the command line, against a real service: ticket, machines, bill, change, release."""
+
+import pytest
+
+from tests.support.service import ServiceUnderTest, ticket
+
+
+def test_a_ticket_becomes_machines_and_a_bill_and_is_given_back(running: ServiceUnderTest) -> None:
+    file = running.write("portal.yaml", ticket("portal", count=2))
+    department = running.token("zhang", "department_admin", "civil-affairs")
+
+    assert "no mistakes" in running.ok("--token-file", department, "check", file).out
+    planned = running.allot("--token-file", department, "plan", file)
+    assert planned.code == 2, planned.err
+    assert "web-2" in planned.out
+    assert "Fits: 2 machines" in planned.out
+
+    applied = running.ok("--token-file", department, "apply", file, "--yes", "--wait")
+    assert "is done" in applied.out
+    assert "web-1: machine started" in applied.err
+    machines = running.ok("get", "instances", "--system", "portal", "-o", "json").json
+    assert {m["name"]: m["observed"] for m in machines} == {"web-1": "running", "web-2": "running"}
+    assert all(m["nics"][0]["address"].startswith("10.96.") for m in machines)
+
+    assert running.ok("plan", file).out.count("No changes") == 1
+    again = running.ok("--token-file", department, "apply", file, "--yes", "-o", "json").json
+    assert again["state"] == "done"
+    assert len(running.ok("get", "tickets", "--system", "portal", "-o", "json").json) == 1
+
+    assert "on host host-" in running.ok("explain", "portal/web-1").out
+    assert "active" in running.ok("get", "portal").out
+    assert "simulated" in running.ok("console", "portal/web-1").out
+    usage = running.ok("usage", "--department", "civil-affairs", "--from", "2020-01-01", "-o", "json").json
+    assert {line["meter"] for line in usage["lines"]} >= {"vcpu", "memory_mib", "address"}
+
+    change = running.write("change.yaml", _change("portal", base=1, count=3))
+    changed = running.ok("apply", change, "--yes", "--wait")
+    assert "web-3: machine started" in changed.err
+
+    released = running.ok("--token-file", department, "release", "portal", "--confirm", "portal", "--wait")
+    assert "is done" in released.out
+    assert running.ok("get", "instances", "--system", "portal", "-o", "json").json == []
+    assert running.ok("quota", "audit").out.startswith("Every counter equals")
+    assert "intact" in running.ok("audit", "verify").out
+
+
+def _change(name: str, *, base: int, count: int) -> str:
+    return f"""\
+apiVersion: allotment/v1
+kind: Ticket
+metadata: {{name: {name}, action: change}}
+applicant: {{department: civil-affairs}}
+base: {base}
+resources: {{servers: [{{name: web, count: {count}}}]}}
+"""
+
+
+def test_a_production_system_is_released_by_two_people(running: ServiceUnderTest) -> None:
+    first = running.token("wang", "department_admin", "civil-affairs")
+    second = running.token("zhao", "department_admin", "civil-affairs")
+    file = running.write("mail.yaml", ticket("mail", environment="production"))
+    running.ok("--token-file", first, "apply", file, "--yes", "--wait")
+
+    asked = running.ok("--token-file", first, "release", "mail", "--confirm", "mail", "-o", "json").json
+    assert asked["state"] == "awaiting_approval"
+    own = running.allot("--token-file", first, "approve", asked["id"])
+    assert own.code == 1
+    assert "approval.own_ticket" in own.err
+    running.ok("--token-file", second, "approve", asked["id"], "--reason", "agreed")
+    assert "is done" in running.ok("--token-file", first, "status", "mail", "--wait").out
+    assert running.ok("get", "instances", "--system", "mail", "-o", "json").json == []
+
+
+def test_a_waiting_release_can_be_turned_down(running: ServiceUnderTest) -> None:
+    first = running.token("qian", "department_admin", "civil-affairs")
+    second = running.token("sun", "operator")
+    file = running.write("forum.yaml", ticket("forum", environment="production"))
+    running.ok("--token-file", first, "apply", file, "--yes", "--wait")
+    asked = running.ok("--token-file", first, "release", "forum", "--confirm", "forum", "-o", "name").out.strip()
+    running.ok("--token-file", second, "reject", asked, "--reason", "still in use")
+    told = running.ok("status", asked).out
+    assert "refused" in told
+    assert "still in use" in told
+    assert len(running.ok("get", "instances", "--system", "forum", "-o", "json").json) == 1
+
+
+def test_another_departments_system_is_not_found(running: ServiceUnderTest) -> None:
+    file = running.write("archive.yaml", ticket("archive"))
+    running.ok("apply", file, "--yes", "--wait")
+    other = running.token("edu", "department_reader", "education")
+    seen = running.allot("--token-file", other, "describe", "system", "archive")
+    assert seen.code == 1
+    assert "system.not_found" in seen.err
+    assert running.ok("--token-file", other, "get", "systems", "-o", "json").json == []
+
+
+def test_what_fits_nowhere_is_refused_with_the_reason_and_kept(running: ServiceUnderTest) -> None:
+    file = running.write("giant.yaml", ticket("giant", size="huge"))
+    planned = running.allot("plan", file)
+    assert planned.code == 1
+    assert "It does not fit" in planned.out
+    refused = running.allot("apply", file, "--yes")
+    assert refused.code == 1
+    assert "placement.no_host_fits" in refused.err
+    kept = running.ok("get", "tickets", "--state", "refused", "-o", "json").json
+    mine = next(t for t in kept if t["system_name"] == "giant")
+    assert "short of vcpu" in running.ok("explain", mine["id"]).out
+
+
+def test_what_is_over_quota_is_refused_with_every_overrun(running: ServiceUnderTest) -> None:
+    text = ticket("school", count=3, department="education", project="P-SCHOOL")
+    refused = running.allot("apply", running.write("school.yaml", text), "--yes")
+    assert refused.code == 1
+    assert "quota.exceeded" in refused.err
+    for dimension in ("vcpu", "instances", "addresses", "volumes"):
+        assert f"{dimension} of education: limit 1, used 0, 3 afterwards" in refused.err
+
+
+def test_every_mistake_of_a_ticket_is_told_with_its_place(running: ServiceUnderTest) -> None:
+    wrong = ticket("wrong", size="gigantic", project="P-NONE")
+    for command in (("check",), ("plan",), ("apply", "--yes")):
+        told = running.allot(command[0], running.write("wrong.yaml", wrong), *command[1:])
+        assert told.code == 1
+        assert "wrong.yaml:5:" in told.err
+        assert "wrong.yaml:11:" in told.err
+        assert "Traceback" not in told.err
+    chinese = running.allot("--lang", "zh-CN", "check", "wrong.yaml")
+    assert "处理办法" in chinese.err
+
+
+def test_a_stopped_machine_is_started_again(running: ServiceUnderTest) -> None:
+    running.ok("apply", running.write("queue.yaml", ticket("queue")), "--yes", "--wait")
+    running.ok("stop", "queue/web-1")
+    _until(running, "queue/web-1", "stopped")
+    running.ok("start", "queue/web-1")
+    _until(running, "queue/web-1", "running")
+
+
+def _until(running: ServiceUnderTest, machine: str, state: str) -> None:
+    for _ in range(40):
+        if running.ok("describe", "instance", machine, "-o", "json").json["observed"] == state:
+            return
+    pytest.fail(f"{machine} is not {state}")

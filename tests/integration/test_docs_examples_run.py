@@ -1,0 +1,200 @@
+"""Every console example of README and docs, run as written against a real controller with a simulated pool.
+
+Each page is one story: its blocks run in order, in a directory that looks like a clone, in the state the blocks before left
+behind. The quickstart begins with nothing; the other pages begin with a city: the example site, one active host, and a
+remembered context for each reader. What an example prints is compared line by line (``…`` stands for anything).
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.doc_examples import PAGES, ROOT, Block, blocks, commands, missing_lines
+from tests.support.empty_image import qcow2
+
+BIN = Path(sys.executable).parent
+#: What stands for this machine as a libvirt host: the same commands, another back end.
+SUBSTITUTES: Mapping[str, str] = {
+    "qemu:///system": "'simulated://docs/demo-host?cpus=16&memory_mib=65536&pools=allotment:500,high:500'",
+    "--pool libvirt-demo": "--pool simulated-demo",
+    " --prepare": "",
+}
+#: Commands that only a machine with Debian's packages, systemd or PostgreSQL answers: shown, and proven elsewhere.
+NOT_RUN = ("make ", "etc/demo/build-image", "systemctl ", "apt-get ", "git ", "curl http://10.")
+READERS = {
+    "department": ("zhangsan", "department_admin", "civil-affairs"),
+    "approver": ("lisi", "department_admin", "city-hall"),
+    "finance": ("chen", "finance", ""),
+    "auditor": ("wang", "auditor", ""),
+}
+TOLD = [page for page in PAGES if any(b.language == "console" for b in blocks(page))]
+
+
+@dataclass
+class Story:
+    """A directory like a clone, a controller, and what its commands see."""
+
+    directory: Path
+    port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    controllers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("ALLOT_")}
+        self.environment = kept | {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(self.directory),
+            "ALLOT_STATE__DIRECTORY": str(self.directory / "state"),
+            "ALLOT_SERVER__PORT": str(self.port),
+            "ALLOT_CONTEXT_DIR": str(self.directory / "context"),
+            "ALLOT_RECONCILE__GRACEFUL_STOP_S": "1",
+            "LC_ALL": "C.UTF-8",
+            "ALLOT_LANG": "en",
+            "COLUMNS": "200",
+        }
+        shutil.copytree(ROOT / "etc", self.directory / "etc")
+        site = self.directory / "etc" / "examples" / "site.yaml"
+        text = site.read_text("utf-8")
+        assert "code: libvirt-demo" in text
+        assert "driver: libvirt" in text
+        text = text.replace("driver: libvirt", "driver: simulated").replace("libvirt-demo", "simulated-demo")
+        site.write_text(text, encoding="utf-8")
+        (self.directory / "etc" / "examples" / "demo-linux.qcow2").write_bytes(qcow2())
+
+    def run(self, line: str, *, reader: str = "", typed: str = "") -> tuple[int, str]:
+        """Run a shell line and return exit code and what it printed."""
+        for written, real in SUBSTITUTES.items():
+            line = line.replace(written, real)
+        line = line.replace(":8470", f":{self.port}")
+        environment = self.environment | ({"ALLOT_CONTEXT": reader} if reader else {})
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.directory,
+            env=environment,
+            input=typed.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode().replace(f":{self.port}", ":8470")
+
+    def must(self, line: str, *, reader: str = "", typed: str = "") -> str:
+        """Run a line that has to succeed."""
+        code, output = self.run(line, reader=reader, typed=typed)
+        assert code == 0, f"{line}\n{output}"
+        return output
+
+    def start(self) -> None:
+        """Start the controller and wait until it is ready."""
+        with (self.directory / "serve.log").open("ab") as log:
+            controller = subprocess.Popen(
+                [str(BIN / "allot"), "serve"], cwd=self.directory, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        self.controllers.append(controller)
+        deadline = time.monotonic() + 60
+        while not self._is_ready():
+            log_text = (self.directory / "serve.log").read_text("utf-8")
+            assert controller.poll() is None, log_text
+            assert time.monotonic() < deadline, log_text
+            time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self) -> None:
+        """End the controller as systemd would."""
+        for controller in self.controllers:
+            with suppress(ProcessLookupError):
+                controller.send_signal(signal.SIGTERM)
+        for controller in self.controllers:
+            assert controller.wait(30) == 0
+        self.controllers.clear()
+
+    def furnish(self) -> None:
+        """Make the city the pages of its readers begin with."""
+        self.must("allot init")
+        self.start()
+        self.must("allot import etc/examples/site.yaml --yes")
+        self.must(
+            "allot host enrol demo-host --pool libvirt-demo --connection qemu:///system"
+            " --storage standard:allotment --storage high-performance:high --site 演示机房 --rack A01 --activate"
+        )
+        for reader, (user, role, department) in READERS.items():
+            place = f" --department {department}" if department else ""
+            made = json.loads(self.must(f"allot token create {user} --role {role}{place} --output json", reader="default"))
+            self.must(f"allot login http://127.0.0.1:8470 --name {reader}", reader="default", typed=f"{made['token']}\n")
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    """A story, ended at the end."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    told = Story(tmp_path, port)
+    try:
+        yield told
+    finally:
+        for controller in told.controllers:
+            controller.kill()
+            controller.wait()
+
+
+@pytest.mark.parametrize("page", TOLD, ids=[page.stem for page in TOLD])
+def test_every_example_of_the_page_does_what_the_page_says(page: Path, story: Story) -> None:
+    if page.stem != "quickstart":
+        story.furnish()
+    wrong: list[str] = []
+    for block in blocks(page):
+        name = block.option("file")
+        if name:
+            (story.directory / name).write_text(block.text, encoding="utf-8")
+        if block.language == "console":
+            wrong += run_block(story, block)
+    story.stop()
+    assert not wrong, "\n\n".join(wrong)
+
+
+def run_block(story: Story, block: Block) -> list[str]:
+    """Run a block and return what came out otherwise than it says."""
+    wrong = []
+    # The quickstart's reader has one context at a time, as on a new machine: the page itself chooses.
+    reader = block.option("as") or ("" if block.page.stem == "quickstart" else "default")
+    for command in commands(block):
+        if command.line.startswith(NOT_RUN):
+            continue
+        if re.fullmatch(r"allot serve.*&", command.line):
+            story.start()
+            continue
+        code, output = story.run(command.line, reader=reader)
+        missing = missing_lines(command.shown, output)
+        if code != command.exit_code or missing:
+            said = "\n".join(missing)
+            wrong.append(
+                f"{block.place}: $ {command.line}\nexit {code}, told {command.exit_code}; told and not printed:\n{said}\nprinted:\n{output}"
+            )
+    return wrong
+
+
+def test_a_line_that_is_not_printed_is_found() -> None:
+    assert missing_lines(["a  b", "…", "c … e"], "x\na b\n\n c d e\n") == []
+    assert missing_lines(["c … e", "a b"], "a b\nc d e\n") == ["a b"]
