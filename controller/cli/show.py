@@ -60,8 +60,8 @@ _GONE: Mapping[str, str] = {"systems": "with_released", "instances": "with_gone"
 @app.command()
 def describe(ctx: typer.Context, kind: str, name: str) -> None:
     """Show one thing with everything the platform knows of it."""
-    from controller.cli.mistakes import Usage
     from controller.cli.lists import KINDS, kind_of
+    from controller.cli.mistakes import Usage
 
     found = kind_of(kind)
     if found is None:

@@ -383,7 +383,9 @@ class Reconciler:
         old = [j for j in self._jobs.values() if j.act_until < half and not j.is_cancelled]
         if old:
             holds = [(j.resource.id, j.resource.fence) for j in old]
-            unit.extended = resources.extend_holds(connection, self.owner, holds, now_s + self.settings.hold_s)
+            unit.extended = resources.extend_holds(
+                connection, self.owner, holds, now_s=now_s, until_s=now_s + self.settings.hold_s
+            )
 
     # -- hosts inside the transaction ---------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ class Recorder:
     def record(self, connection: Connection, outcomes: Sequence[Outcome], now_s: float) -> Recorded:
         """Write everything; resources whose hold is lost are left alone."""
         recorded = Recorded()
-        held = resources.lock_held(connection, self._owner, [(o.resource.id, o.resource.fence) for o in outcomes])
+        held = resources.lock_held(connection, self._owner, [(o.resource.id, o.resource.fence) for o in outcomes], now_s=now_s)
         batch = _Batch(now_s)
         for outcome in outcomes:
             row = held.get((outcome.resource.id, outcome.resource.fence))

@@ -225,7 +225,7 @@ def explanation_of(connection: Connection, scope: Scope, resource: Resource) -> 
     rows = explanations(connection, scope, system_id=resource.system_id or "none")
     for row in reversed(rows):
         if resource.name in (row["body"].get("members") or [row["body"]["member"]]):
-            return row
+            return dict(row)
     raise NotFound("explanation.not_found", resource=resource.id)
 
 

@@ -21,7 +21,7 @@ _WORKING = case(
 )
 
 #: Statements of the reconciler's inner loop are built once: building one costs more than running it.
-_DUE = (_R.next_try_s <= bindparam("now_s")) & (_R.hold_until_s <= bindparam("now_s"))
+_DUE = (_R.next_try_s <= bindparam("now_s")) & (_R.hold_until_s <= bindparam("now_s")) & (_R.phase != Phase.GONE.value)
 _NOT_ON_HOSTS = _R.host_id.is_(None) | _R.host_id.not_in(bindparam("not_hosts", expanding=True))
 _ANY_DUE = select(_R.id).where(_DUE).limit(1)
 _ANY_DUE_ELSEWHERE = _ANY_DUE.where(_NOT_ON_HOSTS)
@@ -208,7 +208,7 @@ class HeldRow:
     id: ResourceId
     generation: int
     revision: int
-    #: Somebody asked for a look while we had it.
+    #: Somebody asked for a look while we had it, or may have: a hold that ran out hides it.
     is_woken: bool
     #: Empty where there is no journal (segments).
     last_state: str
@@ -218,7 +218,7 @@ class HeldRow:
 
 
 def lock_held(
-    connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]]
+    connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], *, now_s: float
 ) -> dict[tuple[ResourceId, int], HeldRow]:
     """Return those of the (resource, fence) pairs that ``owner`` still holds, locked; the others are lost."""
     if not holds:
@@ -229,7 +229,7 @@ def lock_held(
             id=ResourceId(r.id),
             generation=r.generation,
             revision=r.revision,
-            is_woken=r.next_try_s is not None and r.next_try_s < r.hold_until_s,
+            is_woken=r.next_try_s is not None and (r.next_try_s != r.hold_until_s or r.hold_until_s <= now_s),
             last_state=r.state or "",
             last_amounts=r.amounts or {},
             last_host_id=r.host_id,
@@ -256,12 +256,20 @@ def _write_statement(names: tuple[str, ...]) -> Any:
     return update(t.resources).where(_STILL_HELD).values(**values)
 
 
-def extend_holds(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], until_s: float) -> set[ResourceId]:
-    """Keep holds for longer; returns the resources still held."""
+def extend_holds(
+    connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], *, now_s: float, until_s: float
+) -> set[ResourceId]:
+    """Keep holds for longer; returns the resources still held. A hold that has run out is not brought back."""
     if not holds:
         return set()
-    until = case((_R.next_try_s < _R.hold_until_s, _R.next_try_s), else_=until_s)
-    statement = update(t.resources).where(_STILL_HELD).values(hold_until_s=until_s, next_try_s=until).returning(_R.id)
+    # Anything else than the end of the hold means woken, and nothing at all not due (a leftover): both stay as they are.
+    until = case((_R.next_try_s == _R.hold_until_s, until_s), else_=_R.next_try_s)
+    statement = (
+        update(t.resources)
+        .where(_STILL_HELD, _R.hold_until_s > now_s)
+        .values(hold_until_s=until_s, next_try_s=until)
+        .returning(_R.id)
+    )
     return {ResourceId(i) for i in connection.execute(statement, {"holder": owner, "holds": list(holds)}).scalars()}
 
 

@@ -1,10 +1,12 @@
 """README and docs speak of what is there: links, commands, options, settings, codes, fields, packages, make targets."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import pytest
 import yaml
 
 from controller.cli.lazy import COMMANDS, load
-from controller.cli.main import _FLAGS, _WITH_VALUE
 from controller.identity.caller import Role
 from controller.settings import Settings
 from controller.texts.catalogue import all_texts
@@ -26,6 +27,9 @@ from inventory.importers.site import parse_site
 from tests.support.doc_examples import PAGES, ROOT, allot_calls, blocks, commands, inline_code, prose
 
 DOCS = ROOT / "docs"
+#: Options of every command.
+WITH_VALUE = {"--server", "--token-file", "--context", "--lang", "--output", "-o"}
+FLAGS = {"--debug", "--help"}
 _DAY = date(2026, 6, 1)
 #: Written by other rooms of the house (generated, or measured): a link to one is checked once it is there.
 GENERATED = {"docs/errors.md", "docs/cli.md", "docs/benchmarks.md"}
@@ -72,13 +76,13 @@ def command_of(name: str) -> Any:
 def unknown_in_call(arguments: list[str]) -> str:
     """Return what of a call of ``allot`` does not exist, empty where all does."""
     rest = list(arguments)
-    known = {"--help", *_WITH_VALUE, *_FLAGS}
+    known = WITH_VALUE | FLAGS
     command: Any = None
     path: list[str] = []
     while rest:
         word = rest.pop(0)
         option = word.partition("=")[0]
-        if option in _WITH_VALUE and "=" not in word:
+        if option in WITH_VALUE and "=" not in word:
             rest[:1] = []
         elif option.startswith("-") and option != "-":
             own = {o for p in (command.params if command else ()) for o in (*p.opts, *p.secondary_opts)}
@@ -146,16 +150,28 @@ def test_every_yaml_example_is_read_by_its_parser(page: Path) -> None:
         elif block.words[0] == "ticket-part":
             parse_ticket(completed(block.text), today=_DAY)
         elif block.words[0] == "site":
-            parse_site(block.text.encode())
+            parse_site(block.text.encode(), known=known_codes())
         else:
-            assert block.words[0] in ("ticket-wrong", "other"), block.place
-            yaml.safe_load(block.text)
+            # Wrong on purpose: what is said about it is compared where the examples are run.
+            assert block.words[0] == "ticket-wrong", block.place
+            assert block.option("file"), block.place
+
+
+def known_codes() -> dict[str, set[str]]:
+    """Return what the example site holds: the pages go on from there."""
+    site = parse_site((ROOT / "etc" / "examples" / "site.yaml").read_bytes())
+    return {
+        "department": {d.code for d in site.departments},
+        "project": {p.code for p in site.projects},
+        "zone": {z.code for z in site.zones},
+        "pool": {p.code for p in site.pools},
+    }
 
 
 def completed(part: str) -> bytes:
     """Return the example ticket with the keys of a part in place of its own."""
-    whole = yaml.load((ROOT / "etc" / "examples" / "portal.yaml").read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506  makes text only
-    return yaml.safe_dump(whole | yaml.load(part, Loader=yaml.BaseLoader), allow_unicode=True).encode()  # noqa: S506  makes text only
+    whole = yaml.load((ROOT / "etc" / "examples" / "portal.yaml").read_text("utf-8"), Loader=yaml.BaseLoader)
+    return yaml.safe_dump(whole | yaml.load(part, Loader=yaml.BaseLoader), allow_unicode=True).encode()
 
 
 def test_every_example_file_is_read_by_its_parser() -> None:
@@ -173,6 +189,16 @@ def test_every_console_block_has_commands_and_says_whether_it_is_run(page: Path)
         if block.language == "console":
             assert commands(block), block.place
             assert block.words[:1] == ("run",), block.place
+
+
+def test_every_python_example_imports_what_is_there(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            imports = [node for node in ast.parse(block.text).body if isinstance(node, ast.ImportFrom)]
+            assert imports, block.place
+            for node in imports:
+                module = import_module(node.module or "")
+                assert all(hasattr(module, alias.name) for alias in node.names), block.place
 
 
 def test_every_make_target_exists(page: Path) -> None:

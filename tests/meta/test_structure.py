@@ -32,8 +32,6 @@ LONG = {
     "controller/api/schemas.py": "every wire model of the interface, so that clients find them in one place",
     "inventory/importers/site.py": "one reader for the whole site document: its parts share names and places",
     "tests/support/simulation.py": "one simulation: world, faults, people and controllers drawn from one seed",
-    "controller/texts/cli_help.py": "a table: the help of every command and option",
-    "controller/texts/cli.py": "a table: the sentences of every command",
 }
 #: Rooms without Python: what they hold is read by operators and by Ansible.
 NO_PYTHON = ("etc", "playbooks", "docs")
@@ -69,7 +67,7 @@ def test_a_module_is_named_after_what_a_reader_looks_for(files: list[str]) -> No
 def test_no_module_is_too_long_to_be_read(files: list[str]) -> None:
     lengths = {name: len((ROOT / name).read_text("utf-8").splitlines()) for name in files if name.endswith(".py")}
     assert {name: n for name, n in lengths.items() if n > LINES_MAX and name not in LONG} == {}
-    assert [name for name in LONG if name not in lengths] == []
+    assert [name for name in LONG if lengths[name] <= LINES_MAX] == [], "short enough again: take it off the list"
 
 
 def test_rooms_of_documents_hold_no_python(files: list[str]) -> None:
@@ -114,7 +112,7 @@ def test_import_contracts_are_part_of_the_check() -> None:
 
 
 def test_nothing_in_the_repository_names_the_machine_it_was_made_on(files: list[str]) -> None:
-    place = re.compile("/" + "work/|" + r"\." + "library/")
+    place = re.compile(r"(?<![\w}])/" + "work/|" + r"\." + "library/")
     found = []
     for name in files:
         data = (ROOT / name).read_bytes()

@@ -103,7 +103,8 @@ def inline_code(page: Path) -> list[str]:
 def commands(block: Block) -> list[Command]:
     """Return the commands of a console block: ``$ command``, what it prints, ``[exit N]`` where it is not 0."""
     found: list[Command] = []
-    line, shown, code = "", [], 0
+    line, code = "", 0
+    shown: list[str] = []
     for text in [*block.text.splitlines(), "$ "]:
         if text.startswith("$ "):
             if line:

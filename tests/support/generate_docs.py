@@ -117,7 +117,15 @@ def api_description() -> str:
         return openapi.text(found.app)
 
 
+def command_line() -> str:
+    """Return the page of every command."""
+    from tests.support.cli_page import cli_page
+
+    return cli_page()
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "cli.md": command_line,
     "errors.md": errors_page,
     "schema/allotment-v1.schema.json": ticket_schema,
     "openapi.json": api_description,

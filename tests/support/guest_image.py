@@ -6,7 +6,7 @@ decides whether what is there is still current and holds a lock, so several test
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -47,3 +47,23 @@ def guest_image() -> GuestImage:
         sha256=disk_line.split()[0],
         kernel_arguments=(directory / f"{_NAME}.kernel-arguments").read_text(encoding="ascii").strip(),
     )
+
+
+def halted_guest(directory: Path) -> GuestImage:
+    """Return the same disk with a kernel that only halts: for tests that need machines, not what runs in them.
+
+    Source of the layout: Linux, Documentation/arch/x86/boot.rst: the setup code of a kernel of protocol 2.02 is entered at
+    its second sector, whose first instruction jumps over the header.
+    """
+    header_at, code_at = 0x200, 0x268
+    kernel = bytearray(0x1000)
+    kernel[0x1F1] = 1  # sectors of setup code after the first
+    kernel[0x1FE:0x200] = b"\x55\xaa"
+    kernel[header_at : header_at + 2] = bytes((0xEB, code_at - header_at - 2))
+    kernel[0x202:0x208] = b"HdrS\x02\x02"
+    kernel[0x211] = 1  # loaded high
+    kernel[code_at : code_at + 4] = b"\xfa\xf4\xeb\xfd"  # cli; again: hlt; jmp again
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "halt.kernel").write_bytes(kernel)
+    (directory / "halt.initrd").write_bytes(bytes(512))
+    return replace(guest_image(), kernel=directory / "halt.kernel", initrd=directory / "halt.initrd")

@@ -11,7 +11,7 @@ from controller.reconcile import loop, recorder
 from controller.reconcile.outcomes import Outcome
 from controller.reconcile.recorder import Recorder
 from controller.workflows import engine, steps, swap
-from controller.workflows.engine import Done, Ending, Flow, Next, StepContext
+from controller.workflows.engine import Done, Ending, Flow, StepContext
 from drivers.faults import DriverFault, OutcomeUnknown
 from drivers.simulated.faults import FaultRates
 from inventory.domain.ids import ResourceId
@@ -28,11 +28,13 @@ Mutant = Callable[[Patch], None]
 def writes_without_a_fence(patch: Patch) -> None:
     """Any worker's write counts, however old its hold."""
 
-    def lock_held(connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]]) -> dict[Any, HeldRow]:
+    def lock_held(
+        connection: Connection, owner: str, holds: Sequence[tuple[ResourceId, int]], *, now_s: float
+    ) -> dict[Any, HeldRow]:
         now = {r.id: r for r in connection.execute(select(t.resources).where(t.resources.c.id.in_([i for i, _ in holds])))}
         found: dict[Any, HeldRow] = {}
         for resource_id, fence in holds:
-            held = resources_lock_held(connection, now[resource_id].owner, [(resource_id, now[resource_id].fence)])
+            held = resources_lock_held(connection, now[resource_id].owner, [(resource_id, now[resource_id].fence)], now_s=now_s)
             found[resource_id, fence] = next(iter(held.values()))
         return found
 
@@ -148,22 +150,21 @@ def freed_before_it_is_confirmed(patch: Patch) -> None:
 
 
 def an_error_is_taken_for_absence(patch: Patch) -> None:
-    """No answer counts as "it is not there"."""
+    """A look that fails counts as "it is not there"."""
 
-    def forgiving(step: engine.Step, after: Flow) -> engine.Step:
+    def forgiving(step: engine.Step) -> engine.Step:
         def run(context: StepContext) -> Flow:
             try:
                 return step(context)
             except DriverFault:
                 context.saw(Observed.ABSENT)
-                return after
+                return Done(ending=Ending.GONE)
 
         return run
 
     table = _steps(patch)
-    gone = Done(ending=Ending.GONE)
-    for name, after in (("leave", Next(step="remove")), ("remove", Next(step="confirm")), ("confirm", gone)):
-        patch.setitem(table, name, forgiving(steps.STEPS[name], after))
+    for name in ("leave", "confirm"):
+        patch.setitem(table, name, forgiving(steps.STEPS[name]))
 
 
 def a_lost_reply_is_taken_for_a_failure(patch: Patch) -> None:
@@ -211,22 +212,22 @@ def _steps(patch: Patch) -> dict[str, engine.Step]:
 
 
 #: Faults that bring out mistakes about lost answers, and about hosts that do not answer.
-LOSSY = replace(RATES, lost_reply=0.15, late_effect=0.05, storage_full=0.03)
-UNREACHABLE = replace(RATES, unreachable=0.08)
+LOSSY = replace(RATES, lost_reply=0.3, late_effect=0.05, storage_full=0.03)
+DEAF = replace(RATES, lost_request=0.1, lost_request_known=0.1, unreachable=0.0)
 
 #: Mutant -> (seeds within which it must be found, faults it is looked for with).
 MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
-    writes_without_a_fence: (30, RATES),
+    writes_without_a_fence: (60, RATES),
     verbs_without_a_fence: (60, LOSSY),
     capacity_freed_in_another_transaction: (30, RATES),
-    journal_written_in_another_transaction: (30, RATES),
-    work_on_what_was_read_before_the_claim: (30, RATES),
+    journal_written_in_another_transaction: (40, RATES),
+    work_on_what_was_read_before_the_claim: (20, RATES),
     used_not_given_back: (20, RATES),
-    placed_again_without_ending_the_old_claim: (60, LOSSY),
-    freed_before_it_is_confirmed: (120, RATES),
-    an_error_is_taken_for_absence: (120, UNREACHABLE),
-    a_lost_reply_is_taken_for_a_failure: (120, LOSSY),
+    placed_again_without_ending_the_old_claim: (40, LOSSY),
+    freed_before_it_is_confirmed: (80, RATES),
+    an_error_is_taken_for_absence: (60, DEAF),
+    a_lost_reply_is_taken_for_a_failure: (90, LOSSY),
     quota_not_released: (20, RATES),
     addresses_kept_by_the_dead: (20, RATES),
-    a_newer_wish_is_overlooked: (60, RATES),
+    a_newer_wish_is_overlooked: (40, RATES),
 }

@@ -40,7 +40,7 @@ depends_on = None
 #: 64-bit integer.
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 #: UTC epoch seconds with a fraction.
-SECONDS = sa.Double().with_variant(sqlite.REAL(), "sqlite")
+SECONDS: sa.Double[float] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 #: Tables whose rows are never changed or deleted: the database itself refuses it.
 APPEND_ONLY = {append_only}
 

@@ -12,8 +12,8 @@ import structlog
 
 from controller import logs
 from controller.cli.contexts import ContextEntry, find_target, load_contexts, remember
-from controller.cli.mistakes import Usage
 from controller.cli.instances import printable
+from controller.cli.mistakes import Usage
 from controller.cli.output import Out
 from controller.cli.plan_view import described
 from controller.cli.session import Format

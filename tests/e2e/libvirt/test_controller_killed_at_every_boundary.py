@@ -1,0 +1,258 @@
+"""kill -9 of the controller at every boundary of create and release, on real libvirt and QEMU.
+
+A first run records which places a ticket passes; then each of them kills a controller once. A dead controller's holds end
+by themselves (``HOLD_S``), which is mostly waiting: so several controllers, each with a state, a storage pool and a range
+of addresses of its own, share the one host and go through their part of the places at the same time. What each of them
+made is told apart by its ids. Guests have a kernel that only halts, and the controllers are forked from a process that has
+the libraries imported: what is proved here is the controller, and the machine has better things to do than boot and import.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inventory.domain.errors import Unavailable
+from inventory.domain.resource import ResourceKind
+from tests.support.controller_process import ControllerProcess, controller_process
+from tests.support.guest_image import guest_image, halted_guest
+from tests.support.libvirt_cloud import (
+    DB,
+    HostUnderTest,
+    assert_clean,
+    assert_nothing_left,
+    create_ticket,
+    everything_made,
+    of_kind,
+    release_ticket,
+    site_document,
+)
+from tests.support.libvirtd import PrivateLibvirtd, until
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.xdist_group("libvirt"), pytest.mark.timeout(900)]
+
+LANES = 3
+STRIKE_S = 60
+SETTLE_S = 90
+#: What must be among the places found, or the recording is not what it should be.
+CREATE_STEPS = frozenset({"segment", "volume", "image", "parts", "root_disk", "define", "start"})
+RELEASE_STEPS = frozenset({"leave", "stop", "remove", "confirm", "volume_drop", "segment", "segment_drop"})
+#: Transactions of the loop that are cut, counted from the first one after the ticket was handed in.
+COMMITS_CUT = 3
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a ticket of each kind passes: steps, and transactions counted from the start of the process."""
+
+    create: tuple[str, ...]
+    release: tuple[str, ...]
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Return the places both pass: a controller armed with one must not have the other kind of work before."""
+        return frozenset(p for p in self.create if p in self.release) | {p for p in self.create + self.release if "commit" in p}
+
+
+@dataclass
+class Lane:
+    """One controller with its part of the places."""
+
+    number: int
+    controller: ControllerProcess
+    host: HostUnderTest
+    systems: int = 0
+    struck: list[str] = field(default_factory=list)
+
+    @property
+    def zone(self) -> str:
+        """Return the name of its zone and pool."""
+        return f"lane{self.number}"
+
+    def furnish(self) -> None:
+        """Import the site and enrol the host."""
+        self.controller.start()
+        image = halted_guest(self.controller.directory / "image")
+        name = self.controller.write("site.yaml", site_document([(self.zone, f"10.{110 + self.number}.0.0/16")], image))
+        self.controller.ok("import", name, "--yes")
+        self.host.enrol(self.zone)
+        self.controller.stop()
+
+    def restart(self, failpoint: str = "") -> None:
+        """Have the controller run, armed with one place; a running one is ended first."""
+        if self.controller.process is not None:
+            self.controller.stop()
+        self.controller.start_armed(failpoint=failpoint)
+
+    # -- tickets ------------------------------------------------------------------------------------------------------
+
+    def hand_in(self, text: str, confirm: str = "") -> str:
+        """Hand a ticket in; returns its id, or nothing when the service died before it could answer."""
+        client = self.controller.client()
+        try:
+            ticket: dict[str, Any] = client.post_yaml("/v1/tickets", text.encode(), confirm=confirm)
+        except Unavailable:
+            return ""
+        finally:
+            client.close()
+        return str(ticket["id"])
+
+    def ticket_of(self, system: str, action: str) -> str:
+        """Return the one ticket of that kind there is for a system."""
+        client = self.controller.client()
+        found = [x["id"] for x in client.all("/v1/tickets") if (x["system_name"], x["action"]) == (system, action)]
+        client.close()
+        assert len(found) == 1, f"{action} of {system}: {found}"
+        return str(found[0])
+
+    def strikes(self, place: str) -> None:
+        """Wait until the controller died at its place."""
+        self.controller.wait_killed(STRIKE_S)
+        self.struck.append(place)
+
+    def is_settled(self) -> bool:
+        """Tell whether nothing is left to be done."""
+        return all(r.phase == "settled" and r.settled_generation == r.generation for r in self.host.living())
+
+    def create(self, place: str, then: str) -> str:
+        """Kill the controller while it makes a system; the next one, armed with ``then``, ends the work."""
+        self.systems += 1
+        system = f"sys-{self.number}-{self.systems}"
+        text = create_ticket(system, self.zone, [DB])
+        acknowledged = self.hand_in(text)
+        self.strikes(f"create {place}")
+        self.restart(then)
+        again = self.hand_in(text)
+        assert acknowledged in ("", again), "the same bytes again are the same ticket"
+        self.controller.wait_ticket(again, SETTLE_S)
+        assert self.ticket_of(system, "create") == again
+        until(self.is_settled, SETTLE_S, "everything is settled")
+        self.check_built()
+        return system
+
+    def release(self, system: str, place: str, then: str) -> None:
+        """Kill the controller while it takes the system away; the next one, armed with ``then``, ends the work."""
+        acknowledged = self.hand_in(release_ticket(system), confirm=system)
+        self.strikes(f"release {place}")
+        self.restart(then)
+        ticket_id = acknowledged or self.ticket_of(system, "release")
+        self.controller.wait_ticket(ticket_id, SETTLE_S)
+        until(lambda: not self.host.living(), SETTLE_S, "everything is gone")
+        assert_clean(self.controller, [self.host])
+        assert_nothing_left(self.controller, [self.host], everything_made(self.controller))
+
+    def check_built(self) -> None:
+        """Check that there is exactly one machine with its disks, and that every promise is kept once."""
+        living = self.host.living()
+        [machine], [volume] = of_kind(living, ResourceKind.INSTANCE), of_kind(living, ResourceKind.VOLUME)
+        [segment] = of_kind(living, ResourceKind.SEGMENT)
+        made = everything_made(self.controller)
+        mine = {name: text for name, text in self.host.domains().items() if name in made}
+        assert list(mine) == [machine.id]
+        assert mine[machine.id].startswith("running ")
+        files = self.host.names_of_files()
+        disks = {f for f in files if f.endswith(".qcow2")}
+        assert disks == {f"{machine.id}.root.qcow2", f"{volume.id}.data.qcow2"}
+        assert all(f"{self.host.storage_pool}/{disk}" in mine[machine.id] for disk in disks)
+        assert len({f for f in files if ".seed-" in f}) == 1
+        assert {f.partition(".")[0] for f in files} == {machine.id, volume.id}
+        networks, filters = self.host.networks_and_filters()
+        assert {n for n in networks if n in made} == {segment.id}
+        assert {f for f in filters if f.removeprefix("allotment-") in made} == {f"allotment-{segment.id}"}
+        assert_clean(self.controller, [self.host])
+
+    def run(self, places: Places, pairs: Sequence[tuple[str, str]]) -> None:
+        """Go through pairs of places, one for the making of a system and one for its end."""
+        for number, (create, release) in enumerate(pairs):
+            following = pairs[number + 1][0] if number + 1 < len(pairs) else ""
+            if number == 0 or create in places.shared:
+                self.restart(create)
+            system = self.create(create, "" if release in places.shared else release)
+            if release in places.shared:
+                self.restart(release)
+            self.release(system, release, "" if following in places.shared else following)
+
+
+def record(lane: Lane, path: Path) -> Places:
+    """Make and release a system once and return what it passed."""
+    controller = lane.controller
+    path.touch()
+    controller.start_armed(record=path)
+    until(lambda: _is_quiet(path), 30, "the loop has nothing to do")
+
+    def run(text: str, action: str, confirm: str = "") -> list[str]:
+        before = len(_lines(path))
+        lane.hand_in(text, confirm)
+        controller.wait_ticket(lane.ticket_of("recorded", action), SETTLE_S)
+        until(lambda: lane.is_settled() and _is_quiet(path), SETTLE_S, "everything is settled")
+        return _lines(path)[before:]
+
+    first = 1 + _lines(path).count("commit.before")
+    created = run(create_ticket("recorded", lane.zone, [DB]), "create")
+    released = run(release_ticket("recorded"), "release", "recorded")
+    controller.stop()
+    assert lane.host.living() == []
+    commits = [f"commit.{side}:{first + n}" for n in range(COMMITS_CUT) for side in ("before", "after")]
+    assert min(created.count("commit.before"), released.count("commit.before")) >= COMMITS_CUT
+    return Places((*_steps(created), *commits), (*_steps(released), *commits))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="ascii").split()
+
+
+def _is_quiet(path: Path) -> bool:
+    """Tell whether no place was passed for a while."""
+    return time.time() - path.stat().st_mtime > 1.0
+
+
+def _steps(passed: Sequence[str]) -> list[str]:
+    return sorted({p for p in passed if p.startswith("step.")})
+
+
+def _named(places: Sequence[str]) -> set[str]:
+    return {p.split(".")[1] for p in places if p.startswith("step.") and p.endswith(".after")}
+
+
+@pytest.fixture(scope="module")
+def lanes(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Lane]]:
+    """Furnished controllers on one host, none of them running."""
+    guest_image()  # built once, before the threads
+    with ExitStack() as stack:
+        made: list[Lane] = []
+        for number in range(LANES):
+            # Looks at whole hosts are rare here: every transaction counted is one of the ticket's.
+            directory = tmp_path_factory.mktemp(f"lane{number}")
+            controller = stack.enter_context(
+                controller_process(directory, is_forked=True, ALLOT_RECONCILE__OBSERVE_INTERVAL_S="60")
+            )
+            made.append(Lane(number, controller, HostUnderTest(controller, libvirtd, "host-1", f"lane{number}")))
+        with ThreadPoolExecutor(LANES) as threads:
+            list(threads.map(Lane.furnish, made))
+        yield made
+
+
+def test_controller_killed_at_every_boundary_loses_doubles_and_leaves_nothing(
+    lanes: list[Lane], libvirtd: PrivateLibvirtd, tmp_path: Path
+) -> None:
+    places = record(lanes[0], tmp_path / "passed")
+    assert _named(places.create) >= CREATE_STEPS
+    assert _named(places.release) >= RELEASE_STEPS
+    count = max(len(places.create), len(places.release))
+    # The shorter list goes round again, so that every kill while making is followed by one while taking away.
+    pairs = [(places.create[n % len(places.create)], places.release[n % len(places.release)]) for n in range(count)]
+    with ThreadPoolExecutor(LANES) as threads:
+        futures = [threads.submit(lane.run, places, pairs[lane.number :: LANES]) for lane in lanes]
+        problems = [(lane, f.exception()) for lane, f in zip(lanes, futures, strict=True) if f.exception() is not None]
+    told = [f"lane {lane.number} after {lane.struck[-2:]}: {error!r}\n{lane.controller.log_end()}" for lane, error in problems]
+    assert not told, "\n".join(told)
+    struck = {place for lane in lanes for place in lane.struck}
+    assert struck == {f"create {p}" for p in places.create} | {f"release {p}" for p in places.release}
+    with_ours = HostUnderTest(lanes[0].controller, libvirtd, "host-1", "lane0")
+    assert with_ours.domains() == {}
+    assert {n for n in with_ours.networks_and_filters()[0] if n != "default"} == set()

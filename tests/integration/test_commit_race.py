@@ -1,0 +1,182 @@
+"""64 departments' tickets for the last machine of a quota, on PostgreSQL: exactly one is accepted, every time.
+
+The first test races the whole ``submit`` (read, resolve, place, commit, store the refusals); the second races the commit
+transaction alone, with orders prepared before, so that a thousand rounds fit into a test.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from controller.reconcile.auditor import audit_invariants
+from controller.tickets.model import TicketState
+from controller.tickets.tables import tickets as ticket_table
+from controller.workflows import commit as commit_module
+from controller.workflows import tickets
+from controller.workflows.commit import Order
+from controller.workflows.quote import Quote, lease_end_s
+from inventory.domain.claim import quota_amounts
+from inventory.domain.errors import QuotaExceeded
+from inventory.domain.ids import SystemId, TicketId
+from inventory.domain.placement import Placement
+from inventory.domain.resource import ResourceKind
+from inventory.domain.scope import PLATFORM
+from inventory.domain.system import System, SystemState
+from inventory.store import claims, hosts, networks, resources, systems
+from inventory.store import tables as t
+from inventory.store.engine import Database
+from quotas import store as quota_store
+from tests.support.database import open_for_test
+from tests.support.platform import Furnished, furnish
+from tests.support.race import race
+from tests.support.samples import ticket_text
+
+pytestmark = pytest.mark.postgres
+CONTENDERS = 64
+LIMIT = 4
+
+
+@pytest.fixture
+def here(postgres_url: str, tmp_path: Path) -> Iterator[Furnished]:
+    """A platform with room for everybody, whose city may have ``LIMIT`` machines and has one less."""
+    with open_for_test(postgres_url, pool_size=16) as database:
+        furnished = furnish(database, tmp_path, host_count=3, cpu_count=512, segment_prefix=24)
+        furnished.limit("city", "instances", LIMIT)
+        tickets.submit(furnished.platform, ticket_text("first", count=LIMIT - 1), furnished.caller())
+        yield furnished
+
+
+def _used(database: Database, code: str, dimension: str) -> int:
+    with database.read() as connection:
+        return next(x.used for x in quota_store.levels(connection) if (x.scope, x.dimension) == (code, dimension))
+
+
+def _give_back(here: Furnished, connection: Connection, name: str) -> None:
+    """End what a system holds, as the record of a confirmed absence does."""
+    system = systems.get(connection, name, PLATFORM)
+    ids = [r.id for r in resources.of_system(connection, system.id)]
+    freed = claims.release(connection, *ids)
+    quota_store.release(connection, here.city.projects["P-portal"].id, quota_amounts(freed))
+    for resource_id in ids:
+        networks.rest(connection, resource_id, here.clock())
+
+
+def _no_promise_is_double(database: Database) -> None:
+    """Recount capacity, quota and addresses from the claims."""
+    with database.read() as connection:
+        assert hosts.recount_used(connection) == []
+        assert quota_store.recount(connection) == []
+        given = connection.execute(select(t.addresses.c.segment_id, t.addresses.c.address)).all()
+        assert len(given) == len(set(given))
+
+
+def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnished) -> None:
+    """Rounds of the whole submit; every loser's ticket is stored as refused, with the limit it met."""
+    rounds = 4
+    database = here.platform.db
+
+    def reset(round_: int) -> None:
+        if round_:
+            here.limit("city", "instances", LIMIT + round_)
+
+    def attempt(round_: int, number: int) -> bool:
+        try:
+            ticket = tickets.submit(here.platform, ticket_text(f"race-{round_}-{number}"), here.caller())
+        except QuotaExceeded as refused:
+            assert [(o["scope"], o["dimension"]) for o in refused.details["overruns"]] == [("city", "instances")]
+            return False
+        assert ticket.state is TicketState.ACCEPTED
+        return True
+
+    result = race(attempt, contenders=CONTENDERS, rounds=rounds, between=reset, threads=32)
+    assert result.wins == (1,) * rounds
+    assert _used(database, "city", "instances") == LIMIT + rounds - 1
+    with database.read() as connection:
+        counted = select(ticket_table.c.state, func.count()).group_by(ticket_table.c.state)
+        states = {state: number for state, number in connection.execute(counted)}
+    assert states == {"accepted": 1 + rounds, "refused": rounds * (CONTENDERS - 1)}
+    _no_promise_is_double(database)
+    with database.read() as connection:
+        assert audit_invariants(connection, {}) == []
+
+
+def _prepared(here: Furnished, offer: Quote) -> Order:
+    """Return the order of an accepted offer: what ``submit`` hands to the commit."""
+    wish = offer.wish
+    assert wish.wanted is not None
+    assert isinstance(offer.decision, Placement)
+    system = System(
+        id=SystemId("system_prepared"),
+        name=wish.name,
+        department_id=wish.department.id,
+        project_id=wish.project.id,
+        state=SystemState.BUILDING,
+        revision=1,
+        spec=wish.wanted,
+        lease_end_s=lease_end_s(wish.wanted.lease_end, here.platform.zone),
+    )
+    return Order(
+        ticket_id=TicketId("ticket_prepared"),
+        system=system,
+        base_revision=0,
+        department=wish.department,
+        project=wish.project,
+        zone=wish.zone,
+        deltas=offer.deltas,
+        placements={m.name: m for m in offer.decision.members},
+        images=wish.images,
+        now_s=here.clock(),
+    )
+
+
+def test_of_parallel_commits_at_limit_minus_one_exactly_one_wins_in_1000_rounds(here: Furnished) -> None:
+    """64 contenders in every twentieth round and 4 in the others; all 64 in each of the 1,000 rounds is the soak test below."""
+    _race_commits(here, rounds=1000, contenders=lambda round_: CONTENDERS if round_ % 20 == 0 else 4)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_of_64_parallel_commits_at_limit_minus_one_exactly_one_wins_in_1000_rounds(here: Furnished) -> None:
+    _race_commits(here, rounds=1000, contenders=lambda _: CONTENDERS)
+
+
+def _race_commits(here: Furnished, rounds: int, contenders: Callable[[int], int]) -> None:
+    database, new_id = here.platform.db, here.platform.new_id
+    prepared = _prepared(here, tickets.plan(here.platform, ticket_text("race"), here.caller()))
+    winners: list[str] = []
+
+    def reset(round_: int) -> None:
+        if round_:
+            assert _used(database, "city", "instances") == LIMIT
+            with database.write() as connection:
+                _give_back(here, connection, winners[-1])
+
+    def attempt(round_: int, number: int) -> bool:
+        if number >= contenders(round_):
+            return False
+        name = f"race-{round_}-{number}"
+        system = replace(prepared.system, id=SystemId(new_id("system")), name=name)
+        order = replace(prepared, ticket_id=TicketId(new_id("ticket")), system=system)
+
+        def once(connection: Connection) -> None:
+            stale = commit_module.commit(connection, order, new_id)
+            assert stale is None, f"nothing but the quota is short here: {stale}"
+
+        try:
+            database.run(once)
+        except QuotaExceeded:
+            return False
+        winners.append(name)
+        return True
+
+    result = race(attempt, contenders=CONTENDERS, rounds=rounds, between=reset, threads=16)
+    assert set(result.wins) == {1}
+    assert len(winners) == rounds
+    assert _used(database, "city", "instances") == LIMIT
+    with database.read() as connection:
+        machines = resources.page(connection, PLATFORM, kind=ResourceKind.INSTANCE, limit=10 * rounds)
+        assert len(machines) == LIMIT - 1 + rounds, "a refused commit left a machine behind"
+    _no_promise_is_double(database)

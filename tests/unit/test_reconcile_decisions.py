@@ -1,0 +1,363 @@
+"""Pure parts of the reconciler: which step is first, what a result means for a row, the journal, drift, failpoints."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.reconcile.drift import drift, fingerprint
+from controller.reconcile.failpoints import FAILPOINTS, Armed, parse
+from controller.reconcile.outcomes import LET_GO, Outcome, changes_of, journal_of, story_of, summed_up
+from controller.workflows.engine import (
+    Done,
+    Drop,
+    Ending,
+    Facts,
+    Fail,
+    Next,
+    Seen,
+    StepContext,
+    StepResult,
+    StepSettings,
+    Wait,
+    answer,
+)
+from controller.workflows.steps import STEPS, first_step
+from drivers.faults import OutcomeUnknown, Permanent, Transient
+from drivers.protocol import HostObservation, ObservedInstance
+from inventory.domain.errors import Problem
+from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
+from inventory.domain.resource import (
+    AttachedDisk,
+    Desired,
+    InstanceSpec,
+    Observed,
+    Phase,
+    Resource,
+    ResourceKind,
+    SegmentSpec,
+    VolumeSpec,
+)
+from inventory.store.resources import HeldRow
+
+HOST = HostId("host_" + "1" * 32)
+MACHINE = ResourceId("inst_" + "1" * 32)
+VOLUME = ResourceId("vol_" + "1" * 32)
+NOW_S = 1000.0
+
+
+def machine(**changes) -> Resource:
+    spec = InstanceSpec(
+        vcpu_count=2,
+        memory_mib=1024,
+        image_id="img",
+        root_disk_gib=5,
+        root_disk_class="standard",
+        storage_pool_id="stor",
+        disks=(AttachedDisk(volume_id=VOLUME, name="data", slot=0),),
+    )
+    base = Resource(
+        id=MACHINE,
+        kind=ResourceKind.INSTANCE,
+        name="web-1",
+        department_id=DepartmentId("dept"),
+        project_id=ProjectId("proj"),
+        system_id=SystemId("sys"),
+        host_id=HOST,
+        desired=Desired.RUNNING,
+        observed=Observed.UNKNOWN,
+        phase=Phase.WORKING,
+        spec=spec,
+        ticket_id=TicketId("tick"),
+        fence=3,
+        owner="me",
+        revision=1,
+    )
+    return replace(base, **changes)
+
+
+def settled(**changes) -> Resource:
+    return replace(machine(observed=Observed.RUNNING, phase=Phase.SETTLED, settled_generation=1), **changes)
+
+
+def volume(**changes) -> Resource:
+    spec = VolumeSpec(size_gib=1, disk_class="standard", storage_pool_id="stor", instance_id=MACHINE)
+    base = replace(machine(), id=VOLUME, kind=ResourceKind.VOLUME, desired=Desired.PRESENT, spec=spec)
+    return replace(base, **changes)
+
+
+def segment(**changes) -> Resource:
+    spec = SegmentSpec(network="default", zone="z", cidr="10.0.0.0/26", gateway="10.0.0.1")
+    return replace(replace(machine(), kind=ResourceKind.SEGMENT, desired=Desired.PRESENT, spec=spec), **changes)
+
+
+def held(**changes) -> HeldRow:
+    row = HeldRow(
+        id=MACHINE,
+        generation=1,
+        revision=1,
+        is_woken=False,
+        last_state="allocated",
+        last_amounts={"vcpu": 2},
+        last_host_id=HOST,
+        last_occurred_at_s=900,
+    )
+    return replace(row, **changes)
+
+
+def outcome(resource: Resource, flow, *seen: Seen, step: str = "start") -> Outcome:
+    return Outcome(resource, [StepResult(step=step, flow=flow, took_s=0.1, seen=seen)])
+
+
+SETTLED = Done(ending=Ending.SETTLED)
+
+
+# -- the first step ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resource", "facts", "expected"),
+    [
+        (machine(), Facts(), "image"),
+        (machine(step="parts"), Facts(), "parts"),
+        (machine(attempts=1), Facts(), "look"),
+        (machine(observed=Observed.STOPPED), Facts(), "look"),
+        (settled(), Facts(), "look"),
+        (settled(generation=2), Facts(), "look"),
+        (machine(desired=Desired.ABSENT), Facts(), "leave"),
+        (settled(desired=Desired.ABSENT, generation=2), Facts(), "leave"),
+        (machine(step="clear", attempts=9), Facts(), "clear"),
+        (machine(step="clear_parts"), Facts(), "clear_parts"),
+        (machine(step="clear", desired=Desired.ABSENT), Facts(), "leave"),
+        (settled(step="clear"), Facts(), "look"),
+        (volume(), Facts(instance=machine()), "volume"),
+        (volume(), Facts(instance=machine(step="clear_parts")), "volume_clear"),
+        (volume(settled_generation=1), Facts(instance=machine(step="clear_parts")), "volume_clear"),
+        (volume(settled_generation=1), Facts(instance=settled()), "volume_look"),
+        (volume(step="hopeless"), Facts(instance=machine(phase=Phase.FAILED)), "volume_give_up"),
+        (volume(desired=Desired.ABSENT), Facts(instance=settled()), "volume_drop"),
+        (segment(), Facts(), "segment"),
+        (segment(desired=Desired.ABSENT), Facts(), "segment_drop"),
+    ],
+)
+def test_the_first_step_follows_from_the_row_alone(resource: Resource, facts: Facts, expected: str) -> None:
+    assert first_step(resource, facts) == expected
+    assert expected in STEPS
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+def answered(fault, resource: Resource, step: str = "define", facts: Facts | None = None):
+    context = StepContext(
+        resource=resource,
+        facts=facts or Facts(),
+        open_driver=lambda: pytest.fail("an answer needs no driver"),
+        clock=lambda: NOW_S,
+        settings=StepSettings(),
+        backoff_s=float,
+    )
+    return answer(fault, step, context)
+
+
+def test_a_new_machine_that_cannot_be_made_is_cleared_before_it_goes_elsewhere() -> None:
+    flow = answered(Permanent("driver.storage_full"), machine())
+    assert isinstance(flow, Next)
+    assert flow.step == "clear"
+
+
+def test_a_machine_that_once_worked_is_never_cleared() -> None:
+    assert isinstance(answered(Permanent("driver.storage_full"), settled(generation=2)), Fail)
+    flow = answered(Permanent("driver.storage_full"), settled())
+    assert isinstance(flow, Wait)
+
+
+def test_a_machine_seen_running_is_never_cleared_even_if_its_creation_was_not_recorded() -> None:
+    flow = answered(Permanent("driver.storage_full"), machine(observed=Observed.RUNNING))
+    assert not isinstance(flow, Next)
+
+
+def test_a_lost_answer_leads_to_a_look_and_to_nothing_else() -> None:
+    flow = answered(OutcomeUnknown("driver.outcome_unknown"), machine())
+    assert isinstance(flow, Wait)
+    assert first_step(machine(attempts=1, step=flow.step), Facts()) == "look"
+
+
+def test_a_deletion_is_never_given_up() -> None:
+    dying = settled(desired=Desired.ABSENT, generation=2, attempts=500)
+    assert isinstance(answered(Permanent("driver.storage_pool_missing"), dying, "remove"), Wait)
+
+
+def test_transient_faults_of_a_new_machine_are_bounded() -> None:
+    flow = answered(Transient("driver.timeout"), machine(attempts=StepSettings().attempts_before_clear - 1))
+    assert isinstance(flow, Next)
+
+
+def test_a_disk_that_cannot_be_made_wakes_its_machine_and_fails_with_it() -> None:
+    waiting = answered(Permanent("driver.storage_full"), volume(), "volume", Facts(instance=machine()))
+    assert isinstance(waiting, Wait)
+    assert (waiting.step, waiting.wake) == ("hopeless", (MACHINE,))
+    over = answered(Permanent("driver.storage_full"), volume(), "volume", Facts(instance=machine(phase=Phase.FAILED)))
+    assert isinstance(over, Fail)
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_settled_resource_lets_go_and_is_due_no_more() -> None:
+    changes = changes_of(outcome(machine(), SETTLED, Seen(state=Observed.RUNNING)), held(), NOW_S)
+    assert changes["phase"] == "settled"
+    assert changes["next_try_s"] is None
+    assert changes["observed"] == "running"
+    assert LET_GO.items() <= changes.items()
+
+
+def test_a_newer_wish_is_looked_at_at_once_and_what_was_reached_stays_reached() -> None:
+    changes = changes_of(outcome(machine(), SETTLED), held(generation=2), NOW_S)
+    assert (changes["phase"], changes["next_try_s"], changes["settled_generation"]) == ("pending", NOW_S, 1)
+
+
+def test_a_look_asked_for_during_the_hold_is_not_lost() -> None:
+    assert changes_of(outcome(machine(), SETTLED), held(is_woken=True), NOW_S)["next_try_s"] == NOW_S
+    waiting = Wait(delay_s=60, step="parts")
+    assert changes_of(outcome(machine(), waiting), held(is_woken=True), NOW_S)["next_try_s"] == NOW_S
+
+
+def test_progress_keeps_the_hold() -> None:
+    assert changes_of(outcome(machine(), Next(step="define")), held(), NOW_S) == {"step": "define"}
+
+
+def test_a_newer_fence_at_the_back_end_raises_ours() -> None:
+    changes = changes_of(outcome(machine(), Drop(reason="stale_fence", found_fence=40)), held(), NOW_S)
+    assert changes["fence"] == 40
+
+
+def test_what_becomes_of_a_leftover_never_changes_its_row() -> None:
+    trouble = Wait(delay_s=5, step="", problem=Problem("driver.unreachable"), is_failure=True)
+    gone = machine(phase=Phase.GONE)
+    assert changes_of(outcome(gone, trouble, step="reap"), held(), NOW_S) == dict(LET_GO)
+
+
+# -- the journal ------------------------------------------------------------------------------------------------------
+
+
+def test_the_journal_takes_the_drivers_time_and_never_goes_back() -> None:
+    seen = (Seen(state=Observed.RUNNING, since_s=950.7), Seen(state=Observed.STOPPED, since_s=940.0))
+    lines = journal_of(outcome(machine(), SETTLED, *seen), held(), NOW_S, is_gone=False)
+    assert [(x.revision, x.state, x.occurred_at_s) for x in lines] == [(2, "running", 950), (3, "stopped", 950)]
+    assert lines[0].amounts == {"vcpu": 2, "memory_mib": 1024, "disk_gib:standard": 5}
+
+
+def test_the_journal_is_not_told_the_same_twice() -> None:
+    row = held(last_state="running", last_amounts={"vcpu": 2, "memory_mib": 1024, "disk_gib:standard": 5})
+    assert journal_of(outcome(settled(), SETTLED, Seen(state=Observed.RUNNING)), row, NOW_S, is_gone=False) == []
+
+
+def test_a_machine_of_another_shape_keeps_the_amounts_of_before() -> None:
+    row = held(last_state="stopped", last_amounts={"vcpu": 1})
+    seen = Seen(state=Observed.RUNNING, has_shape=False)
+    (line,) = journal_of(outcome(settled(), SETTLED, seen), row, NOW_S, is_gone=False)
+    assert (line.state, line.amounts) == ("running", {"vcpu": 1})
+
+
+def test_the_end_is_told_with_nothing_left() -> None:
+    lines = journal_of(outcome(settled(), Done(ending=Ending.GONE), Seen(state=Observed.ABSENT)), held(), NOW_S, is_gone=True)
+    assert [(x.state, x.amounts) for x in lines] == [("released", {})]
+
+
+def test_a_half_made_machine_stays_allocated_until_it_is_what_was_wanted() -> None:
+    row, seen = held(last_amounts={"vcpu": 2}), Seen(state=Observed.STOPPED)
+    assert journal_of(outcome(machine(), SETTLED, seen), row, NOW_S, is_gone=False) == []
+    wanted = machine(desired=Desired.STOPPED)
+    assert [x.state for x in journal_of(outcome(wanted, SETTLED, seen), row, NOW_S, is_gone=False)] == ["stopped"]
+
+
+# -- the story --------------------------------------------------------------------------------------------------------
+
+
+def test_looks_at_settled_resources_are_no_news_to_a_ticket() -> None:
+    assert story_of(outcome(settled(), SETTLED)) == []
+    assert [code for _, code, _ in story_of(outcome(machine(), SETTLED))] == ["step.start"]
+
+
+def test_a_big_tickets_story_is_summed_up_and_keeps_its_failures() -> None:
+    failed = story_of(outcome(machine(), Fail(problem=Problem("driver.storage_full"))))
+    lines = summed_up([*story_of(outcome(machine(), SETTLED)) * 30, *failed])
+    assert [(subject, code) for subject, code, _ in lines] == [("", "step.start.many"), ("web-1", "step.failed")]
+    assert lines[0][2] == {"count": 30}
+
+
+# -- drift ------------------------------------------------------------------------------------------------------------
+
+
+def observation(*machines: ObservedInstance, volumes: tuple[ResourceId, ...] = (MACHINE,)) -> HostObservation:
+    return HostObservation(
+        instances=machines, foreign=(), volume_ids=frozenset(volumes), segment_ids=frozenset(), observed_at_s=NOW_S
+    )
+
+
+def running(**changes) -> ObservedInstance:
+    return replace(
+        ObservedInstance(instance_id=MACHINE, state=Observed.RUNNING, fence=1, vcpu_count=2, memory_mib=1024), **changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (observation(running()), None),
+        (observation(running(state=Observed.STOPPED)), "stopped"),
+        (observation(), "missing"),
+    ],
+)
+def test_drift_of_a_settled_machine_asks_for_a_look(found: HostObservation, kind: str | None) -> None:
+    result = drift(HOST, found, NOW_S, [settled()], {}, NOW_S)
+    assert result.wake == ({MACHINE: kind} if kind else {})
+    assert result.is_clean is (kind is None)
+
+
+def test_an_observation_older_than_the_last_write_proves_nothing() -> None:
+    result = drift(HOST, observation(), NOW_S, [settled(observed_at_s=NOW_S + 1)], {}, NOW_S)
+    assert result.wake == {}
+    assert not result.is_clean
+
+
+def test_an_edited_machine_is_reported_and_left_running() -> None:
+    result = drift(HOST, observation(running(vcpu_count=8)), NOW_S, [settled()], {}, NOW_S)
+    assert [f.kind for f in result.findings] == ["edited"]
+    assert result.wake == {}
+
+
+def test_a_leftover_is_removed_and_a_stranger_with_our_mark_only_reported() -> None:
+    stranger = ResourceId("vol_" + "9" * 32)
+    gone = {MACHINE: settled(phase=Phase.GONE)}
+    result = drift(HOST, observation(running(), volumes=(stranger,)), NOW_S, [], gone, NOW_S)
+    assert result.reap == (MACHINE,)
+    assert [f.kind for f in result.findings] == ["orphan"]
+
+
+def test_a_fingerprint_changes_with_what_is_there_and_not_with_time() -> None:
+    first = observation(running())
+    assert fingerprint(first) == fingerprint(replace(first, observed_at_s=NOW_S + 30))
+    assert fingerprint(first) != fingerprint(observation(running(state=Observed.STOPPED)))
+
+
+# -- failpoints -------------------------------------------------------------------------------------------------------
+
+
+def test_every_step_and_commit_has_a_failpoint_before_and_after() -> None:
+    assert set(FAILPOINTS) == {f"step.{s}.{side}" for s in STEPS for side in ("before", "after")} | {
+        "commit.before",
+        "commit.after",
+    }
+
+
+def test_a_failpoint_is_read_with_its_turn_and_action() -> None:
+    assert parse("") is None
+    assert parse("commit.after") == Armed("commit.after", 1, "kill")
+    assert parse("step.start.before:3:stop") == Armed("step.start.before", 3, "stop")
+
+
+@pytest.mark.parametrize("text", ["nowhere", "commit.before:2:explode"])
+def test_an_unknown_failpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="ALLOT_FAILPOINT"):
+        parse(text)
