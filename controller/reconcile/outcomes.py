@@ -1,7 +1,7 @@
 """What the results of steps mean for a row: pure. ``recorder`` writes it, many resources in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Next, Seen, StepResult, Wait
@@ -48,7 +48,15 @@ def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
     if isinstance(flow, Next):
         noted = {"problem": flow.problem.to_json()} if flow.problem else {}
         return {**seen, **noted, "step": flow.step}
+    if isinstance(flow, Wait) and flow.step.startswith("clear") and flow.problem is None:
+        flow = replace(flow, problem=cause_of(outcome))
     return {**seen, **LET_GO, **_ended(resource, flow, row, now_s)}
+
+
+def cause_of(outcome: Outcome) -> Problem | None:
+    """Return why a machine is cleared away: its row, or the step that failed in the same go and is not in the row yet."""
+    found = [problem for problem in map(problem_of, outcome.results) if problem is not None]
+    return found[-1] if found else outcome.resource.problem
 
 
 def _superseded(resource: Resource, flow: Flow, now_s: float) -> dict[str, Any]:

@@ -131,7 +131,9 @@ def refresh_states(connection: Connection, ticket_ids: Iterable[TicketId], now_s
     wanted = sorted(set(ticket_ids))
     if not wanted:
         return []
-    statement = select(r.ticket_id, r.phase, func.count()).where(r.ticket_id.in_(wanted)).group_by(r.ticket_id, r.phase)
+    # A segment serves machines of other tickets too: what it is about never holds a ticket up, the machines on it do.
+    own = (r.ticket_id.in_(wanted), r.kind != "segment")
+    statement = select(r.ticket_id, r.phase, func.count()).where(*own).group_by(r.ticket_id, r.phase)
     counts: dict[str, dict[str, int]] = {}
     for ticket_id, phase, count in connection.execute(statement):
         counts.setdefault(ticket_id, {})[phase] = count

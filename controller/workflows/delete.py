@@ -3,6 +3,7 @@ record of a *confirmed* absence does.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
+from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed, Phase
 
 
@@ -88,6 +89,9 @@ def volume_drop(context: StepContext) -> Flow:
             and owner.settled_generation == owner.generation
             and all(d.volume_id != resource.id for d in owner.instance.disks)
         )
+        if not is_detached and owner.phase is Phase.FAILED:
+            # It cannot be taken out of a machine that is stuck: both wait for a person.
+            return Fail(problem=owner.problem or Problem("step.part_failed", {"name": owner.name}))
         if not is_detached:
             return Wait(delay_s=context.settings.backoff_most_s / 6, step="")
     context.driver.ensure_volume_absent(resource.id, context.facts.storage_pool, context.fence)
@@ -96,9 +100,14 @@ def volume_drop(context: StepContext) -> Flow:
 
 
 def segment_drop(context: StepContext) -> Flow:
-    """Remove a department network that no machine uses."""
+    """Remove a department network that no machine uses, and let its subnet rest before it is given again.
+
+    A request that comes through too late could make the network once more, under addresses that are another's by then.
+    """
     context.driver.ensure_segment_absent(context.resource.id, context.fence)
     context.saw(Observed.ABSENT)
+    if context.resource.step != "rest":
+        return Wait(delay_s=context.settings.subnet_rest_s, step="rest")
     return Done(ending=Ending.GONE)
 
 

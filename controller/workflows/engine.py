@@ -146,6 +146,8 @@ class StepSettings:
     #: Longest time a step may take before its host's worker is given up as hung (some steps have a bound of their own).
     deadline_s: float = 120.0
     observe_deadline_s: float = 20.0
+    #: How long the subnet of a removed network rests.
+    subnet_rest_s: float = 30.0
     #: Pause between looks at parts that are still being made.
     parts_s: float = 2.0
 

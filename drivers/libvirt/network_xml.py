@@ -6,7 +6,9 @@ A guest opens no connection to any address of the host, to another department, o
 """
 
 import uuid
-from ipaddress import ip_network
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from xml.etree import ElementTree as ET
 
 from drivers.libvirt.names import bridge_name, filter_name
@@ -41,12 +43,28 @@ def segment_text(request: SegmentRequest, fence: int) -> str:
 
 
 def _lease_element(lease: LeaseEntry) -> Element:
+    if not lease.hostname:
+        return Element("host", mac=lease.mac, ip=lease.address)
     return Element("host", mac=lease.mac, name=lease.hostname, ip=lease.address)
 
 
 def lease_text(lease: LeaseEntry) -> str:
     """Return one address entry, to add or to remove."""
     return to_text(_lease_element(lease))
+
+
+def named_once(leases: Iterable[LeaseEntry]) -> tuple[LeaseEntry, ...]:
+    """Return the entries with every host name given once: libvirt refuses a second entry of one name.
+
+    Systems of one department share its network, and each may have a ``web-1``. The lowest address keeps the name; the
+    others go without: a machine knows its own name from its seed, not from here.
+    """
+    taken: set[str] = set()
+    named: list[LeaseEntry] = []
+    for lease in sorted(leases, key=lambda entry: ip_address(entry.address)):
+        named.append(replace(lease, hostname="") if lease.hostname in taken else lease)
+        taken.add(lease.hostname)
+    return tuple(named)
 
 
 def read_leases(text: str) -> frozenset[LeaseEntry]:

@@ -5,6 +5,7 @@ The driver calls it inside ``Connection.calling``. The fence stands in the store
 
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,15 @@ import libvirt
 from drivers.faults import Permanent, StaleFence, Transient
 from drivers.libvirt import names
 from drivers.libvirt.domain_xml import read_domain
-from drivers.libvirt.network_xml import filter_text, lease_text, read_leases, read_segment_mark, read_subnet, segment_text
+from drivers.libvirt.network_xml import (
+    filter_text,
+    lease_text,
+    named_once,
+    read_leases,
+    read_segment_mark,
+    read_subnet,
+    segment_text,
+)
 from drivers.libvirt.xml_tree import Element, add, to_text
 from drivers.protocol import LeaseEntry, SegmentRequest
 from inventory.domain.ids import ResourceId, is_id, uuid_of
@@ -65,11 +74,22 @@ def check_fence(network: Any, segment_id: ResourceId, fence: int) -> None:
 def segment_ids(connection: Any) -> frozenset[ResourceId]:
     """Return the segments of ours that are there."""
     ours = (n for n in connection.listAllNetworks() if is_id(n.name(), "segment"))
-    return frozenset(ResourceId(n.name()) for n in ours if _stored_mark(n) is not None)
+    return frozenset(ResourceId(n.name()) for n in ours if _is_still_marked(n))
+
+
+def _is_still_marked(network: Any) -> bool:
+    try:
+        return _stored_mark(network) is not None
+    except libvirt.libvirtError as error:
+        # Gone between the list and the look.
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
+            raise
+        return False
 
 
 def ensure_segment(connection: Any, request: SegmentRequest, fence: int, *, is_test: bool) -> None:
     """Have network, filter and exactly these addresses; a running network is changed without a pause."""
+    request = replace(request, leases=named_once(request.leases))
     network = find_network(connection, request.segment_id)
     if network is not None:
         check_fence(network, request.segment_id, fence)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -79,6 +80,9 @@ class Database:
                 connection.rollback()
         except DBAPIError as error:
             raise translate(error) from error
+        except PoolTimeout as error:
+            # Every connection was in somebody's hands for too long.
+            raise Unavailable("state.busy", internal=str(error)) from error
 
     def run(self, unit: Callable[[Connection], T]) -> T:
         """Run ``unit`` in a write transaction, again (bounded) when the database asks for it.
@@ -112,6 +116,9 @@ class Database:
                 connection.commit()
         except DBAPIError as error:
             raise translate(error) from error
+        except PoolTimeout as error:
+            # Every connection was in somebody's hands for too long.
+            raise Unavailable("state.busy", internal=str(error)) from error
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -33,9 +33,7 @@ def measure(folder: Path, seed: int) -> Figure:
         for what, command in commands.items():
             values[what].append(wall_ms(command, folder))
     ours, *others = (Line(what=what, unit="ms", values=tuple(found)) for what, found in values.items())
-    ours = Line(
-        what=ours.what, unit="ms", values=ours.values, target=Target(limit=300), baseline="python -c 'import typer'"
-    )
+    ours = Line(what=ours.what, unit="ms", values=ours.values, target=Target(limit=300), baseline="python -c 'import typer'")
     return Figure(
         name="command_line",
         title="Start of the command line",

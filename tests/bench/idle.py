@@ -65,9 +65,9 @@ def measure(folder: Path, seed: int) -> Figure:
             Line(what="processor time, empty state", unit="% of a core", values=(bare_cpu,)),
         ),
         notes=(
-            f"Each host is looked at every 30 s ({looks:.0f} looks a second, "
-            f"{statistics.median(cpu) / 100 / looks * 1000:.2f} ms of processor time each if all of it went there).",
-            "The simulated hosts live inside the measured process: their machines, disks and address entries are part of its "
-            "memory and their answers part of its processor time.",
+            (f"Each host is looked at every 30 s ({looks:.0f} looks a second, "
+            f"{statistics.median(cpu) / 100 / looks * 1000:.2f} ms of processor time each if all of it went there)."),
+            ("The simulated hosts live inside the measured process: their machines, disks and address entries are part of its "
+            "memory and their answers part of its processor time."),
         ),
     )  # fmt: skip

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,12 @@ class Controller:
     port: int
     #: From the start of the process until ``/readyz`` said yes.
     ready_s: float
-    is_alive: Callable[[], bool]
+    #: Processor time it had used by then.
+    ready_cpu_s: float
 
     def cpu_s(self) -> float:
         """Return the processor time it used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+        return cpu_s(self.pid)
 
     def rss_mb(self) -> float:
         """Return its resident memory (10⁶ bytes)."""
@@ -41,6 +41,12 @@ class Controller:
     def peak_mb(self) -> float:
         """Return the most memory it ever had (10⁶ bytes)."""
         return _status_kib(self.pid, "VmHWM") * 1024 / 1e6
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time a process used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
 
 
 def _status_kib(pid: int, key: str) -> int:
@@ -85,7 +91,7 @@ def controller(service: ServiceUnderTest, *arguments: str) -> Iterator[Controlle
             assert time.perf_counter() - started < _READY_S, service.log_text()
             time.sleep(0.005)
         ready_s = time.perf_counter() - started
-        yield Controller(process.pid, service.port, ready_s, lambda: process.poll() is None)
+        yield Controller(process.pid, service.port, ready_s, cpu_s(process.pid))
         assert process.poll() is None, service.log_text()
     finally:
         process.terminate()

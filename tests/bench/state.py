@@ -135,9 +135,7 @@ def fill(database: Database, folder: Path, *, host_count: int, instance_count: i
     return Filled(hosts=filled.hosts, storage=filled.storage, instance_count=instance_count)
 
 
-def _add_machines(
-    connection: Connection, ground: _Ground, filled: Filled, count: int, now_s: float, new_id: NewId
-) -> None:
+def _add_machines(connection: Connection, ground: _Ground, filled: Filled, count: int, now_s: float, new_id: NewId) -> None:
     subnets = free_subnets(ground.zone.address_range, ground.zone.segment_prefix, ())
     made: list[Resource] = []
     given: list[networks.Address] = []
@@ -254,7 +252,9 @@ def _claims_of(machine: Resource) -> list[Claim]:
         (str(spec.nics[0].segment_id), "address", 1),
     ]
     return [
-        Claim(resource_id=machine.id, resource_kind="instance", project_id=machine.project_id, provider_id=p, dimension=d, amount=n)
+        Claim(
+            resource_id=machine.id, resource_kind="instance", project_id=machine.project_id, provider_id=p, dimension=d, amount=n
+        )
         for p, d, n in amounts
     ]
 

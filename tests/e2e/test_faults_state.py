@@ -155,9 +155,7 @@ def test_of_64_tickets_over_http_for_the_last_machine_exactly_one_is_accepted_in
                 texts = [ticket(f"race-{round_}-{number}") for number in range(contenders)]
                 answers = list(people.map(door.submit, texts))
                 _exactly_one(answers)
-        limit = next(
-            q for q in door.items("/v1/quotas") if (q["scope"], q["dimension"]) == ("civil-affairs", "instances")
-        )
+        limit = next(q for q in door.items("/v1/quotas") if (q["scope"], q["dimension"]) == ("civil-affairs", "instances"))
         assert limit["used"] == limit["limit"] == rounds + 1
         with open_for_test(found.url_of_state) as database:
             nothing_half_done(database)
@@ -174,39 +172,3 @@ def _exactly_one(answers: list[httpx.Response]) -> None:
     assert len(accepted) == 1, [a.text[:200] for a in answers if a.status_code not in (202, 403)][:3]
     for answer in refused:
         refusal(answer, 403, "quota.exceeded")
-
-
-def test_a_storage_pool_without_room_fails_the_ticket_clearly_and_a_release_cleans_up(tmp_path: Path) -> None:
-    """Promised with an overcommit, found full by the host: the machine is tried elsewhere, then the ticket says why."""
-    with service(tmp_path / "service", is_furnished=False) as found, _operator(found) as door:
-        found.furnish(host_count=0)
-        for number in (1, 2):
-            body = {
-                "name": f"narrow-{number}",
-                "pool": "sim",
-                "connection": f"simulated://narrow/host-{number}?cpus=16&memory_mib=65536&disk_gib=2",
-                "storage": [{"name": "default", "disk_class": "standard", "overcommit_permille": 20000}],
-            }
-            made = door.client.post("/v1/hosts", json=body)
-            assert made.status_code in (200, 201), made.text
-            found.ok("host", "activate", f"narrow-{number}")
-        accepted = door.submit(ticket("wide", count=4))
-        assert accepted.status_code == 202, accepted.text
-        path = f"/v1/tickets/{accepted.json()['id']}"
-        _until(lambda: door.get(path).json()["state"] == "failed", "the end of a ticket that has no room")
-        problem = door.get(path).json()["problem"]
-        assert problem["code"] == "driver.storage_full", problem
-        for name in ("detail_zh", "detail_en", "cure_zh", "cure_en"):
-            assert problem[name], problem
-            assert "{" not in problem[name]
-        state = f"sqlite:///{found.state / 'state.sqlite'}"
-        with open_for_test(state) as database:
-            nothing_half_done(database)
-        release = "apiVersion: allotment/v1\nkind: Ticket\nmetadata: {name: wide, action: release}\n"
-        released = door.submit(release + "applicant: {department: civil-affairs}\n", confirm="wide")
-        assert released.status_code == 202, released.text
-        _until(lambda: _is_done(door, released.json()["id"]), "the release")
-        with open_for_test(state) as database:
-            nothing_half_done(database)
-            with database.read() as connection:
-                assert connection.exec_driver_sql("SELECT count(*) FROM claims").scalar() == 0

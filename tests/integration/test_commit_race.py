@@ -19,7 +19,7 @@ from controller.workflows import tickets
 from controller.workflows.commit import Order
 from controller.workflows.quote import Quote, lease_end_s
 from inventory.domain.claim import quota_amounts
-from inventory.domain.errors import QuotaExceeded
+from inventory.domain.errors import QuotaExceeded, Unavailable
 from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement
 from inventory.domain.resource import ResourceKind
@@ -77,6 +77,7 @@ def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnis
     """Rounds of the whole submit; every loser's ticket is stored as refused, with the limit it met."""
     rounds = 4
     database = here.platform.db
+    overruns: set[tuple[str, str]] = set()
 
     def reset(round_: int) -> None:
         if round_:
@@ -86,17 +87,18 @@ def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnis
         try:
             ticket = tickets.submit(here.platform, ticket_text(f"race-{round_}-{number}"), here.caller())
         except QuotaExceeded as refused:
-            assert [(o["scope"], o["dimension"]) for o in refused.details["overruns"]] == [("city", "instances")]
+            overruns.update((over["scope"], over["dimension"]) for over in refused.details["overruns"])
             return False
         assert ticket.state is TicketState.ACCEPTED
         return True
 
     result = race(attempt, contenders=CONTENDERS, rounds=rounds, between=reset, threads=32)
     assert result.wins == (1,) * rounds
+    assert overruns == {("city", "instances")}
     assert _used(database, "city", "instances") == LIMIT + rounds - 1
     with database.read() as connection:
-        counted = select(ticket_table.c.state, func.count()).group_by(ticket_table.c.state)
-        states = {state: number for state, number in connection.execute(counted)}
+        counted = select(ticket_table.c.state, func.count().label("tickets")).group_by(ticket_table.c.state)
+        states = {row.state: row.tickets for row in connection.execute(counted)}
     assert states == {"accepted": 1 + rounds, "refused": rounds * (CONTENDERS - 1)}
     _no_promise_is_double(database)
     with database.read() as connection:
@@ -180,3 +182,11 @@ def _race_commits(here: Furnished, rounds: int, contenders: Callable[[int], int]
         machines = resources.page(connection, PLATFORM, kind=ResourceKind.INSTANCE, limit=10 * rounds)
         assert len(machines) == LIMIT - 1 + rounds, "a refused commit left a machine behind"
     _no_promise_is_double(database)
+
+
+def test_a_pool_without_a_free_connection_is_busy_and_not_a_bug(postgres_url: str) -> None:
+    with open_for_test(postgres_url, pool_size=1) as database, database.read(), database.read():
+        database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]  # thirty seconds in production
+        with pytest.raises(Unavailable) as caught, database.read():
+            pytest.fail("a third connection out of a pool of one and one more")
+        assert caught.value.code == "state.busy"

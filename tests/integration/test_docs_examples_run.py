@@ -30,7 +30,7 @@ from tests.support.empty_image import qcow2
 BIN = Path(sys.executable).parent
 #: What stands for this machine as a libvirt host: the same commands, another back end.
 SUBSTITUTES: Mapping[str, str] = {
-    "qemu:///system": "'simulated://docs/demo-host?cpus=16&memory_mib=65536&pools=allotment:500,high:500'",
+    "qemu:///system": "'simulated://docs/demo-host?cpus=16&memory_mib=65536&pools=allotment-demo:500,high:500'",
     "--pool libvirt-demo": "--pool simulated-demo",
     " --prepare": "",
 }
@@ -72,7 +72,12 @@ class Story:
         assert "driver: libvirt" in text
         text = text.replace("driver: libvirt", "driver: simulated").replace("libvirt-demo", "simulated-demo")
         site.write_text(text, encoding="utf-8")
-        (self.directory / "etc" / "examples" / "demo-linux.qcow2").write_bytes(qcow2())
+        # Where the quickstart builds its image, and beside the example for the other pages.
+        images = self.directory / ".demo" / "images"
+        images.mkdir(parents=True)
+        shutil.copy(site, images)
+        for place in (images, site.parent):
+            (place / "demo-linux.qcow2").write_bytes(qcow2())
 
     def run(self, line: str, *, reader: str = "") -> tuple[int, str]:
         """Run a shell line and return exit code and what it printed."""
@@ -139,7 +144,7 @@ class Story:
         self.must("allot import etc/examples/site.yaml --yes")
         self.must(
             "allot host enrol demo-host --pool libvirt-demo --connection qemu:///system"
-            " --storage standard:allotment --storage high-performance:high --site 演示机房 --rack A01 --activate"
+            " --storage standard:allotment-demo --storage high-performance:high --site 演示机房 --rack A01 --activate"
         )
 
     def welcome(self, reader: str) -> None:

@@ -29,7 +29,13 @@ QUICK = ReconcileSettings(
     probe_s=0.2,
     idle_s=0.05,
     steps=StepSettings(
-        graceful_s=0.2, backoff_first_s=0.1, backoff_most_s=0.5, deadline_s=0.5, observe_deadline_s=0.5, parts_s=0.2
+        graceful_s=0.2,
+        backoff_first_s=0.1,
+        backoff_most_s=0.5,
+        deadline_s=0.5,
+        observe_deadline_s=0.5,
+        parts_s=0.2,
+        subnet_rest_s=0.2,
     ),
 )
 
@@ -135,6 +141,7 @@ def test_an_unreachable_host_frees_nothing_and_its_deletions_wait_for_it(at_work
     at_work.world.heal(host.name)
     assert at_work.wait_for(is_done(at_work, release))
     assert reachability(at_work, host.name) is Reachability.REACHABLE
+    assert at_work.wait_for(lambda: all(r["phase"] == "gone" for r in at_work.rows()))
     assert violations(at_work) == []
 
 

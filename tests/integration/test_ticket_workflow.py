@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from controller.identity.caller import Role
 from controller.tickets import store
@@ -18,6 +19,7 @@ from inventory.domain.resource import Desired, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims, hosts, journal, networks, resources, systems
 from inventory.store.engine import Database
+from inventory.store.tables import resources as resource_table
 from quotas import store as quota_store
 from tests.support.platform import Furnished, furnish
 from tests.support.samples import release_text, ticket_text
@@ -263,3 +265,14 @@ def test_a_relative_lease_handed_in_again_tomorrow_is_still_the_same_ticket(here
     first = tickets.submit(here.platform, text, here.caller())
     here.clock.now_s += 86_400
     assert tickets.submit(here.platform, text, here.caller()).id == first.id
+
+
+def test_a_segment_that_is_not_ready_holds_no_ticket_up(here: Furnished) -> None:
+    ticket = tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    with here.platform.db.write() as connection:
+        for part in resources.page(connection, PLATFORM, kind=ResourceKind.INSTANCE, limit=9) + resources.page(
+            connection, PLATFORM, kind=ResourceKind.VOLUME, limit=9
+        ):
+            connection.execute(update(resource_table).where(resource_table.c.id == part.id).values(phase="settled"))
+        store.refresh_states(connection, [ticket.id], here.clock())
+        assert store.get(connection, ticket.id, PLATFORM).state is TicketState.DONE

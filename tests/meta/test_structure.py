@@ -87,7 +87,7 @@ def test_every_package_says_what_it_is(files: list[str]) -> None:
     modules = [name for name in files if name.endswith(".py") and name.startswith(rooms)]
     packages = {str(Path(name).parent) for name in modules} - {"controller/migrations/versions"}
     assert sorted(p for p in packages if not (ROOT / p / "__init__.py").exists()) == []
-    assert [name for name in modules if not (ROOT / name).read_text("utf-8").lstrip().startswith(('"""', '#!', 'r"""'))] == []
+    assert [name for name in modules if not (ROOT / name).read_text("utf-8").lstrip().startswith(('"""', "#!", 'r"""'))] == []
 
 
 def test_every_door_of_the_makefile_is_in_its_help() -> None:

@@ -58,7 +58,8 @@ class Promises(RuleBasedStateMachine):
         self.here = ground.furnished
         for host in self.here.hosts:
             self.world.add_host(
-                host.name, HostSpec(cpu_count=CPUS, memory_mib=MEMORY_MIB, pools=(PoolSpec(name="default", capacity_gib=DISK_GIB),))
+                host.name,
+                HostSpec(cpu_count=CPUS, memory_mib=MEMORY_MIB, pools=(PoolSpec(name="default", capacity_gib=DISK_GIB),)),
             )
         self.db = Database(ground.engine, is_sqlite=True)
         self.platform = replace(
@@ -69,13 +70,12 @@ class Promises(RuleBasedStateMachine):
             quarantine_s=30,
         )
         chooser = random.Random(5)
-        by_name = {h.name: h for h in self.here.hosts}
         self.executor = Inline(chooser)
         self.controller = Reconciler(
             self.platform,
             owner="controller-1",
             executor=lambda _: self.executor,
-            open_driver=lambda host, _: SimulatedDriver(self.world, self.world.hosts[by_name[host.name].name]),
+            open_driver=lambda host, _: SimulatedDriver(self.world, self.world.hosts[host.name]),
             settings=SETTINGS,
             swap=swapper(self.platform),
             chooser=chooser,
@@ -184,7 +184,10 @@ resources:
 
     def _is_busy(self) -> bool:
         with self.db.read() as connection:
-            return connection.execute(select(t.resources.c.id).where(t.resources.c.next_try_s.is_not(None)).limit(1)).first() is not None
+            return (
+                connection.execute(select(t.resources.c.id).where(t.resources.c.next_try_s.is_not(None)).limit(1)).first()
+                is not None
+            )
 
     def _seen(self) -> dict[HostId, HostObservation]:
         return {h.id: self.world.hosts[h.name].observe() for h in self.here.hosts}
@@ -209,7 +212,9 @@ resources:
     @invariant()
     def journals_count_without_a_gap(self) -> None:
         with self.db.read() as connection:
-            rows = connection.execute(select(t.journal.c.resource_id, t.journal.c.revision).order_by(*t.journal.primary_key)).all()
+            rows = connection.execute(
+                select(t.journal.c.resource_id, t.journal.c.revision).order_by(*t.journal.primary_key)
+            ).all()
             last = {r.id: r.revision for r in connection.execute(select(t.resources.c.id, t.resources.c.revision))}
         counts: dict[str, int] = {}
         for row in rows:

@@ -139,10 +139,15 @@ class ControllerProcess(ServiceUnderTest):
         """Return the end of the log: for the message of a failed test."""
         return self.log_text()[-_LOG_END_CHARS:]
 
-    def client(self, context: str = "default") -> Client:
-        """Return a client of the API with the token of a context."""
-        token = (self.contexts / f"{context}.token").read_text(encoding="ascii").strip()
-        return Client(Target(server=self.url, token=token), "en")
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Give a client of the API with the operator's token."""
+        token = (self.contexts / "default.token").read_text(encoding="ascii").strip()
+        client = Client(Target(server=self.url, token=token), "en")
+        try:
+            yield client
+        finally:
+            client.close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -154,13 +159,12 @@ class ControllerProcess(ServiceUnderTest):
 
     def wait_ticket(self, ticket_id: str, timeout_s: float = 120) -> dict[str, Any]:
         """Wait until a ticket has ended, which must be well."""
-        client = self.client()
         end = time.monotonic() + timeout_s
-        while (ticket := client.get(f"/v1/tickets/{ticket_id}"))["state"] not in _FINAL:
-            if time.monotonic() > end:
-                raise TimeoutError(f"after {timeout_s} s: {ticket}\n{self.log_end()}")
-            time.sleep(0.2)
-        client.close()
+        with self.client() as client:
+            while (ticket := client.get(f"/v1/tickets/{ticket_id}"))["state"] not in _FINAL:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"after {timeout_s} s: {ticket}\n{self.log_end()}")
+                time.sleep(0.2)
         assert ticket["state"] == "done", f"{ticket}\n{self.log_end()}"
         return ticket
 

@@ -5,9 +5,11 @@ Whatever the controller says of a host is compared with what libvirt and the fil
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import libvirt
 from sqlalchemy import select
 
 from controller.reconcile.auditor import audit_invariants
@@ -158,8 +160,13 @@ class HostUnderTest:
 
     def domains(self) -> dict[str, str]:
         """Return state and definition of every machine there, by name, as libvirt tells it."""
+        found: dict[str, str] = {}
         with behind(self.libvirtd.uri) as connection:
-            return {d.name(): ("running " if d.isActive() else "off ") + d.XMLDesc() for d in connection.listAllDomains()}
+            for domain in connection.listAllDomains():
+                # Another controller of a test may take its machine away between the list and the look.
+                with suppress(libvirt.libvirtError):
+                    found[domain.name()] = ("running " if domain.isActive() else "off ") + domain.XMLDesc()
+        return found
 
     def networks_and_filters(self) -> tuple[set[str], set[str]]:
         """Return the names of all networks and packet filters there."""
@@ -178,10 +185,9 @@ def assert_clean(controller: ControllerProcess, hosts: Sequence[HostUnderTest]) 
     with controller.read() as connection:
         violations = audit_invariants(connection, observations, is_quiet=True)
     assert violations == []
-    client = controller.client()
-    assert client.post("/v1/quotas/audit")["items"] == []
-    assert client.post("/v1/audit/verify")["is_intact"] is True
-    client.close()
+    with controller.client() as client:
+        assert client.post("/v1/quotas/audit")["items"] == []
+        assert client.post("/v1/audit/verify")["is_intact"] is True
 
 
 def assert_nothing_left(controller: ControllerProcess, hosts: Sequence[HostUnderTest], made: Collection[str]) -> None:
@@ -190,8 +196,8 @@ def assert_nothing_left(controller: ControllerProcess, hosts: Sequence[HostUnder
         assert connection.execute(select(t.claims.c.resource_id)).all() == []
         assert connection.execute(select(t.subnets.c.cidr)).all() == []
         assert connection.execute(select(t.inventories.c.provider_id).where(t.inventories.c.used != 0)).all() == []
-    used = [level for level in controller.client().get("/v1/quotas")["items"] if level["used"]]
-    assert used == []
+    with controller.client() as client:
+        assert [level for level in client.get("/v1/quotas")["items"] if level["used"]] == []
     for host in hosts:
         assert host.names_of_files() == set()
         networks, filters = host.networks_and_filters()

@@ -168,13 +168,14 @@ def an_error_is_taken_for_absence(patch: Patch) -> None:
 
 
 def a_lost_reply_is_taken_for_a_failure(patch: Patch) -> None:
-    """After a lost answer the machine is placed elsewhere without a look where it was."""
+    """After a lost answer to its start the machine is placed elsewhere without a look where it was."""
     original = engine.answer
 
     def answer(fault: DriverFault, step: str, context: StepContext) -> Flow:
         resource = context.resource
         is_new = resource.kind == "instance" and resource.settled_generation == 0
-        if isinstance(fault, OutcomeUnknown) and is_new and resource.desired is not Desired.ABSENT:
+        is_wanted = resource.desired is not Desired.ABSENT
+        if isinstance(fault, OutcomeUnknown) and step == "start" and is_new and is_wanted:
             return Done(ending=Ending.CLEARED)
         return original(fault, step, context)
 

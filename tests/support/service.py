@@ -106,12 +106,14 @@ class ServiceUnderTest:
     port: int = field(default_factory=free_port)
     #: Further lines of the settings file.
     settings: str = ""
+    #: PostgreSQL; empty: SQLite in the directory.
+    state_url: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = [
-            f'[state]\ndirectory = "{self.state}"',
+            f'[state]\ndirectory = "{self.state}"\nurl = "{self.state_url}"',
             f"[server]\nport = {self.port}",
             "[reconcile]\nobserve_interval_s = 1\ngraceful_stop_s = 0",
             "[metrics]\nsnapshot_interval_s = 1",
@@ -241,9 +243,9 @@ class ServiceUnderTest:
 
 
 @contextmanager
-def service(directory: Path, *, settings: str = "", is_furnished: bool = True) -> Iterator[ServiceUnderTest]:
+def service(directory: Path, *, settings: str = "", state_url: str = "", is_furnished: bool = True) -> Iterator[ServiceUnderTest]:
     """Run a fresh installation; nothing of it is left afterwards but files of the test."""
-    under_test = ServiceUnderTest(directory, settings=settings)
+    under_test = ServiceUnderTest(directory, settings=settings, state_url=state_url)
     under_test.ok("init")
     try:
         under_test.start()

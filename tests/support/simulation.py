@@ -51,7 +51,13 @@ CPUS, MEMORY_MIB, DISK_GIB = 8, 16384, 40
 CRASHES = (SimulatedCrash,)
 
 STEPS = StepSettings(
-    graceful_s=2.0, attempts_before_clear=4, attempts_before_fail=8, backoff_first_s=0.5, backoff_most_s=6.0, parts_s=1.0
+    graceful_s=2.0,
+    attempts_before_clear=4,
+    attempts_before_fail=8,
+    backoff_first_s=0.5,
+    backoff_most_s=6.0,
+    parts_s=1.0,
+    subnet_rest_s=22.0,
 )
 SETTINGS = ReconcileSettings(
     hold_s=10.0,
@@ -306,8 +312,8 @@ class Simulation:
         self.state = Database(self.stage.engine, is_sqlite=True)
         self.violations: list[Violation] = []
         self.acting_fence = 0
-        #: Highest fence that had an effect, by host and resource.
-        self.effects: dict[tuple[str, str], int] = {}
+        #: Highest fence that had an effect, by host, resource and part of it.
+        self.effects: dict[tuple[str, str, str], int] = {}
         self.born = 0
         self.crashes = 0
         self.lost_holds = 0
@@ -359,11 +365,14 @@ class Simulation:
 
     def had_effect(self, host: str, verb: str, resource_id: str, fence: int) -> None:
         """Hear of an effect on a host."""
-        key = (host, resource_id)
         if verb.endswith("_absent"):
             # Nothing remembers the fence of what is gone.
-            self.effects.pop(key, None)
-        elif fence < self.effects.get(key, 0):
+            for part in ("disk", "itself"):
+                self.effects.pop((host, resource_id, part), None)
+            return
+        # A root disk bears its machine's id and a fence of its own.
+        key = (host, resource_id, "disk" if verb == "ensure_volume" else "itself")
+        if fence < self.effects.get(key, 0):
             self.violations.append(Violation("stale_effect", f"{verb} of {resource_id} under {fence}, after {self.effects[key]}"))
         else:
             self.effects[key] = fence
@@ -408,7 +417,11 @@ class Simulation:
             self.chooser.randrange(int(self.actions * 0.2), int(self.actions * 0.8)) for _ in range(self.chooser.randint(2, 4))
         ]
         plan = sorted(early + later)
+        # Mostly the first systems run before trouble comes to them, sometimes it meets them half made.
+        lull = int(self.actions * 0.2) if self.chooser.random() < 0.75 else -1
         for number in range(self.actions):
+            if number == lull:
+                self._lull()
             while plan and plan[0] <= number:
                 plan.pop(0)
                 self._people()
@@ -417,6 +430,18 @@ class Simulation:
                 self._audit(is_quiet=False)
             elif number % 8 == 7:
                 self._glance()
+
+    def _lull(self) -> None:
+        """Nothing goes wrong for a while."""
+        self.faults.is_active = self.state_faults.is_active = False
+        for _ in range(8):
+            for index in range(len(self.controllers)):
+                self._act(index, "tick")
+                while self._act(index, "job"):
+                    pass
+                self._act(index, "tick")
+            self.time.pass_(1.0)
+        self.faults.is_active = self.state_faults.is_active = True
 
     def _one_action(self) -> None:
         point = self.chooser.random()

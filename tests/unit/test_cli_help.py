@@ -31,7 +31,7 @@ def _tree(language: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_command_and_every_parameter_has_its_help(language: str) -> None:
     root = build(language)
-    missing = [p.name for p in root.params if not p.help]
+    missing = [p.name for p in root.params if not getattr(p, "help", "")]
     for path, command in _tree(language):
         if not command.help:
             missing.append(" ".join(path))

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.libvirt, pytest.mark.xdist_group("libvirt"), pytest.ma
 
 T = TypeVar("T")
 BOOT_S = 180
-TICKET_S = 120
+TICKET_S = 100
 #: Drift is found and a silent host noticed within this time (the project's promise).
 NOTICED_S = 60
 
@@ -55,7 +55,6 @@ class Town:
     def release(self, system: str) -> None:
         """Give a system back and check that nothing of it is left."""
         self.controller.ok("release", system, "--confirm", system, "--wait", "--timeout", str(TICKET_S))
-        assert self.machines(system) == {}
         until(lambda: not self.a.living() and not self.b.living(), TICKET_S, "networks nobody uses are gone")
         assert_nothing_left(self.controller, [self.a, self.b], everything_made(self.controller))
         self.check()
@@ -73,11 +72,8 @@ class Town:
 
     def get(self, path: str) -> Any:
         """Ask the API."""
-        client = self.controller.client()
-        try:
+        with self.controller.client() as client:
             return client.get(path)
-        finally:
-            client.close()
 
     def reachability(self, host: HostUnderTest) -> str:
         """Return what the controller says of a host."""
@@ -106,10 +102,9 @@ class Town:
 @pytest.fixture(scope="module")
 def town(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A furnished town; hosts are looked at as often as the defaults say."""
-    quick = {"ALLOT_RECONCILE__OBSERVE_INTERVAL_S": "30", "ALLOT_RECONCILE__GRACEFUL_STOP_S": "10"}
     with (
         private_libvirtd(tmp_path_factory.mktemp("lw")) as second,
-        controller_process(tmp_path_factory.mktemp("town"), **quick) as controller,
+        controller_process(tmp_path_factory.mktemp("town"), ALLOT_RECONCILE__OBSERVE_INTERVAL_S="30") as controller,
     ):
         controller.start()
         document = controller.write("site.yaml", site_document([("town-a", "10.121.0.0/16"), ("town-b", "10.122.0.0/16")]))
@@ -159,11 +154,11 @@ def test_a_ticket_becomes_answering_machines_a_bill_and_leaves_nothing(town: Tow
     assert controller.allot("--token-file", zhang, "plan", file).code == 2
     town.apply("portal", text, as_user=zhang)
     machines = town.machines("portal")
-    assert {n: m["observed"] for n, m in machines.items()} == {"web-1": "running", "web-2": "running", "db": "running"}
+    assert {n: m["observed"] for n, m in machines.items()} == {"web-1": "running", "web-2": "running", "db-1": "running"}
     assert set(host.domains()) == {m["id"] for m in machines.values()}
     for machine in machines.values():
         wait_http(host, machine)
-    db, web = machines["db"], machines["web-1"]
+    db, web = machines["db-1"], machines["web-1"]
     assert "/dev/vdc bytes=1073741824" in host.http(db["nics"][0]["address"], "/cgi-bin/disks")
     check_usage(town)
 
@@ -291,21 +286,21 @@ def test_killed_libvirtd_frees_nothing_and_the_host_recovers(town: Town, shop: d
     assert guest_pids(host) == pids
     assert {m["id"]: town.journal(m["id"]) for m in shop.values()} == journals, "nothing that happened to libvirtd is billed"
     town.apply("late", create_ticket("late", "town-a", [WEB.format(count=1)]))
-    assert town.machines("late")["web"]["observed"] == "running"
+    assert town.machines("late")["web-1"]["observed"] == "running"
     town.controller.ok("release", "late", "--confirm", "late", "--wait", "--timeout", str(TICKET_S))
     town.check()
 
 
 def test_hung_libvirtd_on_one_host_does_not_delay_the_other(town: Town) -> None:
     hung, other = town.a, town.b
-    client = town.controller.client()
 
     def hand_in(name: str, zone: str) -> str:
         text = create_ticket(name, zone, [WEB.format(count=1)])
-        return str(client.post_yaml("/v1/tickets", text.encode())["id"])
+        with town.controller.client() as client:
+            return str(client.post_yaml("/v1/tickets", text.encode())["id"])
 
     # The first machine on a host waits for its image: that is not what is measured here.
-    town.controller.wait_ticket(hand_in("warm", other.name.replace("host", "town")), TICKET_S)
+    town.controller.wait_ticket(hand_in("warm", "town-b"), TICKET_S)
     started = time.monotonic()
     town.controller.wait_ticket(hand_in("calm", "town-b"), TICKET_S)
     calm_s = time.monotonic() - started
@@ -316,7 +311,7 @@ def test_hung_libvirtd_on_one_host_does_not_delay_the_other(town: Town) -> None:
         started = time.monotonic()
         town.controller.wait_ticket(hand_in("brisk", "town-b"), TICKET_S)
         took_s = time.monotonic() - started
-        assert client.get(f"/v1/tickets/{stuck}")["state"] == "running", "the hung host's ticket waits, and is not lost"
+        assert town.get(f"/v1/tickets/{stuck}")["state"] == "running", "the hung host's ticket waits, and is not lost"
         assert took_s < 3 * calm_s + 5, f"{took_s:.1f} s beside a hung host, {calm_s:.1f} s without"
         until(lambda: town.reachability(hung) == "unreachable", NOTICED_S + 60, "the hung host is noticed")
         assert town.reachability(other) == "reachable"
@@ -324,7 +319,6 @@ def test_hung_libvirtd_on_one_host_does_not_delay_the_other(town: Town) -> None:
         hung.libvirtd.cont()
     until(lambda: town.reachability(hung) == "reachable", NOTICED_S, "the host is back")
     town.controller.wait_ticket(stuck, TICKET_S)
-    client.close()
     for name in ("warm", "calm", "brisk"):
         town.controller.ok("release", name, "--confirm", name, "--wait", "--timeout", str(TICKET_S))
     town.release("stuck")
