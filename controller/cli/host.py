@@ -108,7 +108,7 @@ def enrol(
 def _prepare(session: Session, name: str, pools: list[Any], **options: Any) -> None:
     from importlib import import_module
 
-    import_module("controller.cli.local.prepare").prepare(session.out, name, pools, **options)
+    import_module("controller.local.prepare").prepare(session.out, name, pools, **options)
 
 
 @app.command()

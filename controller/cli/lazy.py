@@ -30,6 +30,8 @@ class Entry:
 
 
 _CLI = "controller.cli"
+#: Commands that work on this machine, without the API; they stand above the wiring and are named here only by text.
+_LOCAL = "controller.local"
 #: In the order they are listed.
 COMMANDS: Mapping[str, Entry] = {
     "check": Entry(f"{_CLI}.tickets", "tickets"),
@@ -56,12 +58,12 @@ COMMANDS: Mapping[str, Entry] = {
     "token": Entry(f"{_CLI}.token", "access", is_group=True),
     "login": Entry(f"{_CLI}.login", "access"),
     "whoami": Entry(f"{_CLI}.login", "access"),
-    "init": Entry(f"{_CLI}.local.init", "local"),
-    "serve": Entry(f"{_CLI}.local.serve", "local"),
-    "db": Entry(f"{_CLI}.local.db", "local", is_group=True),
-    "doctor": Entry(f"{_CLI}.local.doctor", "local"),
-    "schema": Entry(f"{_CLI}.local.info", "local"),
-    "version": Entry(f"{_CLI}.local.info", "local"),
+    "init": Entry(f"{_LOCAL}.init", "local"),
+    "serve": Entry(f"{_LOCAL}.serve", "local"),
+    "db": Entry(f"{_LOCAL}.db", "local", is_group=True),
+    "doctor": Entry(f"{_LOCAL}.doctor", "local"),
+    "schema": Entry(f"{_LOCAL}.info", "local"),
+    "version": Entry(f"{_LOCAL}.info", "local"),
 }
 
 

@@ -27,7 +27,7 @@ from tests.support.service import ServiceUnderTest
 HOLD_S = 5
 START_S = 60.0
 #: What a start of the service spends most of its time on importing. The loop is not among it: it reads where to die then.
-_IMPORTED_BEFORE = ("controller.api.app", "controller.cli.local.serve", "controller.state", "drivers.libvirt.driver", "uvicorn")
+_IMPORTED_BEFORE = ("controller.api.app", "controller.local.serve", "controller.state", "drivers.libvirt.driver", "uvicorn")
 _FINAL = frozenset({"done", "failed", "refused", "cancelled"})
 _LOG_END_CHARS = 6000
 

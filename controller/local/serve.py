@@ -96,7 +96,7 @@ def _serve_http(settings: "Settings", service: "Service", port: socket.socket) -
     import structlog
     import uvicorn
 
-    from controller.cli.local.http_server import Server
+    from controller.local.http_server import Server
 
     log = structlog.get_logger("allot.serve")
     tls = settings.server

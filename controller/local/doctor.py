@@ -17,7 +17,7 @@ def group() -> None:
 @app.command()
 def doctor(ctx: typer.Context, config: Path | None = typer.Option(None, "--config", envvar="ALLOT_CONFIG")) -> None:
     """Check this machine and this state; exit 1 when something must be put right."""
-    from controller.cli.local.checks import Verdict, all_findings
+    from controller.local.checks import Verdict, all_findings
     from controller.settings import load_settings
     from controller.texts import catalogue
 

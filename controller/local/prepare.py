@@ -6,9 +6,9 @@ Runs where the command runs, not in the service: it needs the operator's ssh key
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.cli.local.checks import ansible_bin_dir
 from controller.cli.output import Out
 from controller.cli.storage import Storage
+from controller.local.checks import ansible_bin_dir
 from controller.paths import data_dir
 from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest
 

@@ -49,7 +49,7 @@ def restore(
 @app.command()
 def check(ctx: typer.Context, config: Path | None = typer.Option(None, "--config", envvar="ALLOT_CONFIG")) -> None:
     """Check the state: schema, integrity, and the books against the claims; exit 1 when something is wrong."""
-    from controller.cli.local.checks import state_report
+    from controller.local.checks import state_report
     from controller.settings import load_settings
 
     out = session_of(ctx).out
