@@ -60,8 +60,8 @@ STEPS = StepSettings(
     subnet_rest_s=22.0,
 )
 SETTINGS = ReconcileSettings(
-    hold_s=10.0,
-    hold_margin_s=2.0,
+    hold_s=15.0,
+    hold_margin_s=3.0,
     observe_s=10.0,
     probe_s=4.0,
     progress_s=0.0,
@@ -449,19 +449,19 @@ class Simulation:
         if point < 0.36:
             if self.frozen.get(index, 0) <= self.time.mono_s:
                 self._act(index, "tick")
-        elif point < 0.80:
+        elif point < 0.86:
             if self.frozen.get(index, 0) <= self.time.mono_s:
-                for _ in range(self.chooser.randint(1, 4)):
+                for _ in range(self.chooser.randint(1, 6)):
                     self._act(index, "job")
-        elif point < 0.93:
-            self.time.pass_(self.chooser.choice((0.1, 0.5, 1.0, 3.0)))
-        elif point < 0.95:
-            self.time.pass_(self.chooser.uniform(8.0, 15.0))
-        elif point < 0.96:
+        elif point < 0.945:
+            self.time.pass_(self.chooser.choice((0.1, 0.3, 0.6, 1.5)))
+        elif point < 0.957:
+            self.time.pass_(self.chooser.uniform(10.0, 20.0))
+        elif point < 0.963:
             self.time.jump(self.chooser.uniform(5.0, 60.0))
-        elif point < 0.975:
-            self.frozen[index] = self.time.mono_s + self.chooser.uniform(5.0, 30.0)
-        elif point < 0.985:
+        elif point < 0.978:
+            self.frozen[index] = self.time.mono_s + self.chooser.uniform(5.0, 40.0)
+        elif point < 0.986:
             self._crash(index)
         else:
             self._meddle()
@@ -482,7 +482,7 @@ class Simulation:
                 did |= self._act(index, "tick")
             # Long enough without news for late requests, two observations and an expired hold.
             quiet = 0 if self._is_busy() else quiet + 1
-            if quiet * 4.0 > 48.0:
+            if quiet * 4.0 > 56.0:
                 return
             self.time.pass_(4.0 if not did or quiet else 0.5)
 
