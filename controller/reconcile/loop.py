@@ -152,7 +152,9 @@ class Reconciler:
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
-        self._wake.set()
+        # A good look can wait for the next tick: looks that end one by one are then recorded in one transaction.
+        if isinstance(report, StepReport) or report.observation is None:
+            self._wake.set()
 
     def _heard(self, event: DriverEvent) -> None:
         self._events.append(event)

@@ -348,8 +348,8 @@ def measure(folder: Path, seed: int) -> Figure:
         ),
         notes=(
             (
-                "The script makes overlay, seed, console file, DHCP entry, definition with the same packet filter, and starts it: "
-                "the XML is what the controller made, read back from libvirt, under other names. The overhead is the difference "
+                "The script makes overlay, seed, console file, DHCP entry, definition with the same packet filter, and starts "
+                "it: the XML is what the controller made, read back from libvirt, under other names. The overhead is the difference "
                 "within each round; QEMU's start, which both wait for, varies by more than either needs for the rest."
             ),
         ),
