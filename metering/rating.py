@@ -34,17 +34,21 @@ class Meter:
     #: A dimension, or its prefix where there is one meter per class or kind.
     name: str
     unit: str
-    #: Base units (the journal's amounts) in one priced unit.
+    #: What the journal's amounts are counted in.
+    base_unit: str
+    #: Base units in one priced unit.
     base_per_unit: int
     charged_states: frozenset[str]
 
 
 METERS: Mapping[str, Meter] = {
-    VCPU: Meter(name=VCPU, unit="vCPU", base_per_unit=1, charged_states=_SINCE_FIRST_START),
-    MEMORY_MIB: Meter(name=MEMORY_MIB, unit="GiB", base_per_unit=1024, charged_states=_SINCE_FIRST_START),
-    DISK_PREFIX: Meter(name=DISK_PREFIX, unit="GiB", base_per_unit=1, charged_states=_ALWAYS),
-    ADDRESS: Meter(name=ADDRESS, unit="address", base_per_unit=1, charged_states=_ALWAYS),
-    ACCELERATOR_PREFIX: Meter(name=ACCELERATOR_PREFIX, unit="card", base_per_unit=1, charged_states=_SINCE_FIRST_START),
+    VCPU: Meter(name=VCPU, unit="vCPU", base_unit="vCPU", base_per_unit=1, charged_states=_SINCE_FIRST_START),
+    MEMORY_MIB: Meter(name=MEMORY_MIB, unit="GiB", base_unit="MiB", base_per_unit=1024, charged_states=_SINCE_FIRST_START),
+    DISK_PREFIX: Meter(name=DISK_PREFIX, unit="GiB", base_unit="GiB", base_per_unit=1, charged_states=_ALWAYS),
+    ADDRESS: Meter(name=ADDRESS, unit="address", base_unit="address", base_per_unit=1, charged_states=_ALWAYS),
+    ACCELERATOR_PREFIX: Meter(
+        name=ACCELERATOR_PREFIX, unit="card", base_unit="card", base_per_unit=1, charged_states=_SINCE_FIRST_START
+    ),
 }
 
 

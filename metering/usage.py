@@ -30,14 +30,14 @@ class UsageLine:
     resource_kind: str
     resource: str
     meter: str
-    #: The unit the meter is priced in.
+    #: The unit amounts are counted in (MiB for memory, whatever it is priced in).
     unit: str
     #: Time in the window, and how much of it in which state; the states add up to it.
     seconds: int
     state_seconds: Mapping[str, int]
     #: Of ``seconds``, what is charged: building a machine is not.
     charged_seconds: int
-    #: Amount × seconds, in the journal's base unit (MiB for memory).
+    #: Amount × seconds, in that unit.
     unit_seconds: int
     micro_yuan: int
 
@@ -146,7 +146,7 @@ def _lines(connection: Connection, found: Iterable[Interval], book: PriceBook) -
                 resource_kind=last.resource_kind,
                 resource=last.resource_name,
                 meter=last.meter,
-                unit=meter_of(last.meter).unit,
+                unit=meter_of(last.meter).base_unit,
                 **_sums(parts, book),
             )
         )

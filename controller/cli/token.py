@@ -38,9 +38,12 @@ def create(
 
     def show(value: Mapping[str, Any]) -> None:
         until = session.out.moment(value["expires_at_s"])
-        session.out.note("cli.say.token_made", id=value["id"], user=value["user_name"], role=value["role"], until=until)
+        about = {"id": value["id"], "user": value["user_name"], "role": value["role"], "until": until}
         if file is None:
+            session.out.note("cli.say.token_made", **about)
             typer.echo(secret)
+        else:
+            session.out.note("cli.say.token_written", **about, path=str(file))
 
     session.out.value(found, show)
 

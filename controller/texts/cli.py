@@ -253,6 +253,10 @@ _SAY = {
         "令牌 {id}：{user}（{role}），有效至 {until}。内容只显示这一次：",
         "Token {id} for {user} ({role}), valid until {until}. Its secret is shown this once:",
     ),
+    "cli.say.token_written": Text(
+        "令牌 {id}：{user}（{role}），有效至 {until}。内容已写入 {path}（仅本人可读）。",
+        "Token {id} for {user} ({role}), valid until {until}. Its secret is in {path}, readable by you alone.",
+    ),
     "cli.say.token_revoked": Text("令牌 {id}（{user}）已作废。", "Token {id} of {user} is revoked."),
     "cli.say.logged_in": Text(
         "已登录：{user}（{role}）。令牌保存在 {path}。", "Known there as {user} ({role}). The token is kept in {path}."

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import libvirt
@@ -33,6 +34,51 @@ class _Opening(threading.Thread):
             self.error = error
 
 
+@dataclass(slots=True, eq=False)
+class _Link:
+    """One open ``virConnect``, closed when it was dropped and the last call on it has returned.
+
+    libvirt frees a closed connection under the feet of calls that still run on it in other threads.
+    """
+
+    connection: Any
+    callbacks: tuple[int, ...]
+    _call_count: int = 0
+    _is_dropped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self) -> None:
+        """Begin a call."""
+        with self._lock:
+            self._call_count += 1
+
+    def leave(self) -> None:
+        """End a call."""
+        with self._lock:
+            self._call_count -= 1
+            is_over = self._is_dropped and not self._call_count
+        if is_over:
+            self._close()
+
+    def drop(self) -> None:
+        """Begin no more calls."""
+        with self._lock:
+            self._is_dropped = True
+            is_over = not self._call_count
+        if is_over:
+            self._close()
+
+    def _close(self) -> None:
+        # Callbacks hold the connection open; on a broken one there is nobody to be told, and that is no error here.
+        for callback in self.callbacks:
+            with suppress(libvirt.libvirtError):
+                self.connection.domainEventDeregisterAny(callback)
+        with suppress(libvirt.libvirtError):
+            self.connection.unregisterCloseCallback()
+        with suppress(libvirt.libvirtError):
+            self.connection.close()
+
+
 class Connection:
     """The link of one driver; calls may come from several threads."""
 
@@ -40,8 +86,7 @@ class Connection:
         self.uri = uri
         self._watch = watch
         self._lock = threading.Lock()
-        self._open: Any = None
-        self._callbacks: tuple[int, ...] = ()
+        self._link: _Link | None = None
         self._opening: _Opening | None = None
         #: Counts the connections made, so that what was found out on one is not believed on the next.
         self.generation = 0
@@ -51,22 +96,25 @@ class Connection:
         """Whether this is libvirt's built-in test driver, which keeps everything in memory."""
         return self.uri.startswith("test:")
 
-    def get(self) -> Any:
-        """Return an open ``virConnect``.
+    def open(self) -> None:
+        """Have a connection.
 
         Raises:
             Transient: ``driver.unreachable``.
         """
         with self._lock:
-            if self._open is not None and self._open.isAlive():
-                return self._open
-            self._drop()
-            self._open = self._prepared(self._opened())
-            self.generation += 1
-            return self._open
+            self._current()
+
+    def _current(self) -> _Link:
+        if self._link is not None and self._link.connection.isAlive():
+            return self._link
+        self._drop()
+        self._link = self._prepared(self._opened())
+        self.generation += 1
+        return self._link
 
     def close(self) -> None:
-        """Close; the next ``get`` opens again."""
+        """Close, as soon as no call is under way; the next one opens again."""
         with self._lock:
             self._drop()
 
@@ -77,18 +125,22 @@ class Connection:
         Raises:
             DriverFault: see ``translate_errors``.
         """
-        connection = self.get()
+        with self._lock:
+            link = self._current()
+            link.enter()
         try:
-            yield connection
+            yield link.connection
         except libvirt.libvirtError as error:
             raise fault_of(
                 error.get_error_code() or 0,
                 uri=self.uri,
                 verb=verb,
-                is_alive=bool(connection.isAlive()),
+                is_alive=bool(link.connection.isAlive()),
                 changes=changes,
                 internal=str(error),
             ) from error
+        finally:
+            link.leave()
 
     def _opened(self) -> Any:
         start_event_loop()
@@ -108,24 +160,15 @@ class Connection:
             raise unreachable(self.uri, str(attempt.error)) from attempt.error
         return attempt.result
 
-    def _prepared(self, connection: Any) -> Any:
+    def _prepared(self, connection: Any) -> _Link:
         try:
             if not self.is_test:
                 connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
-            self._callbacks = self._watch.attach(connection)
+            return _Link(connection, self._watch.attach(connection))
         except libvirt.libvirtError as error:
             raise unreachable(self.uri, str(error)) from error
-        return connection
 
     def _drop(self) -> None:
-        connection, self._open = self._open, None
-        if connection is None:
-            return
-        # Callbacks hold the connection open; on a broken one there is nobody to be told, and that is no error here.
-        for callback in self._callbacks:
-            with suppress(libvirt.libvirtError):
-                connection.domainEventDeregisterAny(callback)
-        with suppress(libvirt.libvirtError):
-            connection.unregisterCloseCallback()
-        with suppress(libvirt.libvirtError):
-            connection.close()
+        link, self._link = self._link, None
+        if link is not None:
+            link.drop()

@@ -151,7 +151,7 @@ class LibvirtDriver:
         self._watch.subscribe(listener)
         # A host that is down now is heard as soon as any verb reaches it: lost events are allowed.
         with suppress(Transient):
-            self._connection.get()
+            self._connection.open()
 
     # --- networks, images and disks ----------------------------------------------------------------------------------
 

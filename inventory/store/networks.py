@@ -26,10 +26,13 @@ class Address:
 
 
 def segments_of(connection: Connection, department_id: DepartmentId, host_ids: Collection[HostId]) -> list[Resource]:
-    """Return the living segments of a department on these hosts."""
+    """Return the living segments of a department on these hosts, locked: none of them dies before the transaction ends."""
     r = t.resources.c
-    statement = select(t.resources).where(
-        r.kind == "segment", r.department_id == department_id, r.host_id.in_(list(host_ids)), r.phase != Phase.GONE.value
+    statement = (
+        select(t.resources)
+        .where(r.kind == "segment", r.department_id == department_id, r.host_id.in_(list(host_ids)), r.phase != Phase.GONE.value)
+        .order_by(r.id)
+        .with_for_update()
     )
     return [from_row(row) for row in connection.execute(statement)]
 

@@ -28,7 +28,7 @@ Rows = Mapping[Table, Sequence[tuple[Any, ...]]]
 
 
 def rounds(bench_: Bench) -> tuple[list[float], list[float], list[float], TicketId]:
-    """Hand tickets in, one after the other, while the hosts fill up; returns commit and its processor time (ms), active (s), ticket."""
+    """Hand tickets in while the hosts fill up; returns commit and its processor time (ms), active (s) and the last ticket."""
     commits, cpu, active = [], [], []
     with bench_.controller() as reconciler:
         # The first ticket pays for the statements that are compiled once.
@@ -84,7 +84,7 @@ def bare_write_ms(database: Database, rows: Rows) -> float:
             connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(found))
         connection.commit()
         took_ms = (time.perf_counter() - started) * 1000
-        for table in reversed(rows):
+        for table in reversed(list(rows)):
             connection.exec_driver_sql(f"DELETE FROM {table.name}")
         connection.commit()
     return took_ms

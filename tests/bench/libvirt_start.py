@@ -109,10 +109,9 @@ class BareScript:
         root = ET.fromstring(text)
         for bridge in root.iterfind("./bridge"):
             bridge.set("name", "barebr0")
-        if root.tag == "filter":
-            root.remove(root.find("uuid"))  # type: ignore[arg-type]  every stored filter has one
-        for mac in root.iterfind("./mac"):
-            root.remove(mac)
+        # Of the network: its MAC. Of the filter: its UUID. Both are made anew.
+        for own in [*root.findall("./mac"), *(root.findall("./uuid") if root.tag == "filter" else [])]:
+            root.remove(own)
         text = ET.tostring(root, encoding="unicode").replace(pattern.segment, self._network)
         text = text.replace(str(uuid.UUID(pattern.segment[4:])), str(uuid.UUID(self._network[4:])))
         return text.replace(_prefix(pattern.address), _prefix(_BARE_SUBNET))
@@ -349,8 +348,8 @@ def measure(folder: Path, seed: int) -> Figure:
         notes=(
             (
                 "The script makes overlay, seed, console file, DHCP entry, definition with the same packet filter, and starts "
-                "it: the XML is what the controller made, read back from libvirt, under other names. The overhead is the difference "
-                "within each round; QEMU's start, which both wait for, varies by more than either needs for the rest."
+                "it: the XML is what the controller made, read back from libvirt, under other names. The overhead is the "
+                "difference within each round; QEMU's start, which both wait for, varies by more than either needs for the rest."
             ),
         ),
     )

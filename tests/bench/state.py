@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, insert, update
 
 from controller.networks.address_plan import free_addresses, free_subnets, gateway_of, mac_of
 from controller.reconcile.auditor import audit_invariants
@@ -45,7 +45,7 @@ LOOK_EVERY_S = 30.0
 _CPUS, _MEMORY_MIB, _DISK_GIB = 128, 524_288, 8000
 _DISK = disk_dimension("standard")
 _STORAGE = "default"
-_SPEC = {"vcpu_count": 1, "memory_mib": 128, "root_disk_gib": 1}
+_VCPU_COUNT, _RAM_MIB, _ROOT_GIB = 1, 128, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def add_hosts(connection: Connection, pool: Pool, count: int, new_id: NewId, *, 
     connection.execute(insert(t.hosts), rows)
     connection.execute(insert(t.storage_pools), [asdict(s) for s in storage])
     room = [(VCPU, _CPUS), (MEMORY_MIB, _MEMORY_MIB)]
-    capacity = [(h.id, h.id, dimension, total) for h in made for dimension, total in room]
+    capacity: list[tuple[str, HostId, str, int]] = [(h.id, h.id, dimension, total) for h in made for dimension, total in room]
     capacity += [(s.id, s.host_id, _DISK, _DISK_GIB) for s in storage]
     names = ("provider_id", "host_id", "dimension", "total")
     fields = [dict(zip(names, row, strict=True)) for row in capacity]
@@ -157,7 +157,7 @@ def _add_machines(connection: Connection, ground: _Ground, filled: Filled, count
             name = f"web-{number + 1}"
             spec = InstanceSpec(
                 image_id=ground.image_id, root_disk_class="standard", storage_pool_id=storage.id, nics=(nic,), group="web",
-                size="tiny", **_SPEC,
+                size="tiny", vcpu_count=_VCPU_COUNT, memory_mib=_RAM_MIB, root_disk_gib=_ROOT_GIB,
             )  # fmt: skip
             made.append(_settled(ground, which, host, instance_id, name, system_ids[key], spec, now_s))
             given.append(
@@ -171,7 +171,8 @@ def _add_machines(connection: Connection, ground: _Ground, filled: Filled, count
         name = f"{ground.zone.code}/default"
         made.append(_settled(ground, which, host, segment_id, name, None, block, now_s, {"leases": sorted(leases)}))
         blocks.append({"cidr": cidr, "zone_id": ground.zone.id, "segment_id": segment_id})
-    resources.insert(connection, made)
+    # NULL: nothing is due. The store's own insert is for new resources, which are.
+    connection.execute(insert(t.resources), [{**resources.to_row(r), "next_try_s": None} for r in made])
     connection.execute(insert(t.subnets), blocks)
     networks.give(connection, given)
     _promise(connection, ground, [r for r in made if r.kind is ResourceKind.INSTANCE], int(now_s))
@@ -179,7 +180,10 @@ def _add_machines(connection: Connection, ground: _Ground, filled: Filled, count
 
 def _add_system(connection: Connection, ground: _Ground, which: int, number: int, new_id: NewId) -> SystemId:
     department, project = ground.departments[which], ground.projects[which]
-    server = ServerSpec(name="web", count=PER_SYSTEM, size="tiny", image="demo-linux", **_SPEC)
+    server = ServerSpec(
+        name="web", count=PER_SYSTEM, size="tiny", image="demo-linux", vcpu_count=_VCPU_COUNT, memory_mib=_RAM_MIB,
+        root_disk_gib=_ROOT_GIB,
+    )  # fmt: skip
     spec = SystemSpec(
         name=f"system-{number}", title="", department=department.code, project=project.code, zone=ground.zone.code, mlps_level=2,
         environment="test", lease_end="2099-12-31", owner="张三", contact_name="张三", servers=(server,),
@@ -217,8 +221,6 @@ def _settled(
         phase=Phase.SETTLED,
         spec=spec,
         settled_generation=1,
-        # NULL: nothing is due.
-        next_try_s=None,  # type: ignore[arg-type]  the row may be NULL, the record of a claimed one never is
         fence=1,
         revision=2 if is_machine else 0,
         observed_at_s=now_s,
@@ -235,7 +237,9 @@ def _promise(connection: Connection, ground: _Ground, machines: Sequence[Resourc
         amounts = quota_amounts([c for c in made if c.project_id == project_id])
         quotas.hold(connection, everyone, project, amounts)
     used = [{"key": p, "what": d, "amount": n} for (p, d), n in claims.totals(made).items()]
-    connection.exec_driver_sql("UPDATE inventories SET used = :amount WHERE provider_id = :key AND dimension = :what", used)
+    i = t.inventories.c
+    statement = update(t.inventories).where(i.provider_id == bindparam("key"), i.dimension == bindparam("what"))
+    connection.execute(statement.values(used=bindparam("amount")), used)
     claims.insert(connection, made)
     states = ("allocated", "running")
     journal.append(connection, [_told(m, n + 1, state, now_s) for m in machines for n, state in enumerate(states)])
@@ -261,14 +265,16 @@ def _claims_of(machine: Resource) -> list[Claim]:
 
 def _told(machine: Resource, revision: int, state: str, now_s: int) -> JournalRow:
     spec = machine.instance
+    assert machine.project_id is not None
+    assert machine.system_id is not None
     return JournalRow(
         resource_id=machine.id,
         revision=revision,
         resource_kind="instance",
         resource_name=machine.name,
         department_id=machine.department_id,
-        project_id=str(machine.project_id),
-        system_id=str(machine.system_id),
+        project_id=machine.project_id,
+        system_id=machine.system_id,
         host_id=machine.host_id,
         state=state,
         amounts={VCPU: spec.vcpu_count, MEMORY_MIB: spec.memory_mib, _DISK: spec.root_disk_gib, "address": 1},

@@ -79,7 +79,8 @@ def measure(folder: Path, seed: int) -> Figure:
         notes=(
             (
                 "The tickets are read, planned, placed and committed in the same process meanwhile: that is in the figure. "
-                f"Baseline: {_NAIVE_COUNT} instances with batches switched off, one resource in hand and one commit for each step."
+                f"Baseline: {_NAIVE_COUNT} instances with batches switched off, one resource in hand and one commit for each "
+                "step."
             ),
             "A real Nova with a fake hypervisor makes 2 instances a second (as published; not measured here).",
         ),

@@ -4,6 +4,7 @@ What a test only waits for is asked over the API without a process for each ques
 itself (``read``), so that a fault of the service cannot hide itself.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ HOLD_S = 5
 START_S = 60.0
 #: What a start of the service spends most of its time on importing. The loop is not among it: it reads where to die then.
 _IMPORTED_BEFORE = ("controller.api.app", "controller.local.serve", "controller.state", "drivers.libvirt.driver", "uvicorn")
+_PR_SET_PDEATHSIG = 1
 _FINAL = frozenset({"done", "failed", "refused", "cancelled"})
 _LOG_END_CHARS = 6000
 
@@ -72,6 +74,8 @@ class ForkedService:
 
 def _serve(directory: str, environment: Mapping[str, str], log: str) -> None:
     assert "controller.reconcile.failpoints" not in sys.modules, "it would not see where it is to die"
+    # Source: prctl(2). When the test process ends, however it ends, the fork server ends, and this with it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(directory)

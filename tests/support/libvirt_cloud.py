@@ -15,13 +15,16 @@ from sqlalchemy import select
 from controller.reconcile.auditor import audit_invariants
 from drivers.protocol import HostObservation
 from inventory.domain.ids import HostId
-from inventory.domain.resource import Resource, ResourceKind
+from inventory.domain.resource import Observed, Resource, ResourceKind
 from inventory.store import resources
 from inventory.store import tables as t
 from tests.support.controller_process import ControllerProcess
 from tests.support.guest_image import GuestImage, guest_image
 from tests.support.libvirt_host import behind, define_pool, driver_of
-from tests.support.libvirtd import PrivateLibvirtd
+from tests.support.libvirtd import PrivateLibvirtd, until
+
+#: Longer than the subnet of a removed network rests.
+REST_S = 90
 
 SITE = """\
 apiVersion: allotment/v1
@@ -132,7 +135,14 @@ class HostUnderTest:
         return {f.name for f in self.files.iterdir() if not f.name.startswith("img-")}
 
     def living(self) -> list[Resource]:
-        """Return what the state says lives on this host."""
+        """Return what the state says lives on this host; removed networks whose subnet only rests are left out."""
+        return [r for r in self._rows() if not _is_resting(r)]
+
+    def resting(self) -> set[str]:
+        """Return the segments whose network was removed and whose subnet still rests."""
+        return {r.id for r in self._rows() if _is_resting(r)}
+
+    def _rows(self) -> list[Resource]:
         with self.controller.read() as connection:
             return resources.of_host(connection, self.id)
 
@@ -179,12 +189,17 @@ class HostUnderTest:
         return self.libvirtd.exec_in("curl", "--silent", "--max-time", "5", url, check=False).strip()
 
 
+def _is_resting(resource: Resource) -> bool:
+    return resource.kind is ResourceKind.SEGMENT and resource.step == "rest" and resource.observed is Observed.ABSENT
+
+
 def assert_clean(controller: ControllerProcess, hosts: Sequence[HostUnderTest]) -> None:
     """Check every invariant, rows against hosts included, and the counters and the audit chain by the service's own word."""
     observations = {host.id: host.observe() for host in hosts}
     with controller.read() as connection:
         violations = audit_invariants(connection, observations, is_quiet=True)
-    assert violations == []
+    resting = {segment_id for host in hosts for segment_id in host.resting()}
+    assert [v for v in violations if not any(segment_id in v.detail for segment_id in resting)] == []
     with controller.client() as client:
         assert client.post("/v1/quotas/audit")["items"] == []
         assert client.post("/v1/audit/verify")["is_intact"] is True
@@ -194,8 +209,9 @@ def assert_nothing_left(controller: ControllerProcess, hosts: Sequence[HostUnder
     """Check that a controller whose systems are all released holds nothing and left nothing at its hosts."""
     with controller.read() as connection:
         assert connection.execute(select(t.claims.c.resource_id)).all() == []
-        assert connection.execute(select(t.subnets.c.cidr)).all() == []
+        given = set(connection.execute(select(t.subnets.c.segment_id)).scalars())
         assert connection.execute(select(t.inventories.c.provider_id).where(t.inventories.c.used != 0)).all() == []
+    assert given <= {segment_id for host in hosts for segment_id in host.resting()}
     with controller.client() as client:
         assert [level for level in client.get("/v1/quotas")["items"] if level["used"]] == []
     for host in hosts:
@@ -203,6 +219,13 @@ def assert_nothing_left(controller: ControllerProcess, hosts: Sequence[HostUnder
         networks, filters = host.networks_and_filters()
         shown = [*host.domains(), *networks, *filters]
         assert [name for name in shown if any(resource_id in name for resource_id in made)] == []
+
+
+def wait_rested(controller: ControllerProcess, hosts: Sequence[HostUnderTest]) -> None:
+    """Wait until the last subnet is free again and check that then nothing is held at all."""
+    until(lambda: not any(host.resting() for host in hosts), REST_S, "subnets are free again")
+    assert_clean(controller, hosts)
+    assert_nothing_left(controller, hosts, everything_made(controller))
 
 
 def of_kind(found: Sequence[Resource], kind: ResourceKind) -> list[Resource]:

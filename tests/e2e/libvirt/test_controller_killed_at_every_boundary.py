@@ -30,6 +30,7 @@ from tests.support.libvirt_cloud import (
     of_kind,
     release_ticket,
     site_document,
+    wait_rested,
 )
 from tests.support.libvirtd import PrivateLibvirtd, until
 
@@ -173,6 +174,7 @@ class Lane:
             if release in places.shared:
                 self.restart(release)
             self.release(system, release, "" if following in places.shared else following)
+        wait_rested(self.controller, [self.host])
 
 
 def record(lane: Lane, path: Path) -> Places:

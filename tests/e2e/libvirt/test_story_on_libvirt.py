@@ -24,6 +24,7 @@ from tests.support.libvirt_cloud import (
     create_ticket,
     everything_made,
     site_document,
+    wait_rested,
 )
 from tests.support.libvirt_host import behind, make_foreign, remove_domain
 from tests.support.libvirtd import PrivateLibvirtd, private_libvirtd, until
@@ -117,6 +118,7 @@ def town(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) ->
         found.a.enrol("town-a")
         found.b.enrol("town-b")
         yield found
+        wait_rested(controller, [found.a, found.b])
         controller.stop()
 
 
