@@ -94,7 +94,7 @@ def refusal_lines(body: Mapping[str, Any], language: str, file: str) -> list[str
         lines += _body_lines(body, language, file)
     for problem in problems:
         lines += _body_lines(problem, language, file)
-    for over in (body.get("overruns") or []) if not problems else []:
+    for over in body.get("overruns") or []:
         lines.append("  " + say("cli.overrun", language, **over))
     if body.get("incident"):
         lines.append("  " + say("cli.incident", language, incident=body["incident"]))

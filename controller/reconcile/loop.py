@@ -152,7 +152,7 @@ class Reconciler:
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
-        # A good look can wait for the next tick: looks that end one by one are then recorded in one transaction.
+        # A good look can wait for the next tick.
         if isinstance(report, StepReport) or report.observation is None:
             self._wake.set()
 
@@ -282,7 +282,7 @@ class Reconciler:
                 self._heard_events[event.instance_id] = event.state.value
 
     def _has_something(self) -> bool:
-        if self._is_progress_due() or self._looks or self._cut_news or self._heard_events:
+        if self._is_progress_due() or self._cut_news or self._heard_events:
             return True
         if self._is_paused:
             return False
@@ -295,7 +295,8 @@ class Reconciler:
     def _is_progress_due(self) -> bool:
         if any(o.is_over for o in self._unrecorded.values()):
             return True
-        return bool(self._unrecorded) and self._monotonic() - self._progress_at >= self.settings.progress_s
+        # Looks end one by one and are in no hurry: as progress, they share a transaction.
+        return bool(self._unrecorded or self._looks) and self._monotonic() - self._progress_at >= self.settings.progress_s
 
     def _full_hosts(self) -> list[HostId]:
         most = self.settings.in_flight_per_host

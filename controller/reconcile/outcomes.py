@@ -49,14 +49,14 @@ def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
         noted = {"problem": flow.problem.to_json()} if flow.problem else {}
         return {**seen, **noted, "step": flow.step}
     if isinstance(flow, Wait) and flow.step.startswith("clear") and flow.problem is None:
-        flow = replace(flow, problem=cause_of(outcome))
+        flow = replace(flow, problem=cause_of(outcome, row))
     return {**seen, **LET_GO, **_ended(resource, flow, row, now_s)}
 
 
-def cause_of(outcome: Outcome) -> Problem | None:
+def cause_of(outcome: Outcome, row: HeldRow) -> Problem | None:
     """Return why a machine is cleared away: its row, or the step that failed in the same go and is not in the row yet."""
     found = [problem for problem in map(problem_of, outcome.results) if problem is not None]
-    return found[-1] if found else outcome.resource.problem
+    return found[-1] if found else row.problem
 
 
 def _superseded(resource: Resource, flow: Flow, now_s: float) -> dict[str, Any]:

@@ -248,7 +248,7 @@ class Recorder:
 
     def _fail_cleared(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow) -> None:
         resource = outcome.resource
-        problem = cause_of(outcome) or Problem("step.no_other_host", {"name": resource.name})
+        problem = cause_of(outcome, row) or Problem("step.no_other_host", {"name": resource.name})
         failed = {
             **LET_GO,
             "phase": Phase.FAILED.value,

@@ -215,6 +215,9 @@ class HostWorkers:
         now = self._monotonic()
         hung: list[str] = []
         for (host_id, _), lane in self._all():
+            # Most hosts rest: without a thread nothing can be late, and there is no lock to take.
+            if not lane.threads:
+                continue
             with lane.changed:
                 late = [(token, busy) for token, busy in lane.threads.items() if busy is not None and busy.overdue_at < now]
                 for token, _busy in late:

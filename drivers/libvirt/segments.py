@@ -30,6 +30,9 @@ from inventory.domain.ids import ResourceId, is_id, uuid_of
 #: Where Linux says whether frames between bridge ports pass the connection rules.
 BRIDGE_SETTINGS = "/proc/sys/net/bridge"
 BRIDGE_SETTING = "bridge-nf-call-iptables"
+_LOOK_PREFIX = "allotment-look-"
+#: Two that look at the same time may spoil each other's look.
+LOOKS_MOST = 10
 
 
 def find_network(connection: Any, segment_id: ResourceId) -> Any:
@@ -186,18 +189,38 @@ def filters_bridged_frames(connection: Any) -> bool:
     """Tell whether the host lets bridged frames pass its connection rules; without that nothing holds a guest back.
 
     Read through the storage API, the one way libvirt has to read a small file of a remote host: a transient pool over
-    the kernel's settings, gone again at once.
+    the kernel's settings, gone again at once. libvirt allows one pool of a directory: another controller's look, or what
+    a killed one left behind, is used and removed as ours would be.
     """
+    for _ in range(LOOKS_MOST):
+        try:
+            pool = _settings_pool(connection)
+            if pool is not None:
+                return _read_setting(connection, pool)
+        except libvirt.libvirtError as error:
+            if not connection.isAlive():
+                raise
+            if error.get_error_code() == libvirt.VIR_ERR_SYSTEM_ERROR:
+                # The module is not loaded: there is no such directory.
+                return False
+    raise Transient("driver.call_failed", verb="filters", reason=f"{BRIDGE_SETTINGS} could not be read")
+
+
+def _settings_pool(connection: Any) -> Any:
+    """Return a pool over the kernel's settings; None when somebody else's was in the way and is gone by now."""
     root = Element("pool", type="dir")
-    add(root, "name", f"allotment-look-{uuid.uuid4()}")
+    add(root, "name", f"{_LOOK_PREFIX}{uuid.uuid4()}")
     add(add(root, "target"), "path", BRIDGE_SETTINGS)
     try:
-        pool = connection.storagePoolCreateXML(to_text(root))
-    except libvirt.libvirtError:
-        if not connection.isAlive():
+        return connection.storagePoolCreateXML(to_text(root))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_FAILED:
             raise
-        # The module is not loaded: there is no such directory.
-        return False
+        others = (p for p in connection.listAllStoragePools() if p.name().startswith(_LOOK_PREFIX))
+        return next(others, None)
+
+
+def _read_setting(connection: Any, pool: Any) -> bool:
     try:
         stream = connection.newStream()
         pool.storageVolLookupByName(BRIDGE_SETTING).download(stream, 0, 0)

@@ -35,6 +35,7 @@ _HELD = (
         _R.revision,
         _R.next_try_s,
         _R.hold_until_s,
+        _R.problem,
         _J.state,
         _J.amounts,
         _J.host_id,
@@ -210,6 +211,8 @@ class HeldRow:
     revision: int
     #: Somebody asked for a look while we had it, or may have: a hold that ran out hides it.
     is_woken: bool
+    #: What was recorded of this go so far.
+    problem: Problem | None
     #: Empty where there is no journal (segments).
     last_state: str
     last_amounts: Mapping[str, int]
@@ -230,6 +233,7 @@ def lock_held(
             generation=r.generation,
             revision=r.revision,
             is_woken=r.next_try_s is not None and (r.next_try_s != r.hold_until_s or r.hold_until_s <= now_s),
+            problem=Problem.from_json(r.problem) if r.problem else None,
             last_state=r.state or "",
             last_amounts=r.amounts or {},
             last_host_id=r.host_id,
