@@ -92,8 +92,12 @@ class PrivateLibvirtd:
         self.exec_in("kill", f"-{number.value}", self.daemon_pid())
 
     def kill_libvirtd(self) -> None:
-        """Kill libvirtd at once; the guests go on."""
-        self.signal_libvirtd(signal.SIGKILL)
+        """Kill libvirtd at once and wait until it is gone; the guests go on."""
+        pid = self.daemon_pid()
+        self.exec_in("kill", "-KILL", pid)
+        # One that is still dying would be taken for a running one by whoever starts it again.
+        alive = ("sh", "-c", f"kill -0 {pid} 2>/dev/null && echo alive")
+        until(lambda: not self.exec_in(*alive, check=False).strip(), 30, "libvirtd is gone")
 
     def stop(self) -> None:
         """Freeze libvirtd: it accepts nothing and answers nothing."""

@@ -96,6 +96,7 @@ def held(**changes) -> HeldRow:
         generation=1,
         revision=1,
         is_woken=False,
+        problem=None,
         last_state="allocated",
         last_amounts={"vcpu": 2},
         last_host_id=HOST,
