@@ -45,7 +45,7 @@ from inventory.domain.host import Host
 from inventory.domain.ids import HostId, random_ids
 from inventory.domain.resource import Resource
 from inventory.importers.image_fetching import FetchOptions
-from inventory.store import directory, hosts
+from inventory.store import directory, hosts, resources
 from inventory.store.engine import Database
 
 T = TypeVar("T")
@@ -222,6 +222,10 @@ class Service:
 
     def start(self) -> None:
         """Start the loop and the collection of metrics."""
+        if self.platform.db.is_sqlite:
+            # The lock of the file says we are the only controller: a hold left in it is a dead one's.
+            now_s = self.platform.clock()
+            self.platform.db.run(lambda connection: resources.release_all_holds(connection, now_s))
         for name, work in (("reconciler", self.reconciler.run), ("metrics", self.metrics.run)):
             thread = threading.Thread(target=work, args=(self._stopping,), name=name, daemon=True)
             thread.start()

@@ -197,7 +197,8 @@ class Reconciler:
         try:
             if self._unrecorded:
                 self._commit(may_claim=False)
-            self.platform.db.run(lambda connection: resources.release_holds(connection, self.owner))
+            now_s = self.platform.clock()
+            self.platform.db.run(lambda connection: resources.release_holds(connection, self.owner, now_s))
         except Unavailable as error:
             log.warning("holds end by themselves", code=error.code)
         for handle in self._book.all():

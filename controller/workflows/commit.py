@@ -63,6 +63,7 @@ def commit(connection: Connection, order: Order, new_id: NewId) -> Stale | None:
     else:
         systems.replace(connection, order.system, base_revision=order.base_revision)
     segments = SegmentBook(connection, order.department.id, order.zone, order.ticket_id, new_id, order.now_s)
+    segments.read({place.host_id for place in order.placements.values()})
     draft = Drafter(order, segments, new_id)
     for member in order.deltas.new:
         draft.add_member(member)

@@ -1,5 +1,7 @@
 """The segments a ticket needs: those that live are used, the others are made, and addresses are picked. For the commit only."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection
 
 from controller.networks import address_plan
@@ -28,6 +30,7 @@ class SegmentBook:
         self._new_id = new_id
         self._now_s = now_s
         self._known: dict[tuple[HostId, str], Resource] = {}
+        self._read: set[HostId] = set()
         self._made: list[Resource] = []
         self._revived: list[Resource] = []
         self._touched: dict[ResourceId, Resource] = {}
@@ -35,6 +38,15 @@ class SegmentBook:
         self._free: dict[ResourceId, list[str]] = {}
         self._resting: dict[ResourceId, set[str]] = {}
         self._subnets: list[str] | None = None
+
+    def read(self, host_ids: Collection[HostId]) -> None:
+        """Read (and lock) the living segments on these hosts at once; hosts that were read are not read again."""
+        new = sorted(set(host_ids) - self._read)
+        if new:
+            self._read.update(new)
+            for living in networks.segments_of(self._connection, self._department_id, new):
+                assert living.host_id is not None
+                self._known[living.host_id, living.name] = living
 
     def nic(self, host_id: HostId, network: str, card: int, instance_id: ResourceId, hostname: str) -> Nic:
         """Return a card in the department's network on a host, its address picked.
@@ -77,9 +89,7 @@ class SegmentBook:
 
     def _segment(self, host_id: HostId, network: str) -> Resource:
         name = segment_name(self._zone.code, network)
-        if (host_id, name) not in self._known:
-            for living in networks.segments_of(self._connection, self._department_id, [host_id]):
-                self._known[host_id, living.name] = living
+        self.read([host_id])
         if (host_id, name) not in self._known:
             self._known[host_id, name] = self._make(host_id, network, name)
         return self._known[host_id, name]
@@ -113,7 +123,8 @@ class SegmentBook:
     def _free_addresses(self, segment: Resource) -> list[str]:
         """Return what may be given in a segment, highest first so that ``pop`` takes the lowest."""
         if segment.id not in self._free:
-            rows = networks.addresses(self._connection, [segment.id])[segment.id]
+            is_new = any(s.id == segment.id for s in self._made)
+            rows = [] if is_new else networks.addresses(self._connection, [segment.id])[segment.id]
             held = {r.address for r in rows if r.resource_id is not None or (r.quarantine_until_s or 0) > self._now_s}
             self._resting[segment.id] = {r.address for r in rows} - held
             self._free[segment.id] = list(address_plan.free_addresses(segment.segment.cidr, held))[::-1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, select, tuple_, update
 
 from inventory.domain.errors import Conflict, NotFound, Problem
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
@@ -285,9 +285,20 @@ def write_held(connection: Connection, resource: Resource, changes: Mapping[str,
     return connection.execute(statement).rowcount == 1
 
 
-def release_holds(connection: Connection, owner: str) -> int:
-    """Let go of everything ``owner`` holds (clean stop); returns how many. Their fences stay raised."""
-    statement = update(t.resources).where(_R.owner == owner).values(owner="", hold_until_s=0.0)
+def release_holds(connection: Connection, owner: str, now_s: float) -> int:
+    """Let go of everything ``owner`` holds (clean stop), to be taken up at once by the next; returns how many."""
+    return _let_go(connection, _R.owner == owner, now_s)
+
+
+def release_all_holds(connection: Connection, now_s: float) -> int:
+    """Let go of every hold, for a controller that knows it is the only one: whoever held them is dead. Fences stay raised."""
+    return _let_go(connection, _R.owner != "", now_s)
+
+
+def _let_go(connection: Connection, whose: ColumnElement[bool], now_s: float) -> int:
+    # A claim put the next try to the end of the hold; a row without one has nothing to be tried.
+    soon = case((_R.next_try_s.is_(None), None), else_=now_s)
+    statement = update(t.resources).where(whose).values(owner="", hold_until_s=0.0, next_try_s=soon)
     return connection.execute(statement).rowcount
 
 
