@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import libvirt
@@ -16,6 +16,8 @@ OPEN_TIMEOUT_S = 10.0
 #: A call on a dead link fails after interval × (count + 1) seconds.
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
+#: Links kept open between calls.
+IDLE_MOST = 4
 
 
 class _Opening(threading.Thread):
@@ -36,60 +38,50 @@ class _Opening(threading.Thread):
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """One open ``virConnect``, closed when it was dropped and the last call on it has returned.
-
-    libvirt frees a closed connection under the feet of calls that still run on it in other threads.
-    """
+    """One open ``virConnect``, used by one call at a time and closed when nobody uses it."""
 
     connection: Any
-    callbacks: tuple[int, ...]
-    _call_count: int = 0
-    _is_dropped: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Callbacks of events, on one link of the driver only.
+    callbacks: tuple[int, ...] | None
+    #: Links of an earlier epoch are closed instead of kept.
+    epoch: int
 
-    def enter(self) -> None:
-        """Begin a call."""
-        with self._lock:
-            self._call_count += 1
+    @property
+    def is_alive(self) -> bool:
+        """Whether the daemon is still there, as far as this link knows."""
+        return bool(self.connection.isAlive())
 
-    def leave(self) -> None:
-        """End a call."""
-        with self._lock:
-            self._call_count -= 1
-            is_over = self._is_dropped and not self._call_count
-        if is_over:
-            self._close()
-
-    def drop(self) -> None:
-        """Begin no more calls."""
-        with self._lock:
-            self._is_dropped = True
-            is_over = not self._call_count
-        if is_over:
-            self._close()
-
-    def _close(self) -> None:
-        # Callbacks hold the connection open; on a broken one there is nobody to be told, and that is no error here.
-        for callback in self.callbacks:
+    def close(self) -> None:
+        """Close it; on a broken one there is nobody to be told, and that is no error here."""
+        if self.callbacks is not None:
+            for callback in self.callbacks:
+                with suppress(libvirt.libvirtError):
+                    self.connection.domainEventDeregisterAny(callback)
             with suppress(libvirt.libvirtError):
-                self.connection.domainEventDeregisterAny(callback)
-        with suppress(libvirt.libvirtError):
-            self.connection.unregisterCloseCallback()
+                self.connection.unregisterCloseCallback()
         with suppress(libvirt.libvirtError):
             self.connection.close()
 
 
 class Connection:
-    """The link of one driver; calls may come from several threads."""
+    """The links of one driver; calls may come from several threads, and each has a link to itself.
+
+    Two calls on one ``virConnect`` would share libvirt's client event loop, which before libvirt 10.1 can be left with a
+    watch on a dead stack and crash the process when the daemon hangs (CVE-2024-4418); and a connection that is closed is
+    freed under the feet of calls that still run on it.
+    """
 
     def __init__(self, uri: str, watch: Watch) -> None:
         self.uri = uri
         self._watch = watch
         self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self._idle: list[_Link] = []
+        self._watched: _Link | None = None
+        self._epoch = 0
         self._opening: _Opening | None = None
-        #: Counts the connections made, so that what was found out on one is not believed on the next.
+        #: Counts the daemons met, so that what was found out on one is not believed on the next.
         self.generation = 0
+        self._is_new = True
 
     @property
     def is_test(self) -> bool:
@@ -102,21 +94,49 @@ class Connection:
         Raises:
             Transient: ``driver.unreachable``.
         """
-        with self._lock:
-            self._current()
-
-    def _current(self) -> _Link:
-        if self._link is not None and self._link.connection.isAlive():
-            return self._link
-        self._drop()
-        self._link = self._prepared(self._opened())
-        self.generation += 1
-        return self._link
+        self._give_back(self._take())
 
     def close(self) -> None:
-        """Close, as soon as no call is under way; the next one opens again."""
+        """Close what is idle at once and the rest when its call returns; the next call opens again."""
         with self._lock:
-            self._drop()
+            self._forget()
+
+    def _take(self) -> _Link:
+        """Return a living link that nobody else uses."""
+        with self._lock:
+            if self._idle and not self._idle[-1].is_alive:
+                self._forget()
+            if self._idle:
+                return self._idle.pop()
+            opened = self._opened()
+            if self._is_new:
+                self.generation += 1
+                self._is_new = False
+            link = self._prepared(opened)
+            if link.callbacks is not None:
+                self._watched = link
+            return link
+
+    def _give_back(self, link: _Link) -> None:
+        with self._lock:
+            if link.epoch != self._epoch:
+                link.close()
+            elif not link.is_alive:
+                self._forget()
+                link.close()
+            elif len(self._idle) >= IDLE_MOST and link is not self._watched:
+                link.close()
+            else:
+                self._idle.append(link)
+
+    def _forget(self) -> None:
+        """One link is dead: the daemon they all lead to is not the one of the next call."""
+        idle, self._idle = self._idle, []
+        self._epoch += 1
+        self._watched = None
+        self._is_new = True
+        for link in idle:
+            link.close()
 
     @contextmanager
     def calling(self, verb: str, *, changes: bool) -> Iterator[Any]:
@@ -125,9 +145,7 @@ class Connection:
         Raises:
             DriverFault: see ``translate_errors``.
         """
-        with self._lock:
-            link = self._current()
-            link.enter()
+        link = self._take()
         try:
             yield link.connection
         except libvirt.libvirtError as error:
@@ -135,12 +153,12 @@ class Connection:
                 error.get_error_code() or 0,
                 uri=self.uri,
                 verb=verb,
-                is_alive=bool(link.connection.isAlive()),
+                is_alive=link.is_alive,
                 changes=changes,
                 internal=str(error),
             ) from error
         finally:
-            link.leave()
+            self._give_back(link)
 
     def _opened(self) -> Any:
         start_event_loop()
@@ -164,11 +182,7 @@ class Connection:
         try:
             if not self.is_test:
                 connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
-            return _Link(connection, self._watch.attach(connection))
+            callbacks = self._watch.attach(connection) if self._watched is None else None
+            return _Link(connection, callbacks, self._epoch)
         except libvirt.libvirtError as error:
             raise unreachable(self.uri, str(error)) from error
-
-    def _drop(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.drop()
