@@ -18,9 +18,10 @@ from inventory.domain.resource import Desired, Phase
 from inventory.domain.scope import PLATFORM
 from inventory.store import resources
 from inventory.store import tables as t
-from tests.support.api import YAML, Service, release_text, service, ticket_text, without_ready
+from tests.support.api import YAML, Service, service, without_ready
 from tests.support.audit_chain import codes
 from tests.support.hostile_images import clean_gpt_disk
+from tests.support.samples import release_text, ticket_text
 
 ADMIN = (Role.DEPARTMENT_ADMIN, "civil-it")
 

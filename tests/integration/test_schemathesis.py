@@ -12,7 +12,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from controller.identity.caller import Role
-from tests.support.api import YAML, Service, service, ticket_text
+from tests.support.api import YAML, Service, service
+from tests.support.samples import ticket_text
 
 _EXAMPLES = int(os.environ.get("ALLOT_SCHEMATHESIS_EXAMPLES", "5"))
 #: Data that fits the description may still be refused for what it says: a YAML body is described as text only, names may

@@ -17,7 +17,8 @@ from controller.identity import policy
 from controller.identity.caller import DEPARTMENT_ROLES, Role
 from controller.identity.policy import RULES
 from tests.support import answers
-from tests.support.api import YAML, Service, service, ticket_text
+from tests.support.api import YAML, Service, service
+from tests.support.samples import ticket_text
 
 
 @dataclass(frozen=True)

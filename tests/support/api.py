@@ -27,20 +27,9 @@ from metering import store as price_store
 from tests.support.asgi import client_of
 from tests.support.database import sqlite_database
 from tests.support.directory import City, build_city
+from tests.support.samples import Clock
 
-#: 2026-06-01 08:00 in Shanghai.
-NOW_S = 1_780_272_000.0
 YAML = {"Content-Type": "application/yaml"}
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now_s: float = NOW_S) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @dataclass(frozen=True)
@@ -68,35 +57,6 @@ class Service:
     def operator(self) -> httpx.Client:
         """Return the operator's client."""
         return self.client(Role.OPERATOR)
-
-
-def ticket_text(
-    name: str, *, department: str = "civil-it", project: str = "P-portal", count: int = 1, action: str = "create"
-) -> bytes:
-    """Return a ticket for one group of small machines with a data disk each."""
-    return f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: {action}}}
-applicant: {{department: {department}, contact: {{name: 张三, phone: "020-81234567"}}}}
-project: {{code: {project}}}
-system: {{mlps: {{level: 2}}, network: gov-public}}
-lease: {{end: "2027-02-28"}}
-environment: test
-resources:
-  servers:
-    - {{name: web, count: {count}, size: tiny, image: demo-linux, disks: [{{name: data, size: 1GiB, class: standard}}]}}
-""".encode()
-
-
-def release_text(name: str, department: str = "civil-it") -> bytes:
-    """Return a ticket that releases a system."""
-    return f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: release}}
-applicant: {{department: {department}}}
-""".encode()
 
 
 @contextmanager
