@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         return self.state.url or f"sqlite:///{self.state.directory / 'state.sqlite'}"
 
     @property
-    def library_dir(self) -> Path:
+    def images_dir(self) -> Path:
         """Return where the controller keeps its own copies of images."""
         return self.state.directory / "images"
 

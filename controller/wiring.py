@@ -73,7 +73,7 @@ def build_platform(settings: Settings, database: Database) -> Platform:
         new_id=random_ids(),
         zone=zone,
         policy=_policy(settings),
-        library_dir=settings.library_dir,
+        images_dir=settings.images_dir,
         approval_policy=ApprovalPolicy(
             month_price_over_micro_yuan=_micro_yuan(settings.approval.month_price_over_yuan),
             machines_over=settings.approval.machines_over,

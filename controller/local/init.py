@@ -58,7 +58,7 @@ def make_directories(settings: "Settings") -> None:
     """
     from inventory.domain.errors import Invalid
 
-    for path in (settings.state.directory, settings.library_dir):
+    for path in (settings.state.directory, settings.images_dir):
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.chmod(0o700)

@@ -17,8 +17,8 @@ from inventory.store.networks import Address
 class FactsLoader:
     """Keeps what rarely changes (pools, images, departments, names of systems) and reads it again when it is missing."""
 
-    def __init__(self, library_dir: Path) -> None:
-        self._library_dir = library_dir
+    def __init__(self, images_dir: Path) -> None:
+        self._images_dir = images_dir
         self._pools: dict[str, str] = {}
         self._images: dict[str, ImageSource] = {}
         self._departments: dict[str, str] = {}
@@ -108,14 +108,14 @@ class FactsLoader:
 
     def _source(self, image: Image) -> ImageSource:
         def below(path: str) -> Path | None:
-            return self._library_dir / path if path else None
+            return self._images_dir / path if path else None
 
         return ImageSource(
             image_id=image.id,
             sha256=image.sha256,
             disk_format=image.disk_format,
             virtual_size_gib=image.virtual_size_gib,
-            path=self._library_dir / image.path,
+            path=self._images_dir / image.path,
             kernel_path=below(image.kernel_path),
             initrd_path=below(image.initrd_path),
             kernel_arguments=image.kernel_arguments,

@@ -112,7 +112,7 @@ class Reconciler:
             failures_to_cut=self.settings.failures_to_cut,
             answers_to_heal=self.settings.answers_to_heal,
         )
-        self._facts = FactsLoader(platform.library_dir)
+        self._facts = FactsLoader(platform.images_dir)
         self._recorder = Recorder(owner=owner, new_id=platform.new_id, quarantine_s=platform.quarantine_s, swap=swap)
         self._means = JobMeans(
             report=self._report,

@@ -143,7 +143,7 @@ TEXTS: Mapping[str, Text] = {
         "请清理空间或扩容后重试。",
         "Free some space or enlarge the disk, then try again.",
     ),
-    "image.library_not_writable": _error(
+    "image.folder_not_writable": _error(
         "无法写入镜像库 {path}。",
         "The image library {path} cannot be written.",
         "请检查目录权限,以及所在文件系统是否只读或有故障。",

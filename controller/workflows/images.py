@@ -88,7 +88,7 @@ def take_in(platform: Platform, request: ImageRequest, *, fetch_options: FetchOp
     Raises:
         Invalid, NotFound, Unavailable: ``image.*``.
     """
-    stored = import_image(request.source, request.sha256 or None, platform.library_dir, fetch_options=fetch_options)
+    stored = import_image(request.source, request.sha256 or None, platform.images_dir, fetch_options=fetch_options)
     return Image(
         id=ImageId(platform.new_id("image")),
         name=request.name,
@@ -99,8 +99,8 @@ def take_in(platform: Platform, request: ImageRequest, *, fetch_options: FetchOp
         size_bytes=stored.size_bytes,
         virtual_size_gib=-(-stored.virtual_size_bytes // _GIB),
         path=str(stored.path),
-        kernel_path=_boot_file(request.kernel, platform.library_dir, "kernel"),
-        initrd_path=_boot_file(request.initrd, platform.library_dir, "initrd"),
+        kernel_path=_boot_file(request.kernel, platform.images_dir, "kernel"),
+        initrd_path=_boot_file(request.initrd, platform.images_dir, "initrd"),
         kernel_arguments=request.kernel_arguments,
     )
 
@@ -142,12 +142,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _boot_file(source: Path | None, library_dir: Path, kind: str) -> str:
+def _boot_file(source: Path | None, images_dir: Path, kind: str) -> str:
     """Copy a kernel or initial ram disk into the library under its hash, complete or not at all."""
     if source is None:
         return ""
     digest, size_bytes = hashlib.sha256(), 0
-    with open_regular(source) as reader, tempfile.NamedTemporaryFile(prefix=".incoming-", dir=library_dir) as copy:
+    with open_regular(source) as reader, tempfile.NamedTemporaryFile(prefix=".incoming-", dir=images_dir) as copy:
         while chunk := reader.read(_CHUNK_BYTES):
             size_bytes += len(chunk)
             if size_bytes > _BOOT_FILE_MAX_BYTES:
@@ -156,7 +156,7 @@ def _boot_file(source: Path | None, library_dir: Path, kind: str) -> str:
             copy.write(chunk)
         copy.flush()
         os.fsync(copy.fileno())
-        path = library_dir / f"{digest.hexdigest()}.{kind}"
+        path = images_dir / f"{digest.hexdigest()}.{kind}"
         if not path.exists():
             os.link(copy.name, path)
     return str(path)

@@ -22,7 +22,7 @@ class Platform:
     zone: ZoneInfo
     policy: Policy
     #: Directory of the controller's own image copies.
-    library_dir: Path
+    images_dir: Path
     approval_policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     #: How long a released address rests before it is given again.
     quarantine_s: int = 3600

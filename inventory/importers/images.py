@@ -51,18 +51,18 @@ class StoredImage:
 def import_image(
     source: Path | str,
     expected_sha256: str | None,
-    library_dir: Path,
+    images_dir: Path,
     *,
     fetch_options: FetchOptions | None = None,
     limits: ImageLimits | None = None,
     declared_format: str = "",
 ) -> StoredImage:
-    """Copy an image from a file or a web address into ``library_dir/<sha256>.<format>``; doing it again changes nothing.
+    """Copy an image from a file or a web address into ``images_dir/<sha256>.<format>``; doing it again changes nothing.
 
     Raises:
         NotFound: ``image.not_found``.
         Invalid: ``image.*``: not what was expected, not an image, not safe, not from an allowed place.
-        Unavailable: ``image.no_space``, ``image.library_not_writable``, ``image.fetch_failed``, ``image.fetch_timeout``.
+        Unavailable: ``image.no_space``, ``image.folder_not_writable``, ``image.fetch_failed``, ``image.fetch_timeout``.
     """
     limits = limits or ImageLimits()
     expected = _checked_hash(expected_sha256)
@@ -72,13 +72,13 @@ def import_image(
         chunks = fetch(source, fetch_options or FetchOptions())
     else:
         chunks = _file_chunks(Path(source))
-    with closing(chunks), _library_errors(library_dir), _incoming(library_dir) as incoming:
+    with closing(chunks), _library_errors(images_dir), _incoming(images_dir) as incoming:
         sha256, size_bytes = _copy_hashed(chunks, incoming, limits.max_file_bytes)
         if expected and sha256 != expected:
             raise Invalid("image.hash_mismatch", expected=expected, found=sha256)
         temporary = Path(incoming.name)
         found = inspect_image(temporary, max_virtual_size_bytes=limits.max_virtual_size_bytes, declared_format=declared_format)
-        path = library_dir / f"{sha256}.{found.disk_format}"
+        path = images_dir / f"{sha256}.{found.disk_format}"
         _publish(incoming, path)
     return StoredImage(
         path=path,
@@ -89,9 +89,9 @@ def import_image(
     )
 
 
-def remove_leftovers(library_dir: Path) -> int:
+def remove_leftovers(images_dir: Path) -> int:
     """Remove half-copied images of a process that was killed; call it once, before any import runs."""
-    leftovers = list(library_dir.glob(f"{_INCOMING_PREFIX}*"))
+    leftovers = list(images_dir.glob(f"{_INCOMING_PREFIX}*"))
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     return len(leftovers)
@@ -130,10 +130,10 @@ def _copy_hashed(chunks: Iterable[bytes], incoming: IO[bytes], max_bytes: int) -
 
 
 @contextmanager
-def _incoming(library_dir: Path) -> Iterator[IO[bytes]]:
+def _incoming(images_dir: Path) -> Iterator[IO[bytes]]:
     """Give a file to write to, in the library so that it can be renamed; whatever happens, nothing of it stays behind."""
-    library_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(prefix=_INCOMING_PREFIX, dir=library_dir, delete=False) as incoming:
+    images_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=_INCOMING_PREFIX, dir=images_dir, delete=False) as incoming:
         try:
             yield incoming.file
         finally:
@@ -152,11 +152,11 @@ def _publish(incoming: IO[bytes], path: Path) -> None:
 
 
 @contextmanager
-def _library_errors(library_dir: Path) -> Iterator[None]:
+def _library_errors(images_dir: Path) -> Iterator[None]:
     """Say what is wrong with the library; errors of the source never reach this as ``OSError``."""
     try:
         yield
     except OSError as error:
         if error.errno in _NO_SPACE:
-            raise Unavailable("image.no_space", path=str(library_dir), retry_after_s=60, internal=str(error)) from error
-        raise Unavailable("image.library_not_writable", path=str(library_dir), retry_after_s=60, internal=str(error)) from error
+            raise Unavailable("image.no_space", path=str(images_dir), retry_after_s=60, internal=str(error)) from error
+        raise Unavailable("image.folder_not_writable", path=str(images_dir), retry_after_s=60, internal=str(error)) from error

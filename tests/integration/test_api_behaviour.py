@@ -453,7 +453,7 @@ def test_every_write_leaves_an_event_of_who_did_it(platform: Service) -> None:
     operator.delete(f"/v1/tokens/{token['id']}")
     site = b"apiVersion: allotment/v1\nkind: Site\ndepartments:\n  - {code: parks, name: parks, parent: city}\n"
     assert operator.post("/v1/site/import", content=site, headers=YAML).status_code == 200
-    image = platform.platform.library_dir / "small.raw"
+    image = platform.platform.images_dir / "small.raw"
     image.write_bytes(clean_gpt_disk())
     made = operator.post("/v1/images", json={"name": "small", "arch": "x86_64", "source": str(image)})
     assert made.status_code == 201, made.text

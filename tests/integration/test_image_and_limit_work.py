@@ -51,7 +51,7 @@ def test_a_registered_image_is_ours_hashed_and_on_offer(furnished: Furnished, tm
     (tmp_path / "disk.img").unlink()
     assert stored(furnished) == image
     assert (image.sha256, image.size_bytes, image.virtual_size_gib) == (hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), 1)
-    assert Path(image.path).parent == furnished.platform.library_dir
+    assert Path(image.path).parent == furnished.platform.images_dir
     assert Path(image.path).read_bytes() == CONTENT
     assert actions(furnished) == ["image.import"]
 
@@ -73,7 +73,7 @@ def test_a_wrong_hash_leaves_no_record_and_no_file(furnished: Furnished, tmp_pat
     with pytest.raises(Invalid, match=r"image\.hash_mismatch"):
         register(furnished, tmp_path, sha256="0" * 64)
     assert stored(furnished) is None
-    assert list(furnished.platform.library_dir.iterdir()) == []
+    assert list(furnished.platform.images_dir.iterdir()) == []
     assert actions(furnished) == []
 
 
@@ -85,7 +85,7 @@ def test_kernel_and_initrd_are_copied_under_their_hashes(furnished: Furnished, t
     register(furnished, tmp_path, CONTENT, **boot)
     assert Path(image.kernel_path).read_bytes() == b"kernel"
     assert Path(image.initrd_path).name == hashlib.sha256(b"ram disk").hexdigest() + ".initrd"
-    assert len(list(furnished.platform.library_dir.iterdir())) == 3
+    assert len(list(furnished.platform.images_dir.iterdir())) == 3
 
 
 def test_a_withdrawn_image_stays_on_record(furnished: Furnished, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def platform(database: Database, tmp_path: Path) -> Platform:
         new_id=random_ids(),
         zone=ZoneInfo("Asia/Shanghai"),
         policy=DEFAULT_POLICY,
-        library_dir=tmp_path / "library",
+        images_dir=tmp_path / "library",
     )
 
 
@@ -105,7 +105,7 @@ def open_driver(name: str, context: DriverContext) -> ComputeDriver:
 
 
 def apply(platform: Platform, data: bytes, *, drivers: bool = False) -> ImportPlan:
-    base_dir = platform.library_dir.parent
+    base_dir = platform.images_dir.parent
     return apply_import(platform, data, OPERATOR, base_dir=base_dir, open_driver=open_driver if drivers else None)
 
 
@@ -117,7 +117,7 @@ def refused(platform: Platform, data: bytes) -> AllotError:
     """Return the refusal of a document, by the plan and by the import alike."""
     before = dump(platform)
     with pytest.raises(AllotError) as planned:
-        plan_import(platform, data, base_dir=platform.library_dir.parent)
+        plan_import(platform, data, base_dir=platform.images_dir.parent)
     with pytest.raises(AllotError) as applied:
         apply(platform, data)
     assert applied.value.code == planned.value.code
@@ -138,21 +138,21 @@ def dump(platform: Platform) -> list[object]:
 
 def test_a_plan_shows_everything_and_writes_nothing(platform: Platform) -> None:
     before = dump(platform)
-    plan = plan_import(platform, site(), base_dir=platform.library_dir.parent)
+    plan = plan_import(platform, site(), base_dir=platform.images_dir.parent)
     assert plan.has_changes
     assert plan.to_json()["counts"] == {"create": 12, "update": 2, "none": 0}
     assert dump(platform) == before
-    assert not platform.library_dir.exists()
+    assert not platform.images_dir.exists()
 
 
 def test_an_import_does_what_its_plan_said_and_the_second_changes_nothing(platform: Platform) -> None:
-    planned = plan_import(platform, site(), base_dir=platform.library_dir.parent)
+    planned = plan_import(platform, site(), base_dir=platform.images_dir.parent)
     first = apply(platform, site())
     assert verbs(first) == verbs(planned)
     state = dump(platform)
     second = apply(platform, site())
     assert {c.verb for c in second.changes} == {Verb.NONE}
-    assert not plan_import(platform, site(), base_dir=platform.library_dir.parent).has_changes
+    assert not plan_import(platform, site(), base_dir=platform.images_dir.parent).has_changes
     assert dump(platform) == state
     with platform.db.read() as connection:
         assert [r.action for r in connection.execute(select(audit))] == ["site.import"]
@@ -196,7 +196,7 @@ def test_a_host_that_does_not_answer_is_stored_and_read_by_a_later_import(platfo
     def nobody_answers(name: str, context: DriverContext) -> ComputeDriver:
         raise Transient("driver.unreachable", host=context.host_name)
 
-    apply_import(platform, site(), OPERATOR, base_dir=platform.library_dir.parent, open_driver=nobody_answers)
+    apply_import(platform, site(), OPERATOR, base_dir=platform.images_dir.parent, open_driver=nobody_answers)
     with platform.db.read() as connection:
         assert [h.facts for h in hosts.hosts(connection)] == [None]
     again = apply(platform, site(), drivers=True)
@@ -334,12 +334,12 @@ def test_a_price_of_the_future_may_be_added_and_changed(platform: Platform) -> N
 
 def test_other_content_under_the_name_of_an_image_is_refused(platform: Platform) -> None:
     apply(platform, site())
-    (platform.library_dir.parent / "demo.qcow2").write_bytes(qcow2() + b"\0" * 65536)
+    (platform.images_dir.parent / "demo.qcow2").write_bytes(qcow2() + b"\0" * 65536)
     assert refused(platform, site()).code == "site.image_changed"
 
 
 def test_an_image_file_that_is_missing_leaves_nothing_behind(platform: Platform) -> None:
-    (platform.library_dir.parent / "demo.qcow2").unlink()
+    (platform.images_dir.parent / "demo.qcow2").unlink()
     error = refused(platform, site())
     assert isinstance(error, NotFound)
     assert error.code == "image.not_found"
@@ -349,12 +349,12 @@ def test_a_hostile_image_stops_the_whole_import(platform: Platform) -> None:
     hostile = bytearray(qcow2())
     struct.pack_into(">QI", hostile, 8, 0x200, 11)
     hostile[0x200:0x20B] = b"/etc/passwd"
-    (platform.library_dir.parent / "demo.qcow2").write_bytes(hostile)
+    (platform.images_dir.parent / "demo.qcow2").write_bytes(hostile)
     before = dump(platform)
     with pytest.raises(Invalid, match=r"image\."):
         apply(platform, site())
     assert dump(platform) == before
-    assert list(platform.library_dir.iterdir()) == []
+    assert list(platform.images_dir.iterdir()) == []
 
 
 def test_a_relative_file_needs_a_directory(platform: Platform) -> None:

@@ -69,7 +69,7 @@ def service(directory_: Path, *, secret_of: Mapping[Role, tuple[str, ...]] | Non
 def _furnish(database: Database, directory_: Path, runner: asyncio.Runner, secret_of: Mapping[Role, tuple[str, ...]]) -> Service:
     clock, new_id = Clock(), random_ids()
     platform = Platform(
-        db=database, clock=clock, new_id=new_id, zone=ZoneInfo("Asia/Shanghai"), policy=DEFAULT_POLICY, library_dir=directory_
+        db=database, clock=clock, new_id=new_id, zone=ZoneInfo("Asia/Shanghai"), policy=DEFAULT_POLICY, images_dir=directory_
     )
     secrets: dict[tuple[Role, str], str] = {}
     with database.write() as connection:

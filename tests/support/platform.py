@@ -79,7 +79,7 @@ def furnish(
         new_id=new_id,
         zone=ZoneInfo("Asia/Shanghai"),
         policy=DEFAULT_POLICY,
-        library_dir=directory_,
+        images_dir=directory_,
         approval_policy=approval or ApprovalPolicy(),
     )
     with database.write() as connection:

@@ -97,7 +97,7 @@ def test_a_library_that_is_no_directory_is_said_to_be_the_trouble(tmp_path: Path
     (tmp_path / "library").write_text("in the way")
     with pytest.raises(Unavailable) as refused:
         import_image(source_file(tmp_path), None, tmp_path / "library")
-    assert refused.value.code == "image.library_not_writable"
+    assert refused.value.code == "image.folder_not_writable"
 
 
 def test_what_a_killed_import_left_is_removed_and_images_stay(tmp_path: Path) -> None:
