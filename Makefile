@@ -53,7 +53,14 @@ test-setup: $(VENV)/.ready .venv-ansible/.ready
 
 .PHONY: test
 test: test-setup check ## Everything: checks, then all layers of tests (installs PostgreSQL, libvirt and the rest)
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus" $(ARGS)
+
+.PHONY: test-openstack
+test-openstack: $(VENV)/.ready ## The OpenStack driver on real services: starts a small region, tests, and stops it
+	@etc/setup/install-packages openstack
+	@trap '$(BIN)/python -m tests.openstack.region down' EXIT; $(BIN)/python -m tests.openstack.region up \
+		&& $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "openstack and not alone" tests/openstack $(ARGS) \
+		&& $(BIN)/pytest -m "openstack and alone" tests/openstack $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.ready ## Unit, property and meta tests only
@@ -61,10 +68,28 @@ test-fast: $(VENV)/.ready ## Unit, property and meta tests only
 
 .PHONY: test-soak
 test-soak: test-setup ## The long runs: 10,000 simulated histories and more
-	@ALLOT_SEEDS=10000 $(BIN)/pytest -n 2 --timeout 7200 -m "soak or seeds" $(ARGS)
+	@ALLOT_SEEDS=10000 $(BIN)/pytest -n 2 --timeout 7200 --hypothesis-profile soak -m "(soak or seeds) and not openstack" $(ARGS)
+	@$(BIN)/pytest -n 2 --hypothesis-profile soak -m "not soak and not seeds" tests/property $(ARGS)
+
+.venv-focus/.ready: tests/focus/requirements.txt tests/focus/prepare.py | $(VENV)/.ready
+	@echo "making the FOCUS validator's own virtual environment"
+	@for python in $(FOCUS_PYTHON) python3.12 $(PYTHON); do $$python -c '' 2>/dev/null && break; done; $$python -m venv --clear .venv-focus
+	@.venv-focus/bin/python -m pip install --quiet --disable-pip-version-check --ignore-requires-python -r tests/focus/requirements.txt
+	@.venv-focus/bin/python tests/focus/prepare.py
+	@touch $@
+
+.PHONY: test-focus
+test-focus: .venv-focus/.ready ## FOCUS 1.2 by the official validator, in its own virtual environment (0.6 GB)
+	@$(BIN)/pytest -q -m focus tests/focus $(ARGS)
+
+.PHONY: bench-openstack
+bench-openstack: $(VENV)/.ready ## Our calls and time to make machines in a region against a bare script; writes docs/benchmarks-openstack.md
+	@etc/setup/install-packages openstack
+	@trap '$(BIN)/python -m tests.openstack.region down' EXIT; $(BIN)/python -m tests.openstack.bench $(ARGS)
 
 .PHONY: bench
 bench: test-setup ## Measure the published figures, each with its baseline, and write docs/benchmarks.md
+	@etc/setup/install-packages bench
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: format
@@ -83,4 +108,4 @@ docs: $(VENV)/.ready ## Write the generated pages (schema, OpenAPI, error codes)
 
 .PHONY: clean
 clean: demo-clean ## Remove virtual environments and caches too
-	@rm -rf $(VENV) .venv-ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	@rm -rf $(VENV) .venv-ansible .venv-focus .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache

@@ -85,10 +85,51 @@ class Images(_Section):
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host names an image may be fetched from; empty: none.")
 
 
+class Retention(_Section):
+    """How long what may be forgotten is kept. Journal and audit chain are kept without end."""
+
+    explanations_days: int = Field(default=400, ge=1, description="Explanations of placements and refusals (days).")
+    events_days: int = Field(default=400, ge=1, description="Stories of tickets that are over, findings that are closed (days).")
+    use_days: int = Field(default=62, ge=31, description="What machines used, day by day; after that month by month (days).")
+    use_months_days: int = Field(default=1100, ge=31, description="What machines used, month by month (days).")
+
+
 class Metrics(_Section):
     """What Prometheus scrapes."""
 
     snapshot_interval_s: int = Field(default=15, ge=1, description="How often the figures are collected (s).")
+    instance_series_max: int = Field(
+        default=0, ge=0, description="Most series of machines told on /metrics/instances (count); 0: none."
+    )
+    compatibility: bool = Field(default=False, description="Tell the names of other exporters on /metrics/compatibility.")
+
+
+class Metering(_Section):
+    """The ledger of usage."""
+
+    ledger_interval_s: int = Field(default=5, ge=1, description="How often the ledger takes what is new in the journal (s).")
+    closing_grace_h: int = Field(default=72, ge=0, description="How long after a month its review may begin (h).")
+    compare_interval_s: int = Field(
+        default=86400, ge=60, description="How often the whole ledger is compared with the journal (s)."
+    )
+    reconcile_interval_s: int = Field(
+        default=300, ge=10, description="How often what is metered is compared with claims and back ends (s)."
+    )
+    sample_interval_s: int = Field(
+        default=300, ge=0, le=3600, description="How often hosts are asked what their machines use (s); 0: never."
+    )
+    network_bytes: bool = Field(
+        default=False, description="Count bytes in and out as meters: every price book must then price them."
+    )
+
+
+class Reports(_Section):
+    """Reports of months, as files."""
+
+    provider: str = Field(
+        default="Allotment", min_length=1, max_length=100, description="Who provides the platform and issues its statements."
+    )
+    keep_h: int = Field(default=24, ge=1, description="How long a finished file is kept to be fetched (h).")
 
 
 class Log(_Section):
@@ -96,6 +137,16 @@ class Log(_Section):
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severity written.")
     format: Literal["json", "text"] = Field(default="json", description="json for machines, text for people.")
+
+
+class Moves(_Section):
+    """Bounds of plans that move machines."""
+
+    per_hour: int = Field(default=120, ge=0, description="Most moves begun in an hour (count); 0 begins none: the off switch.")
+    cool_down_s: int = Field(
+        default=86_400, ge=0, description="Rest of a moved machine before it may move for evenness or energy (s)."
+    )
+    dwell_s: int = Field(default=3600, ge=0, description="Age of a machine before it may move for evenness or energy (s).")
 
 
 class Settings(BaseSettings):
@@ -111,7 +162,11 @@ class Settings(BaseSettings):
     approval: ApprovalRules = ApprovalRules()
     network: Network = Network()
     images: Images = Images()
+    retention: Retention = Retention()
+    moves: Moves = Moves()
     metrics: Metrics = Metrics()
+    metering: Metering = Metering()
+    reports: Reports = Reports()
     log: Log = Log()
 
     @property
@@ -123,6 +178,11 @@ class Settings(BaseSettings):
     def images_dir(self) -> Path:
         """Return where the controller keeps its own copies of images."""
         return self.state.directory / "images"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Return where reports are made and kept for a while."""
+        return self.state.directory / "reports"
 
     @property
     def is_loopback(self) -> bool:

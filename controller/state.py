@@ -9,33 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from controller.settings import Settings
 from inventory.domain.errors import Conflict, Invalid, Unavailable
 from inventory.store.engine import Database, open_database
 
+#: The schema revision this program works with: the newest of ``controller/migrations``.
+WANTED_REVISION = "0001"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def _alembic(database: Database) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["database"] = database
-    return config
-
-
-def wanted_revision() -> str:
-    """Return the schema revision this program works with."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    assert head is not None
-    return head
 
 
 def found_revision(database: Database) -> str | None:
@@ -43,12 +25,19 @@ def found_revision(database: Database) -> str | None:
     with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return MigrationContext.configure(connection).get_current_revision()
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade(database: Database) -> None:
     """Bring the schema to this program's revision; does nothing where it is there."""
-    command.upgrade(_alembic(database), "head")
+    # Imported here: a service that only compares revisions needs neither it nor what it brings along (10 MB).
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["database"] = database
+    command.upgrade(config, "head")
 
 
 def open_state(settings: Settings) -> Database:
@@ -60,7 +49,7 @@ def open_state(settings: Settings) -> Database:
     database = open_database(settings.database_url, pool_size=settings.state.pool_size)
     if database.is_sqlite and not sqlite_path(settings).exists():
         raise Unavailable("serve.not_initialised", path=str(sqlite_path(settings)))
-    found, wanted = found_revision(database), wanted_revision()
+    found, wanted = found_revision(database), WANTED_REVISION
     if found is None:
         raise Unavailable("serve.not_initialised", path=database.engine.url.render_as_string(hide_password=True))
     if found != wanted:

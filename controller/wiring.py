@@ -25,17 +25,25 @@ from controller.api.app import create_app
 from controller.metrics.counters import Counters, DriverCounters, StateCounters
 from controller.metrics.drivers import counting_opener
 from controller.metrics.http import instrument
-from controller.metrics.snapshot import MetricsSnapshot
+from controller.metrics.snapshot import Extras, MetricsSnapshot
 from controller.paths import data_dir
+from controller.reconcile.chores import Retention
 from controller.reconcile.hosts import registry_opener
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.ledger import LedgerKeeper
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.sampling import SampleBox, SampleKeeper
+from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import HostWorkers
+from controller.scheduling.loading import EngineLoader
 from controller.scheduling.policy import Policy, read_policies
 from controller.settings import Settings
 from controller.tickets.approval import ApprovalPolicy
 from controller.version import version
 from controller.workflows.engine import StepSettings
+from controller.workflows.moves.bounds import MoveBounds
+from controller.workflows.picture import Picture
 from controller.workflows.platform import Platform
+from controller.workflows.report_room import ReportRoom
 from controller.workflows.swap import swapper
 from drivers.faults import Transient
 from drivers.protocol import Capability, ComputeDriver, HasConsole
@@ -79,6 +87,14 @@ def build_platform(settings: Settings, database: Database) -> Platform:
             machines_over=settings.approval.machines_over,
         ),
         quarantine_s=settings.network.quarantine_s,
+        picture=Picture(EngineLoader(cache=settings.state.directory / "compiled")),
+        closing_grace_s=settings.metering.closing_grace_h * 3600,
+        reports=ReportRoom(
+            directory=settings.reports_dir, provider=settings.reports.provider, keep_s=settings.reports.keep_h * 3600
+        ),
+        moves=MoveBounds(
+            per_hour=settings.moves.per_hour, cool_down_s=settings.moves.cool_down_s, dwell_s=settings.moves.dwell_s
+        ),
     )
 
 
@@ -217,16 +233,17 @@ class Service:
     reconciler: Reconciler
     drivers: DriverCache
     metrics: MetricsSnapshot
+    ledger: LedgerKeeper
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start the loop and the collection of metrics."""
+        """Start the loop, the collection of metrics and the ledger."""
         if self.platform.db.is_sqlite:
             # The lock of the file says we are the only controller: a hold left in it is a dead one's.
             now_s = self.platform.clock()
             self.platform.db.run(lambda connection: resources.release_all_holds(connection, now_s))
-        for name, work in (("reconciler", self.reconciler.run), ("metrics", self.metrics.run)):
+        for name, work in (("reconciler", self.reconciler.run), ("metrics", self.metrics.run), ("ledger", self.ledger.run)):
             thread = threading.Thread(target=work, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -245,7 +262,7 @@ class Service:
     def waiting_for(self) -> list[str]:
         """Return the names of parts that are not ready."""
         alive = {thread.name for thread in self._threads if thread.is_alive()}
-        waiting = [name for name in ("reconciler", "metrics") if name not in alive]
+        waiting = [name for name in ("reconciler", "metrics", "ledger") if name not in alive]
         try:
             with self.platform.db.read() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -265,6 +282,7 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
     calls, state_writes = DriverCounters(), StateCounters()
     database.on_write = state_writes.wrote
     open_driver = counting_opener(registry_opener(platform.clock), calls)
+    samples = SampleBox(interval_s=settings.metering.sample_interval_s, clock=platform.clock, monotonic=time.monotonic)
     reconciler = Reconciler(
         platform,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
@@ -272,11 +290,24 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
         open_driver=open_driver,
         settings=_reconcile_settings(settings),
         swap=swapper(platform),
+        samples=samples,
     )
     if is_paused or settings.reconcile.is_paused:
         reconciler.pause()
-    counters = Counters(reconcile=reconciler.counters, drivers=calls, state=state_writes)
-    metrics = MetricsSnapshot(platform, counters, interval_s=settings.metrics.snapshot_interval_s, version=version())
+    ledger = LedgerKeeper(
+        platform=platform,
+        interval_s=settings.metering.ledger_interval_s,
+        compare_interval_s=settings.metering.compare_interval_s,
+        reconcile_interval_s=settings.metering.reconcile_interval_s,
+        samples=SampleKeeper(platform=platform, box=samples, counts_bytes=settings.metering.network_bytes),
+    )
+    counters = Counters(
+        reconcile=reconciler.counters, drivers=calls, state=state_writes, ledger=ledger.counters, samples=samples.counters
+    )
+    extras = Extras(instance_series_max=settings.metrics.instance_series_max, is_compatible=settings.metrics.compatibility)
+    metrics = MetricsSnapshot(
+        platform, counters, interval_s=settings.metrics.snapshot_interval_s, version=version(), extras=extras
+    )
     cache = DriverCache(database, open_driver)
     service: Service
 
@@ -286,6 +317,7 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
     app = create_app(
         platform,
         metrics=metrics.exposition,
+        more_metrics={"instances": metrics.machines, "compatibility": metrics.compatibility},
         console=console_reader(cache),
         drivers=lambda name, context: driver_factory(name)(context),
         ready=ready,
@@ -294,12 +326,20 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
     )
     instrument(app, counters.http)
     app.add_middleware(Doorbell, ring=reconciler.wake)
-    service = Service(settings=settings, platform=platform, app=app, reconciler=reconciler, drivers=cache, metrics=metrics)
+    service = Service(
+        settings=settings,
+        platform=platform,
+        app=app,
+        reconciler=reconciler,
+        drivers=cache,
+        metrics=metrics,
+        ledger=ledger,
+    )
     return service
 
 
 def _reconcile_settings(settings: Settings) -> ReconcileSettings:
-    given = settings.reconcile
+    given, kept = settings.reconcile, settings.retention
     return ReconcileSettings(
         hold_s=given.hold_s,
         hold_margin_s=min(5.0, given.hold_s / 4),
@@ -307,5 +347,11 @@ def _reconcile_settings(settings: Settings) -> ReconcileSettings:
         record_most=given.batch_count,
         observe_s=given.observe_interval_s,
         audit_s=given.audit_interval_s,
+        retention=Retention(
+            explanations_s=kept.explanations_days * 86_400.0,
+            events_s=kept.events_days * 86_400.0,
+            use_days_s=kept.use_days * 86_400.0,
+            use_months_s=kept.use_months_days * 86_400.0,
+        ),
         steps=StepSettings(graceful_s=given.graceful_stop_s),
     )

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import ResourceId
+from inventory.domain.layout import Seat
 from inventory.domain.resource import Observed
 
 
@@ -29,6 +30,25 @@ class Capability(Flag):
     NETWORKS = auto()
     DIRECT_KERNEL_BOOT = auto()
     LIVE_MIGRATION = auto()
+    SNAPSHOTS = auto()
+    OUTSIDE = auto()
+    FILTERS = auto()
+    LOAD_BALANCERS = auto()
+    SCREEN = auto()
+    DEPARTMENTS = auto()
+    USAGE = auto()
+
+
+#: Powers of ``drivers.powers``.
+CLOUD_POWERS = (
+    Capability.SNAPSHOTS
+    | Capability.OUTSIDE
+    | Capability.FILTERS
+    | Capability.LOAD_BALANCERS
+    | Capability.SCREEN
+    | Capability.DEPARTMENTS
+    | Capability.USAGE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +98,8 @@ class VolumeRequest:
     storage_pool: str
     size_gib: int
     image: ImageSource | None = None
+    #: Whose it is: some back ends keep departments apart from the first byte.
+    department: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +138,22 @@ class MachineRequest:
     #: Marks: carried in the machine's metadata at the back end.
     system: str = ""
     department: str = ""
+    #: Where it lies on the cells of the host; None: anywhere.
+    seat: Seat | None = None
+    #: Processors of the host that a machine without a seat keeps to (``0-3,8``); empty: all.
+    shared_cpus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationRequest:
+    """A machine on its way to another host of the same driver."""
+
+    #: As it shall be there, complete: storage pools and cards of the target.
+    machine: MachineRequest
+    #: Its data disks in the storage pools of the target.
+    volumes: tuple[VolumeRequest, ...]
+    #: Connection of the target host.
+    target_connection: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +171,8 @@ class ObservedInstance:
     since_s: float | None = None
     #: ``shutdown`` | ``crashed`` | ``destroyed`` … of a stopped machine.
     reason: str = ""
+    #: ``Seat.text`` of where it lies, empty for a machine without a seat; None: the back end cannot say.
+    seat: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +184,8 @@ class ObservedForeign:
     vcpu_count: int
     memory_mib: int
     is_running: bool
+    #: Whose it is at the back end (a project of a region), by the name people know; empty where the back end does not say.
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,8 +291,20 @@ class HasConsole(Protocol):
 class Reboots(Protocol):
     """Restart a running machine in place."""
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
-        """Reboot and see it running again."""
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
+        """Reboot (asked politely for ``graceful_s``, then by force) and see it running again.
+
+        ``number`` counts the restarts ordered of this machine. The back end keeps the last one carried out beside the
+        fence, and one that was carried out is not carried out again: a worker that died before its record asks twice.
+        """
+
+
+@runtime_checkable
+class Launches(Protocol):
+    """A back end that starts what it makes (a cloud): define and start in one act, so that nothing is stopped in between."""
+
+    def ensure_launched(self, request: MachineRequest, fence: int) -> ObservedInstance:
+        """Have the machine as asked for, and running."""
 
 
 @runtime_checkable
@@ -267,6 +321,25 @@ class HasEvents(Protocol):
 
     def subscribe(self, listener: Callable[[DriverEvent], None]) -> None:
         """Call ``listener`` (from any thread) when something moves; lost events are allowed."""
+
+
+@runtime_checkable
+class LiveMigrates(Protocol):
+    """``Capability.LIVE_MIGRATION``. Called on the host that has the machine; image and networks are on the target before.
+
+    At no moment does the machine run on both hosts. What it leaves behind here (disks, seed) stays until ``ensure_absent``
+    and ``ensure_volume_absent`` take it away; those never reach the target.
+    """
+
+    def ensure_migrated(self, request: MigrationRequest, fence: int) -> ObservedInstance:
+        """Have the machine run on the target, with the content of its disks, and not here; returns what was seen there.
+
+        A machine that cannot be brought over runs on here, whatever half of it is on the target already. One that is not
+        running is not brought over.
+        """
+
+    def ensure_not_migrating(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
+        """Have no migration of it under way, and none ever by an older hold; returns the machine here, None if it is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from inventory.domain.errors import Invalid
 #: name -> "module:function"; imported only when a pool uses it.
 BUILT_IN = {
     "libvirt": "drivers.libvirt.driver:open_driver",
+    "openstack": "drivers.openstack.driver:open_driver",
     "simulated": "drivers.simulated.driver:open_driver",
 }
 

@@ -13,56 +13,15 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from inventory.domain import money
 from inventory.domain.catalogue import Price
 from inventory.domain.errors import Conflict, Invalid
-from inventory.domain.resources import ACCELERATOR_PREFIX, ADDRESS, DISK_PREFIX, MEMORY_MIB, VCPU
 from metering.intervals import Interval
+from metering.meters import meter_of
 
-MICRO_PER_YUAN = 1_000_000
+MICRO_PER_YUAN, yuan = money.MICRO_PER_YUAN, money.yuan
 _HOUR_S = 3600
 _MONTH = re.compile(r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])")
-#: Everything our states can say of a living resource.
-_ALWAYS = frozenset({"allocated", "running", "stopped"})
-#: Building is not the department's time; a stopped machine still keeps its host's capacity from others.
-_SINCE_FIRST_START = frozenset({"running", "stopped"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meter:
-    """What is counted of a resource, in which unit it is priced, and in which states it is charged."""
-
-    #: A dimension, or its prefix where there is one meter per class or kind.
-    name: str
-    unit: str
-    #: What the journal's amounts are counted in.
-    base_unit: str
-    #: Base units in one priced unit.
-    base_per_unit: int
-    charged_states: frozenset[str]
-
-
-METERS: Mapping[str, Meter] = {
-    VCPU: Meter(name=VCPU, unit="vCPU", base_unit="vCPU", base_per_unit=1, charged_states=_SINCE_FIRST_START),
-    MEMORY_MIB: Meter(name=MEMORY_MIB, unit="GiB", base_unit="MiB", base_per_unit=1024, charged_states=_SINCE_FIRST_START),
-    DISK_PREFIX: Meter(name=DISK_PREFIX, unit="GiB", base_unit="GiB", base_per_unit=1, charged_states=_ALWAYS),
-    ADDRESS: Meter(name=ADDRESS, unit="address", base_unit="address", base_per_unit=1, charged_states=_ALWAYS),
-    ACCELERATOR_PREFIX: Meter(
-        name=ACCELERATOR_PREFIX, unit="card", base_unit="card", base_per_unit=1, charged_states=_SINCE_FIRST_START
-    ),
-}
-
-
-def meter_of(name: str) -> Meter:
-    """Return the meter a dimension is counted by, for example ``disk_gib:`` for ``disk_gib:standard``.
-
-    Raises:
-        Invalid: ``price.meter_unknown``.
-    """
-    head, colon, kind = name.partition(":")
-    meter = METERS.get(head + colon)
-    if meter is None or bool(colon) != bool(kind):
-        raise Invalid("price.meter_unknown", meter=name, known=", ".join(m + ("…" if m.endswith(":") else "") for m in METERS))
-    return meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +164,3 @@ def month_price(amounts: Mapping[str, int], prices: Iterable[Price], month: str,
 
 def _first_second(month: Month, zone: ZoneInfo) -> int:
     return int(datetime(month.year, month.month, 1, tzinfo=zone).timestamp())
-
-
-def yuan(micro_yuan: int) -> str:
-    """Return an amount as yuan with six decimals, for example ``12.340000``."""
-    sign = "-" if micro_yuan < 0 else ""
-    whole, rest = divmod(abs(micro_yuan), MICRO_PER_YUAN)
-    return f"{sign}{whole}.{rest:06d}"

@@ -6,12 +6,18 @@ from sqlalchemy import Connection, select
 
 from inventory.domain.catalogue import Price
 from inventory.store import tables as t
-from metering import tables
-from metering.rating import meter_of
+from metering import book_store, tables
+from metering.books import planned
+from metering.meters import meter_of
 
 
 def prices(connection: Connection) -> list[Price]:
-    """Return every price, by meter and date."""
+    """Return what plans and usage are priced by: approved price books, and the site document's prices where none holds."""
+    return planned(site_prices(connection), book_store.approved(connection))
+
+
+def site_prices(connection: Connection) -> list[Price]:
+    """Return every price of the site document, by meter and date."""
     rows = connection.execute(select(tables.prices).order_by(tables.prices.c.meter, tables.prices.c.valid_from_s))
     return [Price(**r._mapping) for r in rows]
 

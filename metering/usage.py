@@ -12,7 +12,8 @@ from inventory.domain.scope import Scope
 from inventory.store import directory, journal
 from metering import store
 from metering.intervals import Interval, intervals
-from metering.rating import PriceBook, charges, meter_of, yuan
+from metering.meters import meter_of
+from metering.rating import PriceBook, charges, yuan
 
 _NAMES = ("department", "department_name", "project", "system", "resource_id", "resource_kind", "resource", "meter", "unit")
 

@@ -45,6 +45,10 @@ class Level:
         """Return how much more fits here; ``None`` where this scope sets no bound. Never below zero."""
         return None if self.limit_amount is None else max(0, self.limit_amount - self.used)
 
+    def has_room(self, amount: int) -> bool:
+        """Tell whether so much more fits here."""
+        return self.limit_amount is None or self.used + amount <= self.limit_amount
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Overrun:

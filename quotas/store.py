@@ -6,16 +6,18 @@ rows of the chain are locked for sharing first, so that nobody moves a departmen
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
+    bindparam,
     case,
     cast,
     func,
@@ -34,9 +36,10 @@ from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem, QuotaExceeded
 from inventory.domain.ids import ProjectId, ResourceId
 from inventory.domain.organisation import Department, Project
-from inventory.domain.resources import QUOTA_DIMENSIONS
-from inventory.store import directory
+from inventory.domain.resources import MEMORY_MIB, QUOTA_DIMENSIONS, VCPU, disk_dimension
+from inventory.store import bulk, directory
 from inventory.store import tables as t
+from inventory.store.claim_amounts import claim_amounts
 from quotas.limits import Level, Mode, Overrun, ScopeKind, growing, overruns
 from quotas.tables import quotas
 
@@ -45,6 +48,7 @@ _CHAIN_TRIES = 3
 #: Far above any use, far below the 64 bits of a row, whatever is added up.
 LIMIT_MAX = 10**12
 
+_SCOPE_AND_AMOUNT: bulk.Columns = (("scope_id", SqlText), ("dimension", SqlText), ("amount", BigInteger))
 #: (kind, id) of a project and the departments above it.
 Scopes = Sequence[tuple[ScopeKind, str]]
 
@@ -67,19 +71,73 @@ def hold(connection: Connection, departments: Sequence[Department], project: Pro
         QuotaExceeded: ``quota.exceeded``; ``details["overruns"]`` lists every one. The caller must roll back.
         Conflict: ``quota.departments_moved``: ``departments`` is old; read again.
     """
-    asked = growing(amounts)
-    if not asked:
-        return
-    chain = directory.ancestors(departments, project.department_id)
-    scopes = _scopes(project.id, chain)
-    if not _lock_chain(connection, project.id, chain, asked):
-        raise Conflict("quota.departments_moved", project=project.code)
-    found = _locked_levels(connection, scopes, asked)
-    over = overruns(found, asked)
-    if over:
-        raise _exceeded(connection, over)
-    held = _add(connection, scopes, asked)
-    assert held, "a locked quota row changed between check and write"
+    ledger = Ledger(connection, departments, [(project, amounts)])
+    ledger.take(project, amounts)
+    ledger.write()
+
+
+class Ledger:
+    """The limits that several promises of one transaction need: locked together, judged one by one, written at once."""
+
+    def __init__(
+        self, connection: Connection, departments: Sequence[Department], asked: Sequence[tuple[Project, Mapping[str, int]]]
+    ) -> None:
+        """Lock every row the promises will need, in the one order of all.
+
+        Raises:
+            Conflict: ``quota.departments_moved``: ``departments`` is old; read again.
+        """
+        self._connection = connection
+        self._scopes: dict[ProjectId, Scopes] = {}
+        self._taken: dict[tuple[str, str], int] = {}
+        dimensions: dict[ProjectId, dict[str, int]] = {}
+        projects = {project.id: project for project, amounts in asked if growing(amounts)}
+        for project, amounts in asked:
+            dimensions.setdefault(project.id, {}).update(growing(amounts))
+        for project_id, project in sorted(projects.items()):
+            chain = directory.ancestors(departments, project.department_id)
+            if not _lock_chain(connection, project_id, chain, dimensions[project_id]):
+                raise Conflict("quota.departments_moved", project=project.code)
+            self._scopes[project_id] = _scopes(project_id, chain)
+        scopes = list(dict.fromkeys(s for own in self._scopes.values() for s in own))
+        named = {d: 0 for own in dimensions.values() for d in own}
+        found = _locked_levels(connection, scopes, named) if scopes else []
+        self._levels = {(level.scope_id, level.dimension): level for level in found}
+
+    def take(self, project: Project, amounts: Mapping[str, int]) -> None:
+        """Judge one promise after those taken before it, and take it.
+
+        Raises:
+            QuotaExceeded: ``quota.exceeded``, with every overrun; nothing is taken.
+        """
+        self.check(project, amounts)
+        asked = growing(amounts)
+        for scope, dimension in self._keys(project, asked):
+            self._taken[scope, dimension] = self._taken.get((scope, dimension), 0) + asked[dimension]
+
+    def check(self, project: Project, amounts: Mapping[str, int]) -> None:
+        """Judge one promise after those taken before it.
+
+        Raises:
+            QuotaExceeded: ``quota.exceeded``, with every overrun.
+        """
+        asked = growing(amounts)
+        keys = self._keys(project, asked)
+        if not all(self._levels[key].has_room(asked[key[1]] + self._taken.get(key, 0)) for key in keys):
+            levels_ = [replace(self._levels[key], used=self._levels[key].used + self._taken.get(key, 0)) for key in keys]
+            raise _exceeded(self._connection, overruns(levels_, asked))
+
+    def _keys(self, project: Project, asked: Mapping[str, int]) -> list[tuple[str, str]]:
+        return [(scope, dimension) for _, scope in self._scopes.get(project.id, ()) for dimension in asked]
+
+    def write(self) -> None:
+        """Write what was taken; every row is guarded once more."""
+        if not self._taken:
+            return
+        rows = [(scope, dimension, amount) for (scope, dimension), amount in sorted(self._taken.items())]
+        statement = _add(bulk.given(self._connection, _SCOPE_AND_AMOUNT))
+        done = self._connection.execute(statement, bulk.given_values(self._connection, rows, _SCOPE_AND_AMOUNT))
+        assert done.rowcount == len(rows), "a locked quota row changed between check and write"
 
 
 def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str, int]) -> None:
@@ -100,18 +158,31 @@ def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str,
         raise Conflict("quota.departments_moved", project=project_id)
     scopes = _scopes(project_id, chain)
     _locked_levels(connection, scopes, freed)
-    connection.execute(update(quotas).where(*_chosen(scopes, freed)).values(used=quotas.c.used - _by_dimension(freed)))
+    statement = update(quotas).where(_IS_CHOSEN).values(used=quotas.c.used - _by_dimension(freed))
+    connection.execute(statement, _chosen(scopes, freed))
 
 
-def levels(connection: Connection, project: Project | None = None) -> list[Level]:
-    """Return limits and use, by scope and dimension: all of them, or what counts for one project on the way up."""
-    statement = select(quotas).order_by(quotas.c.scope_id, quotas.c.dimension)
-    if project is not None:
-        chain = _stored_chain(connection, project.id)
-        statement = statement.where(quotas.c.scope_id.in_([s for _, s in _scopes(project.id, chain)]))
-    rows = connection.execute(statement).all()
+def levels(connection: Connection) -> list[Level]:
+    """Return all limits and use, by scope and dimension."""
+    rows = connection.execute(select(quotas).order_by(quotas.c.scope_id, quotas.c.dimension)).all()
     named = _names(connection, {r.scope_id for r in rows})
     return [_level(r, *named[r.scope_id]) for r in rows]
+
+
+def levels_of(connection: Connection, departments: Sequence[Department], project: Project) -> list[Level]:
+    """Return the limits and use that count for one project on the way up, by scope and dimension."""
+    chain = directory.ancestors(departments, project.department_id)
+    named = {project.id: (project.code, project.name)} | {str(d.id): (d.code, d.name) for d in chain}
+    rows = connection.execute(_LEVELS_OF, {"scopes": sorted(named)})
+    return [_level(r, *named[r.scope_id]) for r in rows]
+
+
+#: Statements of every commit are built once.
+_LEVELS_OF = (
+    select(quotas)
+    .where(quotas.c.scope_id.in_(bindparam("scopes", expanding=True)))
+    .order_by(quotas.c.scope_id, quotas.c.dimension)
+)
 
 
 def ensure_rows(connection: Connection, scopes: Iterable[tuple[ScopeKind, str]]) -> None:
@@ -156,13 +227,13 @@ def recount(connection: Connection) -> list[Drift]:
     counted: dict[tuple[str, str], int] = {}
     rows: dict[tuple[str, str], tuple[ScopeKind, int]] = {}
     # One statement, one picture: a commit between two reads would look like drift.
-    for key, group in groupby(connection.execute(_claims_and_counters()), key=lambda r: (r.is_counter, r.scope_id)):
+    for key, group in groupby(connection.execute(_claims_and_counters(connection)), key=lambda r: (r.is_counter, r.scope_id)):
         is_counter, scope_id = key
         if is_counter:
             rows |= {(scope_id, r.dimension): (ScopeKind(r.kind), r.amount) for r in group}
             continue
         amounts = quota_amounts(_as_claim(r) for r in group)
-        for scope in (scope_id, *_upwards(parents, homes[ProjectId(scope_id)])):
+        for scope in (scope_id, *_upwards(parents, homes.get(ProjectId(scope_id)))):
             for dimension, amount in amounts.items():
                 counted[scope, dimension] = counted.get((scope, dimension), 0) + amount
     drift = []
@@ -208,17 +279,9 @@ def _lock_chain(connection: Connection, project_id: str, chain: Sequence[Departm
 
     Rows of limits that are missing are made here, before any is locked: made later, two holds could wait in a circle.
     """
-    departments, projects = t.departments.c, t.projects.c
     scopes = _scopes(project_id, chain)
-    existing = select(func.count()).where(*_chosen(scopes, dimensions)).scalar_subquery()
-    statement = (
-        select(departments.id, departments.parent_id, projects.department_id, existing.label("existing"))
-        .select_from(t.departments.join(t.projects, projects.id == project_id))
-        .where(departments.id.in_([d.id for d in chain]))
-        .order_by(departments.id)
-        .with_for_update(read=True)
-    )
-    rows = connection.execute(statement).all()
+    values = {**_chosen(scopes, dimensions), "project": project_id, "chain": [d.id for d in chain]}
+    rows = connection.execute(_LOCK_CHAIN, values).all()
     if {r.id: (r.parent_id, r.department_id) for r in rows} != {d.id: (d.parent_id, chain[0].id) for d in chain}:
         return False
     if rows[0].existing < len(scopes) * len(dimensions):
@@ -228,26 +291,44 @@ def _lock_chain(connection: Connection, project_id: str, chain: Sequence[Departm
     return True
 
 
-def _chosen(scopes: Scopes, dimensions: Mapping[str, int]) -> tuple[ColumnElement[bool], ...]:
-    return quotas.c.scope_id.in_([s for _, s in scopes]), quotas.c.dimension.in_(sorted(dimensions))
+def _chosen(scopes: Scopes, dimensions: Mapping[str, int]) -> dict[str, Any]:
+    """Return the parameters of ``_IS_CHOSEN``."""
+    return {"scopes": [s for _, s in scopes], "dimensions": sorted(dimensions)}
+
+
+_IS_CHOSEN = quotas.c.scope_id.in_(bindparam("scopes", expanding=True)) & quotas.c.dimension.in_(
+    bindparam("dimensions", expanding=True)
+)
+_LOCK_CHAIN = (
+    select(
+        t.departments.c.id,
+        t.departments.c.parent_id,
+        t.projects.c.department_id,
+        select(func.count()).where(_IS_CHOSEN).scalar_subquery().label("existing"),
+    )
+    .select_from(t.departments.join(t.projects, t.projects.c.id == bindparam("project")))
+    .where(t.departments.c.id.in_(bindparam("chain", expanding=True)))
+    .order_by(t.departments.c.id)
+    .with_for_update(read=True)
+)
+_LOCKED_LEVELS = select(quotas).where(_IS_CHOSEN).order_by(quotas.c.scope_id, quotas.c.dimension).with_for_update()
 
 
 def _locked_levels(connection: Connection, scopes: Scopes, dimensions: Mapping[str, int]) -> list[Level]:
     """Return the rows to be written, locked in their one order."""
-    statement = select(quotas).where(*_chosen(scopes, dimensions)).order_by(quotas.c.scope_id, quotas.c.dimension)
-    return [_level(r) for r in connection.execute(statement.with_for_update())]
+    return [_level(r) for r in connection.execute(_LOCKED_LEVELS, _chosen(scopes, dimensions))]
 
 
 def _by_dimension(amounts: Mapping[str, int]) -> Any:
     return case(amounts, value=quotas.c.dimension)
 
 
-def _add(connection: Connection, scopes: Scopes, amounts: Mapping[str, int]) -> bool:
-    """Check and write in one statement; False when any row refused, and then the caller rolls back."""
-    grown = quotas.c.used + _by_dimension(amounts)
+@cache
+def _add(given: FromClause) -> Any:
+    grown = quotas.c.used + given.c.amount
+    is_given = (quotas.c.scope_id == given.c.scope_id) & (quotas.c.dimension == given.c.dimension)
     fits = or_(quotas.c.mode != Mode.LIMIT.value, grown <= quotas.c.limit_amount)
-    done = connection.execute(update(quotas).where(*_chosen(scopes, amounts), fits).values(used=grown))
-    return done.rowcount == len(scopes) * len(amounts)
+    return update(quotas).where(is_given, fits).values(used=grown)
 
 
 def _level(row: Row[Any], scope: str = "", scope_name: str = "") -> Level:
@@ -283,8 +364,8 @@ def _exceeded(connection: Connection, over: Sequence[Overrun]) -> QuotaExceeded:
     return QuotaExceeded("quota.exceeded", problems=problems, details={"overruns": listed}, **listed[0])
 
 
-def _claims_and_counters() -> "Select[Any]":
-    c = t.claims.c
+def _claims_and_counters(connection: Connection) -> "Select[Any]":
+    c = claim_amounts(connection).c
     claims = select(
         literal(0).label("is_counter"),
         c.project_id.label("scope_id"),
@@ -297,8 +378,22 @@ def _claims_and_counters() -> "Select[Any]":
     nothing = cast(null(), SqlText)
     q = quotas.c
     counters = select(literal(1), q.scope_id, q.scope_kind, nothing, nothing, q.dimension, cast(q.used, BigInteger))
-    both = union_all(claims, counters).subquery()
+    both = union_all(claims, *_reserved(), counters).subquery()
     return select(both).order_by(both.c.is_counter, both.c.scope_id)
+
+
+def _reserved() -> "list[Select[Any]]":
+    """Return what reservations count, as if each slot were a machine."""
+    r, s = t.reservations.c, t.reservation_slots.c
+    joined = t.reservation_slots.join(t.reservations, r.id == s.reservation_id)
+    slot = (s.reservation_id + "/" + cast(s.slot, SqlText)).label("resource_id")
+    shape = [(VCPU, r.vcpu_count), (MEMORY_MIB, r.memory_mib), (disk_dimension("any"), r.disk_gib)]
+    return [
+        select(
+            literal(0), r.project_id, literal("instance"), slot, s.host_id, literal(dimension), cast(amount, BigInteger)
+        ).select_from(joined)
+        for dimension, amount in shape
+    ]
 
 
 def _as_claim(row: Row[Any]) -> Claim:
@@ -312,8 +407,8 @@ def _as_claim(row: Row[Any]) -> Claim:
     )
 
 
-def _upwards(parents: Mapping[Any, Any], department_id: str) -> Iterator[str]:
-    here: str | None = department_id
+def _upwards(parents: Mapping[Any, Any], department_id: str | None) -> Iterator[str]:
+    here = department_id
     while here is not None:
         yield here
         here = parents[here]

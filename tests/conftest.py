@@ -1,23 +1,25 @@
 """Options of all tests."""
 
+import signal
+
 import pytest
+from hypothesis import HealthCheck, settings
+
+#: `make test` draws the same cases each time, so that the same tree has the same verdict; `make test-soak` draws new ones.
+#: Neither asserts a time: a machine with other work to do is slow.
+_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("door", _ANY_SPEED, derandomize=True)
+settings.register_profile("soak", _ANY_SPEED, print_blob=True)
+settings.load_profile("door")
+
+# In the background of a script SIGINT is ignored, and would be by every command the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update-golden``: golden files are written again instead of compared; read the diff."""
     parser.addoption("--update-golden", action="store_true", help="write the golden files again instead of comparing")
-
-
-#: Tests with guests of their own run one after the other: emulated guests side by side only wait for each other.
-_WITH_GUESTS = ("/libvirt/", "test_libvirt_conformance", "test_guest_image_boots", "test_host_preparation")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with guests to one worker."""
-    for item in items:
-        if any(part in item.path.as_posix() for part in _WITH_GUESTS):
-            item.add_marker(pytest.mark.xdist_group("libvirt"))
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ Handlers are thin and synchronous: read the request, call one function, write th
 and the description of the API are put around them here, once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +35,7 @@ def create_app(
     drivers: OpenDriver,
     ready: Callable[[], list[str]],
     is_metrics_open_to_loopback: bool = True,
+    more_metrics: Mapping[str, Callable[[], bytes]] | None = None,
     fetch_options: FetchOptions | None = None,
 ) -> FastAPI:
     """Return the application.
@@ -44,13 +46,14 @@ def create_app(
         console: Returns the end of an instance's serial log, at most so many bytes.
         drivers: Opens a driver for a host to be enrolled.
         ready: Names what is not ready yet.
+        more_metrics: Further expositions by name, told when a setting asks for them.
         is_metrics_open_to_loopback: Whether this machine itself may scrape without a token.
         fetch_options: From where images may be fetched; None: paths on the controller only.
 
     Raises:
         RuntimeError: a route stands in no rule, or a rule speaks of no route.
     """
-    app = FastAPI(
+    app = _Api(
         title="Allotment",
         version=openapi.VERSION,
         description=openapi.DESCRIPTION,
@@ -62,6 +65,7 @@ def create_app(
     app.state.context = Context(
         platform=platform,
         metrics=metrics,
+        more_metrics=more_metrics or {},
         console=console,
         drivers=drivers,
         ready=ready,
@@ -74,8 +78,15 @@ def create_app(
     _refuse_loose_ends(app)
     for kind in (AllotError, DriverFault, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, problems.answer)
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     return app
+
+
+class _Api(FastAPI):
+    """Describes itself in our words."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API."""
+        return openapi.document(self)
 
 
 def served(app: FastAPI) -> set[str]:

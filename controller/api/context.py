@@ -1,6 +1,6 @@
 """What the API stands on, given once by ``wiring``, and what one call knows of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,6 +23,8 @@ class Context:
     platform: Platform
     #: The current exposition, formatted beforehand: a scrape asks no driver and no database.
     metrics: Callable[[], bytes]
+    #: ``instances`` and ``compatibility``, where they are offered.
+    more_metrics: Mapping[str, Callable[[], bytes]]
     #: (instance, most bytes) -> the end of its serial log.
     console: Callable[[Resource, int], bytes]
     drivers: OpenDriver

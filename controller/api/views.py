@@ -2,19 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from controller.api.problems import both, describe
 from controller.identity.tokens import Token
 from controller.tickets.model import Approval, Ticket, TicketEvent
+from controller.workflows.reservations import Shown
 from inventory.domain.catalogue import Image
 from inventory.domain.errors import Problem
 from inventory.domain.host import Host
+from inventory.domain.layout import cell_dimension, cpu_dimension, cpus_text, huge_dimension
+from inventory.domain.lease import LeaseStage
 from inventory.domain.resource import Resource, ResourceKind
+from inventory.domain.resources import MEMORY_MIB, is_fine
 from inventory.domain.system import System
 from inventory.store.hosts import InventoryRow
 
 Names = Mapping[Any, str]
+_NOTICES: Mapping[str, str] = {
+    LeaseStage.IN_30_DAYS: "notice.lease_30_days",
+    LeaseStage.IN_7_DAYS: "notice.lease_7_days",
+    LeaseStage.IN_1_DAY: "notice.lease_1_day",
+    LeaseStage.OVER: "notice.lease_over",
+}
 
 
 def problem(value: Problem | None, language: str) -> dict[str, Any] | None:
@@ -42,6 +54,15 @@ def ticket(value: Ticket, language: str) -> dict[str, Any]:
         "finished_at_s": value.finished_at_s,
         "revision": value.revision,
     }
+
+
+def notice(value: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str, Any]:
+    """Return a notice in both languages; the lease ends with its last day, at the midnight after it in ``zone``."""
+    last_day = datetime.fromtimestamp(value["lease_end_s"] - 1, zone).date().isoformat()
+    problem = Problem(_NOTICES[value["stage"]], {"system": value["system"], "last_day": last_day})
+    sentences = {name: text for name, text in describe(problem, language).items() if name not in ("line", "column", "pointer")}
+    own = ("id", "at_s", "stage", "system", "system_id", "department_id", "lease_end_s")
+    return {**{name: value[name] for name in own}, **sentences}
 
 
 def approval(value: Approval) -> dict[str, Any]:
@@ -107,6 +128,8 @@ def instance(value: Resource, host_names: Names, language: str) -> dict[str, Any
         "root_disk_class": spec.root_disk_class,
         "size": spec.size,
         "group": spec.group,
+        "is_reboot_due": value.is_reboot_due,
+        "seat": spec.seat.to_json() if spec.seat else None,
         "nics": [{"network": n.network, "segment_id": n.segment_id, "mac": n.mac, "address": n.address} for n in spec.nics],
         "disks": [{"volume_id": d.volume_id, "name": d.name, "slot": d.slot} for d in spec.disks],
     }
@@ -142,6 +165,10 @@ _HOST_FIELDS = (
     "vendor",
     "owner",
     "warranty_until",
+    "watts_idle",
+    "watts_most",
+    "dedicated_cpus",
+    "shared_cpus",
     "observed_at_s",
     "revision",
 )
@@ -149,15 +176,41 @@ _HOST_FIELDS = (
 
 def host(value: Host, capacity: list[InventoryRow]) -> dict[str, Any]:
     """Return a host with what may be promised on it."""
-    fields = ("provider_id", "dimension", "capacity", "total", "used", "foreign_used")
+    fields = ("provider_id", "dimension", "capacity", "total", "used", "foreign_used", "held_reserve", "held_reservations")
     return {
         **{name: getattr(value, name) for name in _HOST_FIELDS},
         "facts": asdict(value.facts) if value.facts else None,
         "reserved": dict(value.reserved),
         "capacity_override": dict(value.capacity_override),
         "overcommit_permille": dict(value.overcommit_permille),
-        "capacity": [{name: getattr(row, name) for name in fields} for row in capacity],
+        "traits": list(value.traits),
+        "capacity": [{name: getattr(row, name) for name in fields} for row in capacity if not is_fine(row.dimension)],
+        "cells": _cells(value, {row.dimension: row for row in capacity if row.provider_id == value.id}),
     }
+
+
+def _cells(value: Host, rows: Mapping[str, InventoryRow]) -> list[dict[str, Any]]:
+    def used(dimension: str) -> int:
+        return rows[dimension].used if dimension in rows else 0
+
+    found = []
+    for cell in value.cells:
+        own = [cpu for core in cell.dedicated for cpu in core]
+        found.append(
+            {
+                "id": cell.id,
+                "shared_cpus": cpus_text(cell.shared),
+                "dedicated_cpus": cpus_text(own),
+                "dedicated_free": cpus_text(cpu for cpu in own if not used(cpu_dimension(cpu))),
+                "memory_mib": cell.cell.ordinary_mib,
+                "memory_used_mib": used(cell_dimension(cell.id, MEMORY_MIB)),
+                "huge_pages": [
+                    {"page_kib": kib, "total_mib": mib, "used_mib": used(cell_dimension(cell.id, huge_dimension(kib)))}
+                    for kib, mib in cell.cell.huge_mib
+                ],
+            }
+        )
+    return found
 
 
 def image(value: Image) -> dict[str, Any]:
@@ -169,6 +222,14 @@ def image(value: Image) -> dict[str, Any]:
 def token(value: Token) -> dict[str, Any]:
     """Return a token's record."""
     return asdict(value)
+
+
+def reservation(value: Shown) -> dict[str, Any]:
+    """Return a reservation with the codes people know."""
+    names = ("department", "project", "zone", "left_count")
+    hidden = {"department_id", "project_id", "zone_id"}
+    own = {name: found for name, found in asdict(value.reservation).items() if name not in hidden}
+    return {**own, **{name: getattr(value, name) for name in names}}
 
 
 def quota_level(value: Mapping[str, Any]) -> dict[str, Any]:

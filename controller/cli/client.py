@@ -131,6 +131,29 @@ class Client:
             raise Refused(status, _problem(status, content))
         return content
 
+    def stream(self, path: str, headers: Mapping[str, str], **query: Any) -> http.client.HTTPResponse:
+        """Send a GET and return the answer unread, to be read in pieces and closed.
+
+        Raises:
+            Refused: the service answered with a problem.
+            Unavailable: ``cli.server_away`` or ``cli.tls_failed``.
+        """
+        asked = {name: _word(value) for name, value in query.items() if value not in (None, "", False)}
+        address = path + (f"?{urlencode(asked)}" if asked else "")
+        # A connection of its own: what stood idle while a report was made may be gone.
+        self.close()
+        try:
+            connection = self._open()
+            connection.request("GET", address, None, {**self._headers(), **headers})
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unavailable("cli.server_away", server=self.server, reason=reason) from error
+        if response.status >= 400:
+            raise Refused(response.status, _problem(response.status, response.read()))
+        return response
+
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Language": self._language, "User-Agent": "allot"}
         if self._target.token:

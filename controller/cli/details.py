@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.cli.failures import refusal_lines
-from controller.cli.lists import INSTANCE_COLUMNS
+from controller.cli.lists import instance_columns
 from controller.cli.output import Column, Out
 from controller.cli.plan_view import dimension
 from controller.cli.session import Session
@@ -53,7 +53,7 @@ def _system(out: Out, value: Json) -> None:
         ]
     )
     out.heading("cli.column.instances")
-    out.rows(value["instances"], INSTANCE_COLUMNS(out))
+    out.rows(value["instances"], instance_columns(out))
     if value["volumes"]:
         out.heading("cli.column.volumes")
         columns = [
@@ -80,6 +80,10 @@ def _instance(out: Out, value: Json) -> None:
             ("cli.column.size", value["size"]),
             ("cli.column.vcpu", value["vcpu_count"]),
             ("cli.column.memory_mib", value["memory_mib"]),
+            (
+                "cli.column.seat",
+                "; ".join(_node(value["seat"]["page_kib"], n) for n in value["seat"]["nodes"]) if value["seat"] else "",
+            ),
             ("cli.column.root_disk_gib", f"{value['root_disk_gib']} ({value['root_disk_class']})"),
             ("cli.column.address", ", ".join(f"{n['address']} ({n['network']}, {n['mac']})" for n in value["nics"])),
             ("cli.column.disks", ", ".join(f"{d['name']} ({d['volume_id']})" for d in value["disks"])),
@@ -91,6 +95,13 @@ def _instance(out: Out, value: Json) -> None:
     if value["problem"]:
         for line in refusal_lines(value["problem"], out.language, ""):
             out.console().print(line, markup=False)
+
+
+def _node(page_kib: int, node: Json) -> str:
+    """Return one node of a machine: cell, processors, memory and the size of its pages."""
+    cpus = ",".join(map(str, node["cpus"])) or f"({node['shared']})"
+    pages = f" / {page_kib} KiB" if page_kib else ""
+    return f"{node['cell']}: {cpus}, {node['memory_mib']} MiB{pages}"
 
 
 def _host(session: Session, value: Json) -> None:
@@ -109,10 +120,12 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.vendor", value["vendor"]),
             ("cli.column.owner", value["owner"]),
             ("cli.column.warranty", value["warranty_until"]),
+            ("cli.column.watts", f"{value['watts_idle']}–{value['watts_most']}" if value["watts_most"] else ""),
             ("cli.column.arch", facts.get("arch")),
             ("cli.column.virtualisation", facts.get("virtualisation")),
             ("cli.column.cpu_count", facts.get("cpu_count")),
             ("cli.column.memory_mib", facts.get("memory_mib")),
+            ("cli.column.traits", ", ".join(value["traits"])),
             ("cli.column.reserved", ", ".join(f"{d} {n}" for d, n in value["reserved"].items())),
             ("cli.column.observed_at", out.moment(value["observed_at_s"])),
         ]
@@ -122,10 +135,31 @@ def _host(session: Session, value: Json) -> None:
         Column("cli.column.dimension", lambda r: dimension(out, r["dimension"])),
         Column("cli.column.used", "used", is_number=True),
         Column("cli.column.foreign", "foreign_used", is_number=True),
+        Column("cli.column.held_reserve", "held_reserve", is_number=True),
+        Column("cli.column.held_reservations", "held_reservations", is_number=True),
         Column("cli.column.capacity", "capacity", is_number=True),
         Column("cli.column.total", "total", is_number=True),
     ]
     out.rows(value["capacity"], columns)
+    if value["cells"]:
+        _cells(out, value["cells"])
+
+
+def _cells(out: Out, cells: list[Json]) -> None:
+    def pages(cell: Json) -> str:
+        return ", ".join(f"{p['page_kib']} KiB: {p['used_mib']}/{p['total_mib']}" for p in cell["huge_pages"])
+
+    out.rows(
+        cells,
+        [
+            Column("cli.column.cell", "id", is_number=True),
+            Column("cli.column.shared_cpus", "shared_cpus"),
+            Column("cli.column.dedicated_cpus", "dedicated_cpus"),
+            Column("cli.column.dedicated_free", "dedicated_free"),
+            Column("cli.column.memory_mib", "memory_mib", is_number=True),
+            Column("cli.column.huge_pages", pages),
+        ],
+    )
 
 
 def _word(out: Out, value: str) -> str:

@@ -13,7 +13,7 @@ def group() -> None:
 
 
 @app.command()
-def explain(ctx: typer.Context, what: str) -> None:
+def explain(ctx: typer.Context, what: str, name: str = typer.Argument("")) -> None:
     """Say why a machine is where it is, or why a ticket found no place."""
     from controller.cli.client import Refused, segment
     from controller.cli.explain_view import show_explanation
@@ -21,6 +21,7 @@ def explain(ctx: typer.Context, what: str) -> None:
 
     session = session_of(ctx)
     out = session.out
+    what = _subject(what, name)
     if not what.startswith("tick_"):
         found = session.api.get(f"/v1/instances/{segment(machine_id(session, what))}/explanation")
         out.value(found, lambda value: show_explanation(out, value["body"]))
@@ -33,3 +34,16 @@ def explain(ctx: typer.Context, what: str) -> None:
         return
     for explanation in explanations:
         show_explanation(out, explanation["body"])
+
+
+def _subject(what: str, name: str) -> str:
+    """Return the machine or ticket that is meant: ``explain placement MACHINE``, ``explain refusal TICKET`` or just its name."""
+    from controller.cli.mistakes import Usage
+
+    if what not in ("placement", "refusal"):
+        if name:
+            raise Usage("cli.explain_kind", written=what)
+        return what
+    if not name or (what == "refusal" and not name.startswith("tick_")):
+        raise Usage("cli.explain_subject", kind=what)
+    return name

@@ -32,6 +32,10 @@ def show_explanation(out: Out, body: Json) -> None:
 def _miss_code(name: str, params: Json) -> str:
     if name == "network_reach" and "group" in params:
         return "placement.miss.network_reach_spread"
+    if params.get("is_affinity"):
+        return "placement.miss.affinity"
+    if name == "numa":
+        return f"placement.miss.numa{'_dedicated' if params['is_dedicated'] else ''}{'_huge' if params['page_kib'] else ''}"
     return f"placement.miss.{name}"
 
 
@@ -58,7 +62,12 @@ def _show_filters(out: Out, body: Json) -> None:
 def _show_scores(out: Out, body: Json) -> None:
     ranked = [body["winner"], *body.get("runners_up", [])]
     names = sorted({name for candidate in ranked for name in candidate["parts"]})
-    rows = [{"host": c["host"], "score": c["score"], **c["parts"]} for c in ranked]
+    rows = [{"host": _host(c), "score": c["score"], **c["parts"]} for c in ranked]
     columns = [Column("cli.column.host", "host"), Column("cli.column.score", "score", is_number=True)]
     columns += [Column(f"cli.weigher.{name}", name, is_number=True) for name in names]
     out.rows(rows, columns)
+
+
+def _host(candidate: Json) -> str:
+    """Return a host, with the policy of its pool where that is another one."""
+    return f"{candidate['host']} ({candidate['policy']})" if candidate.get("policy") else str(candidate["host"])

@@ -132,4 +132,4 @@ def _lines(*, code: str, sentence: str, cure: str, place: str, language: str) ->
 def _print(lines: Iterable[str]) -> None:
     sys.stdout.flush()
     for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201  standard error is where this goes
+        sys.stderr.write(f"{line}\n")

@@ -3,12 +3,14 @@
 A controller that restarts meanwhile is waited for: work goes on where it stopped, and so does the telling.
 """
 
+import threading
 import time
 from typing import Any
 
 import typer
 
 from controller.cli.client import segment
+from controller.cli.interrupting import interrupts_noted
 from controller.cli.session import Session
 from inventory.domain.errors import Unavailable
 
@@ -27,23 +29,29 @@ def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]
         Exit: interrupted; the work goes on.
     """
     try:
-        return _Follower(session, ticket_id).until_over(time.monotonic() + timeout_s)
+        with interrupts_noted() as wished:
+            ticket = _Follower(session, ticket_id, wished).until_over(time.monotonic() + timeout_s)
     except KeyboardInterrupt:
+        ticket = None
+    if ticket is None:
         session.out.note("cli.say.still_running", ticket=ticket_id)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(_INTERRUPTED)
+    return ticket
 
 
 class _Follower:
-    def __init__(self, session: Session, ticket_id: str) -> None:
+    def __init__(self, session: Session, ticket_id: str, wished: threading.Event) -> None:
         self._session = session
         self._ticket_id = ticket_id
+        self._is_end_wished = wished
         self._seq = 0
         self._away_since: float | None = None
 
-    def until_over(self, deadline: float) -> dict[str, Any]:
+    def until_over(self, deadline: float) -> dict[str, Any] | None:
+        """Return the ticket once it is over; None when somebody does not want to hear more."""
         console = self._session.out.console(stderr=True)
         with console.status(self._session.out.say("cli.say.waiting", ticket=self._ticket_id)) as spinner:
-            while True:
+            while not self._is_end_wished.is_set():
                 ticket = self._look()
                 if ticket is not None:
                     spinner.update(self._session.out.say("cli.say.waiting_state", state=self._state(ticket)))
@@ -51,7 +59,8 @@ class _Follower:
                         return ticket
                 if time.monotonic() >= deadline:
                     raise Unavailable("cli.wait_too_long", ticket=self._ticket_id)
-                time.sleep(_POLL_S)
+                self._is_end_wished.wait(_POLL_S)
+        return None
 
     def _state(self, ticket: dict[str, Any]) -> str:
         return self._session.out.say(f"cli.word.{ticket['state']}")

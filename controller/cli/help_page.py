@@ -18,6 +18,8 @@ _INDENT = 2
 _GAP = 2
 #: Longer names stand on a line of their own.
 _LEFT_MAX = 34
+#: Characters of an option with its choices that still fit into a line of 80.
+_CHOICES_MOST = 76
 
 
 def wanted_path(arguments: Sequence[str], with_value: Iterable[str]) -> list[str] | None:
@@ -92,7 +94,9 @@ def _option(option: Any, context: typer.Context) -> str:
         return names
     # Typer writes choices as ``<a|b>``, and the bare type of anything else: the option's own name says more.
     kind = option.display_type(context).strip("<>")
-    return f"{names} {kind if '|' in kind else str(option.name).strip('_').upper()}"
+    # Choices that do not fit into a line are named by the option's help.
+    fits = "|" in kind and len(names) + len(kind) < _CHOICES_MOST
+    return f"{names} {kind if fits else str(option.name).strip('_').upper()}"
 
 
 def _about(option: Any, language: str) -> str:

@@ -1,7 +1,6 @@
 """``host``: list, show, enrol, move between states."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +62,13 @@ def enrol(
     vendor: str = typer.Option("", "--vendor"),
     owner: str = typer.Option("", "--owner"),
     warranty: str = typer.Option("", "--warranty"),
+    watts_idle: int = typer.Option(0, "--watts-idle", min=0),
+    watts_most: int = typer.Option(0, "--watts-most", min=0),
     reserve_cpu: int = typer.Option(0, "--reserve-cpu", min=0),
     reserve_memory_mib: int = typer.Option(0, "--reserve-memory-mib", min=0),
+    dedicated_cpus: str = typer.Option("", "--dedicated-cpus"),
+    shared_cpus: str = typer.Option("", "--shared-cpus"),
+    trait: list[str] = typer.Option([], "--trait"),
     activate_: bool = typer.Option(False, "--activate"),
     prepare: bool = typer.Option(False, "--prepare"),
     dry_run: bool = typer.Option(False, "--check"),
@@ -96,8 +100,13 @@ def enrol(
         "vendor": vendor,
         "owner": owner,
         "warranty_until": warranty,
+        "watts_idle": watts_idle,
+        "watts_most": watts_most,
         "reserved": {dimension: amount for dimension, amount in reserved.items() if amount},
         "storage": [s.body() for s in pools],
+        "dedicated_cpus": dedicated_cpus,
+        "shared_cpus": shared_cpus,
+        "traits": trait,
     }
     host: Mapping[str, Any] = session.api.post("/v1/hosts", body)
     if activate_:
@@ -141,8 +150,16 @@ def cordon(
 def drain(
     ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason"), until: str = typer.Option("", "--until")
 ) -> None:
-    """Mark a host as to be emptied."""
+    """Give a host no new machines, and move those it has away where its driver can."""
+    from controller.cli.moves_view import show_plan
+
     _move(ctx, host, "draining", reason, until)
+    session = session_of(ctx)
+    plan = session.api.post("/v1/move-plans", {"kind": "drain", "host": host})
+    if plan["steps"]:
+        plan = session.api.post(f"/v1/move-plans/{plan['id']}/run")
+    if session.out.is_table and (plan["steps"] or plan["stays"]):
+        show_plan(session.out, plan)
 
 
 @app.command()
@@ -160,25 +177,17 @@ def retire(ctx: typer.Context, host: str, reason: str = typer.Option("", "--reas
 
 
 def _move(ctx: typer.Context, host: str, to: str, reason: str, until: str) -> None:
+    from controller.cli.moments import moment_s
+
     session = session_of(ctx)
     body: dict[str, Any] = {"to": to, "reason": reason}
     if until:
-        body["until_s"] = _moment_s(session, until)
+        body["until_s"] = moment_s(session, until)
     _print(session, _to_state(session, session.api.get(f"/v1/hosts/{_segment(host)}"), body))
 
 
 def _to_state(session: Session, host: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
     return session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", body, revision=host["revision"])
-
-
-def _moment_s(session: Session, text: str) -> int:
-    from controller.cli.mistakes import Usage
-
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage("cli.moment_unreadable", text=text) from None
-    return int((found if found.tzinfo else found.replace(tzinfo=session.zone)).timestamp())
 
 
 def _print(session: Session, host: Mapping[str, Any]) -> None:

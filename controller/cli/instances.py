@@ -1,4 +1,4 @@
-"""Orders to one machine: start, stop, console."""
+"""Orders to one machine: start, stop, reboot, console."""
 
 import sys
 from collections.abc import Mapping
@@ -26,6 +26,12 @@ def start(ctx: typer.Context, instance: str) -> None:
 def stop(ctx: typer.Context, instance: str) -> None:
     """Have a machine stopped; it keeps its place, disks and addresses."""
     _order(ctx, instance, "stop")
+
+
+@app.command()
+def reboot(ctx: typer.Context, instance: str) -> None:
+    """Have a running machine restarted in place."""
+    _order(ctx, instance, "reboot")
 
 
 def _order(ctx: typer.Context, instance: str, verb: str) -> None:

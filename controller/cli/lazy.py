@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from controller.cli.mistakes import Usage
-from controller.texts.cli_help import TEXTS
+from controller.texts import adoption, budgets, cli_help, cli_meter, costs, efficiency, pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Entry:
 
 
 _CLI = "controller.cli"
+TEXTS = {**cli_help.TEXTS, **cli_meter.TEXTS, **adoption.TEXTS, **budgets.TEXTS, **costs.TEXTS, **efficiency.TEXTS, **pools.TEXTS}
 #: Commands that work on this machine, without the API; they stand above the wiring and are named here only by text.
 _LOCAL = "controller.local"
 #: In the order they are listed.
@@ -43,15 +44,22 @@ COMMANDS: Mapping[str, Entry] = {
     "reject": Entry(f"{_CLI}.decisions", "tickets"),
     "cancel": Entry(f"{_CLI}.decisions", "tickets"),
     "retry": Entry(f"{_CLI}.decisions", "tickets"),
+    "reservation": Entry(f"{_CLI}.reservation", "tickets", is_group=True),
     "get": Entry(f"{_CLI}.show", "look"),
     "describe": Entry(f"{_CLI}.show", "look"),
     "explain": Entry(f"{_CLI}.explain", "look"),
     "usage": Entry(f"{_CLI}.usage", "look"),
+    "meter": Entry(f"{_CLI}.meter", "look", is_group=True),
     "start": Entry(f"{_CLI}.instances", "machines"),
     "stop": Entry(f"{_CLI}.instances", "machines"),
+    "reboot": Entry(f"{_CLI}.instances", "machines"),
     "console": Entry(f"{_CLI}.instances", "machines"),
     "import": Entry(f"{_CLI}.site", "platform"),
+    "capacity": Entry(f"{_CLI}.capacity", "platform", is_group=True),
     "host": Entry(f"{_CLI}.host", "platform", is_group=True),
+    "pool": Entry(f"{_CLI}.pool", "platform", is_group=True),
+    "adopt": Entry(f"{_CLI}.adopt", "platform", is_group=True),
+    "plan-moves": Entry(f"{_CLI}.plan_moves", "platform", is_group=True),
     "image": Entry(f"{_CLI}.image", "platform", is_group=True),
     "quota": Entry(f"{_CLI}.quota", "platform", is_group=True),
     "audit": Entry(f"{_CLI}.audit", "access", is_group=True),
@@ -62,6 +70,7 @@ COMMANDS: Mapping[str, Entry] = {
     "serve": Entry(f"{_LOCAL}.serve", "local"),
     "db": Entry(f"{_LOCAL}.db", "local", is_group=True),
     "doctor": Entry(f"{_LOCAL}.doctor", "local"),
+    "simulate": Entry(f"{_LOCAL}.simulate", "local"),
     "schema": Entry(f"{_LOCAL}.info", "local"),
     "version": Entry(f"{_LOCAL}.info", "local"),
 }

@@ -35,7 +35,7 @@ def _moment(out: Out, field: str) -> Callable[[Row], str]:
     return lambda row: out.moment(row[field])
 
 
-def INSTANCE_COLUMNS(out: Out) -> Sequence[Column]:  # noqa: N802  read as a table at its uses
+def instance_columns(out: Out) -> Sequence[Column]:
     """Return the columns of machines."""
     return [
         Column("cli.column.name", "name"),
@@ -49,7 +49,7 @@ def INSTANCE_COLUMNS(out: Out) -> Sequence[Column]:  # noqa: N802  read as a tab
     ]
 
 
-def TICKET_COLUMNS(out: Out) -> Sequence[Column]:  # noqa: N802  as above
+def ticket_columns(out: Out) -> Sequence[Column]:
     """Return the columns of tickets."""
     return [
         Column("cli.column.system", "system_name"),
@@ -92,6 +92,19 @@ def _hosts(out: Out) -> Sequence[Column]:
     ]
 
 
+def _pools(out: Out) -> Sequence[Column]:
+    def reserve(row: Mapping[str, Any]) -> str:
+        level, count = row["reserve"]["level"], row["reserve"]["count"]
+        return out.say(f"cli.word.reserve_{level}", count=count)
+
+    return [
+        *_plain("code", "name", "driver", "mlps_max")(out),
+        Column("cli.column.reserve", reserve),
+        Column("cli.column.placement", "placement"),
+        Column("cli.column.id", "id"),
+    ]
+
+
 def _findings(out: Out) -> Sequence[Column]:
     return [
         Column("cli.column.kind", _word(out, "kind")),
@@ -103,16 +116,26 @@ def _findings(out: Out) -> Sequence[Column]:
     ]
 
 
+def _notices(out: Out) -> Sequence[Column]:
+    return [
+        Column("cli.column.raised", _moment(out, "at_s")),
+        Column("cli.column.system", "system"),
+        Column("cli.column.notice", "detail"),
+        Column("cli.column.cure", "cure"),
+    ]
+
+
 def _plain(*fields: str, numbers: Sequence[str] = ()) -> Columns:
     return lambda _out: [Column(f"cli.column.{f}", f, is_number=f in numbers) for f in fields]
 
 
 KINDS: Mapping[str, Kind] = {
     "systems": Kind("/v1/systems", _systems, has_detail=True),
-    "instances": Kind("/v1/instances", INSTANCE_COLUMNS, has_detail=True),
-    "tickets": Kind("/v1/tickets", TICKET_COLUMNS, key="id", has_detail=True),
+    "instances": Kind("/v1/instances", instance_columns, has_detail=True),
+    "notices": Kind("/v1/notices", _notices, key="id"),
+    "tickets": Kind("/v1/tickets", ticket_columns, key="id", has_detail=True),
     "hosts": Kind("/v1/hosts", _hosts, has_detail=True),
-    "pools": Kind("/v1/pools", _plain("code", "name", "driver", "mlps_max", "id"), key="code"),
+    "pools": Kind("/v1/pools", _pools, key="code"),
     "zones": Kind("/v1/zones", _plain("code", "name", "network_class", "mlps_max", "address_range"), key="code"),
     "sizes": Kind(
         "/v1/sizes",

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,30 @@ class Out:
     def note(self, code: str, **params: Any) -> None:
         """Print a sentence on standard error, whatever the form of the answer."""
         self.console(stderr=True).print(_plain(self.say(code, **params)))
+
+    @contextmanager
+    def waiting(self, code: str, **params: Any) -> Iterator[None]:
+        """Show on a terminal that something is made."""
+        console = self.console(stderr=True)
+        if console.is_terminal:
+            with console.status(_plain(self.say(code, **params))):
+                yield
+        else:
+            yield
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show on a terminal how many bytes of a file there are; the block says how many."""
+        console = self.console(stderr=True)
+        if not console.is_terminal:
+            yield lambda _done: None
+            return
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=console, transient=True) as shown:
+            task = shown.add_task(what, total=total)
+            yield lambda done: shown.update(task, completed=done)
 
     def heading(self, code: str, **params: Any) -> None:
         """Print the title of a part."""

@@ -31,6 +31,7 @@ def show_plan(out: Out, plan: Json, *, is_full: bool = False) -> None:
     _show_changes(out, plan["changes"], is_full=is_full)
     _show_price(out, plan)
     _show_quota(out, plan["quota"], is_full=is_full)
+    _show_budget(out, plan["budget"])
     if plan["approvals"]:
         out.line("cli.plan.approvals", stages=", ".join(out.say(f"cli.word.{s}") for s in plan["approvals"]))
     _show_places(out, plan, is_full=is_full)
@@ -104,6 +105,22 @@ def _show_quota(out: Out, lines: Sequence[Json], *, is_full: bool) -> None:
             Column("cli.column.blank", lambda r: over if r["is_over"] else ""),
         ],
     )
+
+
+def _show_budget(out: Out, lines: Sequence[Json]) -> None:
+    if not lines:
+        return
+    out.heading("cli.plan.budget")
+    over, approval = out.say("cli.word.over"), out.say("cli.plan.budget_approval")
+    columns = [
+        Column("cli.column.year", "year", is_number=True),
+        Column("cli.column.spent", "spent_yuan", is_number=True),
+        Column("cli.column.obligated", "obligated_yuan", is_number=True),
+        Column("cli.column.after", "after_yuan", is_number=True),
+        Column("cli.column.budget_limit", "limit_yuan", is_number=True),
+        Column("cli.column.blank", lambda r: over if r["is_over"] else approval if r["needs_approval"] else ""),
+    ]
+    out.rows(lines, columns)
 
 
 def dimension(out: Out, name: str) -> str:

@@ -50,6 +50,7 @@ def get(
 
 _FILTERS: Mapping[str, tuple[str, ...]] = {
     "systems": ("department",),
+    "notices": ("department", "system"),
     "instances": ("department", "system", "host"),
     "tickets": ("system", "state"),
     "findings": ("state",),

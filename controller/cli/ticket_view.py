@@ -53,7 +53,7 @@ def show_ticket(out: Out, ticket: Json, events: Sequence[Json]) -> None:
 
 def show_end(session: "Session", ticket: Json) -> None:
     """Say how a ticket ended, and show the machines it leaves."""
-    from controller.cli.lists import INSTANCE_COLUMNS
+    from controller.cli.lists import instance_columns
 
     out = session.out
     state = ticket["state"]
@@ -62,7 +62,7 @@ def show_end(session: "Session", ticket: Json) -> None:
         _show_problem(out, ticket["problem"])
     if state == "done" and ticket["action"] in ("create", "change") and ticket["system_id"]:
         system = session.api.get(f"/v1/systems/{segment(ticket['system_id'])}")
-        out.rows(system["instances"], INSTANCE_COLUMNS(out))
+        out.rows(system["instances"], instance_columns(out))
 
 
 def _show_problem(out: Out, problem: Json) -> None:

@@ -174,11 +174,11 @@ def _find(session: Session, what: str) -> dict[str, Any]:
 
 
 def _show_open(session: Session) -> None:
-    from controller.cli.lists import TICKET_COLUMNS
+    from controller.cli.lists import ticket_columns
 
     states = ("awaiting_approval", "accepted", "running", "failed")
     found = [ticket for state in states for ticket in session.api.all("/v1/tickets", state=state)]
-    session.out.rows(sorted(found, key=lambda t: str(t["id"])), TICKET_COLUMNS(session.out))
+    session.out.rows(sorted(found, key=lambda t: str(t["id"])), ticket_columns(session.out))
 
 
 def _show_ticket(session: Session, ticket: dict[str, Any], *, is_new: bool) -> None:

@@ -8,7 +8,7 @@ An edit, a gap or a swap is found from the chain alone; a chain cut off at its e
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,6 +20,7 @@ from controller.identity.tables import audit as table
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
+from inventory.store import bulk
 
 #: What the first event points back to.
 GENESIS = "0" * 64
@@ -114,10 +115,26 @@ def event_by(
 
 def append(connection: Connection, event: AuditEvent) -> Head:
     """Add an event to the chain inside the caller's write transaction; returns the new head."""
+    return append_many(connection, [event])
+
+
+def append_many(connection: Connection, events: Sequence[AuditEvent]) -> Head:
+    """Add events to the chain in their order, as ``append``."""
     if connection.dialect.name == "postgresql":
         # Held to the end of the transaction: the next writer reads the head only after this one is committed or gone.
         connection.execute(select(func.pg_advisory_xact_lock(_HEAD_LOCK)))
     last = head(connection)
+    rows = []
+    for event in events:
+        row = _sealed(event, last)
+        last = Head(seq=row["seq"], hash=row["hash"])
+        rows.append(row)
+    bulk.insert_many(connection, table, rows)
+    return last
+
+
+def _sealed(event: AuditEvent, last: Head) -> dict[str, Any]:
+    """Return the row of an event that comes after ``last``."""
     row: dict[str, Any] = {
         "seq": last.seq + 1,
         "at_s": int(event.at_s),
@@ -132,9 +149,7 @@ def append(connection: Connection, event: AuditEvent) -> Head:
         "detail": _canonical(dict(event.detail)),
         "previous_hash": last.hash,
     }
-    digest = _seal(row)
-    connection.execute(table.insert().values({**row, "detail": json.loads(row["detail"]), "hash": digest}))
-    return Head(seq=row["seq"], hash=digest)
+    return {**row, "detail": json.loads(row["detail"]), "hash": _seal(row)}
 
 
 def head(connection: Connection) -> Head:
@@ -165,7 +180,15 @@ def verify(connection: Connection, known: Head | None = None) -> VerifyResult:
 
 
 def page(
-    connection: Connection, scope: Scope, *, limit: int, after_seq: int = 0, action: str = "", actor: str = ""
+    connection: Connection,
+    scope: Scope,
+    *,
+    limit: int,
+    after_seq: int = 0,
+    action: str = "",
+    actor: str = "",
+    target: str = "",
+    result: Result | None = None,
 ) -> list[Mapping[str, Any]]:
     """Return up to ``limit`` events after a sequence number, oldest first, as plain values."""
     statement = select(table).where(table.c.seq > after_seq).order_by(table.c.seq).limit(limit)
@@ -175,6 +198,10 @@ def page(
         statement = statement.where(table.c.action == action)
     if actor:
         statement = statement.where(table.c.actor == actor)
+    if target:
+        statement = statement.where(table.c.target == target)
+    if result is not None:
+        statement = statement.where(table.c.result == result.value)
     return [dict(r._mapping) for r in connection.execute(statement)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, update
+from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -78,9 +78,10 @@ def drop(connection: Connection, key: Key) -> None:
     connection.execute(delete(table).where(_is(key)))
 
 
-def purge(connection: Connection, now_s: float) -> int:
-    """Forget answers beyond their memory; returns how many. For the housekeeping loop."""
-    return connection.execute(delete(table).where(table.c.created_at_s < now_s - MEMORY_S)).rowcount
+def purge(connection: Connection, before_s: float, *, limit: int) -> int:
+    """Forget up to ``limit`` answers given before a moment; returns how many."""
+    old = select(table.c.token_id, table.c.key).where(table.c.created_at_s < before_s).limit(limit)
+    return connection.execute(delete(table).where(tuple_(table.c.token_id, table.c.key).in_(old))).rowcount
 
 
 def _is(key: Key) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controller.paths import data_dir
 from controller.settings import Settings
-from controller.state import StateReport, found_revision, integrity_problems, sqlite_path, wanted_revision
+from controller.state import WANTED_REVISION, StateReport, found_revision, integrity_problems, sqlite_path
 from inventory.domain.errors import AllotError
 from inventory.store.engine import Database, open_database, safe_journal_mode
 from quotas import store as quota_store
@@ -56,7 +56,7 @@ def state_report(settings: Settings) -> StateReport:
     return StateReport(
         url=database.engine.url.render_as_string(hide_password=True),
         revision_found=found,
-        revision_wanted=wanted_revision(),
+        revision_wanted=WANTED_REVISION,
         sqlite_version=sqlite3.sqlite_version if database.is_sqlite else "",
         journal_mode=safe_journal_mode() if database.is_sqlite else "",
         problems=tuple(problems),
@@ -66,7 +66,7 @@ def state_report(settings: Settings) -> StateReport:
 def _state_problems(settings: Settings, database: Database) -> Iterator[str]:
     if database.is_sqlite:
         yield from integrity_problems(sqlite_path(settings))
-    found, wanted = found_revision(database), wanted_revision()
+    found, wanted = found_revision(database), WANTED_REVISION
     if found != wanted:
         yield f"schema {found} != {wanted}"
         return

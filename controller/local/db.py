@@ -73,7 +73,7 @@ def check(ctx: typer.Context, config: Path | None = typer.Option(None, "--config
 def upgrade(ctx: typer.Context, config: Path | None = typer.Option(None, "--config", envvar="ALLOT_CONFIG")) -> None:
     """Bring the schema to what this program needs; does nothing where it is there."""
     from controller.settings import load_settings
-    from controller.state import sole_controller, wanted_revision
+    from controller.state import WANTED_REVISION, sole_controller
     from controller.state import upgrade as migrate
     from inventory.store.engine import open_database
 
@@ -84,4 +84,4 @@ def upgrade(ctx: typer.Context, config: Path | None = typer.Option(None, "--conf
             migrate(database)
         finally:
             database.dispose()
-    session_of(ctx).out.line("cli.db.upgraded", revision=wanted_revision())
+    session_of(ctx).out.line("cli.db.upgraded", revision=WANTED_REVISION)

@@ -1,6 +1,7 @@
 """``init``: directories, schema and the first operator's token. Running it again changes nothing."""
 
 import getpass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,5 +111,13 @@ def _first_token(session: Session, settings: "Settings", database: "Database", *
 def server_url(settings: "Settings") -> str:
     """Return the address clients on this machine use."""
     scheme = "https" if settings.server.tls_certificate else "http"
-    host = "127.0.0.1" if settings.server.host in ("", "0.0.0.0", "::") else settings.server.host  # noqa: S104  compared, not bound
+    host = "127.0.0.1" if _is_everywhere(settings.server.host) else settings.server.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def _is_everywhere(host: str) -> bool:
+    """Tell whether an address to listen at means every address of this machine."""
+    try:
+        return not host or ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -35,15 +35,18 @@ def serve(
 ) -> None:
     """Run the controller until it is told to stop."""
     from controller import logs
+    from controller.local.memory import giving_back, keep_small, spare_what_stays
     from controller.settings import load_settings
     from controller.state import open_state, sole_controller
     from controller.wiring import build_service
 
     session_of(ctx)
+    keep_small()
     settings = load_settings(config)
     logs.set_up(settings.log.level, settings.log.format)
-    with sole_controller(settings), listening(settings) as port, _signals_noted():
+    with sole_controller(settings), listening(settings) as port, _signals_noted(), giving_back():
         service = build_service(settings, open_state(settings), is_paused=paused)
+        spare_what_stays()
         service.start()
         try:
             _serve_http(settings, service, port)

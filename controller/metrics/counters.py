@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from controller.reconcile.counters import Histogram, ReconcileCounters
+from controller.reconcile.ledger import LedgerCounters
+from controller.reconcile.sampling import SampleCounters
 
 
 class DriverCounters:
@@ -73,3 +75,5 @@ class Counters:
     drivers: DriverCounters = field(default_factory=DriverCounters)
     state: StateCounters = field(default_factory=StateCounters)
     http: HttpCounters = field(default_factory=HttpCounters)
+    ledger: LedgerCounters = field(default_factory=LedgerCounters)
+    samples: SampleCounters = field(default_factory=SampleCounters)

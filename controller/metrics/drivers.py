@@ -1,7 +1,7 @@
 """Counts what is asked of back ends: ``wiring`` puts ``counting_opener`` around the way drivers are opened."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache
 from typing import Any, cast
 
 from controller.metrics.counters import DriverCounters
@@ -9,24 +9,8 @@ from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, T
 from drivers.protocol import ComputeDriver
 from inventory.domain.host import Host
 
-#: Verbs that go to the back end; ``capabilities``, ``subscribe`` and ``close`` do not, or not as a question.
-VERBS = (
-    "inspect_host",
-    "observe",
-    "observe_instance",
-    "ensure_image",
-    "ensure_segment",
-    "ensure_segment_absent",
-    "ensure_volume",
-    "ensure_volume_absent",
-    "ensure_defined",
-    "ensure_running",
-    "ensure_stopped",
-    "ensure_absent",
-    "console_log",
-    "reboot",
-    "stats",
-)
+#: Not questions to the back end; every other public method of a driver is one.
+_UNCOUNTED = frozenset({"capabilities", "subscribe", "close"})
 _FAULT_KINDS: tuple[tuple[type[DriverFault], str], ...] = (
     (StaleFence, "stale_fence"),
     (OutcomeUnknown, "outcome_unknown"),
@@ -51,21 +35,39 @@ def counting_opener(
 
 def counting(driver: ComputeDriver, pool_id: str, counters: DriverCounters) -> ComputeDriver:
     """Return ``driver`` with every verb counted."""
-    return cast("ComputeDriver", _Counting(driver, pool_id, counters))
+    return cast("ComputeDriver", _class_of(type(driver))(driver, pool_id, counters))
 
 
 class _Counting:
-    """Has exactly the verbs its driver has, so that the small extra protocols are still told apart."""
+    """A driver in place of another; ``_class_of`` gives it the verbs."""
+
+    __slots__ = ("counters", "driver", "pool_id")
 
     def __init__(self, driver: ComputeDriver, pool_id: str, counters: DriverCounters) -> None:
-        for name in (*VERBS, "capabilities", "subscribe", "close"):
-            method = getattr(driver, name, None)
-            if method is not None:
-                setattr(self, name, _counted(method, name, pool_id, counters) if name in VERBS else method)
+        self.driver, self.pool_id, self.counters = driver, pool_id, counters
+
+
+@cache
+def _class_of(kind: type) -> type[_Counting]:
+    """Return a class with exactly the verbs of a kind of driver, so that the small extra protocols are still told apart.
+
+    One class for a thousand hosts: a wrapper of each verb of each host would take megabytes.
+    """
+    verbs = [name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))]
+    return type(f"Counting{kind.__name__}", (_Counting,), {"__slots__": (), **{name: _method(name) for name in verbs}})
+
+
+def _method(verb: str) -> Callable[..., Any]:
+    def passed_on(self: _Counting, *args: Any, **named: Any) -> Any:
+        return getattr(self.driver, verb)(*args, **named)
+
+    def counted(self: _Counting, *args: Any, **named: Any) -> Any:
+        return _counted(getattr(self.driver, verb), verb, self.pool_id, self.counters)(*args, **named)
+
+    return passed_on if verb in _UNCOUNTED else counted
 
 
 def _counted(method: Callable[..., Any], verb: str, pool_id: str, counters: DriverCounters) -> Callable[..., Any]:
-    @wraps(method)
     def call(*args: Any, **named: Any) -> Any:
         counters.called(pool_id, verb)
         try:

@@ -7,6 +7,7 @@ tells how it is, and the age of the other half says how old it is.
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -15,17 +16,29 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from sqlalchemy import Connection
 
+from controller.metrics import compatibility, machines, state
 from controller.metrics import declared as m
-from controller.metrics import state
 from controller.metrics.counters import Counters
 from controller.metrics.drivers import FAULT_KINDS
 from controller.metrics.exposition import family, histogram, single
+from controller.metrics.money import Spend
 from controller.workflows.platform import Platform
-from inventory.store import summary
+from inventory.domain.errors import NotFound
+from inventory.store import estate, summary
+from quotas import summary as quotas
 
 T = TypeVar("T")
 
 _LOG = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What is told on endpoints of its own, when asked for."""
+
+    #: Most series of machines; 0: none are told.
+    instance_series_max: int = 0
+    is_compatible: bool = False
 
 
 class MetricsSnapshot:
@@ -38,12 +51,17 @@ class MetricsSnapshot:
         *,
         interval_s: float = 15.0,
         version: str = "",
+        extras: Extras | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._platform = platform
         self._counters = counters
         self._interval_s = interval_s
         self._version = version
+        self._extras = extras or Extras()
+        self._spend = Spend(platform)
+        self._machines: bytes | None = None
+        self._compatibility: bytes | None = None
         self._monotonic = monotonic
         self._processes = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -81,6 +99,7 @@ class MetricsSnapshot:
             raise
         else:
             self._of_state = text
+            self._take_machines()
             self._taken_at_s, self._aged_from = begun_at_s, started
             self._duration_s = self._monotonic() - started
         finally:
@@ -89,6 +108,38 @@ class MetricsSnapshot:
     def exposition(self) -> bytes:
         """Return the last figures with their age, at once and from any thread."""
         return self._body + single(m.SNAPSHOT_AGE, max(0.0, self._monotonic() - self._aged_from)).encode()
+
+    def machines(self) -> bytes:
+        """Return the series of machines as they were last collected.
+
+        Raises:
+            NotFound: ``metrics.not_offered``: nobody asked for them.
+        """
+        return _offered(self._machines, "metrics.instance_series_max")
+
+    def compatibility(self) -> bytes:
+        """Return the figures under the names of other exporters.
+
+        Raises:
+            NotFound: ``metrics.not_offered``.
+        """
+        return _offered(self._compatibility, "metrics.compatibility")
+
+    def _take_machines(self) -> None:
+        budget = self._extras.instance_series_max
+        if not budget and not self._extras.is_compatible:
+            return
+        count = self._read(estate.machine_count)
+        most = count if self._extras.is_compatible else budget // machines.SERIES_PER_MACHINE
+        living = self._read(lambda c: estate.machines(c, most))
+        if budget:
+            self._machines = machines.exposition(living, count, budget).encode()
+        if self._extras.is_compatible:
+            hosts, limits = self._read(estate.hosts), self._read(quotas.department_limits)
+            by_department: dict[str, dict[str, tuple[int, int]]] = {}
+            for department, dimension, used, limit in limits:
+                by_department.setdefault(department, {})[dimension] = (used, limit)
+            self._compatibility = compatibility.exposition(hosts, living, by_department).encode()
 
     # -- the state ----------------------------------------------------------------------------------------------------
 
@@ -101,12 +152,13 @@ class MetricsSnapshot:
         self._pools = self._read(summary.pool_codes)
         for collect in state.COLLECTORS:
             yield from self._read(partial(_collected, collect, now_s))
+        yield from self._spend.families(now_s)
         yield from state.resources(self._read(partial(summary.resource_counts, now_s=now_s)), self._pools)
 
     # -- this process -------------------------------------------------------------------------------------------------
 
     def _of_process(self) -> str:
-        parts = (*self._reconciler(), *self._drivers(), *self._service())
+        parts = (*self._placing(), *self._reconciler(), *self._ledger(), *self._drivers(), *self._service())
         return "".join(parts) + generate_latest(self._processes).decode()
 
     def _reconciler(self) -> Iterable[str]:
@@ -128,6 +180,26 @@ class MetricsSnapshot:
         yield single(m.STALE_FENCES, c.stale_fences)
         yield single(m.INVARIANT_VIOLATIONS, c.violations)
         yield single(m.INVARIANTS_AUDITED, c.audited_at_s)
+
+    def _placing(self) -> Iterable[str]:
+        c = self._platform.placing
+        yield single(m.COMMIT_GROUPS, c.groups)
+        yield single(m.COMMIT_GROUPS_BROKEN, c.groups_broken)
+        yield single(m.COMMIT_SHARED, c.shared)
+        most = sorted(c.rejected_by_host.copy().items(), key=lambda item: (-item[1], item[0]))[: state.HOSTS_NAMED_MAX]
+        yield family(m.PLANS_REJECTED, _by_key(dict(most)))
+
+    def _ledger(self) -> Iterable[str]:
+        c = self._counters.ledger
+        yield single(m.LEDGER_TAKEN, c.taken)
+        yield single(m.LEDGER_DIFFERENCES, c.difference_count)
+        yield single(m.METERING_UNEXPLAINED, c.unexplained_count)
+        yield single(m.LEDGER_COMPARED, c.compared_at_s)
+        yield single(m.SEAL_FAULTS, c.seal_fault_count)
+        yield single(m.SEALS_CHECKED, c.seals_checked_at_s)
+        s = self._counters.samples
+        yield family(m.SAMPLED_HOSTS, {("dropped",): s.dropped, ("failed",): s.failed, ("ok",): s.hosts - s.dropped})
+        yield family(m.SAMPLES, {("ignored",): s.ignored, ("ok",): s.worked_in - s.ignored})
 
     def _drivers(self) -> Iterable[str]:
         calls, faults = self._counters.drivers.calls(), self._counters.drivers.faults()
@@ -154,6 +226,12 @@ class MetricsSnapshot:
         yield single(m.SNAPSHOT_TIMESTAMP, self._taken_at_s)
         yield single(m.SNAPSHOT_DURATION, self._duration_s)
         yield single(m.SNAPSHOT_FAILURES, self._failures)
+
+
+def _offered(body: bytes | None, setting: str) -> bytes:
+    if body is None:
+        raise NotFound("metrics.not_offered", setting=setting)
+    return body
 
 
 def _collected(collect: state.Collector, now_s: float, connection: Connection) -> list[str]:

@@ -7,13 +7,16 @@ from sqlalchemy import Connection
 
 from controller.identity import audit
 from controller.metrics import declared as m
+from controller.metrics import fragmentation
 from controller.metrics.exposition import family, single
 from controller.networks.address_plan import usable_count
 from controller.tickets import summary as tickets
 from controller.tickets.model import TicketState
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
-from inventory.store import summary
+from inventory.store import directory, standby, summary
 from inventory.store.summary import ResourceCount
+from metering import ledger_store
+from quotas import budget_store
 from quotas import summary as quotas
 
 #: Text of families, from an open connection at a moment.
@@ -25,7 +28,7 @@ _GIB = 1 << 30
 HOSTS_NAMED_MAX = 200
 DEPARTMENTS_NAMED_MAX = 200
 #: Kinds of findings that are shown with a zero, so that an alert can tell none from unknown.
-FINDING_KINDS = ("stopped", "missing", "edited", "orphan", "duplicate")
+FINDING_KINDS = ("stopped", "missing", "edited", "orphan", "duplicate", "metering")
 #: Where something stands that has no host.
 NOWHERE = ("none", "none")
 
@@ -34,31 +37,66 @@ def capacity(connection: Connection, _now_s: float) -> Iterable[str]:
     """Capacity, claims, foreign use and what is free, in base units."""
     rooms = summary.rooms(connection)
     yield from _rooms(
-        (m.VCPU_CAPACITY, m.VCPU_CLAIMED, m.VCPU_FOREIGN, m.VCPU_FREE),
+        (m.VCPU_CAPACITY, m.VCPU_CLAIMED, m.VCPU_FOREIGN, m.VCPU_FREE, m.VCPU_HELD),
         {(r.pool, r.zone): r for r in rooms if r.dimension == VCPU},
         unit=1,
     )
     yield from _rooms(
-        (m.MEMORY_CAPACITY, m.MEMORY_CLAIMED, m.MEMORY_FOREIGN, m.MEMORY_FREE),
+        (m.MEMORY_CAPACITY, m.MEMORY_CLAIMED, m.MEMORY_FOREIGN, m.MEMORY_FREE, m.MEMORY_HELD),
         {(r.pool, r.zone): r for r in rooms if r.dimension == MEMORY_MIB},
         unit=_MIB,
     )
     disks = [r for r in rooms if r.dimension.startswith(DISK_PREFIX)]
     yield from _rooms(
-        (m.DISK_CAPACITY, m.DISK_CLAIMED, m.DISK_FOREIGN, m.DISK_FREE),
+        (m.DISK_CAPACITY, m.DISK_CLAIMED, m.DISK_FOREIGN, m.DISK_FREE, m.DISK_HELD),
         {(r.pool, r.zone, r.dimension.removeprefix(DISK_PREFIX)): r for r in disks},
         unit=_GIB,
     )
 
 
 def _rooms(
-    families: tuple[m.Metric, m.Metric, m.Metric, m.Metric], rooms: Mapping[tuple[str, ...], summary.Room], *, unit: int
+    families: tuple[m.Metric, m.Metric, m.Metric, m.Metric, m.Metric],
+    rooms: Mapping[tuple[str, ...], summary.Room],
+    *,
+    unit: int,
 ) -> Iterable[str]:
-    capacity_, claimed, foreign, free = families
+    capacity_, claimed, foreign, free, held = families
     yield family(capacity_, {key: r.capacity * unit for key, r in rooms.items()})
     yield family(claimed, {key: r.used * unit for key, r in rooms.items()})
     yield family(foreign, {key: r.foreign_used * unit for key, r in rooms.items()})
     yield family(free, {key: r.free * unit for key, r in rooms.items()})
+    yield family(
+        held,
+        {(*key, "reserve"): r.held_reserve * unit for key, r in rooms.items()}
+        | {(*key, "reservation"): r.held_reservations * unit for key, r in rooms.items()},
+    )
+
+
+def usable(connection: Connection, _now_s: float) -> Iterable[str]:
+    """What of the free capacity can be used: machines that fit, what fragmentation takes, what is stranded."""
+    # What cells take is no matter of sums.
+    sizes = [size for size in directory.sizes(connection) if not size.layout]
+    found = fragmentation.by_pool(summary.free_rooms(connection), sizes)
+    yield family(m.SIZE_FIT, {(*key, size): n for key, u in found.items() for size, n in u.fit.items()})
+    yield family(m.SIZE_LOST, {(*key, size): ratio for key, u in found.items() for size, ratio in u.lost_ratio.items()})
+    yield family(m.VCPU_STRANDED, {key: u.stranded_vcpu for key, u in found.items()})
+    yield family(m.MEMORY_STRANDED, {key: u.stranded_memory_mib * _MIB for key, u in found.items()})
+
+
+def reserves(connection: Connection, _now_s: float) -> Iterable[str]:
+    """Hosts that stand by, and how many failure domains nobody stands by for."""
+    # A zero for pools that ask for none: an alert can tell none from unknown.
+    none: dict[tuple[str, ...], float] = {(pool,): 0 for pool, _ in summary.pool_codes(connection).values()}
+    found = standby.states(connection)
+    yield family(m.RESERVE_HOSTS, none | {(s.pool.code,): len(s.standby) for s in found})
+    yield family(m.RESERVE_UNCOVERED, none | {(s.pool.code,): len(s.uncovered) for s in found})
+
+
+def reserved(connection: Connection, now_s: float) -> Iterable[str]:
+    """Living reservations, and the machines they are still for."""
+    found = summary.reservations(connection, now_s)
+    yield family(m.RESERVATIONS, {("coming",): found.coming, ("open",): found.open, ("overdue",): found.overdue})
+    yield family(m.RESERVED_MACHINES, {(zone,): count for zone, count in found.machines.items()})
 
 
 def hosts(connection: Connection, _now_s: float) -> Iterable[str]:
@@ -94,6 +132,18 @@ def quota(connection: Connection, _now_s: float) -> Iterable[str]:
     named = set(sorted(fullest, key=lambda d: (-fullest[d], d))[:DEPARTMENTS_NAMED_MAX])
     yield family(m.QUOTA_USED_RATIO, {(d, dimension): ratio for d, dimension, ratio in rows if d in named})
     yield single(m.QUOTA_HIDDEN, len(fullest) - len(named))
+
+
+def budgets(connection: Connection, now_s: float) -> Iterable[str]:
+    """How far departments' budgets of the year are spent and obliged: the fullest of each, the fullest departments first."""
+    spent: dict[str, float] = {}
+    obligated: dict[str, float] = {}
+    for department, spent_ratio, obligated_ratio in budget_store.department_ratios(connection, now_s):
+        spent[department] = max(spent.get(department, 0.0), spent_ratio)
+        obligated[department] = max(obligated.get(department, 0.0), obligated_ratio)
+    named = sorted(obligated, key=lambda d: (-obligated[d], d))[:DEPARTMENTS_NAMED_MAX]
+    yield family(m.BUDGET_SPENT, {(d,): spent[d] for d in named})
+    yield family(m.BUDGET_OBLIGATED, {(d,): obligated[d] for d in named})
 
 
 def leases(connection: Connection, now_s: float) -> Iterable[str]:
@@ -132,8 +182,28 @@ def audit_chain(connection: Connection, _now_s: float) -> Iterable[str]:
     yield single(m.AUDIT_EVENTS, audit.head(connection).seq)
 
 
+def ledger(connection: Connection, _now_s: float) -> Iterable[str]:
+    """How far the ledger of usage is behind the journal."""
+    yield single(m.LEDGER_DUE, ledger_store.due_count(connection))
+
+
 #: In the order of the exposition; ``resources`` is told apart because it needs the pools.
-COLLECTORS: tuple[Collector, ...] = (capacity, hosts, addresses, quota, leases, queue, lag, findings, audit_chain)
+COLLECTORS: tuple[Collector, ...] = (
+    capacity,
+    usable,
+    reserves,
+    reserved,
+    hosts,
+    addresses,
+    quota,
+    budgets,
+    leases,
+    queue,
+    lag,
+    findings,
+    audit_chain,
+    ledger,
+)
 
 
 def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]]) -> Iterable[str]:

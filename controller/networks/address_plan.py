@@ -2,26 +2,31 @@
 
 import hashlib
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 
 def free_subnets(address_range: str, prefix: int, taken: Collection[str]) -> Iterator[str]:
     """Yield the blocks of ``address_range`` that overlap nothing in ``taken``, lowest first."""
-    busy = sorted((IPv4Network(t) for t in taken), key=lambda n: int(n.network_address))
-    whole = IPv4Network(address_range)
+    busy = sorted(map(_bounds, taken))
+    here, end = _bounds(address_range)
     step = 1 << (32 - prefix)
-    here = int(whole.network_address)
-    end = int(whole.broadcast_address) + 1
     position = 0
     while here + step <= end:
-        while position < len(busy) and int(busy[position].broadcast_address) < here:
+        while position < len(busy) and busy[position][1] <= here:
             position += 1
-        if position < len(busy) and int(busy[position].network_address) < here + step:
-            past = int(busy[position].broadcast_address) + 1
-            here = -(-past // step) * step
+        if position < len(busy) and busy[position][0] < here + step:
+            here = -(-busy[position][1] // step) * step
             continue
         yield f"{IPv4Address(here)}/{prefix}"
         here += step
+
+
+@lru_cache(maxsize=65_536)
+def _bounds(cidr: str) -> tuple[int, int]:
+    """Return the first address and the one after the last as numbers; every commit asks for those of all subnets."""
+    network = IPv4Network(cidr)
+    return int(network.network_address), int(network.broadcast_address) + 1
 
 
 def gateway_of(cidr: str) -> str:
@@ -37,10 +42,10 @@ def usable_count(cidr_or_prefix: str | int) -> int:
 
 def free_addresses(cidr: str, taken: Collection[str]) -> Iterator[str]:
     """Yield the addresses for machines that are not taken, lowest first."""
-    network = IPv4Network(cidr)
+    first, end = _bounds(cidr)
     busy = set(taken)
-    for offset in range(2, network.num_addresses - 1):
-        address = str(network.network_address + offset)
+    for number in range(first + 2, end - 1):
+        address = str(IPv4Address(number))
         if address not in busy:
             yield address
 
@@ -48,4 +53,4 @@ def free_addresses(cidr: str, taken: Collection[str]) -> Iterator[str]:
 def mac_of(instance_id: str, card: int) -> str:
     """Return the MAC of a network card: locally administered, derived from the id so that a rebuilt machine keeps it."""
     digest = hashlib.sha256(f"{instance_id}/{card}".encode()).digest()
-    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+    return "02:" + digest[:5].hex(":")

@@ -5,7 +5,8 @@ import socket
 import uuid
 
 from controller.reconcile.hosts import registry_opener
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Executor, HostWorkers
 from controller.workflows.platform import Platform
 from controller.workflows.swap import swapper

@@ -46,7 +46,8 @@ def drift(
     findings: list[Finding] = []
     is_clean = True
     for row in rows:
-        is_quiet = row.phase is Phase.SETTLED and row.hold_until_s <= now_s and row.settled_generation == row.generation
+        is_at_rest = row.phase is Phase.SETTLED and row.target_host_id is None
+        is_quiet = is_at_rest and row.hold_until_s <= now_s and row.settled_generation == row.generation
         if not is_quiet or row.observed_at_s > started_at_s:
             is_clean = is_clean and row.phase is Phase.FAILED
             continue
@@ -57,6 +58,8 @@ def drift(
             wake[row.id] = kind
     reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows}, elsewhere)
     findings += orphans
+    # What is on its way here is no leftover; it may become one, so the same observation is compared again.
+    is_clean = is_clean and not any(r.target_host_id == host_id for r in elsewhere.values())
     return Drift(wake=wake, reap=reap, findings=tuple(findings), is_clean=is_clean and not wake and not reap)
 
 
@@ -96,6 +99,6 @@ def _strangers(
         if row is None:
             subject = f"orphan:{host_id}:{resource_id}"
             findings.append(Finding(kind="orphan", subject=subject, host_id=host_id, detail={"resource": resource_id}))
-        elif row.phase is Phase.GONE or row.host_id != host_id:
+        elif row.phase is Phase.GONE or host_id not in (row.host_id, row.target_host_id):
             reap.append(resource_id)
     return tuple(reap), findings

@@ -1,15 +1,18 @@
 """Reads what steps need, for a whole batch of claimed resources in a few queries, in the transaction of the claim."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from controller.workflows.engine import Facts
+from controller.moves import store as move_store
+from controller.moves.model import MoveStep
+from controller.workflows.engine import Facts, MoveFacts
 from drivers.protocol import ImageSource, LeaseEntry
 from inventory.domain.catalogue import Image
 from inventory.domain.ids import HostId, ResourceId, StoragePoolId
-from inventory.domain.resource import Resource, ResourceKind
+from inventory.domain.resource import InstanceSpec, Resource, ResourceKind
 from inventory.store import directory, hosts, networks, resources, systems
 from inventory.store.networks import Address
 
@@ -38,13 +41,24 @@ class FactsLoader:
         segments = [r.id for r in claimed if r.kind is ResourceKind.SEGMENT]
         related = {d.volume_id for m in machines for d in m.instance.disks} | {v.volume.instance_id for v in volumes}
         related |= {n.segment_id for m in machines for n in m.instance.nics}
+        going = [m.id for m in machines if m.target_host_id is not None]
+        steps = move_store.running_steps(connection, going)
+        off = move_store.called_off(connection, {s.plan_id for s in steps.values()})
+        related |= {n.segment_id for s in steps.values() for n in _spec(s).nics}
         others = resources.by_ids(connection, sorted(related))
+        targets = hosts.connections(connection, {s.target_id for s in steps.values()})
+        confined = hosts.confinements(connection, {m.host_id for m in machines if m.host_id} | targets.keys())
         leases = networks.addresses(connection, segments) if segments else {}
-        self._read_missing(connection, claimed, list(others.values()))
+        self._read_missing(connection, claimed, list(others.values()), {p for s in steps.values() for p in s.storage_pool_ids})
         facts: dict[ResourceId, Facts] = {}
         for resource in claimed:
             if resource.kind is ResourceKind.INSTANCE:
-                facts[resource.id] = self._of_machine(resource, others)
+                own = replace(self._of_machine(resource, others), confined_to=confined.get(resource.host_id or "", ""))
+                facts[resource.id] = own
+                step = steps.get(resource.id)
+                if step is not None:
+                    move = self._of_move(step, others, targets[step.target_id], is_called_off=step.plan_id in off)
+                    facts[resource.id] = replace(own, move=replace(move, confined_to=confined.get(step.target_id, "")))
             elif resource.kind is ResourceKind.VOLUME:
                 facts[resource.id] = self._of_volume(resource, others)
             else:
@@ -81,16 +95,37 @@ class FactsLoader:
             department=self._departments.get(resource.department_id, ""),
         )
 
+    def _of_move(
+        self, step: MoveStep, others: Mapping[ResourceId, Resource], connection: str, *, is_called_off: bool
+    ) -> MoveFacts:
+        spec = _spec(step)
+        disks = sorted(spec.disks, key=lambda d: d.name)
+        root, *rest = step.storage_pool_ids
+        return MoveFacts(
+            target_connection=connection,
+            spec=spec,
+            storage_pool=self._pools.get(root, ""),
+            volume_pools={d.volume_id: self._pools.get(p, "") for d, p in zip(disks, rest, strict=True)},
+            segments={n.segment_id: others[n.segment_id] for n in spec.nics if n.segment_id in others},
+            is_called_off=is_called_off,
+        )
+
     def _of_volume(self, resource: Resource, others: dict[ResourceId, Resource]) -> Facts:
         spec = resource.volume
-        return Facts(storage_pool=self._pools.get(spec.storage_pool_id, ""), instance=others.get(spec.instance_id))
+        return Facts(
+            storage_pool=self._pools.get(spec.storage_pool_id, ""),
+            instance=others.get(spec.instance_id),
+            department=self._departments.get(resource.department_id, ""),
+        )
 
     def _of_segment(self, resource: Resource, rows: Sequence[Address]) -> Facts:
         entries = [LeaseEntry(mac=a.mac, address=a.address, hostname=a.hostname) for a in rows if a.resource_id is not None]
         return Facts(leases=tuple(entries), department=self._departments.get(resource.department_id, ""))
 
-    def _read_missing(self, connection: Connection, claimed: Sequence[Resource], others: Sequence[Resource]) -> None:
-        pools = {r.instance.storage_pool_id for r in claimed if r.kind is ResourceKind.INSTANCE}
+    def _read_missing(
+        self, connection: Connection, claimed: Sequence[Resource], others: Sequence[Resource], more_pools: Collection[str]
+    ) -> None:
+        pools = set(more_pools) | {r.instance.storage_pool_id for r in claimed if r.kind is ResourceKind.INSTANCE}
         pools |= {r.volume.storage_pool_id for r in (*claimed, *others) if r.kind is ResourceKind.VOLUME}
         if not pools <= self._pools.keys():
             self._pools = {p.id: p.name for p in hosts.storage_pools(connection)}
@@ -120,3 +155,8 @@ class FactsLoader:
             initrd_path=below(image.initrd_path),
             kernel_arguments=image.kernel_arguments,
         )
+
+
+def _spec(step: MoveStep) -> InstanceSpec:
+    assert step.target_spec is not None, "a step is under way and says not how the machine shall be"
+    return step.target_spec

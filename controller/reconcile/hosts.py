@@ -6,6 +6,7 @@ that nobody knows better.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 
 from sqlalchemy import Connection
@@ -34,6 +35,18 @@ def registry_opener(clock: Clock) -> OpenDriver:
     return open_driver
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """When a host is left alone, and when it is used again."""
+
+    #: Failures in a row.
+    failures_to_cut: int = 3
+    #: Two failures do when nothing was heard for so long.
+    silence_s: float = 40.0
+    #: Good answers in a row.
+    answers_to_heal: int = 2
+
+
 class HostHandle:
     """One host: its connection and its breaker. Only ``driver`` is called by workers, the rest by the loop."""
 
@@ -44,8 +57,8 @@ class HostHandle:
         open_driver: OpenDriver,
         on_event: Callable[[DriverEvent], None],
         *,
-        failures_to_cut: int,
-        answers_to_heal: int,
+        breaker: Breaker,
+        heard_at_s: float,
     ) -> None:
         self.id = host.id
         self.name = host.name
@@ -60,8 +73,8 @@ class HostHandle:
         self.in_flight = 0
         self._open_driver = open_driver
         self._on_event = on_event
-        self._failures_to_cut = failures_to_cut
-        self._answers_to_heal = answers_to_heal
+        self._breaker = breaker
+        self._heard_at_s = heard_at_s
         self._failures = 0
         self._answers = 0
         self._driver: ComputeDriver | None = None
@@ -96,18 +109,23 @@ class HostHandle:
         """Count a failure; tells whether the host is cut off by it."""
         self._answers = 0
         self._failures += 1
-        if self.is_cut or (self._failures < self._failures_to_cut and not is_hung):
+        if self.is_cut or not (is_hung or self._is_dead(now_s)):
             return False
         self.is_cut, self.cut_at_s = True, now_s
         return True
 
-    def answered(self) -> bool:
+    def _is_dead(self, now_s: float) -> bool:
+        is_silent = now_s - self._heard_at_s >= self._breaker.silence_s
+        return self._failures >= (2 if is_silent else self._breaker.failures_to_cut)
+
+    def answered(self, now_s: float) -> bool:
         """Count a good answer; tells whether the host is back by it."""
         self._failures = 0
+        self._heard_at_s = now_s
         if not self.is_cut:
             return False
         self._answers += 1
-        if self._answers < self._answers_to_heal:
+        if self._answers < self._breaker.answers_to_heal:
             return False
         self.heal()
         return True
@@ -127,13 +145,13 @@ class HostBook:
         open_driver: OpenDriver,
         on_event: Callable[[DriverEvent], None],
         *,
-        failures_to_cut: int = 3,
-        answers_to_heal: int = 2,
+        breaker: Breaker,
+        clock: Clock,
     ) -> None:
         self._open_driver = open_driver
         self._on_event = on_event
-        self._failures_to_cut = failures_to_cut
-        self._answers_to_heal = answers_to_heal
+        self._breaker = breaker
+        self._clock = clock
         self._handles: dict[HostId, HostHandle] = {}
 
     def sync(self, connection: Connection) -> None:
@@ -149,8 +167,8 @@ class HostBook:
                     drivers[host.pool_id],
                     self._open_driver,
                     self._on_event,
-                    failures_to_cut=self._failures_to_cut,
-                    answers_to_heal=self._answers_to_heal,
+                    breaker=self._breaker,
+                    heard_at_s=self._clock(),
                 )
                 continue
             known.host, known.name = host, host.name

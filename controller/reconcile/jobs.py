@@ -6,6 +6,7 @@ from threading import Lock
 
 from controller.reconcile.failpoints import failpoint
 from controller.reconcile.hosts import HostHandle
+from controller.reconcile.sampling import SampleBox
 from controller.workflows.engine import (
     Drop,
     Facts,
@@ -56,6 +57,17 @@ class JobMeans:
     monotonic: Callable[[], float]
     settings: StepSettings
     backoff_s: Callable[[int], float]
+    #: How long after its claim a job may begin something new.
+    act_for_s: float
+    #: Where looks leave the counters of machines.
+    samples: SampleBox | None = None
+
+    def resource_job(
+        self, host: HostHandle, resource: Resource, facts: Facts, step: str, target: HostHandle | None = None
+    ) -> "ResourceJob":
+        """Return the job of a resource that was claimed just now."""
+        act_until = self.monotonic() + self.act_for_s
+        return ResourceJob(means=self, host=host, resource=resource, facts=facts, step=step, act_until=act_until, target=target)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +81,8 @@ class ResourceJob:
     step: str
     #: Monotonic time after which nothing new may be begun; moved on by the loop when it extends the hold.
     act_until: float
+    #: The host it is on its way to.
+    target: HostHandle | None = None
     is_cancelled: bool = False
     _context: StepContext | None = None
     _is_over: bool = False
@@ -116,6 +130,7 @@ class ResourceJob:
                 settings=self.means.settings,
                 backoff_s=self.means.backoff_s,
                 host_name=self.host.name,
+                open_target=self.target.driver if self.target is not None else None,
             )
         return run_step(name, STEPS[name], self._context, self.means.monotonic)
 
@@ -150,11 +165,12 @@ class ResourceJob:
 
 @dataclass(slots=True, eq=False)
 class LookJob:
-    """One observation of a whole host."""
+    """One observation of a whole host; where they are due, its machines' counters after it."""
 
     means: JobMeans
     host: HostHandle
     lane: str = "observe"
+    _has_looked: bool = False
     _started_at_s: float = 0.0
     _is_over: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -170,7 +186,11 @@ class LookJob:
         return self.means.settings.observe_deadline_s
 
     def advance(self) -> bool:
-        """Look."""
+        """Look; then, as a piece of its own, ask for counters."""
+        if self._has_looked:
+            self._sample()
+            return False
+        self._has_looked = True
         self._started_at_s = self.means.clock()
         try:
             self._tell(self.host.driver().observe(), None)
@@ -178,7 +198,18 @@ class LookJob:
             self._tell(None, fault.problem)
         except AllotError as error:
             self._tell(None, error.problems[0])
+        else:
+            return self.means.samples is not None and self.means.samples.is_due(self.host.id)
         return False
+
+    def _sample(self) -> None:
+        samples = self.means.samples
+        assert samples is not None
+        try:
+            samples.take(self.host.id, self.host.driver())
+        except (DriverFault, AllotError):
+            # The look has told how the host is; counters go on, and the next sample brings what this one would have.
+            samples.failed()
 
     def give_up(self, *, is_hung: bool) -> None:
         """Hear that the host does not answer."""

@@ -10,74 +10,40 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection
 from tenacity import RetryCallState, Retrying, wait_exponential
 
+from controller.moves import store as move_store
 from controller.reconcile.auditor import audit_invariants
+from controller.reconcile.chores import Chores
 from controller.reconcile.counters import ReconcileCounters
-from controller.reconcile.drift import Drift, drift, fingerprint, ids_on
 from controller.reconcile.facts import FactsLoader
 from controller.reconcile.failpoints import failpoint
 from controller.reconcile.hosts import HOST_TROUBLE, HostBook, HostHandle, OpenDriver
-from controller.reconcile.jobs import JobMeans, LookJob, LookReport, Report, ResourceJob, StepReport
-from controller.reconcile.outcomes import REAP, Outcome, problem_of
-from controller.reconcile.recorder import Recorder, Swap, move_tickets, save_findings
+from controller.reconcile.housekeeping import Housekeeping
+from controller.reconcile.jobs import JobMeans, LookReport, Report, ResourceJob, StepReport
+from controller.reconcile.looks import HostLooks, Unit
+from controller.reconcile.outcomes import Outcome, problem_of
+from controller.reconcile.recorder import Recorder, Swap, move_tickets
+from controller.reconcile.sampling import SampleBox
+from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Executor, Job
 from controller.tickets import store as tickets
-from controller.workflows.engine import Done, Drop, Ending, Facts, Fail, Flow, Seen, StepResult, StepSettings
+from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Seen, StepResult
+from controller.workflows.moves.begin import begin_next
 from controller.workflows.platform import Platform
 from controller.workflows.steps import first_step
-from drivers.protocol import DriverEvent, ObservedForeign
+from drivers.protocol import DriverEvent
 from inventory.domain.errors import Problem, Unavailable
-from inventory.domain.host import ForeignDomain, Reachability
+from inventory.domain.host import Reachability
 from inventory.domain.ids import HostId, ResourceId, TicketId
 from inventory.domain.resource import Desired, Observed, Resource
-from inventory.store import findings, resources
+from inventory.store import changes, resources
 from inventory.store import hosts as host_store
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconcileSettings:
-    """Bounds and periods of the loop."""
-
-    #: How long a hold lasts, and how long before its end its holder stops acting.
-    hold_s: float = 30.0
-    hold_margin_s: float = 5.0
-    #: Most resources claimed in one tick, recorded in one transaction, and in the hands of workers.
-    claim_most: int = 256
-    record_most: int = 256
-    in_flight_most: int = 1024
-    in_flight_per_host: int = 256
-    #: Period of observation of a host, and of probes of one that is cut off.
-    observe_s: float = 30.0
-    probe_s: float = 10.0
-    observe_most: int = 64
-    #: Longest sleep of an idle loop.
-    idle_s: float = 0.5
-    #: Progress of steps alone is recorded at most this often.
-    progress_s: float = 0.25
-    sync_hosts_s: float = 30.0
-    audit_s: float = 300.0
-    failures_to_cut: int = 3
-    answers_to_heal: int = 2
-    steps: StepSettings = field(default_factory=StepSettings)
-
-
-@dataclass(slots=True)
-class _Unit:
-    """What one transaction decided; the loop acts on it after the commit."""
-
-    lost: set[ResourceId] = field(default_factory=set)
-    superseded: set[ResourceId] = field(default_factory=set)
-    jobs: list[Job] = field(default_factory=list)
-    extended: set[ResourceId] | None = None
-    clean: list[tuple[HostHandle, int | None, int]] = field(default_factory=list)
-    drifts: list[str] = field(default_factory=list)
 
 
 class Reconciler:
@@ -92,6 +58,7 @@ class Reconciler:
         open_driver: OpenDriver,
         settings: ReconcileSettings | None = None,
         swap: Swap | None = None,
+        samples: SampleBox | None = None,
         chooser: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -109,8 +76,8 @@ class Reconciler:
         self._book = HostBook(
             open_driver,
             self._heard,
-            failures_to_cut=self.settings.failures_to_cut,
-            answers_to_heal=self.settings.answers_to_heal,
+            breaker=self.settings.breaker,
+            clock=platform.clock,
         )
         self._facts = FactsLoader(platform.images_dir)
         self._recorder = Recorder(owner=owner, new_id=platform.new_id, quarantine_s=platform.quarantine_s, swap=swap)
@@ -120,15 +87,21 @@ class Reconciler:
             monotonic=monotonic,
             settings=self.settings.steps,
             backoff_s=self._backoff_s,
+            act_for_s=self.settings.hold_s - self.settings.hold_margin_s,
+            samples=samples,
         )
+        self._looks = HostLooks(
+            owner=owner, book=self._book, facts=self._facts, means=self._means, settings=self.settings, new_id=platform.new_id
+        )
+        self._housekeeping = Housekeeping(platform, period_s=self.settings.sync_hosts_s, monotonic=monotonic)
         self._jobs: dict[ResourceId, ResourceJob] = {}
         self._unrecorded: dict[ResourceJob, Outcome] = {}
-        self._looks: list[LookReport] = []
         self._heard_events: dict[ResourceId, str] = {}
         self._running_tickets: set[TicketId] = set()
-        self._cut_news: dict[HostId, Reachability] = {}
+        self._moves_at = float("-inf")
         self._synced_at = self._progress_at = float("-inf")
         self._audited_at = monotonic()
+        self._chores = Chores(platform, self.settings.retention, monotonic)
 
     # -- from other threads -------------------------------------------------------------------------------------------
 
@@ -215,11 +188,14 @@ class Reconciler:
             self._hung(host_id)
         self._take_reports()
         self._take_events()
-        if not self._has_something():
-            return False
-        self._commit(may_claim=not self._is_paused)
-        self._audit()
-        return True
+        if not self._is_paused:
+            self._housekeeping.run()
+        has_something = self._has_something()
+        if has_something:
+            self._commit(may_claim=not self._is_paused)
+            self._audit()
+        did_chore = not self._is_paused and self._chores.step() > 0
+        return has_something or did_chore
 
     def _take_reports(self) -> None:
         while self._reports:
@@ -242,7 +218,7 @@ class Reconciler:
             if not job.host.is_cut and job.host.failed(self.platform.clock()):
                 self._cut(job.host)
         elif problem is None and result.has_called and not job.host.is_cut:
-            job.host.answered()
+            job.host.answered(self.platform.clock())
         if isinstance(result.flow, Drop) and result.flow.found_fence:
             self.counters.stale_fences += 1
             log.warning(
@@ -253,18 +229,19 @@ class Reconciler:
         host = report.host
         if report.observation is None:
             self.counters.observations_failed += 1
+            self._looks.failed(report)
             if host.failed(self.platform.clock(), is_hung=report.is_hung):
                 self._cut(host)
             return
         self.counters.observations += 1
-        if host.answered():
+        if host.answered(self.platform.clock()):
             log.info("a host is back", host=host.name)
         if not host.is_cut:
-            self._looks.append(report)
+            self._looks.add(report)
 
     def _cut(self, host: HostHandle) -> None:
         log.warning("a host does not answer and is left alone", host=host.name)
-        self._cut_news[host.id] = Reachability.UNREACHABLE
+        self._looks.cut_news[host.id] = Reachability.UNREACHABLE
         self.executor.drain(host.id)
 
     def _hung(self, host_id: str) -> None:
@@ -283,21 +260,26 @@ class Reconciler:
                 self._heard_events[event.instance_id] = event.state.value
 
     def _has_something(self) -> bool:
-        if self._is_progress_due() or self._cut_news or self._heard_events:
+        if self._is_progress_due() or self._looks.cut_news or self._looks.suspects or self._heard_events:
             return True
         if self._is_paused:
             return False
         now_s = self.platform.clock()
         with self.platform.db.read() as connection:
-            return resources.is_any_due(
-                connection, now_s=now_s, host_ids=self._full_hosts()
-            ) or host_store.is_any_observation_due(connection, now_s)
+            if resources.is_any_due(connection, now_s=now_s, host_ids=self._full_hosts()):
+                return True
+            if self._are_moves_due() and move_store.is_any_running(connection):
+                return True
+            return self._looks.is_time() and host_store.is_any_observation_due(connection, now_s)
 
     def _is_progress_due(self) -> bool:
         if any(o.is_over for o in self._unrecorded.values()):
             return True
-        # Looks end one by one and are in no hurry: as progress, they share a transaction.
-        return bool(self._unrecorded or self._looks) and self._monotonic() - self._progress_at >= self.settings.progress_s
+        if self._looks and self._looks.is_time():
+            return True
+        # Steps and looks end one by one and are in no hurry: as progress, they share a transaction.
+        is_progress = bool(self._unrecorded) or self._looks.has_news
+        return is_progress and self._monotonic() - self._progress_at >= self.settings.progress_s
 
     def _full_hosts(self) -> list[HostId]:
         most = self.settings.in_flight_per_host
@@ -330,23 +312,22 @@ class Reconciler:
             self._recorded(job, outcome, unit)
         self._after(unit)
 
-    def _unit(self, connection: Connection, batch: Sequence[Outcome], *, may_claim: bool) -> _Unit:
+    def _unit(self, connection: Connection, batch: Sequence[Outcome], *, may_claim: bool) -> Unit:
         """Everything one tick writes. Runs again from the start when the database asks for it: touches rows only."""
         now_s = self.platform.clock()
-        unit = _Unit()
+        unit = Unit(may_reap=not self._is_paused)
         if batch:
             recorded = self._recorder.record(connection, batch, now_s)
             unit.lost, unit.superseded = recorded.lost, recorded.superseded
-        for host_id, seen in self._cut_news.items():
-            host_store.set_reachability(connection, host_id, seen)
-        self._write_looks(connection, unit, now_s)
+        self._looks.write(connection, unit, now_s)
         if self._heard_events:
             resources.look_if_moved(connection, self._heard_events, now_s)
         self._extend(connection, unit, now_s)
         if may_claim:
             self._sync_hosts(connection)
+            self._begin_moves(connection)
             self._claim(connection, unit, now_s)
-            self._claim_looks(connection, unit, now_s)
+            self._looks.claim(connection, unit, now_s)
         return unit
 
     def _sync_hosts(self, connection: Connection) -> None:
@@ -355,7 +336,16 @@ class Reconciler:
             move_tickets(connection, tickets.open_without_work(connection), self.platform.clock())
             self._synced_at = self._monotonic()
 
-    def _claim(self, connection: Connection, unit: _Unit, now_s: float) -> None:
+    def _are_moves_due(self) -> bool:
+        return self._monotonic() - self._moves_at >= self.settings.moves_s
+
+    def _begin_moves(self, connection: Connection) -> None:
+        """Begin the next step of plans under way: claimed and handed out like everything else that is due."""
+        if self._are_moves_due():
+            begin_next(connection, self.platform)
+            self._moves_at = self._monotonic()
+
+    def _claim(self, connection: Connection, unit: Unit, now_s: float) -> None:
         settings = self.settings
         room = min(settings.claim_most, settings.in_flight_most - len(self._jobs))
         if room <= 0:
@@ -372,16 +362,17 @@ class Reconciler:
         for resource in claimed:
             if resource.host_id is not None:
                 handle = self._book.get(connection, resource.host_id)
-                unit.jobs.append(self._job(handle, resource, facts[resource.id], first_step(resource, facts[resource.id])))
+                target = self._book.get(connection, resource.target_host_id) if resource.target_host_id is not None else None
+                unit.jobs.append(
+                    self._means.resource_job(
+                        handle, resource, facts[resource.id], first_step(resource, facts[resource.id]), target
+                    )
+                )
         fresh = {r.ticket_id for r in claimed if r.ticket_id is not None and r.settled_generation != r.generation}
         move_tickets(connection, fresh - self._running_tickets, now_s)
         self._running_tickets = (self._running_tickets | fresh) if len(self._running_tickets) < 10_000 else fresh
 
-    def _job(self, handle: HostHandle, resource: Resource, facts: Facts, step: str) -> ResourceJob:
-        act_until = self._monotonic() + self.settings.hold_s - self.settings.hold_margin_s
-        return ResourceJob(means=self._means, host=handle, resource=resource, facts=facts, step=step, act_until=act_until)
-
-    def _extend(self, connection: Connection, unit: _Unit, now_s: float) -> None:
+    def _extend(self, connection: Connection, unit: Unit, now_s: float) -> None:
         """Keep the holds of work that waits or takes long."""
         half = self._monotonic() + self.settings.hold_s / 2
         old = [j for j in self._jobs.values() if j.act_until < half and not j.is_cancelled]
@@ -391,61 +382,9 @@ class Reconciler:
                 connection, self.owner, holds, now_s=now_s, until_s=now_s + self.settings.hold_s
             )
 
-    # -- hosts inside the transaction ---------------------------------------------------------------------------------
-
-    def _claim_looks(self, connection: Connection, unit: _Unit, now_s: float) -> None:
-        settings = self.settings
-        due = host_store.claim_observations(connection, now_s=now_s, period_s=settings.observe_s, limit=settings.observe_most)
-        for host_id in due:
-            handle = self._book.get(connection, host_id)
-            unit.jobs.append(LookJob(means=self._means, host=handle))
-            if handle.is_cut:
-                host_store.schedule_observation(connection, [host_id], now_s + settings.probe_s)
-
-    def _write_looks(self, connection: Connection, unit: _Unit, now_s: float) -> None:
-        if not self._looks:
-            return
-        for report in self._looks:
-            host = report.host
-            if host.host.reachability is not Reachability.REACHABLE or host.id in self._cut_news or host.clean_print is None:
-                host_store.set_reachability(connection, host.id, Reachability.REACHABLE)
-            self._compare(connection, unit, report, now_s)
-        host_store.note_observed(connection, [r.host.id for r in self._looks], now_s)
-
-    def _compare(self, connection: Connection, unit: _Unit, report: LookReport, now_s: float) -> None:
-        host, observation = report.host, report.observation
-        assert observation is not None
-        foreign_print = hash(observation.foreign)
-        if foreign_print != host.foreign_print:
-            found = [_foreign(host.id, f) for f in observation.foreign]
-            host_store.save_foreign(connection, host.id, found, now_s)
-        print_ = fingerprint(observation)
-        if print_ == host.clean_print:
-            unit.clean.append((host, print_, foreign_print))
-            return
-        rows = resources.of_host(connection, host.id)
-        elsewhere = resources.by_ids(connection, sorted(ids_on(observation) - {r.id for r in rows}))
-        found_drift = drift(host.id, observation, report.started_at_s, rows, elsewhere, now_s)
-        self._act_on(connection, unit, host, found_drift, now_s)
-        unit.clean.append((host, print_ if found_drift.is_clean else None, foreign_print))
-
-    def _act_on(self, connection: Connection, unit: _Unit, host: HostHandle, found: Drift, now_s: float) -> None:
-        resources.look_now(connection, sorted(found.wake), now_s)
-        unit.drifts += [*found.wake.values(), *(f.kind for f in found.findings)]
-        save_findings(connection, found.findings, self.platform.new_id, now_s)
-        if found.is_clean:
-            findings.close_of_host(connection, host.id, but_subjects=[f.subject for f in found.findings])
-        if not found.reap or self._is_paused:
-            return
-        taken = resources.claim_for_reap(
-            connection, found.reap, owner=self.owner, now_s=now_s, hold_s=self.settings.hold_s, host_id=host.id
-        )
-        facts = self._facts.load_for_reap(connection, taken, host.id)
-        unit.jobs += [self._job(host, resource, facts[resource.id], REAP) for resource in taken]
-
     # -- after the commit ---------------------------------------------------------------------------------------------
 
-    def _recorded(self, job: ResourceJob, outcome: Outcome, unit: _Unit) -> None:
+    def _recorded(self, job: ResourceJob, outcome: Outcome, unit: Unit) -> None:
         # Steps may have gone on meanwhile in another thread, but reports are taken by this one only.
         current = self._unrecorded.pop(job)
         assert current is outcome
@@ -471,12 +410,9 @@ class Reconciler:
         del self._jobs[job.resource.id]
         job.host.in_flight -= 1
 
-    def _after(self, unit: _Unit) -> None:
-        self._looks.clear()
+    def _after(self, unit: Unit) -> None:
+        self._looks.committed(unit)
         self._heard_events.clear()
-        self._cut_news.clear()
-        for host, print_, foreign_print in unit.clean:
-            host.clean_print, host.foreign_print = print_, foreign_print
         for kind in unit.drifts:
             self.counters.add(self.counters.drift, kind)
         if unit.extended is not None:
@@ -514,6 +450,7 @@ class Reconciler:
         if self._monotonic() - self._audited_at < self.settings.audit_s:
             return
         self._audited_at = self._monotonic()
+        self.platform.db.run(changes.forget_old)
         with self.platform.db.read() as connection:
             violations = audit_invariants(connection, {})
         self.counters.violations = len(violations)
@@ -523,17 +460,6 @@ class Reconciler:
 
 
 _NO_RETRY = Retrying()
-
-
-def _foreign(host_id: HostId, found: ObservedForeign) -> ForeignDomain:
-    return ForeignDomain(
-        host_id=host_id,
-        uuid=found.uuid,
-        name=found.name,
-        vcpu_count=found.vcpu_count,
-        memory_mib=found.memory_mib,
-        is_running=found.is_running,
-    )
 
 
 def _homeless(resource: Resource) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Next, Seen, StepResult, Wait
 from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId
-from inventory.domain.journal import JournalRow
+from inventory.domain.journal import JournalRow, row_of
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.resources import ADDRESS, MEMORY_MIB, VCPU, disk_dimension
 from inventory.store.resources import HeldRow
@@ -62,8 +62,13 @@ def cause_of(outcome: Outcome, row: HeldRow) -> Problem | None:
 def _superseded(resource: Resource, flow: Flow, now_s: float) -> dict[str, Any]:
     # What was reached stays reached: a machine that once worked is never taken for a half-made one.
     was_settled = isinstance(flow, Done) and flow.ending is Ending.SETTLED
-    reached = {"settled_generation": resource.generation} if was_settled else {}
+    reached = _reached(resource) if was_settled else {}
     return {**reached, "next_try_s": now_s, "phase": Phase.PENDING.value, "step": _kept_step(flow)}
+
+
+def _reached(resource: Resource) -> dict[str, Any]:
+    """Return what is true once the wish of the claimed row was reached: every way there restarts what was to be restarted."""
+    return {"settled_generation": resource.generation, "reboots_done": resource.reboots_wanted}
 
 
 def _ended(resource: Resource, flow: Wait | Done | Fail, row: HeldRow, now_s: float) -> dict[str, Any]:
@@ -95,8 +100,7 @@ def _done(resource: Resource, flow: Done, row: HeldRow, now_s: float) -> dict[st
     if flow.ending is Ending.SETTLED:
         detail = {"detail": {**resource.detail, **flow.detail}} if flow.detail else {}
         next_try_s = now_s if row.is_woken else None
-        reached = {"phase": Phase.SETTLED.value, "settled_generation": resource.generation, "next_try_s": next_try_s}
-        return {**over, **detail, **reached}
+        return {**over, **detail, **_reached(resource), "phase": Phase.SETTLED.value, "next_try_s": next_try_s}
     if flow.ending is Ending.GONE:
         return {**over, "phase": Phase.GONE.value, "settled_generation": resource.generation, "next_try_s": None}
     if flow.ending is Ending.RETIRED:
@@ -130,37 +134,9 @@ def journal_of(outcome: Outcome, row: HeldRow, now_s: float, *, is_gone: bool) -
             continue
         state, amounts, host_id = new_state, new_amounts, resource.host_id
         at_s = max(at_s, _occurred(one, resource, now_s))
-        lines.append(journal_row(resource, row.revision + len(lines) + 1, state, amounts, at_s, now_s, one.since_s is not None))
+        revision, source = row.revision + len(lines) + 1, "driver" if one.since_s is not None else "reconcile"
+        lines.append(row_of(resource, revision, state, amounts, at_s=at_s, now_s=int(now_s), source=source))
     return lines
-
-
-def journal_row(
-    resource: Resource,
-    revision: int,
-    state: str,
-    amounts: Mapping[str, int],
-    at_s: int,
-    now_s: float,
-    is_drivers_time: bool = False,
-) -> JournalRow:
-    """Return one line of a resource's journal."""
-    assert resource.project_id is not None
-    assert resource.system_id is not None
-    return JournalRow(
-        resource_id=resource.id,
-        revision=revision,
-        resource_kind=resource.kind.value,
-        resource_name=resource.name,
-        department_id=resource.department_id,
-        project_id=resource.project_id,
-        system_id=resource.system_id,
-        host_id=resource.host_id,
-        state=state,
-        amounts=amounts,
-        occurred_at_s=at_s,
-        recorded_at_s=int(now_s),
-        source="driver" if is_drivers_time else "reconcile",
-    )
 
 
 def metered_state(resource: Resource, observed: Observed, before: str) -> str:

@@ -18,7 +18,6 @@ from controller.reconcile.outcomes import (
     cause_of,
     changes_of,
     journal_of,
-    journal_row,
     metered_amounts,
     observation_of,
     parts_to_wake,
@@ -28,12 +27,13 @@ from controller.reconcile.outcomes import (
 from controller.tickets import store as tickets
 from controller.tickets.model import TicketState
 from controller.workflows.engine import Done, Ending, Fail, Finding, Wait
-from inventory.domain.claim import Claim, quota_amounts
+from controller.workflows.moves.end import Travel, arrived, stayed
+from inventory.domain.claim import MOVE, Claim, quota_amounts
 from inventory.domain.errors import Problem
 from inventory.domain.ids import NewId, ProjectId, ResourceId, TicketId
-from inventory.domain.journal import JournalRow
+from inventory.domain.journal import JournalRow, row_of
 from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
-from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.resources import counted_as
 from inventory.store import claims, findings, journal, networks, resources, systems
 from inventory.store.resources import HeldRow
 from quotas import store as quotas
@@ -70,6 +70,8 @@ class _Batch:
     gone: list[Resource] = field(default_factory=list)
     changed: list[Resource] = field(default_factory=list)
     cleared: list[tuple[Outcome, HeldRow]] = field(default_factory=list)
+    #: Machines whose move ended, one way or the other.
+    travelled: list[tuple[Outcome, HeldRow, JournalRow | None]] = field(default_factory=list)
     stories: dict[TicketId, list[Any]] = field(default_factory=dict)
     wake: set[ResourceId] = field(default_factory=set)
     #: To be looked at unless somebody is at it, or has just settled it.
@@ -124,6 +126,10 @@ class Recorder:
         lines = journal_of(outcome, row, batch.now_s, is_gone=is_gone)
         batch.journal += lines
         batch.findings += [f for result in outcome.results for f in result.findings]
+        if isinstance(flow, Done) and flow.ending in (Ending.MOVED, Ending.STAYED):
+            # Also under a newer wish: first it must be known where the machine is.
+            batch.travelled.append((outcome, replace(row, revision=row.revision + len(lines)), lines[-1] if lines else None))
+            return
         if is_current and isinstance(flow, Done) and flow.ending is Ending.CLEARED:
             batch.cleared.append((outcome, replace(row, revision=row.revision + len(lines))))
             return
@@ -187,6 +193,8 @@ class Recorder:
             assert written == len(holds), "a locked hold was lost inside the transaction"
         for outcome, row in batch.cleared:
             self._place_again(connection, batch, outcome, row)
+        for outcome, row, last in batch.travelled:
+            self._end_move(connection, batch, outcome, row, last)
         journal.append(connection, batch.journal)
         self._free(connection, batch)
         self._shrink(connection, batch)
@@ -213,14 +221,16 @@ class Recorder:
     def _shrink(self, connection: Connection, batch: _Batch) -> None:
         """Give back what changed machines claim beyond their new shape, now that they were seen in it."""
         held = claims.of_resources(connection, [r.id for r in batch.changed])
-        by_id = {r.id: r.instance for r in batch.changed}
+        by_id = {r.id: r for r in batch.changed}
         for claim in held:
-            spec = by_id[claim.resource_id]
-            wanted = {VCPU: spec.vcpu_count, MEMORY_MIB: spec.memory_mib}.get(claim.dimension, claim.amount)
-            if claim.amount > wanted:
-                less = claim.amount - wanted
+            machine = by_id[claim.resource_id]
+            if claim.provider_id != machine.host_id or claim.resource_kind == MOVE:
+                continue
+            less = claim.amount - machine.instance.host_amounts().get(claim.dimension, 0)
+            if less > 0:
                 claims.shrink(connection, claim.resource_id, claim.provider_id, claim.dimension, less)
-                quotas.release(connection, claim.project_id, {claim.dimension: less})
+                if dimension := counted_as(claim.dimension):
+                    quotas.release(connection, claim.project_id, {dimension: less})
 
     def _place_again(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow) -> None:
         """Give a machine that was cleared from its host to another one, with its disks, or fail it."""
@@ -239,12 +249,34 @@ class Recorder:
             return
         for new in moved:
             revision = row.revision if new.id == resource.id else new.revision
-            batch.journal.append(journal_row(new, revision + 1, ALLOCATED, metered_amounts(new), int(batch.now_s), batch.now_s))
+            now_s, amounts = int(batch.now_s), metered_amounts(new)
+            batch.journal.append(row_of(new, revision + 1, ALLOCATED, amounts, at_s=now_s, now_s=now_s, source="reconcile"))
             resources.move(connection, new, revision=revision + 1, now_s=batch.now_s)
         if resource.ticket_id is not None:
             batch.stories.setdefault(resource.ticket_id, []).append(
                 (resource.name, "step.placed_again", {"name": resource.name, "placements": resource.placements + 1})
             )
+
+    def _end_move(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow, last: JournalRow | None) -> None:
+        """Make the machine and its disks the new host's, or free the room held there."""
+        resource, flow = outcome.resource, outcome.results[-1].flow
+        seen = [s.state for result in outcome.results for s in result.seen]
+        travel = Travel(
+            machine=resource,
+            revision=row.revision,
+            state=last.state if last is not None else row.last_state,
+            amounts=last.amounts if last is not None else row.last_amounts,
+            last_at_s=last.occurred_at_s if last is not None else row.last_occurred_at_s,
+            observed=seen[-1] if seen else resource.observed,
+            problem=cause_of(outcome, row),
+        )
+        has_arrived = isinstance(flow, Done) and flow.ending is Ending.MOVED
+        end = arrived if has_arrived else stayed
+        ended = end(connection, travel, now_s=batch.now_s, rest_until_s=batch.now_s + self._quarantine_s)
+        batch.journal += ended.journal
+        batch.wake.update(ended.look)
+        if resource.system_id is not None:
+            batch.systems.add(resource.system_id)
 
     def _fail_cleared(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow) -> None:
         resource = outcome.resource

@@ -1,25 +1,40 @@
 """The decision: a request on a snapshot becomes a placement or a refusal, both explained. Pure and repeatable.
 
-The planner calls it for a plan, the committer for an accepted ticket; the database then guards every promise again.
+``choose`` decides on a fleet that is kept in memory, without a word of explanation; ``decide`` decides on a snapshot and
+explains. The database then guards every promise again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from controller.scheduling import exact
 from controller.scheduling.explain import explain_placed, explain_refused
-from controller.scheduling.filters import Trail, survey
-from controller.scheduling.gang import RESTARTS_MAX, Attempt, Chosen, Ranking, fits, kinds_of, reorder, search, try_once
+from controller.scheduling.filters import survey
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.gang import (
+    RESTARTS_MAX,
+    Chosen,
+    OnPlaced,
+    anchors,
+    fits,
+    kinds_of,
+    reorder,
+    search,
+    try_once,
+)
+from controller.scheduling.groups import Groups
 from controller.scheduling.policy import DEFAULT_POLICY, Policy
-from controller.scheduling.scratch import Scratch
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.suggest import suggestions
 from controller.scheduling.units import Need, Unit, check_request, units_of
 from inventory.domain.placement import Explanation, MemberPlacement, Placement, PlacementRequest, Refusal
 
-__all__ = ["decide", "fits"]
+__all__ = ["choose", "decide", "decide_on", "fits"]
 
 #: A refusal explains the machine it got stuck on, and up to this many others that fit nowhere by themselves.
 REFUSAL_EXPLANATIONS_MAX = 10
+
+Kinds = Sequence[list[Unit]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,58 +45,131 @@ class _Book:
     policy: Policy
     pages: list[Explanation] = field(default_factory=list)
 
-    def note(self, need: Need, scratch: Scratch, trail: Trail, ranked: list[int]) -> None:
+    def note(self, need: Need, fleet: Fleet, groups: Groups, host: int) -> None:
         """Explain the first placement of a kind."""
-        self.pages.append(explain_placed(need, scratch, self.policy, trail, ranked=ranked, members=self.names[need]))
+        if any(page.members == self.names[need] for page in self.pages):
+            return
+        self.pages.append(explain_placed(need, fleet, groups, self.policy, host=host, members=self.names[need]))
 
-    def refuse(self, need: Need, scratch: Scratch, trail: Trail) -> None:
+    def refuse(self, need: Need, fleet: Fleet, groups: Groups) -> None:
         """Explain why no host is left for a kind."""
-        self.pages.append(explain_refused(need, scratch, self.policy, trail, members=self.names[need]))
+        self.pages.append(explain_refused(need, fleet, groups, self.policy, members=self.names[need]))
 
 
-def decide(request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
-    """Return a host for every machine of the request, or a refusal if they do not all fit.
+def choose(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY) -> tuple[MemberPlacement, ...] | None:
+    """Return a host for every machine of the request, in its order, or nothing if they do not all fit.
 
-    Machines that share networks go to one host; hard spread rules hold; nothing is ever over its capacity. Equal machines
-    are explained once, by the first of them.
+    What was chosen is taken from the fleet: ``fleet.keep()`` keeps it, ``fleet.rollback`` to a mark from before undoes it.
+    Where nothing is returned the fleet is as it was.
 
     Raises:
         Invalid: the request makes no sense (see ``check_request``).
     """
     check_request(request)
-    kinds = kinds_of(units_of(request), snapshot)
+    chosen = _place(request, fleet, policy, kinds_of(units_of(request), fleet.snapshot))
+    return None if chosen is None else _members(request, fleet.snapshot, chosen)
+
+
+def decide(request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
+    """Return a host for every machine of the request, or a refusal if they do not all fit.
+
+    Machines that share networks go to one host; hard rules hold; nothing is ever over its capacity. Equal machines are
+    explained once, by the first of them.
+
+    Raises:
+        Invalid: the request makes no sense (see ``check_request``).
+    """
+    return decide_on(request, Fleet(snapshot), policy)
+
+
+def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
+    """Decide and explain on a fleet that is kept in memory.
+
+    What was placed is taken from the fleet, as by ``choose``; where the request is refused the fleet is as it was.
+
+    Raises:
+        Invalid: the request makes no sense (see ``check_request``).
+    """
+    check_request(request)
+    fleet.open()
+    mark = fleet.mark()
+    kinds = kinds_of(units_of(request), fleet.snapshot)
     names = {kind[0].need: tuple(request.members[m].name for unit in kind for m in unit.members) for kind in kinds}
-    first = last = _attempt(request, snapshot, policy, kinds, book := _Book(names=names, policy=policy))
-    for _ in range(RESTARTS_MAX if _may_repair(request, snapshot, kinds, first) else 0):
-        if last.stuck is None:
-            break
-        kinds = reorder(kinds, last.stuck)
-        last = _attempt(request, snapshot, policy, kinds, book := _Book(names=names, policy=policy))
-    if last.stuck is None:
-        return Placement(members=_members(request, snapshot, last.chosen), explanations=tuple(book.pages))
-    found = search(kinds, Scratch(snapshot, request), policy) if _may_repair(request, snapshot, kinds, first) else None
+    book = _Book(names=names, policy=policy)
+    # Nearly always the first attempt succeeds: it is explained as it goes.
+    first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy, book.note)
+    if first.stuck is None:
+        return Placement(members=_members(request, fleet.snapshot, first.chosen), explanations=tuple(book.pages))
+    book.pages.clear()
+    fleet.rollback(mark)
+    chosen = _repaired(request, fleet, policy, kinds, first.stuck)
+    if chosen is None:
+        return Refusal(explanations=_refusal(request, fleet, kinds, book))
+    fleet.rollback(mark)
+    _replay(request, fleet, chosen, book.note)
+    return Placement(members=_members(request, fleet.snapshot, chosen), explanations=tuple(book.pages))
+
+
+def _place(request: PlacementRequest, fleet: Fleet, policy: Policy, kinds: Kinds) -> list[Chosen] | None:
+    """Place a checked request: greedily, then by repair."""
+    mark = fleet.mark()
+    first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy)
+    if first.stuck is None:
+        return first.chosen
+    fleet.rollback(mark)
+    return _repaired(request, fleet, policy, kinds, first.stuck)
+
+
+def _repaired(request: PlacementRequest, fleet: Fleet, policy: Policy, kinds: Kinds, stuck: Unit) -> list[Chosen] | None:
+    """Place what got stuck in other orders, then by whatever finds a way if there is one.
+
+    The solver answers faster than other orders do, but knows no score: where soft rules count, orders come first.
+    """
+    if not _may_repair(request, fleet, kinds, stuck):
+        return None
+    is_solvable = exact.is_solvable(kinds, fleet, Groups(request, fleet.snapshot))
+    if not is_solvable or any(kind[0].need.soft for kind in kinds):
+        chosen = _reordered(request, fleet, policy, kinds, stuck)
+        if chosen is not None:
+            return chosen
+    groups = Groups(request, fleet.snapshot)
+    found = exact.solve(kinds, fleet, groups) if is_solvable else search(kinds, fleet, groups, policy)
     if found is not None:
-        pages = _replay(request, snapshot, found, _Book(names=names, policy=policy))
-        return Placement(members=_members(request, snapshot, found), explanations=pages)
-    return Refusal(explanations=_refusal(request, snapshot, first, kinds, _Book(names=names, policy=policy)))
+        _replay(request, fleet, found)
+    return found
 
 
-def _attempt(request: PlacementRequest, snapshot: Snapshot, policy: Policy, kinds: Sequence[list[Unit]], book: _Book) -> Attempt:
-    return try_once(kinds, Scratch(snapshot, request), policy, book.note)
+def _reordered(request: PlacementRequest, fleet: Fleet, policy: Policy, kinds: Kinds, stuck: Unit) -> list[Chosen] | None:
+    """Try again with the kind that got stuck first, a few times, then with other failure domains for those together."""
+    mark, first_kinds, last = fleet.mark(), kinds, stuck
+    for _ in range(RESTARTS_MAX):
+        kinds = reorder(kinds, last)
+        attempt = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy)
+        if attempt.stuck is None:
+            return attempt.chosen
+        last = attempt.stuck
+        fleet.rollback(mark)
+    for groups in anchors(request, fleet, stuck):
+        attempt = try_once(first_kinds, fleet, groups, policy)
+        if attempt.stuck is None:
+            return attempt.chosen
+        fleet.rollback(mark)
+    return None
 
 
-def _may_repair(request: PlacementRequest, snapshot: Snapshot, kinds: Sequence[list[Unit]], attempt: Attempt) -> bool:
+def _may_repair(request: PlacementRequest, fleet: Fleet, kinds: Kinds, stuck: Unit) -> bool:
     """Tell whether another order could help: not for one kind of machine, nor for one that fits nowhere by itself."""
-    if attempt.stuck is None or len(kinds) == 1:
+    groups = Groups(request, fleet.snapshot)
+    if len(kinds) == 1 and not any(rule.is_affinity for rule in groups.rules.values()):
         return False
-    return bool(survey(attempt.stuck.need, Scratch(snapshot, request))[-1][1])
+    return bool(survey(stuck.need, fleet, groups)[-1][1].size)
 
 
 def _members(request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Chosen]) -> tuple[MemberPlacement, ...]:
     """Return the placements in the order of the request."""
     placed: dict[int, MemberPlacement] = {}
     for choice in chosen:
-        pools = iter(choice.pools)
+        pools, seats = iter(choice.pools), iter(choice.seats)
         for m in choice.unit.members:
             member = request.members[m]
             placed[m] = MemberPlacement(
@@ -89,39 +177,39 @@ def _members(request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Cho
                 host_id=snapshot.host_ids[choice.host],
                 pool_id=snapshot.pool_ids[snapshot.pool_index[choice.host]],
                 storage_pool_ids=tuple(snapshot.storage_ids[next(pools)] for _ in member.disks),
+                seat=next(seats) if member.layout else None,
             )
     return tuple(placed[m] for m in range(len(request.members)))
 
 
-def _replay(request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Chosen], book: _Book) -> tuple[Explanation, ...]:
-    """Explain what the search found: the host taken, then the best of the others at that point."""
-    scratch = Scratch(snapshot, request)
-    seen: set[Need] = set()
+def _replay(request: PlacementRequest, fleet: Fleet, chosen: Sequence[Chosen], on_placed: OnPlaced | None = None) -> None:
+    """Take what was chosen once more, telling of each before it is taken."""
+    groups = Groups(request, fleet.snapshot)
     for choice in chosen:
         need = choice.unit.need
-        if need not in seen:
-            seen.add(need)
-            ranking = Ranking(need, scratch, book.policy)
-            others = [host for host in ranking.top(3) if host != choice.host]
-            book.note(need, scratch, ranking.trail, [choice.host, *others])
-        scratch.take(need, choice.host)
-    return tuple(book.pages)
+        if on_placed is not None:
+            on_placed(need, fleet, groups, choice.host)
+        fleet.take(need, choice.host)
+        groups.place(need, choice.host)
 
 
-def _refusal(
-    request: PlacementRequest, snapshot: Snapshot, attempt: Attempt, kinds: Sequence[list[Unit]], book: _Book
-) -> tuple[Explanation, ...]:
+def _refusal(request: PlacementRequest, fleet: Fleet, kinds: Kinds, book: _Book) -> tuple[Explanation, ...]:
+    """Explain the machine that the first attempt got stuck on, then others that fit nowhere by themselves."""
+    untouched = Fleet(fleet.to_snapshot(fleet.revision))
+    mark = fleet.mark()
+    attempt = try_once(kinds, fleet, Groups(request, fleet.snapshot), book.policy)
     stuck = attempt.stuck
     assert stuck is not None, "only a stuck attempt is refused"
-    book.refuse(stuck.need, attempt.scratch, attempt.trail)
+    book.refuse(stuck.need, fleet, attempt.groups)
     first = request.members[stuck.members[0]].name
-    book.pages[0] = replace(book.pages[0], member=first, suggestions=suggestions(request, snapshot, book.policy, attempt))
-    empty = Scratch(snapshot, request)
+    found = suggestions(request, book.policy, attempt, untouched)
+    book.pages[0] = replace(book.pages[0], member=first, suggestions=found)
+    fleet.rollback(mark)
+    empty = Groups(request, fleet.snapshot)
     for kind in kinds:
         need = kind[0].need
         if need == stuck.need or len(book.pages) == REFUSAL_EXPLANATIONS_MAX:
             continue
-        trail = survey(need, empty)
-        if not trail[-1][1]:
-            book.refuse(need, empty, trail)
+        if not survey(need, fleet, empty)[-1][1].size:
+            book.refuse(need, fleet, empty)
     return tuple(book.pages)

@@ -1,15 +1,17 @@
 """Explanations: why this host, why not the others, in the stored form of DESIGN §9."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from controller.scheduling.filters import Trail
+from controller.scheduling.filters import Trail, survey
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.groups import Groups
 from controller.scheduling.misses import nearest_misses
 from controller.scheduling.policy import Policy
-from controller.scheduling.scratch import Scratch
+from controller.scheduling.standing import is_bound, standing_of
 from controller.scheduling.units import Need
-from controller.scheduling.weighers import parts
+from controller.scheduling.weighers import parts, ranked
 from inventory.domain.placement import Explanation, HostCandidate, HostMiss
 
 #: Hosts named in a refusal, and in a placement (where nobody has to act on them).
@@ -19,44 +21,62 @@ RUNNERS_UP_MAX = 2
 
 
 def explain_placed(
-    need: Need, scratch: Scratch, policy: Policy, trail: Trail, *, ranked: Sequence[int], members: tuple[str, ...]
+    need: Need, fleet: Fleet, groups: Groups, policy: Policy, *, host: int, members: tuple[str, ...]
 ) -> Explanation:
-    """Return why the first host of ``ranked`` was taken; ``scratch`` is as it was before that."""
-    found = [candidate(need, scratch, policy, host) for host in ranked[: 1 + RUNNERS_UP_MAX]]
-    base = _explanation(need, scratch, policy, trail, members=members, misses_max=PLACEMENT_MISSES_MAX)
-    return replace(base, is_placed=True, winner=found[0], runners_up=tuple(found[1:]))
+    """Return why a host was taken, and the best of the others; what is free is as it was before that."""
+    own = policy.of_pool(fleet.snapshot.policy_name(host))
+    if is_bound(need) or len(fleet.snapshot.sections_of.get(need.zone_id, ())) > 1:
+        trail = survey(need, fleet, groups)
+        others = ranked(need, fleet, groups, policy, trail[-1][1][trail[-1][1] != host])[:RUNNERS_UP_MAX]
+        found = [candidate(need, fleet, groups, policy, h) for h in (host, *others.tolist())]
+    else:
+        standing, names = standing_of(need, fleet, own, groups), fleet.snapshot.host_names
+        ranking = standing.ranking(host, RUNNERS_UP_MAX)
+        trail = standing.trail()
+        found = [HostCandidate(host=names[h], score=score, parts=parts_, policy=own.label) for h, score, parts_ in ranking]
+    base = _explanation(need, fleet, groups, policy, trail, members=members, misses_max=PLACEMENT_MISSES_MAX)
+    # A host under another policy says so: scores of two policies are not to be compared.
+    rest = tuple(replace(other, policy="" if other.policy == own.label else other.policy) for other in found[1:])
+    return replace(base, is_placed=True, winner=replace(found[0], policy=""), runners_up=rest, policy=own.label)
 
 
-def explain_refused(need: Need, scratch: Scratch, policy: Policy, trail: Trail, *, members: tuple[str, ...]) -> Explanation:
-    """Return why no host is left; ``scratch`` holds the machines of the ticket that were placed before."""
-    return _explanation(need, scratch, policy, trail, members=members, misses_max=REFUSAL_MISSES_MAX)
+def explain_refused(need: Need, fleet: Fleet, groups: Groups, policy: Policy, *, members: tuple[str, ...]) -> Explanation:
+    """Return why no host is left; the machines of the ticket that were placed before are taken from the fleet."""
+    trail = survey(need, fleet, groups)
+    return _explanation(need, fleet, groups, policy, trail, members=members, misses_max=REFUSAL_MISSES_MAX)
 
 
 def _explanation(
-    need: Need, scratch: Scratch, policy: Policy, trail: Trail, *, members: tuple[str, ...], misses_max: int
+    need: Need, fleet: Fleet, groups: Groups, policy: Policy, trail: Trail, *, members: tuple[str, ...], misses_max: int
 ) -> Explanation:
     return Explanation(
         member=members[0],
         members=members,
         is_placed=False,
-        hosts_total=scratch.snapshot.host_count,
+        hosts_total=fleet.snapshot.host_count,
         left_after=tuple((name, len(hosts)) for name, hosts in trail),
-        misses=nearest_misses(need, scratch, trail, misses_max),
+        misses=nearest_misses(need, fleet, groups, trail, misses_max),
         policy=policy.label,
-        state_revision=scratch.snapshot.revision,
+        state_revision=fleet.revision,
     )
 
 
-def candidate(need: Need, scratch: Scratch, policy: Policy, host: int) -> HostCandidate:
+def candidate(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: int) -> HostCandidate:
     """Return a host with its score and the named parts that add up to it."""
-    named = parts(need, scratch, policy, host)
-    return HostCandidate(host=scratch.snapshot.host_names[host], score=sum(named.values()), parts=named)
+    named = parts(need, fleet, groups, policy, host)
+    own = policy.of_pool(fleet.snapshot.policy_name(host)).label
+    return HostCandidate(host=fleet.snapshot.host_names[host], score=sum(named.values()), parts=named, policy=own)
 
 
 def miss_text_code(miss: HostMiss) -> str:
     """Return the code of the text that says a miss; its parameters are ``miss.params`` and ``host``."""
     if miss.filter == "network_reach" and "group" in miss.params:
         return "placement.miss.network_reach_spread"
+    if miss.params.get("is_affinity"):
+        return "placement.miss.affinity"
+    if miss.filter == "numa":
+        processors = "_dedicated" if miss.params["is_dedicated"] else ""
+        return f"placement.miss.numa{processors}{'_huge' if miss.params['page_kib'] else ''}"
     return f"placement.miss.{miss.filter}"
 
 
@@ -68,14 +88,19 @@ def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
         "is_placed": explanation.is_placed,
         "hosts_total": explanation.hosts_total,
         "left_after": [list(step) for step in explanation.left_after],
-        "winner": asdict(explanation.winner) if explanation.winner else None,
-        "runners_up": [asdict(r) for r in explanation.runners_up],
+        "winner": _candidate_to_json(explanation.winner) if explanation.winner else None,
+        "runners_up": [_candidate_to_json(r) for r in explanation.runners_up],
         "misses": [[m.host, m.filter, dict(m.params)] for m in explanation.misses],
         "suggestions": [[code, dict(params)] for code, params in explanation.suggestions],
         "policy": explanation.policy,
         "state_revision": explanation.state_revision,
     }
     return {k: v for k, v in data.items() if v not in ([], None, "")}
+
+
+def _candidate_to_json(found: HostCandidate) -> dict[str, Any]:
+    data: dict[str, Any] = {"host": found.host, "score": found.score, "parts": dict(found.parts)}
+    return {**data, "policy": found.policy} if found.policy else data
 
 
 def explanation_from_json(data: Mapping[str, Any]) -> Explanation:

@@ -1,150 +1,173 @@
 """The named filters, in their fixed order: each takes the hosts that are left and returns those that pass.
 
-To add one: write the function, give it a place in ``FILTERS``, say in ``misses.py`` with which numbers a host fell, and
-add its text ``placement.miss.<name>``.
+Used to explain and to search; ``Fleet.best`` decides by the same conditions without listing hosts, and the property tests
+compare the two. To add one: write the function, give it a place in ``FILTERS``, add its condition to ``scoring``, say in
+``misses.py`` with which numbers a host fell, and add its text ``placement.miss.<name>``.
 """
 
 from collections.abc import Callable, Sequence
 
-from controller.scheduling.scratch import Scratch
+import numpy as np
+
+from controller.scheduling.columns import Bool, Int32
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.groups import Groups
+from controller.scheduling.scoring import reserve_bits, storage_asks, trait_bits
+from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Need
 from inventory.domain.ids import HostId
 
-Filter = Callable[[Need, Scratch, list[int]], list[int]]
+Filter = Callable[[Need, Fleet, Int32], Int32]
 #: (filter, hosts left after it), in the order they ran.
-Trail = list[tuple[str, list[int]]]
+Trail = list[tuple[str, Int32]]
+
+NOBODY = np.empty(0, dtype=np.int32)
 
 
-def state(_need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def _kept(hosts: Int32, is_kept: Bool) -> Int32:
+    return np.asarray(hosts[is_kept], dtype=np.int32)
+
+
+def state(_need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts that are active and reachable."""
-    column = scratch.snapshot.is_eligible
-    return [i for i in hosts if column[i]]
+    return _kept(hosts, fleet.snapshot.is_eligible[hosts] > 0)
 
 
-def zone(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def zone(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts of the zone."""
-    snapshot = scratch.snapshot
+    snapshot = fleet.snapshot
     if need.zone_id not in snapshot.zone_ids:
-        return []
-    asked, column = snapshot.zone_ids.index(need.zone_id), snapshot.zone_index
-    return [i for i in hosts if column[i] == asked]
+        return NOBODY
+    return _kept(hosts, snapshot.zone_index[hosts] == snapshot.zone_ids.index(need.zone_id))
 
 
-def mlps(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def mlps(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts that may carry a system of this MLPS level (GB/T 22239: none above the platform's own)."""
-    asked, column = need.mlps_level, scratch.snapshot.mlps_max
-    return [i for i in hosts if column[i] >= asked]
+    return _kept(hosts, fleet.snapshot.mlps_max[hosts] >= need.mlps_level)
 
 
-def arch(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def arch(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts of the architecture asked for."""
-    snapshot = scratch.snapshot
+    snapshot = fleet.snapshot
     if not need.archs:
         return hosts
     if len(need.archs) > 1 or need.archs[0] not in snapshot.archs:
-        return []
-    asked, column = snapshot.archs.index(need.archs[0]), snapshot.arch_index
-    return [i for i in hosts if column[i] == asked]
+        return NOBODY
+    return _kept(hosts, snapshot.arch_index[hosts] == snapshot.archs.index(need.archs[0]))
 
 
-def pinned(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def traits(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
+    """Keep hosts that have everything asked for by name."""
+    bits = trait_bits(need, fleet.snapshot)
+    return NOBODY if bits is None else hosts[(fleet.snapshot.bits[hosts] & bits) == bits]
+
+
+def reserve(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
+    """Keep groups with a hard rule by rack, room or site where it would still hold after a lost host's machines were moved."""
+    asked = reserve_bits(need)
+    return _kept(hosts, (fleet.snapshot.bits[hosts] & asked) == asked)
+
+
+def pinned(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep the host that a machine must stay on."""
-    return hosts if not need.pins else _only(need.pins, scratch, hosts)
+    return hosts if not need.pins else _only(need.pins, fleet.snapshot, hosts)
 
 
-def network_reach(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def network_reach(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep the host where the unit's networks live; none if a hard spread tears machines of one network apart."""
     if need.conflict:
-        return []
-    return hosts if not need.reach else _only(need.reach, scratch, hosts)
+        return NOBODY
+    return hosts if not need.reach else _only(need.reach, fleet.snapshot, hosts)
 
 
-def _only(wanted: Sequence[HostId], scratch: Scratch, hosts: list[int]) -> list[int]:
-    if len(wanted) > 1:
-        return []
-    host = scratch.snapshot.index_of.get(wanted[0])
-    return [host] if host is not None and host in hosts else []
+def _only(wanted: Sequence[HostId], snapshot: Snapshot, hosts: Int32) -> Int32:
+    host = snapshot.index_of.get(wanted[0]) if len(wanted) == 1 else None
+    return NOBODY if host is None else hosts[hosts == host]
 
 
-def capacity(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def capacity(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts with enough free in every dimension."""
     for dimension, amount in need.ask:
-        column = scratch.free_of(dimension)
-        hosts = [i for i in hosts if column[i] >= amount]
+        row = fleet.snapshot.rows.row_of.get(dimension)
+        hosts = NOBODY if row is None else _kept(hosts, fleet.on(row, hosts) >= amount)
     return hosts
 
 
-def storage(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
+def storage(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     """Keep hosts whose storage pools take every disk whole."""
-    if not need.disks:
-        return hosts
-    is_exact = True
-    for disk_class in sorted({c for c, _ in need.disks}):
-        sizes = [size for c, size in need.disks if c == disk_class]
-        if disk_class not in scratch.roomiest_gib:
-            return []
-        roomiest, total = scratch.roomiest_gib[disk_class], scratch.class_free_gib[disk_class]
-        largest, together = max(sizes), sum(sizes)
-        if len(sizes) == 1 and largest > 0:
-            hosts = [i for i in hosts if roomiest[i] >= largest]
-        else:
-            hosts = [i for i in hosts if roomiest[i] >= largest and total[i] >= together]
-            is_exact = False
-    return hosts if is_exact else [i for i in hosts if scratch.pools_for(need.disks, i) is not None]
-
-
-def spread(need: Need, scratch: Scratch, hosts: list[int]) -> list[int]:
-    """Keep hosts in failure domains where no machine of a group with a hard rule is yet."""
-    if any(scratch.mates[group] for group, _ in need.hard):
-        return [i for i in hosts if scratch.keeps_apart(need, i)]
+    for ask in storage_asks(need.disks):
+        row = fleet.snapshot.rows.room_row_of.get(ask.disk_class)
+        if row is None:
+            return NOBODY
+        hosts = hosts[(fleet.on(row, hosts) >= ask.largest_gib) & (fleet.on(row + 1, hosts) >= ask.together_gib)]
+        if not ask.is_plain:
+            # In the roomiest pool alone they all fit; otherwise it takes a look at the pools.
+            tight = fleet.on(row, hosts) < max(1, ask.together_gib)
+            fits = [not t or fleet.pools_for(need.disks, int(i)) is not None for t, i in zip(tight, hosts, strict=True)]
+            hosts = hosts[np.array(fits, dtype=np.bool_)]
     return hosts
 
 
+def numa(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
+    """Keep hosts whose cells take the machines as they ask: dedicated processors, huge pages, nodes."""
+    if not need.seats:
+        return hosts
+    return hosts[np.array([fleet.has_seats(need, host) for host in hosts.tolist()], dtype=np.bool_)]
+
+
+#: All filters but the last, ``spread``, which needs the groups of the request.
 FILTERS: tuple[tuple[str, Filter], ...] = (
     ("state", state),
     ("zone", zone),
     ("mlps", mlps),
     ("arch", arch),
+    ("traits", traits),
+    ("reserve", reserve),
     ("pinned", pinned),
     ("network_reach", network_reach),
     ("capacity", capacity),
     ("storage", storage),
-    ("spread", spread),
+    ("numa", numa),
 )
-#: The first four depend on facts only, not on what is free: their answer is kept with the snapshot.
-_BASE_COUNT = 4
+#: The first six depend on facts only, not on what is free: their answer is kept with the snapshot.
+_BASE_COUNT = 6
+SPREAD = "spread"
+FILTER_NAMES = (*(name for name, _ in FILTERS), SPREAD)
 
 
-def survey(need: Need, scratch: Scratch) -> Trail:
+def survey(need: Need, fleet: Fleet, groups: Groups) -> Trail:
     """Run all filters; return the hosts left after each."""
     if need.is_staying:
-        return _survey_staying(need, scratch)
-    trail = list(_base(need, scratch))
+        return _survey_staying(need, fleet)
+    trail = list(base_trail(need, fleet))
     hosts = trail[-1][1]
     for name, keep in FILTERS[_BASE_COUNT:]:
-        hosts = keep(need, scratch, hosts) if hosts else hosts
+        hosts = keep(need, fleet, hosts) if hosts.size else hosts
         trail.append((name, hosts))
+    trail.append((SPREAD, hosts[groups.allows(need, hosts)] if need.hard else hosts))
     return trail
 
 
-def _survey_staying(need: Need, scratch: Scratch) -> Trail:
+def _survey_staying(need: Need, fleet: Fleet) -> Trail:
     """A machine that asks for nothing may stay on a host that takes no new ones; only its storage pools must still be there."""
-    everywhere = list(range(scratch.snapshot.host_count))
-    here = _only(need.pins, scratch, everywhere)
-    stored = storage(need, scratch, here)
-    names = [name for name, _ in FILTERS]
-    left = [everywhere] * _BASE_COUNT + [here] * (len(names) - _BASE_COUNT - 2) + [stored] * 2
-    return list(zip(names, left, strict=True))
+    everywhere = np.arange(fleet.snapshot.host_count, dtype=np.int32)
+    here = _only(need.pins, fleet.snapshot, everywhere)
+    stored = storage(need, fleet, here)
+    names = FILTER_NAMES.index("storage")
+    left = [everywhere] * _BASE_COUNT + [here] * (names - _BASE_COUNT) + [stored] * (len(FILTER_NAMES) - names)
+    return list(zip(FILTER_NAMES, left, strict=True))
 
 
-def _base(need: Need, scratch: Scratch) -> Trail:
-    key = (need.zone_id, need.mlps_level, need.archs)
-    cache = scratch.snapshot.base_cache
-    if key not in cache:
-        hosts = list(range(scratch.snapshot.host_count))
+def base_trail(need: Need, fleet: Fleet) -> Trail:
+    """Return the hosts left after each of the filters that ask facts only."""
+    memory = fleet.snapshot.memory.setdefault("base", {})
+    key = (need.zone_id, need.mlps_level, need.archs, need.traits, reserve_bits(need))
+    if key not in memory:
+        hosts = np.arange(fleet.snapshot.host_count, dtype=np.int32)
         trail: Trail = []
         for name, keep in FILTERS[:_BASE_COUNT]:
-            hosts = keep(need, scratch, hosts) if hosts else hosts
+            hosts = keep(need, fleet, hosts) if hosts.size else hosts
             trail.append((name, hosts))
-        cache[key] = trail
-    return cache[key]
+        memory[key] = trail
+    found: Trail = memory[key]
+    return found

@@ -4,25 +4,31 @@ Greedy first. Where that fails, the kind of machine that got stuck goes first (a
 depth-first search that tries other hosts for earlier machines; on small gangs it is exhaustive.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from heapq import heapify, heappop, heappush, heapreplace, nsmallest
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from controller.scheduling.filters import Trail, survey
+import numpy as np
+
+from controller.scheduling.columns import VCPU_ROW, Int32
+from controller.scheduling.filters import survey
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.groups import Groups
 from controller.scheduling.policy import Policy
-from controller.scheduling.scratch import Scratch
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Need, Unit, check_request, units_of
-from controller.scheduling.weighers import View, scores, soft_spread
+from controller.scheduling.weighers import ranked
+from inventory.domain.layout import Seat
 from inventory.domain.placement import PlacementRequest
 
 RESTARTS_MAX = 3
+#: Failure domains tried for machines that want to be together.
+ANCHORS_MAX = 64
 SEARCH_UNITS_MAX = 64
 #: Bound of the search, in hosts looked at.
-SEARCH_HOSTS_MAX = 50_000
+SEARCH_HOSTS_MAX = 12_000
 
-#: Called before the first unit of a kind is placed: need, what is free then, filters, ranked hosts (the taken one first).
-OnPlaced = Callable[[Need, Scratch, Trail, list[int]], None]
+#: Called before the first unit of a kind is placed on a host: what is free is still as it was before.
+OnPlaced = Callable[[Need, Fleet, Groups, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,72 +38,38 @@ class Chosen:
     unit: Unit
     host: int
     pools: tuple[int, ...]
+    #: One for each of its machines that asks for one.
+    seats: tuple[Seat, ...] = ()
+
+
+def take(fleet: Fleet, unit: Unit, host: int) -> Chosen:
+    """Put a unit on a host that has room."""
+    pools = tuple(fleet.take(unit.need, host))
+    return Chosen(unit=unit, host=host, pools=pools, seats=fleet.seats if unit.need.seats else ())
 
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """How far one try came: ``stuck`` is the first unit without a host, ``trail`` its filters."""
+    """How far one try came: ``stuck`` is the first unit without a host. What was taken is still taken from the fleet."""
 
-    scratch: Scratch
+    fleet: Fleet
+    groups: Groups
     chosen: list[Chosen] = field(default_factory=list)
     stuck: Unit | None = None
-    trail: Trail = field(default_factory=list)
-
-
-class Ranking:
-    """The hosts that fit one need, best first; stays exact while units of that need are placed."""
-
-    def __init__(self, need: Need, scratch: Scratch, policy: Policy) -> None:
-        self._need, self._scratch = need, scratch
-        self._count = scratch.snapshot.host_count
-        self.trail = survey(need, scratch)
-        hosts = self.trail[-1][1]
-        # What a soft rule takes off changes with every machine placed nearby; the rest only with one placed on the host.
-        self._soft_weight = policy.weights.get("soft_spread", 0) if need.soft else 0
-        self._steady = replace(policy, weights={**policy.weights, "soft_spread": 0}) if self._soft_weight else policy
-        self._steady_score = dict(zip(hosts, scores(need, scratch, self._steady, hosts), strict=True))
-        # One integer orders by score, highest first, then by host, lowest first.
-        self._heap = [self._key(host) for host in hosts]
-        heapify(self._heap)
-
-    def top(self, count: int) -> list[int]:
-        """Return the best hosts. Exact only before the first ``pop``."""
-        return [key % self._count for key in nsmallest(count, self._heap)]
-
-    def pop(self) -> int | None:
-        """Take out the best host, or return nothing if none is left."""
-        while self._heap:
-            key = self._heap[0]
-            host = key % self._count
-            if not self._scratch.keeps_apart(self._need, host):
-                heappop(self._heap)
-                continue
-            # A soft rule only ever lowers the score of hosts near a machine placed since: look again at the top.
-            now = self._key(host) if self._soft_weight else key
-            if now == key:
-                return heappop(self._heap) % self._count
-            heapreplace(self._heap, now)
-        return None
-
-    def put_back(self, host: int) -> None:
-        """Rank a host again after a unit was placed on it, if it has room for another."""
-        if self._scratch.keeps_apart(self._need, host) and self._scratch.has_room(self._need, host):
-            self._steady_score[host] = scores(self._need, self._scratch, self._steady, [host])[0]
-            heappush(self._heap, self._key(host))
-
-    def _key(self, host: int) -> int:
-        score = self._steady_score[host]
-        if self._soft_weight:
-            off = soft_spread(View(self._need, self._scratch, [host]), self._soft_weight)
-            score += off[0] if off else 0
-        return host - score * self._count
 
 
 def fits(request: PlacementRequest, snapshot: Snapshot, policy: Policy) -> bool:
     """Tell whether all machines of a request find a host without repair: true means ``decide`` places it too."""
     check_request(request)
-    kinds = kinds_of(units_of(request), snapshot)
-    return try_once(kinds, Scratch(snapshot, request), policy).stuck is None
+    return fits_on(request, Fleet(snapshot), policy)
+
+
+def fits_on(request: PlacementRequest, fleet: Fleet, policy: Policy) -> bool:
+    """Tell the same of a checked request on what is free now; the fleet is left as it was."""
+    mark = fleet.mark()
+    attempt = try_once(kinds_of(units_of(request), fleet.snapshot), fleet, Groups(request, fleet.snapshot), policy)
+    fleet.rollback(mark)
+    return attempt.stuck is None
 
 
 def kinds_of(units: Sequence[Unit], snapshot: Snapshot) -> list[list[Unit]]:
@@ -105,8 +77,9 @@ def kinds_of(units: Sequence[Unit], snapshot: Snapshot) -> list[list[Unit]]:
     kinds: dict[Need, list[Unit]] = {}
     for unit in units:
         kinds.setdefault(unit.need, []).append(unit)
-    largest = {d: max(column, default=0) for d, column in snapshot.capacity.items()}
-    largest_disk = {c: max(column, default=0) for c, column in snapshot.class_capacity_gib.items()}
+    if len(kinds) == 1:
+        return list(kinds.values())
+    largest, largest_disk = _largest(snapshot)
 
     def order(kind: list[Unit]) -> tuple[bool, int, bool, int]:
         need = kind[0].need
@@ -117,22 +90,32 @@ def kinds_of(units: Sequence[Unit], snapshot: Snapshot) -> list[list[Unit]]:
     return sorted(kinds.values(), key=order)
 
 
-def try_once(kinds: Sequence[list[Unit]], scratch: Scratch, policy: Policy, on_placed: OnPlaced | None = None) -> Attempt:
+def _largest(snapshot: Snapshot) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the largest capacity of any host by dimension and by disk class."""
+    if "largest" not in snapshot.memory:
+        largest = {d: int(column.max(initial=0)) for d, column in snapshot.capacity.items()}
+        disks = {c: int(column.max(initial=0)) for c, column in snapshot.class_capacity_gib.items()}
+        snapshot.memory["largest"] = largest, disks
+    found: tuple[dict[str, int], dict[str, int]] = snapshot.memory["largest"]
+    return found
+
+
+def try_once(
+    kinds: Sequence[list[Unit]], fleet: Fleet, groups: Groups, policy: Policy, on_placed: OnPlaced | None = None
+) -> Attempt:
     """Give every unit the best host there is at its turn; stop at the first without one."""
-    attempt = Attempt(scratch=scratch)
+    attempt = Attempt(fleet=fleet, groups=groups)
     for kind in kinds:
         need = kind[0].need
-        ranking = Ranking(need, scratch, policy)
-        if on_placed is not None and ranking.trail[-1][1]:
-            on_placed(need, scratch, ranking.trail, ranking.top(3))
         for unit in kind:
-            host = ranking.pop()
+            host = fleet.best(need, policy, groups)
             if host is None:
-                attempt.stuck, attempt.trail = unit, survey(need, scratch)
+                attempt.stuck = unit
                 return attempt
-            attempt.chosen.append(Chosen(unit=unit, host=host, pools=tuple(scratch.take(need, host))))
-            if len(kind) > 1:
-                ranking.put_back(host)
+            if on_placed is not None and unit is kind[0]:
+                on_placed(need, fleet, groups, host)
+            attempt.chosen.append(take(fleet, unit, host))
+            groups.place(need, host)
     return attempt
 
 
@@ -142,12 +125,31 @@ def reorder(kinds: Sequence[list[Unit]], stuck: Unit) -> list[list[Unit]]:
     return first + [kind for kind in kinds if kind[0].need != stuck.need]
 
 
-def search(kinds: Sequence[list[Unit]], scratch: Scratch, policy: Policy) -> list[Chosen] | None:
-    """Look depth-first for any way to place all units, within the bounds; ``scratch`` is left as it was."""
+def anchors(request: PlacementRequest, fleet: Fleet, stuck: Unit) -> Iterator[Groups]:
+    """Yield groups with the machines of a hard affinity bound to one failure domain after the other, the roomiest first.
+
+    Greedily the first machine chooses the domain for all; where that one is too small, another may take them.
+    """
+    rules = Groups(request, fleet.snapshot).rules
+    bound = [g for g, _ in stuck.need.hard if rules[g].is_affinity and not Groups(request, fleet.snapshot).totals[g]]
+    for group in bound[:1]:
+        column = fleet.snapshot.domain_index[rules[group].spread]
+        hosts = survey(stuck.need, fleet, Groups(request, fleet.snapshot))[-1][1]
+        room = np.zeros(len(fleet.snapshot.domain_names[rules[group].spread]), dtype=np.int64)
+        np.add.at(room, column[hosts], fleet.column(VCPU_ROW)[hosts])
+        for domain in np.argsort(-room, kind="stable")[:ANCHORS_MAX].tolist():
+            groups = Groups(request, fleet.snapshot)
+            groups.bind(group, domain)
+            yield groups
+
+
+def search(kinds: Sequence[list[Unit]], fleet: Fleet, groups: Groups, policy: Policy) -> list[Chosen] | None:
+    """Look depth-first for any way to place all units, within the bounds; fleet and groups are left as they were."""
     units = [unit for kind in kinds for unit in kind]
     if len(units) > SEARCH_UNITS_MAX:
         return None
-    possible = {kind[0].need: survey(kind[0].need, scratch)[-1][1] for kind in kinds}
+    possible = {kind[0].need: possible_hosts(kind[0].need, fleet, groups) for kind in kinds}
+    start = fleet.mark()
     chosen: list[Chosen] = []
     looked_at = 0
 
@@ -159,24 +161,36 @@ def search(kinds: Sequence[list[Unit]], scratch: Scratch, policy: Policy) -> lis
         # Equal units are interchangeable: only ascending hosts are tried for them.
         lowest = chosen[-1].host if chosen and chosen[-1].unit.need == need else 0
         looked_at += len(possible[need])
-        for host in _ranked([i for i in possible[need] if i >= lowest], need, scratch, policy):
+        for host in _ranked(possible[need][possible[need] >= lowest], need, fleet, groups, policy):
             if looked_at > SEARCH_HOSTS_MAX:
                 return False
-            pools = scratch.take(need, host)
-            chosen.append(Chosen(unit=units[k], host=host, pools=tuple(pools)))
+            mark = fleet.mark()
+            chosen.append(take(fleet, units[k], host))
+            groups.place(need, host)
             if place(k + 1):
                 return True
             chosen.pop()
-            scratch.give(need, host, pools)
+            fleet.rollback(mark)
+            groups.place(need, host, -1)
         return False
 
     is_found = place(0)
+    fleet.rollback(start)
     for done in chosen:
-        scratch.give(done.unit.need, done.host, done.pools)
+        groups.place(done.unit.need, done.host, -1)
     return chosen if is_found else None
 
 
-def _ranked(hosts: Sequence[int], need: Need, scratch: Scratch, policy: Policy) -> list[int]:
-    fitting = [i for i in hosts if need.is_staying or (scratch.has_room(need, i) and scratch.keeps_apart(need, i))]
-    ranks = zip(scores(need, scratch, policy, fitting), fitting, strict=True)
-    return [host for _, host in sorted(ranks, key=lambda r: (-r[0], r[1]))]
+def possible_hosts(need: Need, fleet: Fleet, groups: Groups) -> Int32:
+    """Return the hosts a unit may go to, whatever its group does: a rule of affinity only says where once somebody is there."""
+    trail = survey(need, fleet, groups)
+    return trail[-2][1]
+
+
+def _ranked(hosts: Int32, need: Need, fleet: Fleet, groups: Groups, policy: Policy) -> list[int]:
+    def is_fitting(host: int) -> bool:
+        return need.is_staying or (fleet.has_room(need, host) and not groups.breaks(need, host))
+
+    fitting = np.array([i for i in hosts.tolist() if is_fitting(i)], dtype=np.int32)
+    found: list[int] = ranked(need, fleet, groups, policy, fitting).tolist()
+    return found

@@ -5,11 +5,14 @@ Codes and parameters (texts in ``controller.texts.placement``):
 ``smaller``            group, dimension, asked, fits      one dimension of each machine of the group made smaller
 ``shape``              group, vcpu, memory_mib            both made smaller
 ``smaller_disk``       group, disk_class, asked, fits     disks of a class made smaller
+``split``              group, asked, count, vcpu, memory_mib   twice as many machines of half the size
 ``fewer``              group, asked, fits                 fewer new machines in the group
 ``soft_spread``        group                              the spread rule of the group made a wish
 ``separate_networks``  group                              no network shared by machines of the group
 ``without_pin``        member                             the machine, and those it shares a network with, may move
 ``other_zone``         zone, zone_id                      another zone
+``later``              date, at_s, departments            from that day on, when reservations of these departments end
+                                                          (added by ``controller.workflows.later``: the request stays)
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,8 +20,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from controller.scheduling.filters import survey
-from controller.scheduling.gang import Attempt, fits
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.gang import Attempt, fits_on
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Unit, is_existing, units_of
@@ -33,18 +39,19 @@ _STEPS = 16
 Suggestion = tuple[str, Mapping[str, Any]]
 
 
-def suggestions(request: PlacementRequest, snapshot: Snapshot, policy: Policy, attempt: Attempt) -> tuple[Suggestion, ...]:
-    """Return what would fit instead, each tried on the same snapshot."""
+def suggestions(request: PlacementRequest, policy: Policy, attempt: Attempt, untouched: Fleet) -> tuple[Suggestion, ...]:
+    """Return what would fit instead, each tried on the fleet as it was before the attempt."""
 
     def is_true(suggestion: Suggestion) -> bool:
-        return fits(altered(request, suggestion), snapshot, policy)
+        return fits_on(altered(request, suggestion), untouched, policy)
 
     found = [
         *_smaller(request, attempt, is_true),
+        *filter(is_true, _split(request, attempt)),
         *_smaller_disk(request, attempt, is_true),
         *_fewer(request, attempt, is_true),
         *filter(is_true, _fewer_rules(request, attempt)),
-        *_other_zone(request, snapshot, is_true),
+        *_other_zone(request, untouched.snapshot, is_true),
     ]
     return tuple(found)
 
@@ -73,6 +80,19 @@ def _alter_smaller(request: PlacementRequest, params: Mapping[str, Any]) -> Plac
 
 def _alter_shape(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
     return _alter_amounts(request, params["group"], {d: params[d] for d in (VCPU, MEMORY_MIB)})
+
+
+def _alter_split(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    half = {VCPU: params[VCPU], MEMORY_MIB: params[MEMORY_MIB]}
+    members: list[MemberRequest] = []
+    for member in request.members:
+        if member.group != params["group"] or is_existing(member):
+            members.append(member)
+            continue
+        lower = {d: min(amount, half.get(d, amount)) for d, amount in member.compute.amounts}
+        one = replace(member, compute=Resources.of(lower))
+        members += [one, replace(one, name=f"{member.name}/2")]
+    return replace(request, members=tuple(members))
 
 
 def _alter_disk(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
@@ -113,6 +133,8 @@ _ALTER: Mapping[str, Callable[[PlacementRequest, Mapping[str, Any]], PlacementRe
     "smaller": _alter_smaller,
     "shape": _alter_shape,
     "smaller_disk": _alter_disk,
+    "split": _alter_split,
+    "later": lambda request, _params: request,
     "fewer": _alter_count,
     "soft_spread": _alter_rule,
     "separate_networks": _alter_networks,
@@ -127,13 +149,13 @@ def _stuck(attempt: Attempt) -> Unit:
 
 
 def _smaller(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
-    need, scratch = _stuck(attempt).need, attempt.scratch
+    need, fleet, groups = _stuck(attempt).need, attempt.fleet, attempt.groups
     member = request.members[_stuck(attempt).members[0]]
     is_found = False
     for dimension, _ in need.ask:
-        hosts = survey(replace(need, ask=tuple(a for a in need.ask if a[0] != dimension)), scratch)[-1][1]
+        hosts = survey(replace(need, ask=tuple(a for a in need.ask if a[0] != dimension)), fleet, groups)[-1][1]
         # No host is left without this dimension either, or the dimension is not what is short.
-        if not hosts or (room := max(scratch.free_of(dimension)[i] for i in hosts)) >= dict(need.ask)[dimension]:
+        if not hosts.size or (room := int(fleet.free_of(dimension)[hosts].max())) >= dict(need.ask)[dimension]:
             continue
         held = member.held[dimension] if member.pinned_host_id is not None else 0
         found = _largest_size(member, dimension, room + held, is_true)
@@ -159,27 +181,42 @@ def _largest_size(member: MemberRequest, dimension: str, room: int, is_true: Cal
 
 def _shape(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
     """Yield vCPU and memory of the host that has most of both, where both are short."""
-    unit, scratch = _stuck(attempt), attempt.scratch
+    unit, fleet, groups = _stuck(attempt), attempt.fleet, attempt.groups
     member, ask = request.members[unit.members[0]], dict(unit.need.ask)
     if len(unit.members) > 1 or not {VCPU, MEMORY_MIB} <= ask.keys() or is_existing(member):
         return
-    hosts = survey(replace(unit.need, ask=tuple(a for a in unit.need.ask if a[0] not in (VCPU, MEMORY_MIB))), scratch)[-1][1]
-    vcpu, memory = scratch.free[VCPU], scratch.free[MEMORY_MIB]
-    roomy = [i for i in hosts if vcpu[i] > 0 and memory[i] > 0]
-    if roomy:
-        best = max(roomy, key=lambda i: (min(vcpu[i] * ask[MEMORY_MIB], memory[i] * ask[VCPU]), -i))
-        shape = {VCPU: min(vcpu[best], ask[VCPU]), MEMORY_MIB: min(memory[best], ask[MEMORY_MIB])}
+    others = tuple(a for a in unit.need.ask if a[0] not in (VCPU, MEMORY_MIB))
+    hosts = survey(replace(unit.need, ask=others), fleet, groups)[-1][1]
+    vcpu, memory = (fleet.free_of(d)[hosts].astype(np.int64) for d in (VCPU, MEMORY_MIB))
+    if ((vcpu > 0) & (memory > 0)).any():
+        # Beyond 2^40 it makes no difference which host is nearest.
+        most = np.minimum(vcpu * min(ask[MEMORY_MIB], 2**30), memory * min(ask[VCPU], 2**30))
+        best = int(np.argmax(np.where((vcpu > 0) & (memory > 0), most, -1)))
+        shape = {VCPU: min(int(vcpu[best]), ask[VCPU]), MEMORY_MIB: min(int(memory[best]), ask[MEMORY_MIB])}
         yield PREFIX + "shape", {"group": member.group, **shape}
 
 
+def _split(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
+    """Yield two machines of half the size for each new one, where both halves are whole."""
+    member = request.members[_stuck(attempt).members[0]]
+    vcpu, memory = member.compute[VCPU], member.compute[MEMORY_MIB]
+    alike = [m for m in request.members if m.group == member.group and not is_existing(m)]
+    is_even = vcpu > 1 and memory > 1 and vcpu % 2 == 0 and memory % 2 == 0
+    if not is_even or is_existing(member) or any(m.compute != member.compute for m in alike):
+        return
+    half = {VCPU: vcpu // 2, MEMORY_MIB: memory // 2}
+    yield PREFIX + "split", {"group": member.group, "asked": len(alike), "count": 2 * len(alike), **half}
+
+
 def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
-    unit, scratch = _stuck(attempt), attempt.scratch
+    unit, fleet, groups = _stuck(attempt), attempt.fleet, attempt.groups
     member = request.members[unit.members[0]]
     if len(unit.members) > 1 or is_existing(member):
         return
     for disk_class, size in sorted({(c, max(s for k, s in member.disks if k == c)) for c, _ in member.disks}):
-        hosts = survey(replace(unit.need, disks=tuple(d for d in unit.need.disks if d[0] != disk_class)), scratch)[-1][1]
-        room = max((scratch.roomiest_gib[disk_class][i] for i in hosts), default=0) if disk_class in scratch.roomiest_gib else 0
+        hosts = survey(replace(unit.need, disks=tuple(d for d in unit.need.disks if d[0] != disk_class)), fleet, groups)[-1][1]
+        known = fleet.roomiest_gib.get(disk_class)
+        room = 0 if known is None else int(known[hosts].max(initial=0))
         found = (PREFIX + "smaller_disk", {"group": member.group, "disk_class": disk_class, "asked": size, "fits": room})
         if 0 < room < size and is_true(found):
             yield found

@@ -5,13 +5,15 @@ network lives on one host). A *need* is what a unit asks of a host; units with e
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from controller.scheduling.cells import SeatAsk
 from inventory.domain.errors import Invalid
 from inventory.domain.ids import HostId, ZoneId
+from inventory.domain.layout import huge_dimension
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
-from inventory.domain.resources import DISK_PREFIX, disk_dimension
+from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, PCPU, VCPU, disk_dimension
 from inventory.domain.system import SpreadLevel
 
 #: A gang larger than this is refused at the door: no ticket of a department is, and the answer must come fast.
@@ -37,13 +39,20 @@ class Need:
     reach: tuple[HostId, ...]
     #: (group, level) of hard and soft rules of machines that are new.
     hard: tuple[tuple[str, SpreadLevel], ...]
+    #: Levels above the host of hard rules that tear apart, and that keep together.
+    apart: tuple[SpreadLevel, ...]
+    together: tuple[SpreadLevel, ...]
     soft: tuple[tuple[str, SpreadLevel], ...]
     #: Group whose hard rule two machines of the unit cannot keep; empty if there is none.
     conflict: str
+    #: Traits that new and growing machines ask for.
+    traits: tuple[str, ...]
     #: New machines by group, for groups with a rule.
     counts: tuple[tuple[str, int], ...]
     #: All machines exist, and none grows: they stay, whatever the state of their host.
     is_staying: bool
+    #: What machines ask of the cells of their host, in the order of members: those without a layout ask nothing.
+    seats: tuple[SeatAsk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +67,16 @@ def check_request(request: PlacementRequest) -> None:
     """Refuse a request that makes no sense.
 
     Raises:
-        Invalid: too many machines, a name twice, a negative amount, a disk of no size, two rules for one group.
+        Invalid: too many machines, a name twice, a negative amount, a disk of no size, two rules for one group, a rule for
+            fewer than one machine in a domain.
     """
     if len(request.members) > MEMBERS_MAX:
         raise Invalid("placement.too_many_members", count=len(request.members), highest=MEMBERS_MAX)
-    _refuse_twice("placement.member_twice", Counter(m.name for m in request.members))
-    _refuse_twice("placement.rule_twice", Counter(r.group for r in request.rules))
+    _refuse_twice("placement.member_twice", [m.name for m in request.members])
+    _refuse_twice("placement.rule_twice", [r.group for r in request.rules])
+    for rule in request.rules:
+        if rule.max_per_domain < 1:
+            raise Invalid("placement.max_per_domain_too_small", group=rule.group, count=rule.max_per_domain)
     checked: set[tuple[object, object]] = set()
     for member in request.members:
         shape = (member.compute.amounts, member.disks)
@@ -72,10 +85,9 @@ def check_request(request: PlacementRequest) -> None:
             _check_amounts(member)
 
 
-def _refuse_twice(code: str, counts: Counter[str]) -> None:
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        raise Invalid(code, name=twice[0])
+def _refuse_twice(code: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise Invalid(code, name=min(name for name, count in Counter(names).items() if count > 1))
 
 
 def _check_amounts(member: MemberRequest) -> None:
@@ -92,17 +104,31 @@ def _check_amounts(member: MemberRequest) -> None:
 def units_of(request: PlacementRequest) -> list[Unit]:
     """Return the units of a checked request, in the order of their first member."""
     rules = {r.group: r for r in request.rules if r.spread is not SpreadLevel.NONE}
-    alike: dict[object, Need] = {}
     units = []
     for members in _joined(request.members):
         if len(members) > 1:
             need = _need(request, [request.members[m] for m in members], rules)
         else:
-            member = request.members[members[0]]
-            key = _likeness(member, request, rules)
-            need = alike.get(key) or alike.setdefault(key, _need(request, [member], rules))
+            need = _need_of_one(request, request.members[members[0]], rules)
         units.append(Unit(need=need, members=members))
     return units
+
+
+#: Needs of single machines by what they are made of: the same sizes are asked for again and again.
+_KNOWN: dict[object, Need] = {}
+_KNOWN_MAX = 4096
+
+
+def _need_of_one(request: PlacementRequest, member: MemberRequest, rules: Mapping[str, GroupRule]) -> Need:
+    rule = rules.get(member.group)
+    terms = None if rule is None else (rule.spread, rule.is_hard, rule.is_affinity, rule.max_per_domain)
+    key = request.zone_id, request.mlps_level, terms, _likeness(member, request, rules)
+    need = _KNOWN.get(key)
+    if need is None:
+        if len(_KNOWN) >= _KNOWN_MAX:
+            _KNOWN.clear()
+        need = _KNOWN[key] = _need(request, [member], rules)
+    return need
 
 
 def is_existing(member: MemberRequest) -> bool:
@@ -133,12 +159,14 @@ def _joined(members: Sequence[MemberRequest]) -> list[tuple[int, ...]]:
 def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[str, GroupRule]) -> object:
     reach = tuple(request.network_hosts[n] for n in member.networks if n in request.network_hosts)
     group = member.group if member.group in rules else ""
-    return member.compute.amounts, member.disks, member.arch, member.pinned_host_id, member.held.amounts, reach, group
+    shape = (member.compute.amounts, member.disks, member.arch, member.traits, member.layout, member.seat)
+    return shape, member.pinned_host_id, member.held.amounts, reach, group
 
 
 def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Mapping[str, GroupRule]) -> Need:
     counts = Counter(m.group for m in members if m.group in rules and not is_existing(m))
     ask, disks = _asked(members)
+    seats = tuple(_seat_ask(m) for m in members if m.layout)
     return Need(
         zone_id=request.zone_id,
         mlps_level=request.mlps_level,
@@ -148,11 +176,41 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         pins=tuple(sorted({m.pinned_host_id for m in members if m.pinned_host_id is not None})),
         reach=tuple(sorted({request.network_hosts[n] for m in members for n in m.networks if n in request.network_hosts})),
         hard=tuple((g, rules[g].spread) for g in sorted(counts) if rules[g].is_hard),
+        apart=_levels(rules[g] for g in counts if rules[g].is_hard and not rules[g].is_affinity),
+        together=_levels(rules[g] for g in counts if rules[g].is_hard and rules[g].is_affinity),
         soft=tuple((g, rules[g].spread) for g in sorted(counts) if not rules[g].is_hard),
-        conflict=min((g for g, count in counts.items() if count > 1 and rules[g].is_hard), default=""),
+        conflict=min((g for g, count in counts.items() if _tears_apart(rules[g], count)), default=""),
+        traits=tuple(sorted({trait for m in members if not _stays(m) for trait in m.traits})),
         counts=tuple(sorted(counts.items())),
-        is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks),
+        is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks) and not seats,
+        seats=seats,
     )
+
+
+def _stays(member: MemberRequest) -> bool:
+    """Tell whether a machine exists and asks for nothing more."""
+    held = dict(member.held.amounts)
+    grows = any(amount > held.get(dimension, 0) for dimension, amount in member.compute.amounts)
+    return is_existing(member) and not (grows or member.disks or member.layout)
+
+
+def _seat_ask(member: MemberRequest) -> SeatAsk:
+    layout, amounts = member.layout, dict(member.compute.amounts)
+    memory = huge_dimension(layout.page_kib) if layout.page_kib else MEMORY_MIB
+    return SeatAsk(
+        layout=layout,
+        vcpu_count=amounts.get(PCPU if layout.is_dedicated else VCPU, 0),
+        memory_mib=amounts.get(memory, 0),
+        held=member.seat,
+    )
+
+
+def _levels(rules: Iterable[GroupRule]) -> tuple[SpreadLevel, ...]:
+    return tuple(sorted({rule.spread for rule in rules} - {SpreadLevel.HOST}))
+
+
+def _tears_apart(rule: GroupRule, count: int) -> bool:
+    return rule.is_hard and not rule.is_affinity and count > rule.max_per_domain
 
 
 def _asked(members: Sequence[MemberRequest]) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:

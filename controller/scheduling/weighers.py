@@ -1,10 +1,26 @@
-"""The named weighers: each gives every host left a value from -1000 to 1000 times its weight; the score is their sum."""
+"""The named weighers: each gives every host left a value from -1000 to 1000 times its weight; the score is their sum.
 
+``scoring.ClassTerms`` holds the same formula as numbers, ``plain`` and ``compiled`` compute it for whole blocks of hosts; the
+property tests compare all of them. A new weigher needs its line in each.
+"""
+
+from collections import deque
 from collections.abc import Callable, Sequence
-from operator import add
 
-from controller.scheduling.policy import Policy
-from controller.scheduling.scratch import Scratch
+import numpy as np
+
+from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32, Int64
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.groups import Groups
+from controller.scheduling.policy import LargeSize, Policy
+from controller.scheduling.scoring import (
+    INVERSE_SHIFT,
+    LARGE_MEMORY_SHIFT,
+    SLOT_SHIFT,
+    USABLE_SHIFT,
+    slot_inverse,
+    storage_weight,
+)
 from controller.scheduling.units import Need
 from inventory.domain.resources import ACCELERATOR_PREFIX, MEMORY_MIB, VCPU
 
@@ -12,100 +28,200 @@ from inventory.domain.resources import ACCELERATOR_PREFIX, MEMORY_MIB, VCPU
 class View:
     """Hosts left for a need, and the columns that several weighers share."""
 
-    def __init__(self, need: Need, scratch: Scratch, hosts: Sequence[int]) -> None:
-        self.need, self.scratch, self.hosts = need, scratch, hosts
-        self._fill: dict[str, list[int]] = {}
+    def __init__(self, need: Need, fleet: Fleet, groups: Groups, hosts: Int32, large: LargeSize | None) -> None:
+        self.need, self.fleet, self.groups, self.hosts, self.large = need, fleet, groups, hosts, large
+        self._positions = fleet.position_of[hosts]
+        #: Rows that were read, by kind and number.
+        self._rows: dict[tuple[str, int], Int64] = {}
+        self._fill: dict[tuple[int, int], Int64] = {}
+        self.vcpu, self.memory_mib = (dict(need.ask).get(d, 0) for d in (VCPU, MEMORY_MIB))
 
-    def fill(self, dimension: str) -> list[int]:
-        """Return how full each host would be with the unit on it, in thousandths of its capacity."""
-        if dimension not in self._fill:
-            asked = dict(self.need.ask).get(dimension, 0)
-            capacity = map(self.scratch.snapshot.capacity[dimension].__getitem__, self.hosts)
-            free = map(self.scratch.free[dimension].__getitem__, self.hosts)
-            self._fill[dimension] = [1000 * (c - f + asked) // (c or 1) for c, f in zip(capacity, free, strict=True)]
-        return self._fill[dimension]
+    def _row(self, kind: str, row: int, columns_: Int32, at: Int32) -> Int64:
+        key = kind, row
+        if key not in self._rows:
+            self._rows[key] = columns_[row][at].astype(np.int64)
+        return self._rows[key]
+
+    def capacity(self, row: int) -> Int64:
+        """Return what may be promised on each host."""
+        return self._row("capacity", row, self.fleet.snapshot.capacity_rows, self.hosts)
+
+    def free(self, row: int) -> Int64:
+        """Return what is free on each host."""
+        return self._row("free", row, self.fleet.hosts.free, self._positions)
+
+    def share(self, row: int, amount: Int64 | int) -> Int64:
+        """Return what part of each host an amount is, in thousandths of its capacity (``scoring.fill``)."""
+        inverse = self._row("inverse", row, self.fleet.hosts.inverse, self._positions)
+        part: Int64 = (np.minimum(amount, self.capacity(row)) * inverse) >> INVERSE_SHIFT
+        return part
+
+    def fill(self, row: int, asked: int) -> Int64:
+        """Return how full each host would be with ``asked`` more on it, in thousandths of its capacity."""
+        if (row, asked) not in self._fill:
+            self._fill[row, asked] = self.share(row, self.capacity(row) - self.free(row) + asked)
+        return self._fill[row, asked]
+
+    def processors(self) -> Int64:
+        """Return how full the processors would be."""
+        return self.fill(VCPU_ROW, self.vcpu)
+
+    def memory(self) -> Int64:
+        """Return how full the memory would be."""
+        return self.fill(MEMORY_ROW, self.memory_mib)
+
+    def slots(self, large: LargeSize, vcpu: int, memory_mib: int) -> Int64:
+        """Return how many large machines would fit on each host with these amounts taken (``scoring.slots``)."""
+        units = (self.free(MEMORY_ROW) - memory_mib) >> LARGE_MEMORY_SHIFT
+        by_vcpu = _slots(self.free(VCPU_ROW) - vcpu, large.vcpu_count)
+        return np.minimum(by_vcpu, _slots(units, large.memory_mib >> LARGE_MEMORY_SHIFT))
 
 
-Weigher = Callable[[View, int], list[int] | None]
+def _slots(free: Int64, amount: int) -> Int64:
+    inverse, most = slot_inverse(amount)
+    found: Int64 = np.minimum(np.maximum(free, 0), most) * inverse >> SLOT_SHIFT
+    return found
 
 
-def pack(view: View, weight: int) -> list[int]:
+Weigher = Callable[[View, int], Int64 | None]
+
+
+def pack(view: View, weight: int) -> Int64:
     """Prefer the fullest host: mean of vCPU and memory after placing."""
-    return [weight * (c + m) // 2 for c, m in zip(view.fill(VCPU), view.fill(MEMORY_MIB), strict=True)]
+    return weight * ((view.processors() + view.memory()) >> 1)
 
 
-def spread_load(view: View, weight: int) -> list[int]:
+def spread_load(view: View, weight: int) -> Int64:
     """Prefer the emptiest host."""
-    return [weight * (2000 - c - m) // 2 for c, m in zip(view.fill(VCPU), view.fill(MEMORY_MIB), strict=True)]
+    return weight * (1000 - ((view.processors() + view.memory()) >> 1))
 
 
-def balance(view: View, weight: int) -> list[int]:
+def balance(view: View, weight: int) -> Int64:
     """Avoid hosts whose vCPU and memory would be used unevenly."""
-    return [-weight * abs(c - m) for c, m in zip(view.fill(VCPU), view.fill(MEMORY_MIB), strict=True)]
+    uneven: Int64 = np.abs(view.processors() - view.memory())
+    return -weight * uneven
 
 
-def soft_spread(view: View, weight: int) -> list[int] | None:
-    """Avoid failure domains with machines of a group with a soft rule: -1000 for each."""
-    scratch = view.scratch
-    rules = [(scratch.mates[group], level) for group, level in view.need.soft if scratch.mates[group]]
-    if not rules:
+def even_out(view: View, weight: int) -> Int64:
+    """Prefer hosts whose vCPU and memory would be used more evenly than they are now."""
+    before = np.abs(view.fill(VCPU_ROW, 0) - view.fill(MEMORY_ROW, 0))
+    gain: Int64 = before - np.abs(view.processors() - view.memory())
+    return weight * gain
+
+
+def keep_usable(view: View, weight: int) -> Int64:
+    """Prefer hosts that lose least of the square of what is left of the scarcer one of vCPU and memory.
+
+    The square makes it a best fit: nearly full hosts lose little. What is left of the other one alone is of no use.
+    """
+    before = 1000 - np.maximum(view.fill(VCPU_ROW, 0), view.fill(MEMORY_ROW, 0))
+    after = 1000 - np.maximum(view.processors(), view.memory())
+    lost: Int64 = (weight * (before * before - after * after)) >> USABLE_SHIFT
+    return -lost
+
+
+def keep_large(view: View, weight: int) -> Int64 | None:
+    """Avoid hosts where afterwards fewer large machines fit than before: minus the part of the host they would take."""
+    large = view.large
+    if large is None:
         return None
-    return [-1000 * weight * sum(mates.get(scratch.domain(i, level), 0) for mates, level in rules) for i in view.hosts]
+    lost = view.slots(large, 0, 0) - view.slots(large, view.vcpu, view.memory_mib)
+    part = (view.share(VCPU_ROW, large.vcpu_count) + view.share(MEMORY_ROW, large.memory_mib)) >> 1
+    cost: Int64 = weight * lost * part
+    return -cost
 
 
-def storage(view: View, weight: int) -> list[int] | None:
-    """Prefer hosts with more storage left in the classes asked for, in thousandths of it; the mean over classes."""
+def keep_empty(view: View, weight: int) -> Int64:
+    """Avoid hosts that have nothing on them yet: -1000."""
+    is_empty = [view.free(row) == view.capacity(row) for row in (VCPU_ROW, MEMORY_ROW)]
+    found: Int64 = (is_empty[0] & is_empty[1]).astype(np.int64)
+    return -1000 * weight * found
+
+
+def soft_spread(view: View, weight: int) -> Int64 | None:
+    """Avoid failure domains where machines would break a soft rule: -1000 for each."""
+    if not view.need.soft or view.groups.says_nothing(view.need):
+        return None
+    return -1000 * weight * view.groups.misfits(view.need, view.hosts).astype(np.int64)
+
+
+def storage(view: View, weight: int) -> Int64 | None:
+    """Prefer hosts with more storage left in the classes asked for, in thousandths of it; each class weighs its part."""
     classes = sorted({c for c, size in view.need.disks if size})
     if not classes:
         return None
-    shares = [_storage_share(view, disk_class) for disk_class in classes]
-    return [weight * sum(host) // len(classes) for host in zip(*shares, strict=True)]
+    part, total = storage_weight(weight, len(classes)), np.zeros(len(view.hosts), dtype=np.int64)
+    for disk_class in classes:
+        asked = sum(size for c, size in view.need.disks if c == disk_class)
+        total += part * (1000 - view.fill(view.fleet.snapshot.rows.room_row_of[disk_class] + 1, asked))
+    return total
 
 
-def _storage_share(view: View, disk_class: str) -> list[int]:
-    asked = sum(size for c, size in view.need.disks if c == disk_class)
-    free = map(view.scratch.class_free_gib[disk_class].__getitem__, view.hosts)
-    capacity = map(view.scratch.snapshot.class_capacity_gib[disk_class].__getitem__, view.hosts)
-    return [1000 * (f - asked) // (c or 1) for f, c in zip(free, capacity, strict=True)]
-
-
-def keep_accelerators(view: View, weight: int) -> list[int] | None:
+def keep_accelerators(view: View, weight: int) -> Int64 | None:
     """Keep hosts with accelerators for those who ask for one: -1000 for others."""
-    if any(d.startswith(ACCELERATOR_PREFIX) for d, _ in view.need.ask):
+    column = view.fleet.snapshot.has_accelerator
+    if any(d.startswith(ACCELERATOR_PREFIX) for d, _ in view.need.ask) or not column.any():
         return None
-    if not any(view.scratch.snapshot.has_accelerator):
-        return None
-    column = view.scratch.snapshot.has_accelerator
-    return [-1000 * weight * column[i] for i in view.hosts]
+    return -1000 * weight * column[view.hosts].astype(np.int64)
 
 
 WEIGHERS: tuple[tuple[str, Weigher], ...] = (
     ("pack", pack),
     ("spread_load", spread_load),
     ("balance", balance),
+    ("even_out", even_out),
+    ("keep_usable", keep_usable),
+    ("keep_large", keep_large),
+    ("keep_empty", keep_empty),
     ("soft_spread", soft_spread),
     ("storage", storage),
     ("keep_accelerators", keep_accelerators),
 )
 
 
-def columns(need: Need, scratch: Scratch, policy: Policy, hosts: Sequence[int]) -> list[tuple[str, list[int]]]:
+def columns(need: Need, fleet: Fleet, groups: Groups, policy: Policy, hosts: Int32) -> list[tuple[str, Int64]]:
     """Return the weighted column of each weigher that has something to say."""
-    view = View(need, scratch, hosts)
+    view = View(need, fleet, groups, hosts, policy.large)
     named = ((name, weigh(view, policy.weights[name])) for name, weigh in WEIGHERS if policy.weights.get(name))
     return [(name, column) for name, column in named if column is not None]
 
 
-def scores(need: Need, scratch: Scratch, policy: Policy, hosts: Sequence[int]) -> list[int]:
-    """Return the score of each host."""
-    if not hosts:
-        return []
-    total = [0] * len(hosts)
-    for _, column in columns(need, scratch, policy, hosts):
-        total = list(map(add, total, column))
+def scores(need: Need, fleet: Fleet, groups: Groups, policy: Policy, hosts: Int32) -> Int64:
+    """Return the score of each host under one policy, whatever its pool names."""
+    return total_of(columns(need, fleet, groups, policy, hosts) if hosts.size else [], len(hosts))
+
+
+def total_of(named: Sequence[tuple[str, Int64]], count: int) -> Int64:
+    """Return the sum of these columns of so many hosts."""
+    total = np.zeros(count, dtype=np.int64)
+    for _, column in named:
+        total += column
     return total
 
 
-def parts(need: Need, scratch: Scratch, policy: Policy, host: int) -> dict[str, int]:
-    """Return the named parts of one host's score; they add up to it."""
-    return {name: column[0] for name, column in columns(need, scratch, policy, [host])}
+def parts(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: int) -> dict[str, int]:
+    """Return the named parts of one host's score under the policy of its pool; they add up to it."""
+    one = np.array([host], dtype=np.int32)
+    own = policy.of_pool(fleet.snapshot.policy_name(host))
+    return {name: int(column[0]) for name, column in columns(need, fleet, groups, own, one)}
+
+
+def ranked(need: Need, fleet: Fleet, groups: Groups, policy: Policy, hosts: Int32) -> Int32:
+    """Return hosts in the order in which they would be chosen (``Index.best``).
+
+    Under one policy: highest score first, of equal ones the lowest host. Of several, the platform's chooses between the heads.
+    """
+    sections = fleet.snapshot.section_index[hosts]
+    lists = []
+    for section in np.unique(sections).tolist():
+        own, part = policy.of_pool(fleet.snapshot.sections[section][1]), hosts[sections == section]
+        lists.append(part[np.lexsort((part, -scores(need, fleet, groups, own, part)))])
+    return lists[0] if len(lists) == 1 else _merged(need, fleet, groups, policy, lists)
+
+
+def _merged(need: Need, fleet: Fleet, groups: Groups, policy: Policy, lists: Sequence[Int32]) -> Int32:
+    judged = [deque(zip((-scores(need, fleet, groups, policy, part)).tolist(), part.tolist(), strict=True)) for part in lists]
+    order = []
+    while judged := [part for part in judged if part]:
+        order.append(min(judged, key=lambda part: part[0]).popleft()[1])
+    return np.array(order, dtype=np.int32)

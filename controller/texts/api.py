@@ -253,9 +253,16 @@ _IDENTITY: Mapping[str, Text] = {
         cure_en="Check the id; allot get instances lists the machines of your department.",
         actor=Actor.DEPARTMENT,
     ),
+    "instance.not_running": Text(
+        zh="云主机 {instance} 应处于关机状态，无法重启。",
+        en="Machine {instance} is meant to be off and cannot be restarted.",
+        cure_zh="请用 allot start 开机。",
+        cure_en="Start it: allot start.",
+        actor=Actor.DEPARTMENT,
+    ),
     "instance.state_forbids": Text(
-        zh="云主机 {instance} 现在不能开关机（阶段 {phase}，期望状态 {desired}）。",
-        en="Machine {instance} cannot be started or stopped now (phase {phase}, wanted {desired}).",
+        zh="云主机 {instance} 现在不能开机、关机或重启（阶段 {phase}，期望状态 {desired}）。",
+        en="Machine {instance} cannot be started, stopped or restarted now (phase {phase}, wanted {desired}).",
         cure_zh="请先处理其工单：失败的可重试，正在释放的无法撤回。",
         cure_en="See to its ticket first: retry what failed; a release is not taken back.",
         actor=Actor.DEPARTMENT,

@@ -1,10 +1,9 @@
 """Texts of the command line: its own errors, what it says, and the words of its tables."""
 
-from controller.texts.text import Actor, Text
+from controller.texts.cli_words import words
+from controller.texts.text import Actor, Text, errors_of
 
-
-def _error(zh: str, en: str, cure_zh: str, cure_en: str, actor: Actor = Actor.NOBODY) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=actor)
+_error = errors_of(Actor.NOBODY)
 
 
 _ERRORS = {
@@ -100,6 +99,12 @@ _ERRORS = {
         "there is nobody here to answer the question",
         "加上 {option}。",
         "Add {option}.",
+    ),
+    "cli.adopt_nothing_named": _error(
+        "没有指明要纳管哪些机器。",
+        "it is not said which machines are to be adopted",
+        "加上 --owner 或 --machine；allot adopt candidates 可查看。",
+        "Add --owner or --machine; allot adopt candidates lists them.",
     ),
     "cli.kind_unknown": _error(
         "没有“{kind}”这类对象。", "there is nothing of kind “{kind}”", "可写：{known}。", "Write one of: {known}."
@@ -229,6 +234,7 @@ _SAY = {
     ),
     "cli.say.start_ordered": Text("虚拟机 {name}（{id}）将启动。", "Machine {name} ({id}) will be started."),
     "cli.say.stop_ordered": Text("虚拟机 {name}（{id}）将停止。", "Machine {name} ({id}) will be stopped."),
+    "cli.say.reboot_ordered": Text("虚拟机 {name}（{id}）将重启一次。", "Machine {name} ({id}) will be restarted once."),
     "cli.say.import_plan": Text("{count} 项变更，{unchanged} 项不变。", "{count} to change, {unchanged} as they are."),
     "cli.say.imported": Text("已导入，{count} 项变更。", "Imported, {count} changed."),
     "cli.say.image_imported": Text(
@@ -323,11 +329,7 @@ _SAY = {
 }
 
 
-def _words(prefix: str, table: dict[str, tuple[str, str]]) -> dict[str, Text]:
-    return {f"{prefix}.{name}": Text(zh=zh, en=en) for name, (zh, en) in table.items()}
-
-
-_WORDS = _words(
+_WORDS = words(
     "cli.word",
     {
         # Actions
@@ -395,32 +397,7 @@ _WORDS = _words(
     },
 )
 
-_DIMENSIONS = _words(
-    "cli.dimension",
-    {
-        "vcpu": ("vCPU", "vCPU"),
-        "memory_mib": ("内存 MiB", "memory MiB"),
-        "disk_gib": ("磁盘 GiB", "disk GiB"),
-        "instances": ("虚拟机数", "machines"),
-        "volumes": ("数据盘数", "disks"),
-        "addresses": ("地址数", "addresses"),
-        "address": ("地址", "addresses"),
-    },
-)
-
-_WEIGHERS = _words(
-    "cli.weigher",
-    {
-        "pack": ("填满", "pack"),
-        "spread_load": ("分摊", "spread load"),
-        "balance": ("均衡", "balance"),
-        "soft_spread": ("软分散", "soft spread"),
-        "storage": ("存储", "storage"),
-        "keep_accelerators": ("保留加速卡", "keep accelerators"),
-    },
-)
-
-_FIELDS = _words(
+_FIELDS = words(
     "cli.field",
     {
         "vcpu_count": ("vCPU", "vCPU"),
@@ -434,12 +411,35 @@ _FIELDS = _words(
         "networks": ("网络", "networks"),
         "lease_end": ("租期至", "lease end"),
         "spread": ("分散", "spread"),
+        "spread_max": ("每处上限", "most per domain"),
         "count": ("数量", "count"),
         "disks": ("数据盘", "disks"),
+        "name": ("名称", "name"),
+        "cpus": ("处理器", "processors"),
+        "page_kib": ("大页 KiB", "huge page KiB"),
+        "numa_nodes": ("NUMA 节点", "NUMA nodes"),
+        "traits": ("主机特性", "traits"),
+        "dedicated_cpus": ("专用处理器", "dedicated processors"),
+        "shared_cpus": ("共享处理器", "shared processors"),
+        "pool": ("资源池", "pool"),
+        "connection": ("连接", "connection"),
+        "site": ("数据中心", "site"),
+        "room": ("机房", "room"),
+        "rack": ("机架", "rack"),
+        "vendor": ("厂商", "vendor"),
+        "owner": ("责任单位", "owner"),
+        "warranty_until": ("保修至", "warranty until"),
+        "watts_idle": ("空闲功率 W", "idle W"),
+        "watts_most": ("最大功率 W", "most W"),
+        "reserved": ("预留", "reserved"),
+        "capacity_override": ("容量改写", "capacity override"),
+        "overcommit_permille": ("超分 ‰", "overcommit ‰"),
+        "storage": ("存储池", "storage pools"),
+        "is_read": ("已读取", "read"),
     },
 )
 
-_COLUMNS = _words(
+_COLUMNS = words(
     "cli.column",
     {
         "blank": ("", ""),
@@ -463,10 +463,20 @@ _COLUMNS = _words(
         "disks": ("数据盘", "disks"),
         "volumes": ("数据盘", "Disks"),
         "instances": ("虚拟机", "Machines"),
+        "seat": ("处理器与内存位置", "processors and memory"),
+        "traits": ("主机特性", "traits"),
+        "cell": ("NUMA 单元", "NUMA cell"),
+        "shared_cpus": ("共享处理器", "shared processors"),
+        "dedicated_cpus": ("专用处理器", "dedicated processors"),
+        "dedicated_free": ("其中空闲", "free of these"),
+        "huge_pages": ("大页 已用/总量 MiB", "huge pages used/total MiB"),
         "size": ("规格", "size"),
         "system": ("系统", "system"),
         "action": ("操作", "action"),
         "by": ("提交人", "by"),
+        "raised": ("提醒时间", "raised"),
+        "notice": ("提醒", "notice"),
+        "cure": ("处理", "what to do"),
         "created": ("创建于", "created"),
         "accepted": ("受理于", "accepted"),
         "finished": ("结束于", "finished"),
@@ -537,4 +547,4 @@ _COLUMNS = _words(
     },
 )
 
-TEXTS: dict[str, Text] = _ERRORS | _SAY | _WORDS | _DIMENSIONS | _WEIGHERS | _FIELDS | _COLUMNS
+TEXTS: dict[str, Text] = _ERRORS | _SAY | _WORDS | _FIELDS | _COLUMNS

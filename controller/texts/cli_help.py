@@ -52,9 +52,9 @@ _COMMANDS = {
     "cli.help.cancel": Text("撤回尚在等待的工单。", "Withdraw a ticket that still waits."),
     "cli.help.retry": Text("重试失败的工单。", "Try a failed ticket again."),
     "cli.help.get": Text(
-        "列出某类对象：systems、instances、tickets、hosts、pools、zones、sizes、images、departments、projects、findings；"
+        "列出某类对象：systems、instances、tickets、notices、hosts、pools、zones、sizes、images、departments、projects、findings；"
         "其他词视为系统名。",
-        "List things: systems, instances, tickets, hosts, pools, zones, sizes, images, departments, projects, findings; "
+        "List things: systems, instances, tickets, notices, hosts, pools, zones, sizes, images, departments, projects, findings; "
         "any other word is taken for the name of a system.",
     ),
     "cli.help.describe": Text("显示一个对象的全部信息。", "Show one thing whole."),
@@ -66,6 +66,10 @@ _COMMANDS = {
     "cli.help.start": Text("启动虚拟机。", "Have a machine running."),
     "cli.help.stop": Text(
         "停止虚拟机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."
+    ),
+    "cli.help.reboot": Text(
+        "原地重启虚拟机一次：先请系统正常重启，超时后强制重启。",
+        "Have a running machine restarted in place, once: asked politely, then by force.",
     ),
     "cli.help.console": Text("打印虚拟机串口日志的末尾。", "Print the end of a machine's serial log."),
     "cli.help.import": Text(
@@ -90,15 +94,60 @@ _COMMANDS = {
     ),
     "cli.help.host.activate": Text("让主机接收虚拟机。", "Let a host take machines."),
     "cli.help.host.cordon": Text("不再向主机放置新虚拟机，已有的保留。", "Give a host no new machines; those it has stay."),
-    "cli.help.host.drain": Text("标记主机为待腾空。", "Mark a host as to be emptied."),
+    "cli.help.host.drain": Text(
+        "腾空主机：不再放置新虚拟机，并在后端支持时把已有的迁走。",
+        "Give a host no new machines, and move those it has away where its driver can.",
+    ),
     "cli.help.host.maintain": Text("让主机进入维护。", "Put a host into maintenance."),
     "cli.help.host.retire": Text("让已腾空的主机退役。", "Take an empty host out of service for good."),
+    "cli.help.plan-moves": Text(
+        "迁移计划：计算、查看、执行、取消。", "Plans that move machines: computed, looked at, run, cancelled."
+    ),
+    "cli.help.plan-moves.drain": Text("计划腾空一台主机。", "Plan to empty a host."),
+    "cli.help.plan-moves.rebalance": Text("计划均衡各主机的负载。", "Plan to even out the load of hosts."),
+    "cli.help.plan-moves.repair": Text(
+        "只修复被破坏的规则：超分配的主机、分布规则、区域和等保级别。",
+        "Plan to put broken rules right and nothing else: overfull hosts, spread, zone and MLPS level.",
+    ),
+    "cli.help.plan-moves.consolidate": Text(
+        "计划腾出整台主机以便断电节能。", "Plan to free whole hosts so that they can be powered off."
+    ),
+    "cli.help.plan-moves.run": Text(
+        "执行计划：逐步进行，每步开始前重新核实。", "Run a plan: step by step, each judged again before it begins."
+    ),
+    "cli.help.plan-moves.show": Text("显示一个计划及其步骤。", "Show a plan with its steps."),
+    "cli.help.plan-moves.list": Text("列出计划。", "List plans."),
+    "cli.help.plan-moves.cancel": Text(
+        "取消计划；途中的虚拟机留在原处，除非已经到达。", "End a plan; a machine on its way stays, unless it has arrived."
+    ),
     "cli.help.image": Text("镜像。", "Images machines boot from."),
     "cli.help.image.list": Text("列出镜像。", "List images."),
     "cli.help.image.import": Text(
         "从控制器所在机器的文件或 URL 导入镜像（检查格式并计算哈希）。",
         "Take an image from a file on the controller's machine or from a URL, inspected and hashed.",
     ),
+    "cli.help.reservation": Text("预留：在一段时间内为项目保留容量。", "Capacity held for a project for a time."),
+    "cli.help.reservation.create": Text(
+        "为项目预留容量，到期自动释放；计入配额；本项目的工单可用 project.reservation 使用它。",
+        "Hold capacity for a project until a deadline; counts against quota. A ticket of the project uses it with "
+        "project.reservation.",
+    ),
+    "cli.help.reservation.list": Text("列出预留。", "List reservations."),
+    "cli.help.reservation.show": Text("显示一份预留。", "Show a reservation."),
+    "cli.help.reservation.release": Text("提前释放预留。", "Give a reservation up before its deadline."),
+    "cli.help.capacity": Text("容量推演：只回答，不改动。", "What-if questions to the capacity; nothing is changed."),
+    "cli.help.capacity.fit": Text(
+        "某规格的虚拟机还可放多少台：按资源池、区域和等保级别。",
+        "How many more machines of a size fit, per pool, zone and MLPS level.",
+    ),
+    "cli.help.capacity.forecast": Text(
+        "按目前趋势，各资源池何时用满（p10、p50、p90）。", "When pools are full at the present trend (p10, p50, p90)."
+    ),
+    "cli.help.capacity.failure": Text(
+        "若这些主机失效，上面的虚拟机能放到哪里；有放不下的，退出码为 1。",
+        "What would become of the machines on hosts that fail; exits with 1 when one could be placed nowhere.",
+    ),
+    "cli.help.capacity.hosts": Text("一批工单需要多少台某种规格的主机。", "How many hosts of one shape a list of tickets needs."),
     "cli.help.quota": Text("配额。", "Limits of departments and projects."),
     "cli.help.quota.show": Text("显示配额和已用量。", "Show limits and what is used of them."),
     "cli.help.quota.set": Text(
@@ -142,6 +191,10 @@ _COMMANDS = {
     "cli.help.doctor": Text(
         "检查本机和状态，指出需要处理的问题。", "Check this machine and this state, and say what must be put right."
     ),
+    "cli.help.simulate": Text(
+        "用真实的放置核心回放一份申请记录（CSV，可为 .gz），写出每台虚拟机所在的主机。",
+        "Replay a trace of requests (CSV, also .gz) through the placement core, and write the host of every machine.",
+    ),
     "cli.help.schema": Text("打印工单语言的 JSON Schema。", "Print the JSON Schema of the ticket language, for editors."),
     "cli.help.version": Text("打印版本。", "Print the version."),
 }
@@ -173,12 +226,36 @@ _PARAMETERS = {
     "cli.param.kind": Text("对象类别。", "Kind of thing."),
     "cli.param.name": Text("名称、代码或 id。", "Name, code or id."),
     "cli.param.host": Text("主机名或 id。", "Name or id of a host."),
+    "cli.param.plan": Text("迁移计划的 id。", "Id of a plan of moves."),
+    "cli.param.moves_most": Text("最多移动多少台。", "Most machines moved (count)."),
+    "cli.param.memory_most_mib": Text("最多复制多少内存（MiB）。", "Most memory copied (MiB)."),
+    "cli.param.horizon_h": Text("预计断电多少小时（h）。", "For how long freed hosts would be off (h)."),
+    "cli.param.saving_least_wh_per_gib": Text(
+        "每复制 1 GiB 至少节省的电量（Wh）。", "Least saving for each GiB to be copied (Wh)."
+    ),
+    "cli.param.moves_each_most": Text("腾空一台主机最多移动多少台。", "Most machines moved off one host to free it (count)."),
+    "cli.param.fill_most_permille": Text(
+        "留用主机的 vCPU 和内存最多占用多少（‰）。", "How full of vCPU and of memory the hosts that stay on may be (‰)."
+    ),
+    "cli.param.watts_idle": Text("空载功率（W）。", "What it draws with no load (W)."),
+    "cli.param.watts_most": Text("满载功率（W）。", "What it draws with all of its load (W)."),
+    "cli.param.dedicated_cpus": Text(
+        "专用处理器（例如 4-15,20-31）：每个只给一台云主机。", "Processors given to one machine each, for example 4-15,20-31."
+    ),
+    "cli.param.shared_cpus": Text(
+        "普通云主机共享的处理器，默认为其余全部。", "Processors that ordinary machines share; all others by default."
+    ),
+    "cli.param.trait": Text(
+        "主机具备的特性（可重复）；工单和规格可以要求。", "What it has, by name (repeatable); tickets and sizes may ask."
+    ),
     "cli.param.state": Text("状态。", "State."),
     "cli.param.with_gone": Text("也列出已释放的。", "List what is gone too."),
     "cli.param.limit": Text("最多列出多少条。", "Most items listed."),
     "cli.param.explain.what": Text(
-        "虚拟机（id 或 系统/名称）或工单 id。", "A machine (its id or SYSTEM/NAME) or the id of a ticket."
+        "虚拟机（id 或 系统/名称）或工单 id；或 placement、refusal，后跟对象。",
+        "A machine (its id or SYSTEM/NAME) or the id of a ticket; or placement or refusal, and then its subject.",
     ),
+    "cli.param.explain.name": Text("placement 或 refusal 的对象。", "Subject of placement or refusal."),
     "cli.param.start": Text("起始时刻（含）：日期、时间或纪元秒。", "First moment: a date, a time or epoch seconds."),
     "cli.param.end": Text("结束时刻（不含）；默认为现在。", "First moment after; by default now."),
     "cli.param.instance": Text(
@@ -223,6 +300,42 @@ _PARAMETERS = {
         "维度：vcpu、memory_mib、disk_gib、instances、volumes、addresses。",
         "Dimension: vcpu, memory_mib, disk_gib, instances, volumes, addresses.",
     ),
+    "cli.param.capacity.fit.size": Text("规格名称；或用下列选项。", "Name of a size, or use the options."),
+    "cli.param.capacity.fit.vcpu": Text("vCPU 数。", "vCPUs."),
+    "cli.param.capacity.fit.memory_mib": Text("内存 MiB。", "MiB of memory."),
+    "cli.param.capacity.fit.disk_gib": Text("磁盘 GiB；默认规格的系统盘。", "GiB of disk; the size's root disk by default."),
+    "cli.param.capacity.fit.disk_class": Text("磁盘类别。", "Class of disk."),
+    "cli.param.capacity.fit.pool": Text("只看这个资源池。", "Only this pool."),
+    "cli.param.capacity.fit.zone": Text("只看这个区域。", "Only this zone."),
+    "cli.param.capacity.fit.spread": Text(
+        "每个故障域最多一台：host、rack、room 或 site。", "One per failure domain at most: host, rack, room or site."
+    ),
+    "cli.param.capacity.forecast.pool": Text("只看这个资源池。", "Only this pool."),
+    "cli.param.capacity.failure.hosts": Text("失效的主机。", "Hosts that fail."),
+    "cli.param.capacity.hosts.files": Text("工单文件。", "Ticket files."),
+    "cli.param.capacity.hosts.vcpu": Text("每台主机可承诺的 vCPU（含超分）。", "vCPUs that may be promised on one host."),
+    "cli.param.capacity.hosts.memory_mib": Text("每台主机可承诺的内存 MiB。", "MiB that may be promised on one host."),
+    "cli.param.capacity.hosts.disk": Text("每台主机的磁盘 类别:GiB，可重复。", "Disk of one host as CLASS:GIB; repeatable."),
+    "cli.param.capacity.hosts.per_rack": Text("每个机架的主机数。", "Hosts of one rack."),
+    "cli.param.reservation": Text("预留名称或编号。", "Name or id of a reservation."),
+    "cli.param.reservation.create.name": Text("名称。", "Name."),
+    "cli.param.reservation.create.project": Text("项目编号。", "Code of the project."),
+    "cli.param.reservation.create.zone": Text("网络区域代码。", "Code of the zone."),
+    "cli.param.reservation.create.until": Text(
+        "截止时刻（不含），到时自动释放。", "Deadline (not included): then it frees itself."
+    ),
+    "cli.param.reservation.create.start": Text("从何时起可用；不写即现在。", "From when it is usable; now by default."),
+    "cli.param.reservation.create.size": Text("规格名称。", "Name of a size."),
+    "cli.param.reservation.create.vcpu": Text("不写规格时：每台 vCPU 数。", "Without a size: vCPUs of each machine."),
+    "cli.param.reservation.create.memory_mib": Text("不写规格时：每台内存 MiB。", "Without a size: MiB of memory of each."),
+    "cli.param.reservation.create.disk_gib": Text(
+        "每台磁盘 GiB；默认规格的系统盘。", "GiB of disk of each; the size's root disk by default."
+    ),
+    "cli.param.reservation.create.disk_class": Text("磁盘类别。", "Class of disk."),
+    "cli.param.reservation.create.count": Text("台数。", "How many machines."),
+    "cli.param.reservation.create.mlps": Text("等保级别。", "MLPS level."),
+    "cli.param.reservation.create.spread": Text("分散：none、host 或 rack。", "Spread: none, host or rack."),
+    "cli.param.reservation.list.all_": Text("包括已结束的。", "Also those that are over."),
     "cli.param.quota.set.limit": Text("数量、unlimited 或 inherit。", "An amount, unlimited or inherit."),
     "cli.param.repair": Text("把计数改正（记入审计）。", "Put the counters right (an audited act)."),
     "cli.param.action": Text("只看这种操作，例如 ticket.submit。", "Only this action, for example ticket.submit."),
@@ -247,6 +360,38 @@ _PARAMETERS = {
     "cli.param.config": Text("配置文件。", "Configuration file."),
     "cli.param.new_token": Text("再签发一个运维令牌（令牌丢失时）。", "Make another operator token (when the first is lost)."),
     "cli.param.paused": Text("启动后不动任何后端，直到恢复。", "Start with the loop off: nothing is changed at any back end."),
+    "cli.param.simulate.trace": Text(
+        "申请记录：列 vm,ticket,arrival_s,lifetime_s,vcpus,memory_mib；lifetime_s 为 -1 表示一直运行。",
+        "The trace: columns vm,ticket,arrival_s,lifetime_s,vcpus,memory_mib; a lifetime_s of -1 never ends.",
+    ),
+    "cli.param.simulate.hosts": Text(
+        "主机：列 name,vcpus,memory_mib，可加 rack、room、site。",
+        "The hosts: columns name,vcpus,memory_mib and, if you like, rack, room, site.",
+    ),
+    "cli.param.simulate.placements": Text(
+        "结果文件，每行 vm,主机；主机为主机文件中从 0 起的行号（不计表头），-1 表示被拒绝。",
+        "The answer, vm,host in each line: the host is its line in the hosts file from 0, the header not counted; -1 is refused.",
+    ),
+    "cli.param.simulate.distinct_hosts_up_to": Text(
+        "2 到这么多台的工单，其虚拟机放在不同主机上；0 表示不要求。",
+        "Machines of a ticket of 2 up to so many go to distinct hosts; 0 asks for nothing.",
+    ),
+    "cli.param.simulate.moves": Text(
+        "回放中不时腾空主机以便关机，并把迁移写入此文件：列 vm,at_s,from,to。",
+        "Empty hosts from time to time so that they could be powered off, and write the moves here: vm,at_s,from,to.",
+    ),
+    "cli.param.simulate.moves_permille": Text(
+        "迁移最多占虚拟机数的千分之几（配合 --moves）。", "Most moves for a thousand machines of the trace (with --moves)."
+    ),
+    "cli.param.simulate.consolidate_every_s": Text(
+        "每隔多少秒规划一次迁移（配合 --moves）。", "Seconds from one plan of moves to the next (with --moves)."
+    ),
+    "cli.param.simulate.policy": Text(
+        "放置策略名；默认为策略表的默认策略。", "Name of the placement policy; by default that of the table."
+    ),
+    "cli.param.simulate.policy_file": Text(
+        "策略表文件；默认为自带的策略表。", "File of the table of policies; by default the one that ships."
+    ),
     "cli.param.db.backup.file": Text("备份文件，不得已存在。", "File of the backup; must not exist yet."),
     "cli.param.db.restore.file": Text("备份文件。", "File of the backup."),
 }

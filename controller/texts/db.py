@@ -1,10 +1,8 @@
 """Texts of the state on disk and of the checks of this machine."""
 
-from controller.texts.text import Actor, Text
+from controller.texts.text import Actor, Text, errors_of
 
-
-def _error(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=Actor.OPERATOR)
+_error = errors_of(Actor.OPERATOR)
 
 
 _STATE = {

@@ -1,10 +1,8 @@
 """Texts of reading YAML: what is wrong with the document itself, with the type of a value, and with a site document."""
 
-from controller.texts.text import Actor, Text
+from controller.texts.text import Actor, Text, errors_of
 
-
-def _error(zh: str, en: str, cure_zh: str, cure_en: str, actor: Actor = Actor.DEPARTMENT) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=actor)
+_error = errors_of(Actor.DEPARTMENT)
 
 
 def _site(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
@@ -225,6 +223,24 @@ _SITE = {
         "The pool's MLPS level {level} is above that of its zone “{zone}”, {maximum}.",
         "降低资源池的级别，或换一个区域。",
         "Lower it, or choose another zone.",
+    ),
+    "site.bad_cpus": _site(
+        "“{written}”不是处理器集合。",
+        "“{written}” is no set of processors.",
+        "例如 4-15,20-31（编号从 0 开始，小的在前）。",
+        "Write for example 4-15,20-31 (numbers from 0, the lower one first).",
+    ),
+    "site.cpus_overlap": _site(
+        "宿主机 {host} 的处理器 {cpus} 既是专用又是共享。",
+        "Processors {cpus} of host {host} are both dedicated and shared.",
+        "每个处理器只能属于一个集合。",
+        "Name each processor in one of the two sets only.",
+    ),
+    "site.size_not_even": _site(
+        "规格 {size} 的 {what} 不能平均分到 {nodes} 个 NUMA 节点（大页须整页）。",
+        "The {what} of size {size} cannot be split evenly over {nodes} NUMA nodes (in whole huge pages).",
+        "请改处理器数、内存、大页大小或 numa-nodes，使每个节点分得相同。",
+        "Change the processors, the memory, the page size or numa-nodes so that every node gets the same.",
     ),
     "site.bad_connection": _site(
         "“{written}”不能作主机连接：只接受本机或加密的连接，不得含口令。",

@@ -46,6 +46,30 @@ TEXTS: Mapping[str, Text] = {
         "可用项为 vcpu、memory_mib、disk_gib:<类别>；预留与容量不得为负，超分比例以千分之一为单位且至少为 1。",
         "Use vcpu, memory_mib or disk_gib:<class>; nothing below zero, overcommit (thousandths) at least 1.",
     ),
+    "host.cpus_invalid": _operator(
+        "宿主机 {host} 的 {field} 不是处理器集合：“{written}”。",
+        "{field} of host {host} is no set of processors: “{written}”.",
+        "例如 4-15,20-31（编号从 0 开始，小的在前）。",
+        "Write for example 4-15,20-31 (numbers from 0, the lower one first).",
+    ),
+    "host.cpus_overlap": _operator(
+        "宿主机 {host} 的处理器 {cpus} 既是专用又是共享。",
+        "Processors {cpus} of host {host} are both dedicated and shared.",
+        "每个处理器只能属于一个集合。",
+        "Name each processor in one of the two sets only.",
+    ),
+    "host.cpus_unknown": _operator(
+        "宿主机 {host} 没有处理器 {cpus}；它有 {known}。",
+        "Host {host} has no processors {cpus}; it has {known}.",
+        "请按宿主机实际的处理器编号填写（lscpu -e）；不报告 NUMA 单元的后端不能划分处理器。",
+        "Use the numbers of the host (lscpu -e); a back end that shows no NUMA cells cannot divide its processors.",
+    ),
+    "host.too_many_traits": _operator(
+        "登记宿主机 {host} 后共有 {count} 种特性，最多 {highest} 种。",
+        "With host {host} there would be {count} different traits; placement tells {highest} apart.",
+        "请使用已有的特性名称，或删去不再使用的特性。",
+        "Use traits that exist, or drop those nobody asks for.",
+    ),
     "host.facts_missing": _operator(
         "宿主机 {host} 还没有读取过硬件信息，不能投入使用。",
         "Host {host} was never read and cannot become active.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from controller.texts.text import Actor, Text
+from controller.texts.text import Actor, Text, errors_of
 
 _FLATTEN_ZH = "请先用 qemu-img convert -O qcow2 转换成单个独立文件,再重新计算 SHA-256 并导入。"
 _FLATTEN_EN = "Turn it into one self-contained file with qemu-img convert -O qcow2, compute its SHA-256 again, and import that."
@@ -10,8 +10,7 @@ _SOURCE_ZH = "不要使用这个文件。请从可信来源重新获取镜像,�
 _SOURCE_EN = "Do not use this file. Get the image again from a source you trust and compare the SHA-256 its publisher gives."
 
 
-def _error(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=Actor.OPERATOR)
+_error = errors_of(Actor.OPERATOR)
 
 
 TEXTS: Mapping[str, Text] = {

@@ -2,6 +2,18 @@
 
 from controller.texts.text import Actor, Text
 
+
+def _numa(processors_zh: str, memory_zh: str, processors_en: str, memory_en: str) -> Text:
+    """Return why the cells of a host do not take a machine."""
+    return Text(
+        zh="主机 {host} 的 NUMA 单元放不下：需要 {nodes} 个单元，"
+        f"每个有 {{vcpu}} 个{processors_zh}和 {{memory_mib}} MiB {memory_zh}；"
+        "该主机 {cells} 个单元中有 {fitting} 个放得下一份。",
+        en=f"The NUMA cells of host {{host}} do not take it: {{nodes}} are asked for, each with {{vcpu}} {processors_en} and "
+        f"{{memory_mib}} {memory_en}; {{fitting}} of its {{cells}} cells would take one.",
+    )
+
+
 TEXTS: dict[str, Text] = {
     # Errors
     "placement.no_host_fits": Text(
@@ -30,6 +42,13 @@ TEXTS: dict[str, Text] = {
         en="The group “{name}” has two spread rules.",
         cure_zh="每个组只保留一条分散规则。",
         cure_en="Keep one spread rule per group.",
+        actor=Actor.DEPARTMENT,
+    ),
+    "placement.max_per_domain_too_small": Text(
+        zh="组“{group}”的分散规则允许每个故障域 {count} 台机器，至少应为 1 台。",
+        en="The spread rule of group “{group}” allows {count} machines per failure domain; it must allow at least one.",
+        cure_zh="把每个故障域的上限改为 1 或更大。",
+        cure_en="Allow one machine per failure domain or more.",
         actor=Actor.DEPARTMENT,
     ),
     "placement.amount_negative": Text(
@@ -86,11 +105,14 @@ TEXTS: dict[str, Text] = {
     "placement.filter.zone": Text(zh="区域", en="zone"),
     "placement.filter.mlps": Text(zh="等保级别", en="MLPS level"),
     "placement.filter.arch": Text(zh="处理器架构", en="architecture"),
+    "placement.filter.traits": Text(zh="主机特性", en="traits"),
     "placement.filter.pinned": Text(zh="固定主机", en="pinned host"),
     "placement.filter.network_reach": Text(zh="网络可达", en="network reach"),
     "placement.filter.capacity": Text(zh="计算容量", en="capacity"),
     "placement.filter.storage": Text(zh="存储容量", en="storage"),
-    "placement.filter.spread": Text(zh="分散规则", en="spread"),
+    "placement.filter.numa": Text(zh="NUMA 布局", en="NUMA fit"),
+    "placement.filter.spread": Text(zh="分散与集中规则", en="spread and affinity"),
+    "placement.filter.reserve": Text(zh="故障备用", en="failure reserve"),
     # Why a host fell
     "placement.miss.state": Text(
         zh="主机 {host} 不接收新机器：管理状态 {admin_state}，可达状态 {reachability}。",
@@ -106,6 +128,10 @@ TEXTS: dict[str, Text] = {
     "placement.miss.arch": Text(
         zh="主机 {host} 的架构是 {arch}，申请的是 {asked}。", en="Host {host} is {arch}; {asked} was asked for."
     ),
+    "placement.miss.traits": Text(
+        zh="主机 {host} 不合适：需要特性 {asked}，该主机缺少 {missing}。",
+        en="Host {host} is out: {asked} is asked for, and it lacks {missing}.",
+    ),
     "placement.miss.pinned": Text(
         zh="主机 {host} 不合适：机器必须留在 {pinned}。", en="Host {host} is out: the machine must stay on {pinned}."
     ),
@@ -118,24 +144,53 @@ TEXTS: dict[str, Text] = {
         en="Host {host} is out: group “{group}” must be spread, but its machines share a network, which stays on one host.",
     ),
     "placement.miss.capacity": Text(
-        zh="主机 {host} 的 {dimension} 不足：需要 {asked}，剩余 {free}（总量 {capacity}，本工单其他机器已占 {taken}）。",
+        zh="主机 {host} 的 {dimension} 不足：需要 {asked}，剩余 {free}"
+        "（总量 {capacity}，本工单其他机器已占 {taken}，预留 {held}）。",
         en="Host {host} is short of {dimension}: {asked} asked, {free} free "
-        "(of {capacity}; {taken} taken by machines of this ticket).",
+        "(of {capacity}; {taken} taken by machines of this ticket, {held} held).",
     ),
     "placement.miss.storage": Text(
         zh="主机 {host} 的 {disk_class} 存储不足：最大一块盘 {asked} GiB（共 {asked_together} GiB），"
-        "最空的存储池剩余 {free} GiB（共 {free_together} GiB，本工单其他机器已占 {taken} GiB）。",
+        "最空的存储池剩余 {free} GiB（共 {free_together} GiB，本工单其他机器已占 {taken} GiB，预留 {held} GiB）。",
         en="Host {host} is short of {disk_class} storage: the largest disk needs {asked} GiB ({asked_together} together), "
-        "its roomiest pool has {free} GiB ({free_together} together; {taken} taken by machines of this ticket).",
+        "its roomiest pool has {free} GiB ({free_together} together; {taken} taken by machines of this ticket, {held} held).",
+    ),
+    "placement.miss.numa": _numa("共享处理器", "内存", "shared processors", "MiB of memory"),
+    "placement.miss.numa_dedicated": _numa("专用处理器", "内存", "processors of its own", "MiB of memory"),
+    "placement.miss.numa_huge": _numa("共享处理器", "{page_kib} KiB 大页", "shared processors", "MiB in pages of {page_kib} KiB"),
+    "placement.miss.numa_dedicated_huge": _numa(
+        "专用处理器", "{page_kib} KiB 大页", "processors of its own", "MiB in pages of {page_kib} KiB"
     ),
     "placement.miss.spread": Text(
-        zh="主机 {host} 不合适：组“{group}”须按 {level} 分散，{domain} 已有该组 {mates} 台机器。",
-        en="Host {host} is out: group “{group}” is spread by {level}, and {domain} has {mates} of its machines already.",
+        zh="主机 {host} 不合适：组“{group}”须按 {level} 分散，每处至多 {most} 台，{domain} 已有该组 {mates} 台机器。",
+        en="Host {host} is out: group “{group}” is spread by {level}, at most {most} in each, and {domain} has {mates} already.",
+    ),
+    "placement.miss.affinity": Text(
+        zh="主机 {host} 不合适：组“{group}”须集中在同一个 {level}，而该组的机器不在 {domain}。",
+        en="Host {host} is out: group “{group}” stays together in one {level}, and its machines are not in {domain}.",
+    ),
+    "placement.miss.reserve": Text(
+        zh="主机 {host} 不合适：由于备用主机的位置，放在 {domain} 的机器在故障转移后会违反按 {level} 的分组规则。",
+        en="Host {host} is out: with the stand-by hosts where they are, machines in {domain} would break the rule by {level} "
+        "after a failure.",
     ),
     # What would fit instead
     "placement.suggest.smaller": Text(
         zh="组“{group}”每台机器的 {dimension} 由 {asked} 降到 {fits} 即可放下。",
         en="It fits if each machine of “{group}” has {fits} instead of {asked} {dimension}.",
+    ),
+    "placement.suggest.split": Text(
+        zh="组“{group}”改为 {count} 台、每台 {vcpu} vCPU 和 {memory_mib} MiB 内存（原为 {asked} 台两倍大的）即可放下。",
+        en="It fits as {count} machines of “{group}” with {vcpu} vCPU and {memory_mib} MiB each instead of {asked} twice as "
+        "large.",
+    ),
+    "placement.suggest.later": Text(
+        zh="{date} 起，{departments} 的预留结束后即可放下。",
+        en="It fits from {date} on, when the reservation of {departments} ends.",
+    ),
+    "placement.suggest.draw": Text(
+        zh="使用本项目的预留“{reservation}”即可放下（project.reservation）。",
+        en="It fits with the project's reservation “{reservation}” (project.reservation).",
     ),
     "placement.suggest.shape": Text(
         zh="组“{group}”每台机器改为 {vcpu} vCPU、{memory_mib} MiB 内存即可放下。",

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from controller.texts.text import Actor, Text
+from controller.texts.text import Actor, Text, errors_of
 
-
-def _error(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=Actor.OPERATOR)
+_error = errors_of(Actor.OPERATOR)
 
 
 TEXTS: Mapping[str, Text] = {

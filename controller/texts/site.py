@@ -22,6 +22,24 @@ TEXTS: Mapping[str, Text] = {
         "请先提高该上级的限额，或先释放资源，再移动部门。",
         "Raise that limit or release resources first, then move the department.",
     ),
+    "site.processors_in_use": _site(
+        "宿主机 {host} 上还有已承诺的资源（{used}），不能改变专用处理器与共享处理器的划分。",
+        "Host {host} has promises ({used}); which of its processors are dedicated and which are shared cannot change.",
+        "请先腾空该宿主机（allot host drain），再导入。",
+        "Empty the host first (allot host drain), then import.",
+    ),
+    "site.too_many_traits": _site(
+        "全部宿主机共有 {count} 种特性，最多 {highest} 种。",
+        "All hosts together have {count} different traits; placement tells {highest} apart.",
+        "请合并或删去不再使用的特性。",
+        "Merge traits, or drop those nobody asks for.",
+    ),
+    "site.unknown_trait": _site(
+        "规格 {size} 要求特性“{trait}”，没有宿主机具备它。",
+        "Size {size} asks for the trait “{trait}”, which no host has.",
+        "已登记的特性：{known}。请更正，或先在宿主机上登记该特性。",
+        "Known traits: {known}. Correct it, or give it to a host first.",
+    ),
     "site.project_in_use": _site(
         "项目 {project} 下还有未释放的信息系统，不能改到其他部门。",
         "Project {project} still has systems and cannot change its department.",

@@ -1,10 +1,8 @@
 """Texts of the ticket language and of the plan made from it."""
 
-from controller.texts.text import Actor, Text
+from controller.texts.text import Actor, Text, errors_of
 
-
-def _error(zh: str, en: str, cure_zh: str, cure_en: str, actor: Actor = Actor.DEPARTMENT) -> Text:
-    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=actor)
+_error = errors_of(Actor.DEPARTMENT)
 
 
 _TICKET = {
@@ -157,6 +155,12 @@ _TICKET = {
         "The architecture {arch} is not that of the image “{image}”, {image_arch}.",
         "换用该架构的镜像，或不写 arch。",
         "Choose an image of that architecture, or leave arch out.",
+    ),
+    "ticket.spread_max_without_spread": _error(
+        "服务器组“{name}”写了 spread-max，但没有要求分散。",
+        "The servers “{name}” say spread-max, but they are not spread.",
+        "加上 spread（host、rack、room 或 site），或去掉 spread-max。",
+        "Add a spread (host, rack, room or site), or leave spread-max out.",
     ),
     "ticket.base_stale": _error(
         "工单依据的是系统“{name}”的第 {base} 版，现在已是第 {revision} 版。",

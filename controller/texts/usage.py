@@ -19,6 +19,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Give an end after the start; the end itself is not counted.",
         actor=Actor.FINANCE,
     ),
+    "usage.window_too_long": Text(
+        zh="时间范围超过 {days} 天。",
+        en="The window is longer than {days} days.",
+        cure_zh="请缩短时间范围，分几次查询。",
+        cure_en="Ask for shorter windows, one after the other.",
+        actor=Actor.FINANCE,
+    ),
     "usage.month_invalid": Text(
         zh="月份 {month} 的写法不正确。",
         en="{month} is not a month.",

@@ -28,6 +28,7 @@ KEYS: Mapping[str, str] = {
     "applicant.contact.email": "邮箱",
     "project": "项目",
     "project.code": "编号",
+    "project.reservation": "预留",
     "project.budget": "预算",
     "project.approval": "批文",
     "system": "系统",
@@ -69,7 +70,9 @@ KEYS: Mapping[str, str] = {
     "resources.servers.disks.state": "状态",
     "resources.servers.disks.encrypted": "加密",
     "resources.servers.spread": "分散",
+    "resources.servers.spread-max": "每处上限",
     "resources.servers.networks": "网络",
+    "resources.servers.traits": "主机特性",
     "resources.servers.user-data": "初始化数据",
     "resources.servers.ssh-keys": "登录公钥",
     "resources.servers.software": "软件",
@@ -81,8 +84,15 @@ KIND = {"Ticket": "工单"}
 ACTIONS = {"create": "新建", "change": "变更", "renew": "续租", "release": "释放"}
 ACTIONS_NOT_OFFERED = {"adopt": "接管", "transfer": "移交"}
 ENVIRONMENTS = {"production": "生产", "test": "测试", "development": "开发"}
-SPREADS = {"none": "不限", "host": "不同主机", "rack": "不同机架", "soft-host": "尽量不同主机", "soft-rack": "尽量不同机架"}
-SPREADS_NOT_OFFERED = {"room": "不同机房", "soft-room": "尽量不同机房"}
+#: Failure domains, the finest first.
+DOMAINS = {"host": "主机", "rack": "机架", "room": "机房", "site": "数据中心"}
+SPREADS = {
+    "none": "不限",
+    **{word: f"不同{label}" for word, label in DOMAINS.items()},
+    **{f"soft-{word}": f"尽量不同{label}" for word, label in DOMAINS.items()},
+    **{f"same-{word}": f"同一{label}" for word, label in DOMAINS.items()},
+    **{f"soft-same-{word}": f"尽量同一{label}" for word, label in DOMAINS.items()},
+}
 ARCHS = {"any": "不限", "x86_64": "", "aarch64": ""}
 STATES = {"absent": "删除"}
 MLPS_WORDS = {

@@ -15,12 +15,21 @@ class ApprovalPolicy:
     #: Tickets that make more machines than this; None: no such rule.
     machines_over: int | None = None
 
-    def stages(self, *, impact: str, is_production: bool, month_price_micro_yuan: int, machine_count: int) -> tuple[str, ...]:
+    def stages(
+        self,
+        *,
+        impact: str,
+        is_production: bool,
+        month_price_micro_yuan: int,
+        machine_count: int,
+        is_over_budget: bool = False,
+    ) -> tuple[str, ...]:
         """Return the stages a ticket must pass, in order."""
         price, machines = self.month_price_over_micro_yuan, self.machines_over
         asked = (
             (impact == "data_loss" and is_production)
             or (price is not None and month_price_micro_yuan > price)
             or (machines is not None and machine_count > machines)
+            or is_over_budget
         )
         return (SECOND_PERSON,) if asked else ()

@@ -46,11 +46,13 @@ class ServerPatch:
     memory_mib: int | None = None
     image: str | None = None
     arch: str | None = None
+    traits: tuple[str, ...] | None = None
     root_disk_gib: int | None = None
     root_disk_class: str | None = None
     disks: tuple[DiskPatch, ...] = ()
-    #: As written: ``none`` | ``host`` | ``rack`` | ``soft-host`` | ``soft-rack``.
+    #: A word of ``aliases.SPREADS``.
     spread: str | None = None
+    spread_max: int | None = None
     networks: tuple[str, ...] | None = None
     user_data: str | None = None
     ssh_keys: tuple[str, ...] | None = None
@@ -70,6 +72,8 @@ class TicketDocument:
     contact_phone: str | None
     contact_email: str | None
     project: str | None
+    #: Name or id of a reservation of the project to draw on.
+    reservation: str | None
     zone: str | None
     mlps_level: int | None
     lease: LeaseEnd | None
@@ -226,6 +230,7 @@ def _build(values: Mapping[str, Any], lease: LeaseEnd | None, document: Document
         contact_phone=_get(values, "applicant.contact.phone"),
         contact_email=_get(values, "applicant.contact.email"),
         project=_get(values, "project.code"),
+        reservation=_get(values, "project.reservation"),
         zone=_get(values, "system.network"),
         mlps_level=_get(values, "system.mlps.level"),
         lease=lease,
@@ -253,10 +258,12 @@ def _server(values: Mapping[str, Any], path: str) -> ServerPatch:
         memory_mib=exact.get("memory"),
         image=values.get("image"),
         arch=values.get("arch"),
+        traits=None if "traits" not in values else tuple(values["traits"]),
         root_disk_gib=_get(values, "root-disk.size"),
         root_disk_class=_get(values, "root-disk.class"),
         disks=tuple(_disk(disk, f"{path}.disks.{number}") for number, disk in enumerate(disks)),
         spread=values.get("spread"),
+        spread_max=values.get("spread-max"),
         networks=tuple(values["networks"]) if "networks" in values else None,
         user_data=values.get("user-data"),
         ssh_keys=tuple(values["ssh-keys"]) if "ssh-keys" in values else None,

@@ -54,7 +54,9 @@ _DEFAULTS: Mapping[str, Origin] = {
     "root-disk.size": Origin.SIZE,
     "root-disk.class": Origin.PLATFORM,
     "spread": Origin.LANGUAGE,
+    "spread-max": Origin.LANGUAGE,
     "networks": Origin.PLATFORM,
+    "traits": Origin.SIZE,
     "class": Origin.PLATFORM,
 }
 
@@ -82,7 +84,6 @@ def full_document(spec: SystemSpec) -> dict[str, Any]:
 
 def _server(server: ServerSpec) -> dict[str, Any]:
     exact = {"cpu": server.vcpu_count, "memory": f"{server.memory_mib}MiB"}
-    soft = "" if server.spread_is_hard or server.spread is SpreadLevel.NONE else "soft-"
     values: dict[str, Any] = {
         "name": server.name,
         "count": server.count,
@@ -90,10 +91,14 @@ def _server(server: ServerSpec) -> dict[str, Any]:
         "image": server.image,
         "arch": server.arch,
         "root-disk": {"size": f"{server.root_disk_gib}GiB", "class": server.root_disk_class},
-        "spread": soft + server.spread.value,
+        "spread": server.spread_word(),
         "networks": list(server.networks),
         "disks": [{"name": d.name, "size": f"{d.size_gib}GiB", "class": d.disk_class} for d in server.disks],
     }
+    if server.spread is not SpreadLevel.NONE and not server.is_together:
+        values["spread-max"] = server.spread_max
+    if server.traits:
+        values["traits"] = list(server.traits)
     if server.user_data:
         values["user-data"] = server.user_data
     if server.ssh_keys:

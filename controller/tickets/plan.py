@@ -111,7 +111,8 @@ def _renewed(before: SystemSpec, after: SystemSpec) -> Iterator[Change]:
 
 
 def _shape(server: ServerSpec) -> dict[str, Any]:
-    return {"vcpu_count": server.vcpu_count, "memory_mib": server.memory_mib, "size": server.size}
+    shape = {"vcpu_count": server.vcpu_count, "memory_mib": server.memory_mib, "size": server.size}
+    return {**shape, "layout": server.layout.to_json()} if server.layout else shape
 
 
 def _new_member(server: ServerSpec, member: str) -> Change:
@@ -189,18 +190,28 @@ def _server_problems(old: ServerSpec, new: ServerSpec) -> Iterator[Problem]:
     if old.networks != new.networks:
         yield _fixed(new.name, "networks", "、".join(old.networks), "、".join(new.networks))
     if not _is_kept(old, new):
-        yield _fixed(new.name, "spread", old.spread.value, new.spread.value)
+        yield _fixed(new.name, "spread", _rule_text(old), _rule_text(new))
     yield from _disk_problems(old, new)
 
 
-_FINENESS = {SpreadLevel.NONE: 0, SpreadLevel.HOST: 1, SpreadLevel.RACK: 2}
+#: How wide a failure domain is.
+_WIDTH = {level: width for width, level in enumerate(SpreadLevel)}
+
+
+def _rule_text(server: ServerSpec) -> str:
+    most = "" if server.is_together or server.spread_max == 1 else f", spread-max: {server.spread_max}"
+    return server.spread_word() + most
 
 
 def _is_kept(old: ServerSpec, new: ServerSpec) -> bool:
     """Tell whether machines placed under the old spread rule are rightly placed under the new one too."""
     if new.spread is SpreadLevel.NONE or not new.spread_is_hard or old.count == 1:
         return True
-    return old.spread_is_hard and _FINENESS[old.spread] >= _FINENESS[new.spread]
+    if not old.spread_is_hard or old.spread is SpreadLevel.NONE or old.is_together is not new.is_together:
+        return False
+    if new.is_together:
+        return _WIDTH[old.spread] <= _WIDTH[new.spread]
+    return _WIDTH[old.spread] >= _WIDTH[new.spread] and old.spread_max <= new.spread_max
 
 
 def _disk_problems(old: ServerSpec, new: ServerSpec) -> Iterator[Problem]:
@@ -214,9 +225,12 @@ def _disk_problems(old: ServerSpec, new: ServerSpec) -> Iterator[Problem]:
 
 def _server_changed(old: ServerSpec, new: ServerSpec) -> Iterator[Change]:
     kept = old.member_names()[: new.count]
-    if (old.spread, old.spread_is_hard) != (new.spread, new.spread_is_hard):
-        rules = [{"spread": s.spread.value, "spread_is_hard": s.spread_is_hard} for s in (old, new)]
+    if _rule_text(old) != _rule_text(new):
+        rules = [{"spread": s.spread_word(), "spread_max": s.spread_max} for s in (old, new)]
         yield Change(verb=Verb.UPDATE, kind="group", member=new.name, impact=Impact.NONE, before=rules[0], after=rules[1])
+    if old.traits != new.traits:
+        asked = [{"traits": list(s.traits)} for s in (old, new)]
+        yield Change(verb=Verb.UPDATE, kind="group", member=new.name, impact=Impact.NONE, before=asked[0], after=asked[1])
     for member in kept:
         yield from _member_changed(old, new, member)
     for member in new.member_names()[len(kept) :]:
@@ -227,7 +241,7 @@ def _server_changed(old: ServerSpec, new: ServerSpec) -> Iterator[Change]:
 
 
 def _member_changed(old: ServerSpec, new: ServerSpec, member: str) -> Iterator[Change]:
-    if (old.vcpu_count, old.memory_mib) != (new.vcpu_count, new.memory_mib):
+    if (old.vcpu_count, old.memory_mib, old.layout) != (new.vcpu_count, new.memory_mib, new.layout):
         before, after = _shape(old), _shape(new)
         yield Change(verb=Verb.RESIZE, kind="instance", member=member, impact=Impact.DOWNTIME, before=before, after=after)
     elif old.size != new.size:

@@ -5,11 +5,12 @@ The result is a complete ``SystemSpec``; equal wishes give equal specs, whatever
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from controller.tickets import aliases
 from controller.tickets.language import DiskPatch, ServerPatch, TicketDocument
 from inventory.domain.errors import Conflict, Problem
+from inventory.domain.layout import NO_LAYOUT, Layout
 from inventory.domain.system import DiskSpec, ServerSpec, SpreadLevel, System, SystemSpec
 from inventory.importers.amounts import fold, nearest_first
 from inventory.importers.document import excerpt, refuse
@@ -48,6 +49,8 @@ class SizeOffer(Offer):
     vcpu_count: int
     memory_mib: int
     root_disk_gib: int
+    layout: Layout = NO_LAYOUT
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class Directory:
     sizes: tuple[SizeOffer, ...]
     images: tuple[ImageOffer, ...]
     disk_classes: tuple[Offer, ...]
+    #: What hosts have by name.
+    traits: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +198,7 @@ _KINDS_ZH = {
     "size": "规格",
     "image": "镜像",
     "disk_class": "磁盘类别",
+    "trait": "主机特性",
 }
 
 OfferT = TypeVar("OfferT", bound=Offer)
@@ -202,14 +208,22 @@ def _with_titles(offers: Sequence[OfferT], words: Mapping[str, str]) -> list[Off
     return [offer if offer.name else replace(offer, name=words.get(offer.code, "")) for offer in offers]
 
 
-#: A soft spread is a wish.
-_SPREADS: Mapping[str, tuple[SpreadLevel, bool]] = {
-    "none": (SpreadLevel.NONE, True),
-    "host": (SpreadLevel.HOST, True),
-    "rack": (SpreadLevel.RACK, True),
-    "soft-host": (SpreadLevel.HOST, False),
-    "soft-rack": (SpreadLevel.RACK, False),
-}
+class _Spread(NamedTuple):
+    """The rule of a group: fields of ``ServerSpec``."""
+
+    spread: SpreadLevel
+    spread_is_hard: bool
+    is_together: bool
+    spread_max: int
+
+
+def _spread(patch: ServerPatch, old: ServerSpec | None) -> _Spread:
+    """Return the rule a patch means; a new word ends what was said of the old one."""
+    if patch.spread is None and old is not None:
+        return _Spread(old.spread, old.spread_is_hard, old.is_together, patch.spread_max or old.spread_max)
+    word = patch.spread or "none"
+    level = SpreadLevel(word.rpartition("-")[2])
+    return _Spread(level, not word.startswith("soft-"), "same-" in word, patch.spread_max or 1)
 
 
 @dataclass(slots=True)
@@ -299,9 +313,9 @@ class _Work:
         is_complete = self._asked(patch, size=patch.size or patch.vcpu_count, image=patch.image)
         root_class = self.disk_class(patch.root_disk_class, f"{patch.path}.root-disk.class")
         disks = [self.new_disk(disk) for disk in patch.disks]
+        traits = self.traits(patch)
         if size is None or image is None or not is_complete:
             return None
-        spread, is_hard = _SPREADS[patch.spread or "none"]
         return ServerSpec(
             name=patch.name,
             count=patch.count or 1,
@@ -312,13 +326,28 @@ class _Work:
             root_disk_gib=self._root_disk_gib(patch, size, image),
             root_disk_class=root_class or self.defaults.disk_class,
             disks=_disks_in_order(disk for disk in disks if disk),
-            spread=spread,
-            spread_is_hard=is_hard,
+            **self._spread(patch, None)._asdict(),
             networks=tuple(sorted(patch.networks or (self.defaults.network,))),
             arch=self._arch(patch, image),
             user_data=patch.user_data or "",
             ssh_keys=patch.ssh_keys or (),
+            layout=size.layout,
+            traits=_together(traits or (), size.traits),
         )
+
+    def traits(self, patch: ServerPatch) -> tuple[str, ...] | None:
+        """Return what a patch asks of hosts by name, after saying which names no host has; None if it says nothing."""
+        if patch.traits is None:
+            return None
+        found = [self.find("trait", self.directory.traits, t, f"{patch.path}.traits.{n}") for n, t in enumerate(patch.traits)]
+        return tuple(offer.code for offer in found if offer)
+
+    def _spread(self, patch: ServerPatch, old: ServerSpec | None) -> _Spread:
+        """Return the rule of a group; how many may share a domain is only asked where they are spread."""
+        rule = _spread(patch, old)
+        if patch.spread_max is not None and (rule.spread is SpreadLevel.NONE or rule.is_together):
+            self.fail("ticket.spread_max_without_spread", f"{patch.path}.spread-max", name=patch.name)
+        return rule
 
     def _root_disk_gib(self, patch: ServerPatch, size: SizeOffer, image: ImageOffer) -> int:
         if patch.root_disk_gib is None:
@@ -377,7 +406,7 @@ class _Work:
         size = self.size(patch)
         image = self.find("image", self.directory.images, patch.image, f"{patch.path}.image")
         root_class = self.disk_class(patch.root_disk_class, f"{patch.path}.root-disk.class")
-        spread, is_hard = _SPREADS[patch.spread] if patch.spread else (old.spread, old.spread_is_hard)
+        traits = self.traits(patch)
         changed = replace(
             old,
             count=patch.count or old.count,
@@ -386,15 +415,27 @@ class _Work:
             root_disk_gib=patch.root_disk_gib or old.root_disk_gib,
             root_disk_class=root_class or old.root_disk_class,
             disks=self._changed_disks(old.disks, patch.disks, is_current=is_current),
-            spread=spread,
-            spread_is_hard=is_hard,
+            **self._spread(patch, old)._asdict(),
             networks=tuple(sorted(patch.networks)) if patch.networks else old.networks,
             user_data=_or(patch.user_data, old.user_data),
             ssh_keys=old.ssh_keys if patch.ssh_keys is None else patch.ssh_keys,
+            traits=old.traits if traits is None else _together(traits, self._size_traits(old.size)),
         )
         if size is None:
             return changed
-        return replace(changed, vcpu_count=size.vcpu_count, memory_mib=size.memory_mib, size=size.code)
+        # What the ticket asked for stays, what only the old size asked for goes.
+        asked = set(changed.traits) - set(self._size_traits(old.size)) if traits is None else traits
+        return replace(
+            changed,
+            vcpu_count=size.vcpu_count,
+            memory_mib=size.memory_mib,
+            size=size.code,
+            layout=size.layout,
+            traits=_together(asked, size.traits),
+        )
+
+    def _size_traits(self, code: str) -> tuple[str, ...]:
+        return next((size.traits for size in self.directory.sizes if size.code == code), ())
 
     def _same_arch(self, patch: ServerPatch, old: ServerSpec) -> str:
         if patch.arch not in (None, "any", old.arch):
@@ -417,3 +458,7 @@ class _Work:
                 if new is not None:
                     disks[patch.name] = new
         return _disks_in_order(disks.values())
+
+
+def _together(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for some in names for name in some}))

@@ -105,15 +105,27 @@ _SERVER = Record(
         _field(f"{_S}.disks", ListOf(item=_DISK, key="name", maximum=16), "每台的数据盘。", "Data disks of every server."),
         _field(
             f"{_S}.spread",
-            Choice(labels=aliases.SPREADS, not_offered=aliases.SPREADS_NOT_OFFERED),
-            "同组服务器的分散要求，默认不限。",
-            "What servers of the group must not share; none by default.",
+            Choice(labels=aliases.SPREADS),
+            "同组服务器的分散或集中要求，默认不限；“尽量”（soft）只是愿望。",
+            "What servers of the group must not share, or must share (same); soft rules are wishes; none by default.",
+        ),
+        _field(
+            f"{_S}.spread-max",
+            Whole(minimum=1, maximum=MAX_COUNT, suffixes=("台",)),
+            "分散时同一处（主机、机架、机房或数据中心）最多几台，默认 1。",
+            "Servers of the group that may share one domain when they are spread; 1 by default.",
         ),
         _field(
             f"{_S}.networks",
             ListOf(item=Name(max_length=24, example="default"), minimum=1, maximum=4),
             "所在的部门网络，默认 default。",
             "Department networks it is in; default by default.",
+        ),
+        _field(
+            f"{_S}.traits",
+            ListOf(item=Name(max_length=40, example="ssd"), maximum=16),
+            "主机必须具备的特性，由平台登记；规格要求的特性自动加上。",
+            "What a host must have, by names the platform lists; those of the size come by themselves.",
         ),
         _field(
             f"{_S}.user-data",
@@ -182,6 +194,12 @@ _APPLICANT = Record(
 _PROJECT = Record(
     fields=[
         _field("project.code", Prose(max_length=64), "批准的项目编号。", "Approved project code."),
+        _field(
+            "project.reservation",
+            Prose(max_length=64),
+            "使用本项目的这份预留（名称或编号）。",
+            "Draw on this reservation of the project (name or id).",
+        ),
         *_not_offered("project.budget", "project.approval"),
     ]
 )
@@ -272,8 +290,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 OUT_OF_PLACE: Mapping[str, tuple[str, ...]] = {
     "create": ("base",),
     "change": ("lease",),
-    "renew": ("base", "system", "environment", "resources"),
-    "release": ("base", "system", "environment", "resources", "lease"),
+    "renew": ("base", "project.reservation", "system", "environment", "resources"),
+    "release": ("base", "project.reservation", "system", "environment", "resources", "lease"),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, tuple_, update
 
 from controller.tickets import tables as t
 from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState
@@ -12,7 +12,10 @@ from inventory.domain.errors import Conflict, NotFound, Problem
 from inventory.domain.ids import DepartmentId, SystemId, TicketId
 from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
+from inventory.domain.system import SystemState
+from inventory.store import bulk
 from inventory.store.tables import resources as resource_table
+from inventory.store.tables import systems as systems_table
 
 _T = t.tickets.c
 _FIELDS = (
@@ -48,16 +51,19 @@ def _scoped(statement: Select[Any], scope: Scope) -> Select[Any]:
     return statement.where(_T.department_id.in_(sorted(scope.department_ids)))
 
 
-def insert(connection: Connection, ticket: Ticket, submitted: bytes) -> None:
-    """Add a ticket with the bytes it came as."""
+def insert(connection: Connection, new: Sequence[tuple[Ticket, bytes]]) -> None:
+    """Add tickets with the bytes they came as."""
+    bulk.insert_many(connection, t.tickets, [{**_values(ticket), "submitted": submitted} for ticket, submitted in new])
+
+
+def _values(ticket: Ticket) -> dict[str, Any]:
     values = {name: getattr(ticket, name) for name in _FIELDS}
-    values |= {
+    return values | {
         "action": ticket.action.value,
         "state": ticket.state.value,
         "plan": dict(ticket.plan),
         "problem": ticket.problem.to_json() if ticket.problem else None,
     }
-    connection.execute(t.tickets.insert().values(**values, submitted=submitted))
 
 
 def get(connection: Connection, ticket_id: str, scope: Scope) -> Ticket:
@@ -178,6 +184,15 @@ def add_events(
     connection.execute(t.ticket_events.insert(), rows)
 
 
+def begin_stories(connection: Connection, first_lines: Sequence[tuple[TicketId, str, Mapping[str, Any]]], at_s: float) -> None:
+    """Write the first line (code, params) of the stories of new tickets."""
+    rows = [
+        {"ticket_id": ticket_id, "seq": 1, "at_s": at_s, "subject": "", "code": code, "params": dict(params)}
+        for ticket_id, code, params in first_lines
+    ]
+    bulk.insert_many(connection, t.ticket_events, rows)
+
+
 def events(connection: Connection, ticket_id: TicketId | str, after_seq: int = 0, limit: int = 500) -> list[TicketEvent]:
     """Return a ticket's story after a line."""
     e = t.ticket_events.c
@@ -188,6 +203,22 @@ def events(connection: Connection, ticket_id: TicketId | str, after_seq: int = 0
         .limit(limit)
     )
     return [TicketEvent(**r._mapping) for r in connection.execute(statement)]
+
+
+def forget_events(connection: Connection, before_s: float, limit: int) -> int:
+    """Delete up to ``limit`` lines of stories from before a moment, of tickets that are over; returns how many."""
+    e, x = t.ticket_events.c, t.tickets.c
+    over = select(x.id).where(x.id == e.ticket_id, x.finished_at_s.is_not(None)).exists()
+    old = select(e.ticket_id, e.seq).where(e.at_s < before_s, over).limit(limit)
+    return connection.execute(delete(t.ticket_events).where(tuple_(e.ticket_id, e.seq).in_(old))).rowcount
+
+
+def forget_explanations(connection: Connection, before_s: float, limit: int) -> int:
+    """Delete up to ``limit`` explanations from before a moment, but those of systems that live; returns how many."""
+    x, s = t.explanations.c, systems_table.c
+    lives = select(s.id).where(s.id == x.system_id, s.state != SystemState.RELEASED.value).exists()
+    old = select(x.id).where(x.at_s < before_s, ~lives).limit(limit)
+    return connection.execute(delete(t.explanations).where(x.id.in_(old))).rowcount
 
 
 def add_approval(connection: Connection, approval: Approval) -> None:
@@ -203,8 +234,7 @@ def approvals(connection: Connection, subject_id: str) -> list[Approval]:
 
 def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write explanations: id, ticket_id, system_id, kind, at_s, body."""
-    if rows:
-        connection.execute(t.explanations.insert(), [dict(r) for r in rows])
+    bulk.insert_many(connection, t.explanations, rows)
 
 
 def explanations(connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "") -> list[dict[str, Any]]:
@@ -235,16 +265,20 @@ def latest_like(
     connection: Connection, department_id: DepartmentId, system_name: str, sha256: str, spec_digest: str
 ) -> Ticket | None:
     """Return the newest ticket of a system with these bytes, or with this wish, that was not turned down."""
-    same = (_T.sha256 == sha256) | ((_T.spec_digest == spec_digest) & (_T.spec_digest != ""))
-    turned_down = (TicketState.REFUSED.value, TicketState.CANCELLED.value)
-    statement = (
-        select(*_COLUMNS)
-        .where(_T.department_id == department_id, _T.system_name == system_name, same, _T.state.not_in(turned_down))
-        .order_by(_T.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(statement).first()
+    values = {"department": department_id, "system": system_name, "bytes": sha256, "wish": spec_digest}
+    row = connection.execute(_LATEST_LIKE, values).first()
     return _ticket(row) if row else None
+
+
+#: Built once: every submission asks.
+_LATEST_LIKE = (
+    select(*_COLUMNS)
+    .where(_T.department_id == bindparam("department"), _T.system_name == bindparam("system"))
+    .where((_T.sha256 == bindparam("bytes")) | ((_T.spec_digest == bindparam("wish")) & (_T.spec_digest != "")))
+    .where(_T.state.not_in((TicketState.REFUSED.value, TicketState.CANCELLED.value)))
+    .order_by(_T.id.desc())
+    .limit(1)
+)
 
 
 def set_system(connection: Connection, ticket_id: TicketId, system_id: SystemId) -> None:

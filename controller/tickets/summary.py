@@ -5,6 +5,7 @@ from sqlalchemy import Connection, func, select
 from controller.tickets import tables as t
 from controller.tickets.model import TicketState
 from inventory.domain.resource import Phase
+from inventory.domain.scope import Scope
 from inventory.store.tables import resources
 
 _T = t.tickets.c
@@ -24,6 +25,23 @@ def state_counts(connection: Connection) -> dict[TicketState, int]:
     for state, count in connection.execute(select(_T.state, func.count()).group_by(_T.state)):
         counts[TicketState(state)] = count
     return counts
+
+
+def endings(connection: Connection, scope: Scope, start_s: int, until_s: int) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how many tickets that ended in a window ended how, and the hours from accepted to done: median and P95."""
+    statement = select(_T.state, _T.accepted_at_s, _T.finished_at_s)
+    statement = statement.where(_T.finished_at_s >= start_s, _T.finished_at_s < until_s)
+    if scope.department_ids is not None:
+        statement = statement.where(_T.department_id.in_(sorted(scope.department_ids)))
+    counts: dict[str, int] = {}
+    took_s: list[float] = []
+    for state, accepted_s, finished_s in connection.execute(statement):
+        counts[state] = counts.get(state, 0) + 1
+        if state == TicketState.DONE.value and accepted_s is not None:
+            took_s.append(finished_s - accepted_s)
+    took_s.sort()
+    at = {"median_hours": len(took_s) // 2, "p95_hours": len(took_s) * 95 // 100}
+    return counts, {name: f"{took_s[min(n, len(took_s) - 1)] / 3600:.2f}" for name, n in at.items()} if took_s else {}
 
 
 def oldest_since_s(connection: Connection) -> dict[TicketState, float]:

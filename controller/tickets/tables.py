@@ -31,6 +31,8 @@ tickets = Table(
 )
 Index("ix_tickets_page", tickets.c.department_id, tickets.c.id)
 Index("ix_tickets_state", tickets.c.state)
+#: What was asked for a system before, the newest first: every submission looks.
+Index("ix_tickets_system_name", tickets.c.department_id, tickets.c.system_name, tickets.c.id)
 
 #: Steps as people see them.
 ticket_events = Table(

@@ -6,7 +6,7 @@ an edited shape is reported and put right when the machine stops next.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait, has_shape
-from drivers.protocol import ObservedInstance
+from drivers.protocol import ObservedInstance, Reboots
 from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed
 
@@ -19,7 +19,7 @@ def look(context: StepContext) -> Flow:
         return Next(step="vanished" if resource.settled_generation > 0 else "image")
     context.saw_machine(found)
     if _is_as_wanted(context, found):
-        return Done(ending=Ending.SETTLED)
+        return Next(step="reboot") if resource.is_reboot_due else Done(ending=Ending.SETTLED)
     if resource.generation != resource.settled_generation:
         return _change(context, found)
     return _repair(context, found)
@@ -47,7 +47,7 @@ def _repair(context: StepContext, found: ObservedInstance) -> Flow:
     if not is_right:
         context.report("edited", vcpu_count=found.vcpu_count, memory_mib=found.memory_mib)
     if found.state is Observed.RUNNING and resource.desired is Desired.RUNNING:
-        return Done(ending=Ending.SETTLED)
+        return Next(step="reboot") if resource.is_reboot_due else Done(ending=Ending.SETTLED)
     if resource.desired is Desired.STOPPED:
         return Next(step="halt")
     context.report("stopped", state="repaired", reason=found.reason, since_s=found.since_s)
@@ -74,6 +74,17 @@ def resize_stop(context: StepContext) -> Flow:
     found = context.driver.ensure_stopped(resource.id, context.fence, graceful_s=context.settings.graceful_s)
     context.saw_machine(found)
     return Next(step="parts")
+
+
+def reboot(context: StepContext) -> Flow:
+    """Have it restarted in place, because a person ordered it; the order's number makes it happen once."""
+    resource, driver, settings = context.resource, context.driver, context.settings
+    if isinstance(driver, Reboots):
+        number = resource.reboots_wanted
+        context.saw_machine(driver.reboot(resource.id, context.fence, graceful_s=settings.graceful_s, number=number))
+        return Done(ending=Ending.SETTLED)
+    context.saw_machine(driver.ensure_stopped(resource.id, context.fence, graceful_s=settings.graceful_s))
+    return Next(step="start")
 
 
 def halt(context: StepContext) -> Flow:

@@ -1,28 +1,32 @@
 """The commit: ONE transaction that turns a plan and a placement into promises (DESIGN §4).
 
 Quota, capacity, addresses, rows and journal change together or not at all. Every promise is a guarded update, so a
-decision made on an old picture is found out here and answered with ``Stale``.
+decision made on an old picture is found out here and answered with ``Stale``. Many orders may share the transaction; each is
+still held whole or left out whole.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from controller.workflows.deltas import Deltas
 from controller.workflows.draft import Drafter
-from controller.workflows.segments import SegmentBook
+from controller.workflows.draw import Draw, take
+from controller.workflows.segments import FreeBlocks, SegmentBook
 from inventory.domain.catalogue import Image
 from inventory.domain.claim import quota_amounts
+from inventory.domain.errors import Conflict, QuotaExceeded
 from inventory.domain.host import Zone
-from inventory.domain.ids import NewId, TicketId
+from inventory.domain.ids import DepartmentId, HostId, NewId, TicketId, ZoneId
 from inventory.domain.organisation import Department, Project
 from inventory.domain.placement import MemberPlacement
 from inventory.domain.resource import Desired
-from inventory.domain.resources import ADDRESS
+from inventory.domain.resources import counted_as
 from inventory.domain.system import System
 from inventory.store import claims as claim_store
-from inventory.store import directory, journal, resources, systems
+from inventory.store import directory, hosts, journal, resources, systems
+from quotas import budget_store
 from quotas import store as quota_store
 
 
@@ -42,13 +46,22 @@ class Order:
     #: By name.
     images: Mapping[str, Image]
     now_s: float
+    #: What is used up of a reservation, which made room for it; such an order is committed alone.
+    draw: Draw | None = None
+    #: What it adds to budgets: (project, year) -> micro-yuan.
+    obliges: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
     """The picture was old: decide again on a fresh one."""
 
-    reason: str
+    #: (provider, dimension) that refused; empty where an address or a name was taken by somebody else.
+    refused: tuple[hosts.ProviderDimension, ...]
+
+
+#: Why an order was left out of a commit.
+LeftOut = Stale | QuotaExceeded
 
 
 def commit(connection: Connection, order: Order, new_id: NewId) -> Stale | None:
@@ -58,34 +71,155 @@ def commit(connection: Connection, order: Order, new_id: NewId) -> Stale | None:
         QuotaExceeded: with every overrun; the caller must roll back.
         Conflict: the system changed meanwhile.
     """
-    if order.base_revision == 0:
-        systems.insert(connection, order.system, created_at_s=order.now_s)
+    left_out = commit_many(connection, [order], new_id).get(order.ticket_id)
+    if isinstance(left_out, QuotaExceeded):
+        raise left_out
+    return left_out
+
+
+def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) -> dict[TicketId, LeftOut]:
+    """Write everything these orders promise, each as a whole or not at all; returns those that were left out, and why.
+
+    Orders are judged one after the other: each finds limits and capacity as those before it leave them.
+
+    Raises:
+        Conflict: a system or a department changed meanwhile; the caller must roll back.
+        Unplaceable: ``network.*``: a network has no address left; the caller must roll back.
+        IntegrityError: somebody else took a name, a subnet or an address first; the caller must roll back.
+    """
+    for order in orders:
+        assert order.draw is None or len(orders) == 1, "what is left out would have used its reservation up"
+        if order.draw is not None and not take(connection, order.draw):
+            return {order.ticket_id: Stale(())}
+    left_out: dict[TicketId, LeftOut] = {}
+    departments = directory.departments(connection)
+    drafts: list[Drafter] = []
+    for _ in range(_ROUNDS):
+        books = _Books(connection, [o for o in orders if o.ticket_id not in left_out], new_id)
+        drafts, dropped = _hold(connection, books, departments)
+        left_out |= dropped
+        if len(left_out) == len(orders) or not any(isinstance(why, Stale) for why in dropped.values()):
+            break
     else:
-        systems.replace(connection, order.system, base_revision=order.base_revision)
-    segments = SegmentBook(connection, order.department.id, order.zone, order.ticket_id, new_id, order.now_s)
-    segments.read({place.host_id for place in order.placements.values()})
+        # The picture is hopelessly old: nobody is held up any longer, each order is decided again by itself.
+        left_out |= {draft.order.ticket_id: Stale(()) for draft in drafts}
+        drafts = []
+    if drafts and not _write(connection, books, drafts):
+        # Rows are written already: not to be kept. An address was given to somebody else since it was read.
+        raise AddressesTaken
+    return left_out
+
+
+class AddressesTaken(Exception):
+    """Somebody else got an address first; the caller must roll back."""
+
+
+#: Times that orders are left out and the rest is tried once more.
+_ROUNDS = 3
+
+
+class _Books:
+    """Drafts of orders over the segments they share."""
+
+    def __init__(self, connection: Connection, orders: Sequence[Order], new_id: NewId) -> None:
+        blocks = FreeBlocks(connection)
+        self.segments: dict[tuple[DepartmentId, ZoneId], SegmentBook] = {}
+        hosts_of: dict[tuple[DepartmentId, ZoneId], set[HostId]] = {}
+        for order in orders:
+            key = (order.department.id, order.zone.id)
+            self.segments.setdefault(key, SegmentBook(connection, key[0], order.zone, blocks, new_id, order.now_s))
+            hosts_of.setdefault(key, set()).update(place.host_id for place in order.placements.values())
+        # In one order everywhere: the rows are locked.
+        for key in sorted(hosts_of):
+            self.segments[key].read(hosts_of[key])
+        self.drafts = [_draft(order, self.segments[order.department.id, order.zone.id], new_id) for order in orders]
+
+
+def _draft(order: Order, segments: SegmentBook, new_id: NewId) -> Drafter:
     draft = Drafter(order, segments, new_id)
     for member in order.deltas.new:
         draft.add_member(member)
     for change in order.deltas.changed:
         draft.add_change(change)
+    return draft
+
+
+def _amounts(draft: Drafter) -> dict[str, int]:
     amounts = dict(quota_amounts(draft.claims))
     for growth in draft.growth:
-        amounts[growth.dimension] += growth.amount
-    quota_store.hold(connection, directory.departments(connection), order.project, amounts)
-    guarded = [c for c in draft.claims if c.dimension != ADDRESS]
-    refused = claim_store.hold(connection, [*guarded, *draft.growth])
-    if refused is not None:
-        return Stale(f"{refused[0]}/{refused[1]}")
-    segments.write_segments()
-    resources.insert(connection, draft.resources)
-    if not segments.write_addresses():
-        return Stale("addresses")
-    claim_store.insert(connection, draft.claims)
+        if dimension := counted_as(growth.dimension):
+            amounts[dimension] += growth.amount
+    return amounts
+
+
+def _hold(
+    connection: Connection, books: _Books, departments: Sequence[Department]
+) -> tuple[list[Drafter], dict[TicketId, LeftOut]]:
+    """Promise quota and capacity; returns the drafts that hold, and the orders that were left out.
+
+    Where one is refused for want of capacity nothing is promised: the others must be drafted and held without it.
+    """
+    wanted = {draft.order.ticket_id: _amounts(draft) for draft in books.drafts}
+    ledger = quota_store.Ledger(connection, departments, [(d.order.project, wanted[d.order.ticket_id]) for d in books.drafts])
+    obligations = budget_store.Obligations(connection, [draft.order.obliges for draft in books.drafts])
+    left_out: dict[TicketId, LeftOut] = {}
+    kept: list[Drafter] = []
+    for draft in books.drafts:
+        try:
+            ledger.check(draft.order.project, wanted[draft.order.ticket_id])
+            obligations.take(draft.order.obliges)
+            ledger.take(draft.order.project, wanted[draft.order.ticket_id])
+        except QuotaExceeded as exceeded:
+            left_out[draft.order.ticket_id] = exceeded
+        else:
+            kept.append(draft)
+    if not kept:
+        return [], left_out
+    # What was promised of a refused order beside the row that refused it must not stay.
+    savepoint = connection.begin_nested()
+    refused = set(claim_store.hold(connection, [c for draft in kept for c in draft.guarded()]))
+    if not refused:
+        savepoint.commit()
+        ledger.write()
+        obligations.write()
+        return kept, left_out
+    savepoint.rollback()
+    for draft in kept:
+        own = refused & claim_store.totals(draft.guarded()).keys()
+        if own:
+            left_out[draft.order.ticket_id] = Stale(tuple(sorted(own)))
+    return [d for d in kept if d.order.ticket_id not in left_out], left_out
+
+
+def _write(connection: Connection, books: _Books, drafts: Sequence[Drafter]) -> bool:
+    """Write the rows of what is held. False: an address was taken by somebody else."""
+    new = [d.order.system for d in drafts if d.order.base_revision == 0]
+    systems.insert(connection, new, created_at_s=drafts[0].order.now_s)
+    for draft in drafts:
+        if draft.order.base_revision != 0:
+            systems.replace(connection, draft.order.system, base_revision=draft.order.base_revision)
+            # After the row of the system is ours: a move that began before is seen, one that begins later sees this change.
+            if resources.is_any_moving(connection, draft.order.system.id):
+                raise Conflict("system.moving", system=draft.order.system.name)
+    machines = {r.id for draft in drafts for r in draft.resources}
+    for _, segments in sorted(books.segments.items()):
+        segments.write_segments(machines)
+    resources.insert(connection, [r for draft in drafts for r in draft.resources])
+    for _, segments in sorted(books.segments.items()):
+        if not segments.write_addresses(machines):
+            return False
+    claim_store.insert(connection, [c for draft in drafts for c in draft.claims])
+    journal.append(connection, [row for draft in drafts for row in draft.journal_rows()])
+    for draft in drafts:
+        _change(connection, draft)
+    return True
+
+
+def _change(connection: Connection, draft: Drafter) -> None:
+    """Write what an order does to machines and disks that exist."""
+    order = draft.order
     claim_store.grow(connection, draft.growth)
-    journal.append(connection, draft.journal_rows())
     for resource in draft.rewritten:
         resources.rewrite(connection, resource)
     lost = [*order.deltas.lost, *(v for c in order.deltas.changed for v in c.lost_volumes)]
     resources.wish(connection, [r.id for r in lost], desired=Desired.ABSENT, ticket_id=order.ticket_id, now_s=order.now_s)
-    return None

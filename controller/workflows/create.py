@@ -5,7 +5,7 @@ definition, and starts.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
-from drivers.protocol import DiskRequest, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
+from drivers.protocol import DiskRequest, Launches, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
 from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Desired, Observed, Phase, Resource
@@ -15,7 +15,13 @@ def volume(context: StepContext) -> Flow:
     """Have the data disk, at least as big as wanted."""
     resource = context.resource
     spec = resource.volume
-    request = VolumeRequest(volume_id=resource.id, role="data", storage_pool=context.facts.storage_pool, size_gib=spec.size_gib)
+    request = VolumeRequest(
+        volume_id=resource.id,
+        role="data",
+        storage_pool=context.facts.storage_pool,
+        size_gib=spec.size_gib,
+        department=context.facts.department,
+    )
     context.driver.ensure_volume(request, context.fence)
     context.saw(Observed.PRESENT)
     return Done(ending=Ending.SETTLED)
@@ -92,14 +98,21 @@ def root_disk(context: StepContext) -> Flow:
 
 
 def define(context: StepContext) -> Flow:
-    """Have the definition, complete: shape, disks, cards, seed."""
-    context.driver.ensure_defined(machine_request(context), context.fence)
+    """Have the definition, complete: shape, disks, cards, seed; running at once where the back end starts what it makes."""
+    driver, request = context.driver, machine_request(context)
+    if isinstance(driver, Launches) and context.resource.desired is Desired.RUNNING:
+        driver.ensure_launched(request, context.fence)
+    else:
+        driver.ensure_defined(request, context.fence)
     return Next(step="start" if context.resource.desired is Desired.RUNNING else "halt")
 
 
 def start(context: StepContext) -> Flow:
-    """Have it running."""
+    """Have it running. What ran before is not restarted by it: an ordered restart is still to come."""
+    ran_before = context.found is not None and context.found.state is Observed.RUNNING
     context.saw_machine(context.driver.ensure_running(context.resource.id, context.fence))
+    if ran_before and context.resource.is_reboot_due:
+        return Next(step="reboot")
     return Done(ending=Ending.SETTLED)
 
 
@@ -112,6 +125,7 @@ def root_request(context: StepContext) -> VolumeRequest:
         storage_pool=context.facts.storage_pool,
         size_gib=spec.root_disk_gib,
         image=context.facts.image,
+        department=context.facts.department,
     )
 
 
@@ -131,6 +145,8 @@ def machine_request(context: StepContext) -> MachineRequest:
         nics=tuple(NicRequest(segment_id=n.segment_id, mac=n.mac, address=n.address) for n in spec.nics),
         user_data=spec.user_data,
         ssh_keys=spec.ssh_keys,
+        seat=spec.seat,
+        shared_cpus="" if spec.seat else facts.confined_to,
         system=facts.system,
         department=facts.department,
     )

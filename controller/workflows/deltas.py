@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inventory.domain.ids import ResourceId
+from inventory.domain.layout import Seat
 from inventory.domain.resource import Desired, Resource, ResourceKind
 from inventory.domain.system import DiskSpec, ServerSpec, SystemSpec
 
@@ -27,9 +28,9 @@ class ChangedMember:
 
     @property
     def is_resize(self) -> bool:
-        """Tell whether vCPUs or memory change."""
-        now = self.current.instance
-        return (now.vcpu_count, now.memory_mib) != (self.server.vcpu_count, self.server.memory_mib)
+        """Tell whether vCPUs, memory or how they lie on the host change."""
+        now, server = self.current.instance, self.server
+        return (now.vcpu_count, now.memory_mib, now.layout) != (server.vcpu_count, server.memory_mib, server.layout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,8 @@ def next_slots(current: Resource, lost: Sequence[Resource], count: int) -> list[
     return [slot for slot in range(len(busy) + count + len(gone)) if slot not in busy][:count]
 
 
-def reshaped(current: Resource, server: ServerSpec) -> Resource:
-    """Return the machine with the new vCPUs and memory; everything else stays as it is."""
-    spec = replace(current.instance, vcpu_count=server.vcpu_count, memory_mib=server.memory_mib, size=server.size)
+def reshaped(current: Resource, server: ServerSpec, seat: Seat | None) -> Resource:
+    """Return the machine with the new vCPUs and memory, and where they lie; everything else stays as it is."""
+    now = current.instance
+    spec = replace(now, vcpu_count=server.vcpu_count, memory_mib=server.memory_mib, size=server.size, seat=seat)
     return replace(current, spec=spec)

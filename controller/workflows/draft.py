@@ -18,7 +18,7 @@ from inventory.domain.resource import (
     ResourceKind,
     VolumeSpec,
 )
-from inventory.domain.resources import MEMORY_MIB, VCPU, disk_dimension
+from inventory.domain.resources import ADDRESS, counted_as, disk_dimension
 from inventory.domain.system import DiskSpec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Drafter:
     """Collects the rows of one order."""
 
     def __init__(self, order: "Order", segments: SegmentBook, new_id: NewId) -> None:
-        self._order = order
+        self.order = self._order = order
         self._segments = segments
         self._new_id = new_id
         self.resources: list[Resource] = []
@@ -46,7 +46,7 @@ class Drafter:
         root_pool, *disk_pools = place.storage_pool_ids
         disks = self._disks(instance_id, member.name, place.host_id, server.disks, disk_pools, list(range(len(server.disks))))
         nics = tuple(
-            self._segments.nic(place.host_id, network, card, instance_id, member.name)
+            self._segments.nic(self._order.ticket_id, place.host_id, network, card, instance_id, member.name)
             for card, network in enumerate(server.networks)
         )
         spec = InstanceSpec(
@@ -62,10 +62,11 @@ class Drafter:
             ssh_keys=server.ssh_keys,
             group=server.name,
             size=server.size,
+            seat=place.seat,
         )
         self._add(ResourceKind.INSTANCE, instance_id, member.name, place.host_id, Desired.RUNNING, spec)
-        self._claim(instance_id, "instance", place.host_id, VCPU, server.vcpu_count)
-        self._claim(instance_id, "instance", place.host_id, MEMORY_MIB, server.memory_mib)
+        for dimension, amount in spec.host_amounts().items():
+            self._claim(instance_id, "instance", place.host_id, dimension, amount)
         self._claim(instance_id, "instance", root_pool, disk_dimension(server.root_disk_class), server.root_disk_gib)
         for nic in nics:
             self._claim(instance_id, "instance", nic.segment_id, "address", 1)
@@ -75,17 +76,16 @@ class Drafter:
         current, server = change.current, change.server
         now = current.instance
         assert current.host_id is not None
-        pools = self._order.placements[current.name].storage_pool_ids
+        place = self._order.placements[current.name]
         slots = next_slots(current, change.lost_volumes, len(change.new_disks))
-        added = self._disks(current.id, current.name, current.host_id, change.new_disks, list(pools), slots)
+        added = self._disks(current.id, current.name, current.host_id, change.new_disks, list(place.storage_pool_ids), slots)
         lost = {v.id for v in change.lost_volumes}
         kept = tuple(d for d in now.disks if d.volume_id not in lost)
-        wanted = reshaped(current, server)
+        wanted = reshaped(current, server, place.seat if change.is_resize else now.seat)
         spec = replace(wanted.instance, disks=(*kept, *added))
-        for dimension, grows in (
-            (VCPU, server.vcpu_count - now.vcpu_count),
-            (MEMORY_MIB, server.memory_mib - now.memory_mib),
-        ):
+        before = now.host_amounts()
+        for dimension, amount in spec.host_amounts().items():
+            grows = amount - before.get(dimension, 0)
             if grows > 0:
                 self.growth.append(self._claim_row(current.id, "instance", current.host_id, dimension, grows))
         self.rewritten.append(
@@ -101,12 +101,21 @@ class Drafter:
             )
         )
 
+    def guarded(self) -> list[Claim]:
+        """Return what hosts and storage pools must have room for; addresses are guarded by their own key."""
+        return [*(c for c in self.claims if c.dimension != ADDRESS), *self.growth]
+
     def journal_rows(self) -> list[JournalRow]:
         """Return the first journal row of every new resource: allocated, not yet running."""
         amounts: dict[str, dict[str, int]] = {r.id: {} for r in self.resources}
         for claim in self.claims:
-            own = amounts[claim.resource_id]
-            own[claim.dimension] = own.get(claim.dimension, 0) + claim.amount
+            own, dimension = amounts[claim.resource_id], counted_as(claim.dimension)
+            if dimension:
+                own[dimension] = own.get(dimension, 0) + claim.amount
+        # Equal ones share one value: it is written in its stored form once.
+        shared: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
+        for resource_id, own in amounts.items():
+            amounts[resource_id] = shared.setdefault(tuple(own.items()), own)
         now_s = int(self._order.now_s)
         return [
             JournalRow(

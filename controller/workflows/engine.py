@@ -15,7 +15,7 @@ from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, T
 from drivers.protocol import ComputeDriver, ImageSource, LeaseEntry, ObservedInstance
 from inventory.domain.errors import AllotError, Problem
 from inventory.domain.ids import ResourceId
-from inventory.domain.resource import Desired, Observed, Resource
+from inventory.domain.resource import Desired, InstanceSpec, Observed, Resource
 
 # -- what a step says -------------------------------------------------------------------------------------------------
 
@@ -52,6 +52,10 @@ class Ending(StrEnum):
     RETIRED = "retired"
     #: Confirmed absent where it was, to be placed on another host.
     CLEARED = "cleared"
+    #: Seen on the host it was to move to, and nothing of it is left where it was.
+    MOVED = "moved"
+    #: Known to stay where it is: nothing of it is on the host it was to move to, and nothing will come there any more.
+    STAYED = "stayed"
     #: A leftover on a host the resource does not live on was removed.
     REAPED = "reaped"
 
@@ -113,6 +117,24 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveFacts:
+    """Where a machine is on its way to."""
+
+    target_connection: str
+    #: The machine as it shall be there.
+    spec: InstanceSpec
+    #: Back-end names of the storage pools there: of the root disk, and of each data disk.
+    storage_pool: str
+    volume_pools: Mapping[ResourceId, str]
+    #: Segments of its cards there.
+    segments: Mapping[ResourceId, Resource]
+    #: The plan was cancelled or stopped: the machine stays, unless it has arrived.
+    is_called_off: bool
+    #: Processors that ordinary machines keep to there; empty for all.
+    confined_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the loop read beforehand for one resource, in the transaction of its claim."""
 
@@ -129,6 +151,9 @@ class Facts:
     leases: tuple[LeaseEntry, ...] = ()
     system: str = ""
     department: str = ""
+    move: MoveFacts | None = None
+    #: Processors that ordinary machines keep to on the host; empty for all.
+    confined_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +170,7 @@ class StepSettings:
     backoff_most_s: float = 60.0
     #: Longest time a step may take before its host's worker is given up as hung (some steps have a bound of their own).
     deadline_s: float = 120.0
-    observe_deadline_s: float = 20.0
+    observe_deadline_s: float = 15.0
     #: How long the subnet of a removed network rests.
     subnet_rest_s: float = 30.0
     #: Pause between looks at parts that are still being made.
@@ -165,6 +190,8 @@ class StepContext:
     #: Delay after the n-th failure, with jitter.
     backoff_s: Callable[[int], float]
     host_name: str = ""
+    #: Reaches the host a machine is on its way to.
+    open_target: Callable[[], ComputeDriver] | None = None
     #: The last look at the machine in this run.
     found: ObservedInstance | None = None
     #: Whether the back end was called since the last step.
@@ -208,9 +235,10 @@ class StepContext:
 
 
 def has_shape(resource: Resource, found: ObservedInstance) -> bool:
-    """Tell whether a machine has the CPUs and memory it should have."""
+    """Tell whether a machine has the CPUs and memory it should have and lies on its host as it should, if the driver can say."""
     spec = resource.instance
-    return (found.vcpu_count, found.memory_mib) == (spec.vcpu_count, spec.memory_mib)
+    is_seated = found.seat is None or found.seat == (spec.seat.text if spec.seat else "")
+    return (found.vcpu_count, found.memory_mib) == (spec.vcpu_count, spec.memory_mib) and is_seated
 
 
 # -- running a step ---------------------------------------------------------------------------------------------------
@@ -264,6 +292,9 @@ def answer(fault: DriverFault, step: str, context: StepContext) -> Flow:
     """Return what follows from a fault: try again, place elsewhere, or give up."""
     resource, settings = context.resource, context.settings
     attempts = resource.attempts + 1
+    if step.startswith("move"):
+        # Whatever happened, the next look at both hosts tells; giving up is a step of its own.
+        return Wait(delay_s=context.backoff_s(attempts), step="", problem=fault.problem, is_failure=True)
     is_new = resource.settled_generation == 0 and resource.desired is not Desired.ABSENT and not _ever_was(context)
     is_clearing = resource.step.startswith("clear") or step.startswith("clear")
     is_permanent = isinstance(fault, Permanent)

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, field, replace
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
+from controller.scheduling.columns import TRAITS_MAX
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from drivers.protocol import ComputeDriver
 from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool
 from inventory.domain.ids import HostId, StoragePoolId
-from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
-from inventory.store import directory
+from inventory.domain.layout import cores_of, cpus_text, read_cpus
+from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU, is_fine
+from inventory.store import capacities, directory, standby
 from inventory.store import hosts as host_store
 
 #: States in which a host may be given guests, or keep those it has.
@@ -49,10 +51,17 @@ class EnrolRequest:
     vendor: str = ""
     owner: str = ""
     warranty_until: str = ""
+    #: What it draws with no load and with all of it, W; 0: not known.
+    watts_idle: int = 0
+    watts_most: int = 0
     reserved: Mapping[str, int] = field(default_factory=dict)
     capacity_override: Mapping[str, int] = field(default_factory=dict)
     overcommit_permille: Mapping[str, int] = field(default_factory=dict)
     storage: Sequence[StorageRequest] = ()
+    #: Processors given to one machine each, and those that are shared (``0-3,8``).
+    dedicated_cpus: str = ""
+    shared_cpus: str = ""
+    traits: Sequence[str] = ()
 
 
 def pool_by_code(pools: Sequence[Pool], code: str) -> Pool:
@@ -72,19 +81,23 @@ def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, call
 
     Raises:
         DriverFault: the host could not be read.
-        Invalid: ``host.amount_invalid``, ``host.storage_missing``, ``host.storage_twice``.
+        Invalid: ``host.amount_invalid``, ``host.storage_missing``, ``host.storage_twice``, ``host.cpus_invalid``,
+            ``host.cpus_overlap``, ``host.cpus_unknown``, ``host.too_many_traits``.
         NotFound: ``pool.not_found``.
         Conflict: ``host.name_taken``, ``host.connection_taken``.
     """
     check_amounts(request)
     facts = driver.inspect_host()
     check_storage(request.name, [s.name for s in request.storage], facts)
+    check_processors(request, facts)
     observed_at_s = int(platform.clock())
 
     def unit(connection: Connection) -> Host:
         directory.lock_for_edit(connection)
         pool = pool_by_code(directory.pools(connection), request.pool)
-        check_is_new(host_store.hosts(connection), request)
+        known = host_store.hosts(connection)
+        check_is_new(known, request)
+        check_traits(known, request)
         host_id = request.host_id or HostId(platform.new_id("host"))
         host = replace(
             record_of(request, host_id, pool),
@@ -94,7 +107,7 @@ def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, call
         )
         save_new(connection, host, pool, storage_of(platform, request, host.id))
         detail = {"name": host.name, "pool": pool.code, "connection": host.connection}
-        _note(connection, platform, caller, "host.enrol", host, detail)
+        seal(connection, platform, caller, "host.enrol", host.id, detail)
         return host
 
     return platform.db.run(unit)
@@ -120,7 +133,8 @@ def refresh(platform: Platform, host_id: HostId | str, driver: ComputeDriver) ->
         if seen.facts != host.facts:
             seen = replace(seen, revision=host.revision + 1)
         host_store.save_host(connection, seen)
-        host_store.save_capacity(connection, seen, pool, storage)
+        capacities.save_capacity(connection, seen, pool, storage)
+        standby.renew(connection, [pool.id])
         return seen
 
     return platform.db.run(unit)
@@ -155,8 +169,9 @@ def set_state(
         if to is AdminState.RETIRED:
             check_empty(connection, before)
         after = host_store.set_admin_state(connection, before.id, to, reason=reason, by=caller.user_name, until_s=until_s)
+        standby.renew(connection, [after.pool_id])
         detail = {"from": before.admin_state.value, "to": to.value, "reason": reason, "until_s": until_s}
-        _note(connection, platform, caller, "host.set_state", after, detail)
+        seal(connection, platform, caller, "host.set_state", after.id, detail)
         return after
 
     return platform.db.run(unit)
@@ -164,7 +179,8 @@ def set_state(
 
 def record_of(request: EnrolRequest, host_id: HostId, pool: Pool) -> Host:
     """Return the record of a host that was described and not yet read."""
-    known = ("site", "room", "rack", "vendor", "owner", "warranty_until", "reserved", "capacity_override", "overcommit_permille")
+    named = ("site", "room", "rack", "vendor", "owner", "warranty_until", "watts_idle", "watts_most")
+    known = (*named, "reserved", "capacity_override", "overcommit_permille")
     return Host(
         id=host_id,
         name=request.name,
@@ -173,6 +189,9 @@ def record_of(request: EnrolRequest, host_id: HostId, pool: Pool) -> Host:
         admin_state=AdminState.ENROLLED,
         reachability=Reachability.UNKNOWN,
         **{name: getattr(request, name) for name in known},
+        dedicated_cpus=cpus_text(cpus_of(request, "dedicated_cpus")),
+        shared_cpus=cpus_text(cpus_of(request, "shared_cpus")),
+        traits=tuple(sorted(set(request.traits))),
     )
 
 
@@ -186,7 +205,7 @@ def save_new(connection: Connection, host: Host, pool: Pool, storage: Sequence[S
     host_store.save_host(connection, host)
     for storage_pool in storage:
         host_store.save_storage_pool(connection, storage_pool)
-    host_store.save_capacity(connection, host, pool, storage)
+    capacities.save_capacity(connection, host, pool, storage)
 
 
 def check_is_new(known: Sequence[Host], request: EnrolRequest) -> None:
@@ -217,6 +236,47 @@ def check_storage(host: str, names: Sequence[str], facts: HostFacts) -> None:
             raise Invalid("host.storage_missing", host=host, storage_pool=name, known=", ".join(sorted(found)) or "—")
 
 
+def cpus_of(request: EnrolRequest, field_name: str) -> frozenset[int]:
+    """Return one of the two sets of processors.
+
+    Raises:
+        Invalid: ``host.cpus_invalid``.
+    """
+    written = getattr(request, field_name)
+    try:
+        return read_cpus(written)
+    except ValueError as error:
+        raise Invalid("host.cpus_invalid", host=request.name, field=field_name, written=written) from error
+
+
+def check_processors(request: EnrolRequest, facts: HostFacts | None) -> None:
+    """Refuse sets of processors that share one, or that the host does not have.
+
+    Raises:
+        Invalid: ``host.cpus_invalid``, ``host.cpus_overlap``, ``host.cpus_unknown``.
+    """
+    dedicated, shared = cpus_of(request, "dedicated_cpus"), cpus_of(request, "shared_cpus")
+    if dedicated & shared:
+        raise Invalid("host.cpus_overlap", host=request.name, cpus=cpus_text(dedicated & shared))
+    if facts is None or not dedicated | shared:
+        return
+    known = frozenset(cpu for cell in facts.cells for core in cores_of(cell.cores) for cpu in core)
+    if not dedicated | shared <= known:
+        unknown, has = cpus_text((dedicated | shared) - known), cpus_text(known) or "—"
+        raise Invalid("host.cpus_unknown", host=request.name, cpus=unknown, known=has)
+
+
+def check_traits(known: Sequence[Host], request: EnrolRequest) -> None:
+    """Refuse more different traits on the platform than placement tells apart.
+
+    Raises:
+        Invalid: ``host.too_many_traits``.
+    """
+    count = len({trait for host in known for trait in host.traits} | set(request.traits))
+    if request.traits and count > TRAITS_MAX:
+        raise Invalid("host.too_many_traits", host=request.name, count=count, highest=TRAITS_MAX)
+
+
 def check_amounts(request: EnrolRequest) -> None:
     """Refuse amounts of unknown dimensions, negative ones, and an overcommit of nothing.
 
@@ -240,12 +300,8 @@ def check_empty(connection: Connection, host: Host) -> None:
     Raises:
         Conflict: ``host.not_empty``.
     """
-    used = {r.dimension: r.used for r in host_store.inventories_of(connection, [host.id])[host.id] if r.used}
+    rows = host_store.inventories_of(connection, [host.id])[host.id]
+    coarse = (r for r in rows if not is_fine(r.dimension))
+    used = {r.dimension: r.used + r.held_reservations for r in coarse if r.used or r.held_reservations}
     if used:
         raise Conflict("host.not_empty", host=host.name, used=", ".join(f"{d} {n}" for d, n in sorted(used.items())))
-
-
-def _note(
-    connection: Connection, platform: Platform, caller: Caller, action: str, host: Host, detail: Mapping[str, object]
-) -> None:
-    audit.append(connection, audit.event_by(caller, at_s=platform.clock(), action=action, target=host.id, detail=detail))

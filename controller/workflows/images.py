@@ -3,15 +3,14 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from inventory.domain.catalogue import Image, ImageState
 from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.ids import ImageId
@@ -57,7 +56,7 @@ def register(platform: Platform, request: ImageRequest, caller: Caller, *, fetch
     def unit(connection: Connection) -> Image:
         directory.lock_for_edit(connection)
         saved = record(connection, image)
-        _note(connection, platform, caller, "image.import", saved, {"name": saved.name, "sha256": saved.sha256})
+        seal(connection, platform, caller, "image.import", saved.id, {"name": saved.name, "sha256": saved.sha256})
         return saved
 
     return platform.db.run(unit)
@@ -76,7 +75,7 @@ def withdraw(platform: Platform, name: str, caller: Caller) -> Image:
             raise NotFound("image.unknown", image=name)
         withdrawn = replace(image, state=ImageState.WITHDRAWN)
         directory.save_image(connection, withdrawn)
-        _note(connection, platform, caller, "image.withdraw", withdrawn, {"name": image.name})
+        seal(connection, platform, caller, "image.withdraw", withdrawn.id, {"name": image.name})
         return withdrawn
 
     return platform.db.run(unit)
@@ -160,9 +159,3 @@ def _boot_file(source: Path | None, images_dir: Path, kind: str) -> str:
         if not path.exists():
             os.link(copy.name, path)
     return str(path)
-
-
-def _note(
-    connection: Connection, platform: Platform, caller: Caller, action: str, image: Image, detail: Mapping[str, object]
-) -> None:
-    audit.append(connection, audit.event_by(caller, at_s=platform.clock(), action=action, target=image.id, detail=detail))

@@ -1,32 +1,47 @@
 """Snapshot → decision: reads the state, asks the pure scheduler. The commit checks every promise again."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, select
 
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
-from controller.workflows.deltas import ChangedMember, Deltas
+from controller.workflows.deltas import ChangedMember, Deltas, NewMember
 from inventory.domain.host import Zone
 from inventory.domain.ids import HostId
+from inventory.domain.layout import compute_of
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
+from inventory.domain.reservation import Key
 from inventory.domain.resource import Desired, Resource, ResourceKind
-from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
+from inventory.domain.resources import Resources
 from inventory.domain.system import ServerSpec, SpreadLevel, SystemSpec
 from inventory.store import directory, hosts
 from inventory.store import tables as t
 
 
-def load_snapshot(connection: Connection, *, without: Collection[HostId] = ()) -> Snapshot:
-    """Return the platform's capacity as it is now; hosts in ``without`` are shown as taking nothing."""
+def load_snapshot(
+    connection: Connection,
+    *,
+    without: Collection[HostId] = (),
+    reserved: Mapping[Key, int] | None = None,
+    with_reserve: bool = False,
+    revision: str = "",
+) -> Snapshot:
+    """Return the platform's capacity as it is now.
+
+    Hosts in ``without`` are shown as taking nothing. ``reserved`` is held for reservations in place of what is: at another
+    time, or without one of them. ``with_reserve`` shows what stands by as free: what is asked is what it stands by for.
+    ``revision`` names the state it shows; read from the counters where it is not given.
+    """
     pools = {p.id: p for p in directory.pools(connection)}
     zones = {z.id: z for z in directory.zones(connection)}
     storage: dict[HostId, list[StorageEntry]] = {}
     rows: dict[str, list[hosts.InventoryRow]] = {}
-    for row in hosts.inventories(connection):
+    for row in _inventories(connection, reserved, with_reserve=with_reserve):
         rows.setdefault(row.provider_id, []).append(row)
     for pool in hosts.storage_pools(connection):
         for row in rows.get(pool.id, ()):
-            entry = StorageEntry(pool=pool, capacity_gib=row.capacity, used_gib=row.used)
+            entry = StorageEntry(pool=pool, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
             storage.setdefault(pool.host_id, []).append(entry)
     builder = SnapshotBuilder()
     for host in hosts.hosts(connection):
@@ -40,15 +55,27 @@ def load_snapshot(connection: Connection, *, without: Collection[HostId] = ()) -
                 capacity={r.dimension: r.capacity for r in own},
                 used={r.dimension: r.used for r in own},
                 foreign={r.dimension: r.foreign_used for r in own},
+                held={r.dimension: r.held for r in own},
+                is_standby=any(r.held_reserve for r in own),
                 storage=storage.get(host.id, ()),
+                traits=frozenset(host.traits),
             )
         )
-    return builder.build(revision=state_revision(connection))
+    return builder.build(revision=revision or state_revision(connection))
+
+
+def _inventories(connection: Connection, reserved: Mapping[Key, int] | None, *, with_reserve: bool) -> list[hosts.InventoryRow]:
+    rows = hosts.inventories(connection)
+    if reserved is not None:
+        rows = [replace(r, held_reservations=reserved.get((r.provider_id, r.dimension), 0)) for r in rows]
+    return [replace(r, held_reserve=0) for r in rows] if with_reserve else rows
 
 
 def state_revision(connection: Connection) -> str:
     """Return a short name of the state a decision was made on."""
-    used, count = connection.execute(select(func.coalesce(func.sum(t.inventories.c.used), 0), func.count())).one()
+    i = t.inventories.c
+    promised = i.used + i.held_reserve + i.held_reservations
+    used, count = connection.execute(select(func.coalesce(func.sum(promised), 0), func.count())).one()
     changes = connection.execute(select(func.coalesce(func.sum(t.hosts.c.revision), 0))).scalar_one()
     return f"{int(count)}.{int(changes)}.{int(used)}"
 
@@ -63,7 +90,7 @@ def placement_request(
     staying = [r for r in existing if r.kind is ResourceKind.INSTANCE and r.desired is not Desired.ABSENT]
     lost = {r.id for r in deltas.lost}
     staying = [r for r in staying if r.id not in lost]
-    members = [_new_member(m.name, m.server, archs) for m in deltas.new]
+    members = list(_new_members(deltas.new, archs))
     members += [_grown_member(c, archs) for c in deltas.changed]
     hosts_of: dict[str, HostId] = {}
     for machine in staying:
@@ -83,30 +110,53 @@ def _arch(server: ServerSpec, archs: Mapping[str, str]) -> str:
     return server.arch if server.arch != "any" else archs.get(server.image, "any")
 
 
-def _new_member(name: str, server: ServerSpec, archs: Mapping[str, str]) -> MemberRequest:
-    return MemberRequest(
-        name=name,
-        group=server.name,
-        compute=Resources.of({VCPU: server.vcpu_count, MEMORY_MIB: server.memory_mib}),
-        disks=((server.root_disk_class, server.root_disk_gib), *((d.disk_class, d.size_gib) for d in server.disks)),
-        arch=_arch(server, archs),
-        networks=server.networks,
-    )
+def _new_members(new: Sequence[NewMember], archs: Mapping[str, str]) -> Iterator[MemberRequest]:
+    """Yield what each new machine asks for; those of one group share it."""
+    of_group: dict[str, tuple[Resources, tuple[tuple[str, int], ...], str]] = {}
+    for member in new:
+        server = member.server
+        if server.name not in of_group:
+            compute = compute_of(server.vcpu_count, server.memory_mib, server.layout)
+            disks = ((server.root_disk_class, server.root_disk_gib), *((d.disk_class, d.size_gib) for d in server.disks))
+            of_group[server.name] = compute, disks, _arch(server, archs)
+        compute, disks, arch = of_group[server.name]
+        yield MemberRequest(
+            name=member.name,
+            group=server.name,
+            compute=compute,
+            disks=disks,
+            arch=arch,
+            networks=server.networks,
+            traits=server.traits,
+            layout=server.layout,
+        )
 
 
 def _grown_member(change: ChangedMember, archs: Mapping[str, str]) -> MemberRequest:
-    now = change.current.instance
-    return MemberRequest(
+    now, server = change.current.instance, change.server
+    member = MemberRequest(
         name=change.current.name,
-        group=change.server.name,
-        compute=Resources.of({VCPU: change.server.vcpu_count, MEMORY_MIB: change.server.memory_mib}),
+        group=server.name,
+        compute=compute_of(server.vcpu_count, server.memory_mib, server.layout),
         disks=tuple((d.disk_class, d.size_gib) for d in change.new_disks),
-        arch=_arch(change.server, archs),
+        arch=_arch(server, archs),
         pinned_host_id=change.current.host_id,
-        held=Resources.of({VCPU: now.vcpu_count, MEMORY_MIB: now.memory_mib}),
+        held=compute_of(now.vcpu_count, now.memory_mib, now.layout),
     )
+    if not change.is_resize:
+        return member
+    return replace(member, traits=server.traits, layout=server.layout, seat=now.seat)
 
 
 def _rule(server: ServerSpec, staying: Sequence[Resource]) -> GroupRule:
-    where = tuple(r.host_id for r in staying if r.instance.group == server.name and r.host_id is not None)
-    return GroupRule(group=server.name, spread=server.spread, is_hard=server.spread_is_hard, existing_host_ids=where)
+    group = [r for r in staying if r.instance.group == server.name]
+    # A machine on its way counts where it was and where it goes.
+    where = tuple(h for r in group for h in (r.host_id, r.target_host_id) if h is not None)
+    return GroupRule(
+        group=server.name,
+        spread=server.spread,
+        is_hard=server.spread_is_hard,
+        existing_host_ids=where,
+        max_per_domain=server.spread_max,
+        is_affinity=server.is_together,
+    )

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from controller.scheduling.policy import Policy
 from controller.tickets.approval import ApprovalPolicy
+from controller.workflows.moves.bounds import MoveBounds
+from controller.workflows.picture import Picture
+from controller.workflows.placing import PlacingCounters
+from controller.workflows.report_room import ReportRoom
+from controller.workflows.turns import Turns
 from inventory.domain.clock import Clock
 from inventory.domain.ids import NewId
 from inventory.store.engine import Database
@@ -26,3 +32,13 @@ class Platform:
     approval_policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     #: How long a released address rests before it is given again.
     quarantine_s: int = 3600
+    #: Tickets that wait to be decided, and what they are decided on: of this controller alone.
+    turns: Turns[Any] = field(default_factory=Turns, compare=False)
+    picture: Picture = field(default_factory=Picture, compare=False)
+    placing: PlacingCounters = field(default_factory=PlacingCounters, compare=False)
+    #: How long after its end a period takes word of what happened in it, before it is reviewed.
+    closing_grace_s: int = 72 * 3600
+    #: Bounds of plans that move machines.
+    moves: MoveBounds = field(default_factory=MoveBounds)
+    #: Where reports are made.
+    reports: ReportRoom = field(default_factory=ReportRoom, compare=False)

@@ -1,4 +1,6 @@
-"""Start and stop a machine on a person's word. The API calls this; the reconciler does it."""
+"""Start, stop and restart a machine on a person's word. The API calls this; the reconciler does it."""
+
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -45,26 +47,55 @@ def stop(platform: Platform, instance_id: str, caller: Caller) -> Resource:
     return _want(platform, instance_id, caller, Desired.STOPPED)
 
 
+def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
+    """Have a machine restarted in place, once: while one restart is still to come, another order adds none.
+
+    Raises:
+        NotFound: ``instance.not_found``.
+        Conflict: ``instance.state_forbids``, ``instance.not_running``.
+    """
+
+    def once(connection: Connection) -> Resource:
+        found = _living(connection, instance_id, caller)
+        if found.desired is not Desired.RUNNING:
+            raise Conflict("instance.not_running", instance=found.name)
+        now_s = platform.clock()
+        is_new = resources.order_reboot(connection, found.id, now_s)
+        _seal(connection, caller, found, "reboot", now_s, is_new=is_new)
+        return resources.get(connection, found.id, caller.scope)
+
+    return platform.db.run(once)
+
+
 def _want(platform: Platform, instance_id: str, caller: Caller, desired: Desired) -> Resource:
     def once(connection: Connection) -> Resource:
-        found = instance(connection, instance_id, caller)
-        if found.desired is Desired.ABSENT or found.phase in (Phase.GONE, Phase.FAILED):
-            raise Conflict("instance.state_forbids", instance=found.name, phase=found.phase.value, desired=found.desired.value)
+        found = _living(connection, instance_id, caller)
         now_s = platform.clock()
         if found.desired is not desired:
             # The last ticket stays the resource's ticket: a stop is not a change of what the department asked for.
             assert found.ticket_id is not None, "every machine was asked for by a ticket"
             resources.wish(connection, [found.id], desired=desired, ticket_id=found.ticket_id, now_s=now_s)
         verb = "start" if desired is Desired.RUNNING else "stop"
-        event = audit.event_by(
-            caller,
-            at_s=now_s,
-            action=f"instance.{verb}",
-            target=found.id,
-            department_id=found.department_id,
-            detail={"name": found.name, "was": found.desired.value},
-        )
-        audit.append(connection, event)
+        _seal(connection, caller, found, verb, now_s, was=found.desired.value)
         return resources.get(connection, found.id, caller.scope)
 
     return platform.db.run(once)
+
+
+def _living(connection: Connection, instance_id: str, caller: Caller) -> Resource:
+    found = instance(connection, instance_id, caller)
+    if found.desired is Desired.ABSENT or found.phase in (Phase.GONE, Phase.FAILED):
+        raise Conflict("instance.state_forbids", instance=found.name, phase=found.phase.value, desired=found.desired.value)
+    return found
+
+
+def _seal(connection: Connection, caller: Caller, found: Resource, verb: str, now_s: float, **detail: Any) -> None:
+    event = audit.event_by(
+        caller,
+        at_s=now_s,
+        action=f"instance.{verb}",
+        target=found.id,
+        department_id=found.department_id,
+        detail={"name": found.name, **detail},
+    )
+    audit.append(connection, event)

@@ -1,14 +1,13 @@
 """Limits for people: shown, set, audited. The API and ``allot quota`` call it; every result is JSON-able."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
 
-from controller.identity import audit as audit_chain
 from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from inventory.domain.errors import NotFound
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
@@ -39,7 +38,7 @@ def set_limit(
     def unit(connection: Connection) -> Level:
         kind, id_, department_id = find_scope(connection, scope)
         level = store.set_limit(connection, kind, id_, dimension, Mode(mode), limit)
-        _note(connection, platform, caller, "quota.set", id_, to_json(level), department_id)
+        seal(connection, platform, caller, "quota.set", id_, to_json(level), department_id)
         return level
 
     return to_json(platform.db.run(unit))
@@ -56,7 +55,7 @@ def repair(platform: Platform, caller: Caller) -> list[dict[str, Any]]:
 
     def unit(connection: Connection) -> list[dict[str, Any]]:
         found = [drift_to_json(d) for d in store.repair(connection)]
-        _note(connection, platform, caller, "quota.audit", "quotas", {"repaired": found})
+        seal(connection, platform, caller, "quota.audit", "quotas", {"repaired": found})
         return found
 
     return platform.db.run(unit)
@@ -86,18 +85,3 @@ def to_json(level: Level) -> dict[str, Any]:
 def drift_to_json(drift: store.Drift) -> dict[str, Any]:
     """Return a drift as it is sent."""
     return {**asdict(drift), "scope_kind": drift.scope_kind.value}
-
-
-def _note(
-    connection: Connection,
-    platform: Platform,
-    caller: Caller,
-    action: str,
-    target: str,
-    detail: Mapping[str, Any],
-    department_id: DepartmentId | None = None,
-) -> None:
-    event = audit_chain.event_by(
-        caller, at_s=platform.clock(), action=action, target=target, department_id=department_id, detail=detail
-    )
-    audit_chain.append(connection, event)

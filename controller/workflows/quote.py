@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date as Date  # noqa: N812  a type is meant, not the field of that name
-from datetime import datetime, time, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -16,19 +13,23 @@ from controller.scheduling.explain import explanation_to_json
 from controller.tickets.model import Action
 from controller.tickets.plan import Change, Impact, worst_impact
 from controller.workflows.deltas import Deltas, deltas
+from controller.workflows.draw import Draw, check_usable, holds_without, plan_draw
+from controller.workflows.later import with_reservations
+from controller.workflows.obligation import lines as budget_lines
+from controller.workflows.obligation import spec_amounts
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
+from controller.workflows.reading import Reader
 from inventory.domain.catalogue import Image
 from inventory.domain.host import Zone
 from inventory.domain.organisation import Department, Project
-from inventory.domain.placement import Placement, Refusal
+from inventory.domain.placement import Placement, PlacementRequest, Refusal
+from inventory.domain.reservation import Reservation
 from inventory.domain.resource import Resource
-from inventory.domain.resources import disk_dimension
 from inventory.domain.system import System, SystemSpec
 from inventory.store import resources
 from metering import rating
-from metering import store as price_store
-from quotas import store as quota_store
+from quotas.budgets import BudgetLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,11 @@ class Wish:
     #: Images by name.
     images: Mapping[str, Image]
     sha256: str
+    #: Digest of the wanted spec, empty for a release.
+    spec_digest: str
+    #: Capacity of the project the ticket draws on.
+    reservation: Reservation | None = None
     notices: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def spec_digest(self) -> str:
-        """Return the digest of the wanted spec, empty for a release."""
-        return self.wanted.digest() if self.wanted else ""
 
     @property
     def is_noop(self) -> bool:
@@ -78,6 +78,10 @@ class QuotaLine:
         """Return by how much the ticket moves it."""
         return self.after - self.used
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     @property
     def is_over(self) -> bool:
         """Tell whether the ticket would pass the limit (only what grows is judged)."""
@@ -96,16 +100,24 @@ class Quote:
     month_price_after: int
     month: str
     quota: tuple[QuotaLine, ...]
+    #: The project's budgets of this year and later ones, where there are any.
+    budget: tuple[BudgetLine, ...]
     #: Stages that must approve, in order.
     approvals: tuple[str, ...]
     decision: Placement | Refusal | None
     #: A typed name is needed.
     needs_confirmation: bool
+    #: What it uses up of the reservation it names.
+    draw: Draw | None = None
 
     @property
     def is_possible(self) -> bool:
         """Tell whether it would be accepted now."""
-        return not isinstance(self.decision, Refusal) and not any(line.is_over for line in self.quota)
+        return not isinstance(self.decision, Refusal) and self._is_within
+
+    @property
+    def _is_within(self) -> bool:
+        return not any(line.is_over for line in self.quota) and not any(line.is_over for line in self.budget)
 
     def digest(self) -> str:
         """Return what a plan is recognised by at apply: wish, impact, price and quota; the host may differ."""
@@ -115,15 +127,25 @@ class Quote:
             self.wish.current.revision if self.wish.current else 0,
             sorted({c.impact.value for c in self.wish.changes}),
             self.month_price_after,
-            [asdict(line) for line in self.quota],
+            [line.to_json() for line in self.quota],
         ]
         return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the form that is stored with the ticket and sent to the client."""
-        wish = self.wish
+        """Return the form that is sent to the client."""
+        wanted = self.wish.wanted
         members = self.decision.members if isinstance(self.decision, Placement) else ()
         explanations = [explanation_to_json(x) for x in self.decision.explanations] if self.decision else []
+        return {
+            **self.to_stored_json(),
+            "placements": [{"member": m.name, "host_id": m.host_id} for m in members],
+            "explanations": explanations,
+            "spec": wanted.to_json() if wanted else None,
+        }
+
+    def to_stored_json(self) -> dict[str, Any]:
+        """Return what a ticket keeps: explanations have a table of their own, placements follow the resources."""
+        wish = self.wish
         return {
             "action": wish.action.value,
             "system": wish.name,
@@ -137,40 +159,32 @@ class Quote:
             "month": self.month,
             "month_price_before_yuan": rating.yuan(self.month_price_before),
             "month_price_after_yuan": rating.yuan(self.month_price_after),
-            "quota": [asdict(line) | {"is_over": line.is_over} for line in self.quota],
+            "quota": [{**line.to_json(), "is_over": line.is_over} for line in self.quota],
+            "budget": [_budget_json(line) for line in self.budget],
             "approvals": list(self.approvals),
             "needs_confirmation": self.needs_confirmation,
             "is_possible": self.is_possible,
-            "placements": [{"member": m.name, "host_id": m.host_id} for m in members],
-            "explanations": explanations,
+            "reservation": _draw_json(self.draw),
             "notices": [dict(n) for n in wish.notices],
-            "spec": wish.wanted.to_json() if wish.wanted else None,
             "digest": self.digest(),
         }
 
 
-def lease_end_s(day: str, zone: ZoneInfo) -> int:
-    """Return the moment a lease ends: midnight after its last day, in the platform's zone."""
-    after = Date.fromisoformat(day) + timedelta(days=1)
-    return int(datetime.combine(after, time(), tzinfo=zone).timestamp())
+def _budget_json(line: BudgetLine) -> dict[str, Any]:
+    budget = line.budget
+    return {
+        "year": budget.year,
+        "limit_yuan": rating.yuan(budget.limit_micro_yuan),
+        "spent_yuan": rating.yuan(budget.spent_micro_yuan),
+        "obligated_yuan": rating.yuan(budget.obligated_micro_yuan),
+        "after_yuan": rating.yuan(line.after_micro_yuan),
+        "needs_approval": line.needs_approval,
+        "is_over": line.is_over,
+    }
 
 
-def spec_amounts(spec: SystemSpec | None) -> dict[str, int]:
-    """Return what a system takes, by the dimension it is metered in."""
-    amounts: dict[str, int] = {}
-
-    def add(dimension: str, amount: int) -> None:
-        if amount:
-            amounts[dimension] = amounts.get(dimension, 0) + amount
-
-    for server in spec.servers if spec else ():
-        add("vcpu", server.count * server.vcpu_count)
-        add("memory_mib", server.count * server.memory_mib)
-        add(disk_dimension(server.root_disk_class), server.count * server.root_disk_gib)
-        add("address", server.count * len(server.networks))
-        for disk in server.disks:
-            add(disk_dimension(disk.disk_class), server.count * disk.size_gib)
-    return amounts
+def _draw_json(draw: Draw | None) -> dict[str, Any] | None:
+    return {"id": draw.reservation.id, "name": draw.reservation.name, "machines": len(draw.slots)} if draw else None
 
 
 def quota_growth(before: SystemSpec | None, after: SystemSpec | None) -> dict[str, int]:
@@ -192,24 +206,41 @@ def _quota_amounts(spec: SystemSpec | None) -> dict[str, int]:
     }
 
 
-def quote(connection: Connection, platform: Platform, wish: Wish) -> Quote:
+#: Where a gang would go; takes it there where decisions follow each other.
+Decide = Callable[[PlacementRequest], Placement | Refusal]
+
+
+def decide_afresh(connection: Connection, platform: Platform) -> Decide:
+    """Return decisions on the platform's capacity as this transaction sees it."""
+    return lambda request: decide(request, load_snapshot(connection), platform.policy)
+
+
+def quote(reader: Reader, platform: Platform, wish: Wish, decide_: Decide) -> Quote:
     """Return the consequences of a wish on the state as it is now.
 
     Raises:
-        Invalid: ``usage.price_gap``: nobody approved a price for something the ticket asks for.
+        Invalid: ``usage.price_gap``: nobody approved a price for something the ticket asks for; ``reservation.other_zone``.
+        Conflict: ``reservation.not_started``, ``reservation.is_over``.
     """
-    existing = resources.of_system(connection, wish.current.id) if wish.current else []
+    existing = resources.of_system(reader.connection, wish.current.id) if wish.current else []
     changes = deltas(existing, wish.wanted)
     before = wish.current.spec if wish.current else None
-    month, price_before, price_after = _month_prices(connection, platform, before, wish.wanted)
+    month, price_before, price_after = _month_prices(reader, platform, before, wish.wanted)
     impact = worst_impact(wish.changes)
     is_production = (wish.wanted or before or _never()).environment == "production"
+    budget = budget_lines(reader.budgets(wish.project), before, wish.wanted, reader.prices, platform.zone, platform.clock())
     approvals = platform.approval_policy.stages(
         impact=impact.value,
         is_production=is_production,
         month_price_micro_yuan=max(0, price_after - price_before),
         machine_count=len(changes.new),
+        is_over_budget=any(line.needs_approval for line in budget),
     )
+    decision, draw = _decide(reader.connection, platform, wish, changes, existing, decide_)
+    growth = quota_growth(before, wish.wanted)
+    if draw is not None:
+        # What was reserved counts already.
+        growth = {d: amount - draw.quota_amounts.get(d, 0) for d, amount in growth.items()}
     return Quote(
         wish=wish,
         deltas=changes,
@@ -217,10 +248,12 @@ def quote(connection: Connection, platform: Platform, wish: Wish) -> Quote:
         month=month,
         month_price_before=price_before,
         month_price_after=price_after,
-        quota=_quota_lines(connection, wish, quota_growth(before, wish.wanted)),
+        quota=_quota_lines(reader, wish, growth),
+        budget=budget,
         approvals=approvals,
-        decision=_decide(connection, platform, wish, changes, existing),
+        decision=decision,
         needs_confirmation=impact is Impact.DATA_LOSS,
+        draw=draw,
     )
 
 
@@ -229,36 +262,46 @@ def _never() -> SystemSpec:
 
 
 def _decide(
-    connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource]
-) -> Placement | Refusal | None:
+    connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource], decide_: Decide
+) -> tuple[Placement | Refusal | None, Draw | None]:
     if wish.wanted is None or not (changes.new or changes.changed):
-        return None
+        return None, None
     archs = {image.name: image.arch for image in wish.images.values()}
     request = placement_request(wish.wanted, wish.zone, changes, existing, archs)
-    return decide(request, load_snapshot(connection), platform.policy)
+    if wish.reservation is None:
+        found = decide_(request)
+        return (
+            with_reservations(connection, platform, request, found, wish.project) if isinstance(found, Refusal) else found
+        ), None
+    # On a picture of its own, where nothing is held for this reservation.
+    check_usable(wish.reservation, wish.zone.id, platform.clock())
+    reserved = holds_without(connection, wish.reservation)
+    decision = decide(request, load_snapshot(connection, reserved=reserved), platform.policy)
+    if isinstance(decision, Refusal):
+        return decision, None
+    return decision, plan_draw(connection, wish.reservation, request, decision)
 
 
 def _month_prices(
-    connection: Connection, platform: Platform, before: SystemSpec | None, after: SystemSpec | None
+    reader: Reader, platform: Platform, before: SystemSpec | None, after: SystemSpec | None
 ) -> tuple[str, int, int]:
     """Return the month a plan speaks of and the system's price in it, before and after."""
     month = str(rating.month_at(platform.clock(), platform.zone).next())
-    prices = price_store.prices(connection)
-    old, new = (rating.month_price(spec_amounts(s), prices, month, platform.zone) for s in (before, after))
+    old, new = (rating.month_price(spec_amounts(s), reader.prices, month, platform.zone) for s in (before, after))
     return month, old, new
 
 
-def _quota_lines(connection: Connection, wish: Wish, growth: Mapping[str, int]) -> tuple[QuotaLine, ...]:
+def _quota_lines(reader: Reader, wish: Wish, growth: Mapping[str, int]) -> tuple[QuotaLine, ...]:
     """Return every counter the ticket moves, the project's own first, then upwards."""
+    moved = [(level, level.used + reader.planned(level)) for level in reader.levels(wish.project) if growth.get(level.dimension)]
     return tuple(
         QuotaLine(
             scope=level.scope,
             scope_name=level.scope_name,
             dimension=level.dimension,
             limit=level.limit_amount,
-            used=level.used,
-            after=level.used + growth[level.dimension],
+            used=used,
+            after=used + growth[level.dimension],
         )
-        for level in quota_store.levels(connection, wish.project)
-        if growth.get(level.dimension)
+        for level, used in moved
     )

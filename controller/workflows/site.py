@@ -26,8 +26,9 @@ from inventory.domain.errors import Conflict, Invalid, Problem
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import DepartmentId
 from inventory.importers.images import FetchOptions
-from inventory.importers.site import SiteDocument, SiteImage, parse_site
-from inventory.store import directory
+from inventory.importers.site import parse_site
+from inventory.importers.site_records import SiteDocument, SiteImage
+from inventory.store import directory, standby
 from inventory.store import hosts as host_store
 from quotas import store as quota_store
 from quotas.limits import Level
@@ -149,6 +150,8 @@ def _write(comparison: Comparison) -> None:
     over_before = _over(quota_store.levels(connection)) if comparison.moved else {}
     for write in comparison.writes:
         write(connection)
+    # Pools, hosts and capacities may be others now: so may those that stand by.
+    standby.renew(connection)
     if comparison.moved:
         _recount_moved(connection, comparison.moved, over_before)
 

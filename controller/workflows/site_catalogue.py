@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from controller.scheduling.columns import TRAITS_MAX
 from controller.workflows import hosts as host_work
 from controller.workflows.hosts import EnrolRequest, StorageRequest
 from controller.workflows.site_changes import Comparison
@@ -16,7 +17,7 @@ from inventory.domain.errors import AllotError
 from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool
 from inventory.domain.ids import HostId, SizeId, StoragePoolId
 from inventory.domain.resources import MEMORY_MIB
-from inventory.importers.site import Limit, SiteHost, SiteImage, SitePrice
+from inventory.importers.site_records import Limit, SiteHost, SiteImage, SitePrice
 from inventory.store import directory
 from inventory.store import hosts as host_store
 from metering import store as price_store
@@ -28,6 +29,8 @@ from quotas.limits import Level, Mode, ScopeKind
 _DIMENSION_OF_METER = {"memory_gib": MEMORY_MIB}
 #: States in which the connection of a host may be changed: nobody counts on it then.
 _MAY_REWIRE = frozenset({AdminState.ENROLLED, AdminState.MAINTENANCE, AdminState.RETIRED})
+#: Which processors are for whom; while anything is promised on a host, it rests on that.
+_PROCESSORS = ("dedicated_cpus", "shared_cpus")
 #: What an import never says of a host that is stored.
 _KEPT = ("admin_state", "state_reason", "state_by", "state_until_s")
 
@@ -45,9 +48,21 @@ def _sizes(found: Comparison) -> None:
     stored = {s.name: s for s in directory.sizes(found.connection)}
     for wanted in found.document.sizes:
         known = stored.get(wanted.name)
-        size = Size(id=known.id if known else SizeId(found.platform.new_id("size")), **asdict(wanted))
-        before = {**asdict(known)} if known else None
-        found.note("size", wanted.name, before, asdict(wanted), partial(directory.save_size, size=size))
+        fields = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
+        size = Size(id=known.id if known else SizeId(found.platform.new_id("size")), **fields)
+        before = _size_fields(known) if known else None
+        found.note("size", wanted.name, before, _size_fields(size), partial(directory.save_size, size=size))
+
+
+def _size_fields(size: Size) -> dict[str, Any]:
+    layout = size.layout
+    return {
+        **{name: getattr(size, name) for name in ("name", "vcpu_count", "memory_mib", "root_disk_gib")},
+        "cpus": "dedicated" if layout.is_dedicated else "shared",
+        "page_kib": layout.page_kib,
+        "numa_nodes": layout.node_count,
+        "traits": list(size.traits),
+    }
 
 
 def _images(found: Comparison) -> None:
@@ -82,6 +97,7 @@ def _hosts(found: Comparison) -> None:
     stored = {h.name: h for h in host_store.hosts(found.connection)}
     storage = host_store.storage_pools(found.connection)
     codes = {p.id: p.code for p in found.pools.values()}
+    _check_traits(found, stored)
     for index, wanted in enumerate(found.document.hosts):
         request, pool, known = enrol_request(wanted), found.pools[wanted.pool], stored.get(wanted.name)
         path = f"hosts.{index}"
@@ -95,6 +111,18 @@ def _hosts(found: Comparison) -> None:
         after = _host_fields(host, codes, [*pools_after.values()])
         save = partial(_save_host, host=host, pool=pool, storage=[*pools_after.values()], is_new=known is None)
         found.note("host", wanted.name, before, after, save)
+
+
+def _check_traits(found: Comparison, stored: Mapping[str, Host]) -> None:
+    """Refuse more different traits than placement tells apart, and sizes that ask for one no host has."""
+    hosts = {name: host.traits for name, host in stored.items()} | {h.name: h.traits for h in found.document.hosts}
+    offered = sorted({trait for traits in hosts.values() for trait in traits})
+    if len(offered) > TRAITS_MAX:
+        found.refuse("site.too_many_traits", "hosts", count=len(offered), highest=TRAITS_MAX)
+    for index, size in enumerate(found.document.sizes):
+        for trait in sorted(set(size.traits) - set(offered)):
+            known = ", ".join(offered) or "—"
+            found.refuse("site.unknown_trait", f"sizes.{index}.traits", size=size.name, trait=trait, known=known)
 
 
 def _host(found: Comparison, request: EnrolRequest, host_id: HostId, pool: Pool, known: Host | None) -> Host:
@@ -116,10 +144,16 @@ def _check_host(found: Comparison, path: str, request: EnrolRequest, host: Host,
         host_work.check_is_new(others, request)
         if host.facts and not (known and known.facts):
             host_work.check_storage(host.name, [s.name for s in request.storage], host.facts)
+        host_work.check_processors(request, host.facts)
         if known and known.pool_id != host.pool_id:
             host_work.check_empty(found.connection, known)
     except AllotError as error:
         found.refuse(error.code, path, **error.params)
+    if known and any(getattr(known, name) != getattr(host, name) for name in _PROCESSORS):
+        try:
+            host_work.check_empty(found.connection, known)
+        except AllotError as error:
+            found.refuse("site.processors_in_use", path, host=host.name, used=error.params["used"])
     if known and known.connection != host.connection and known.admin_state not in _MAY_REWIRE:
         found.refuse("site.host_in_service", f"{path}.connection", host=host.name, state=known.admin_state.value)
 
@@ -141,12 +175,14 @@ def _storage(
 
 
 def _host_fields(host: Host, codes: Mapping[Any, str], storage: list[StoragePool]) -> dict[str, Any]:
-    operator = ("connection", "site", "room", "rack", "vendor", "owner", "warranty_until")
+    place = ("site", "room", "rack", "vendor", "owner", "warranty_until")
+    operator = ("connection", *place, "watts_idle", "watts_most", *_PROCESSORS)
     amounts = ("reserved", "capacity_override", "overcommit_permille")
     return {
         "pool": codes[host.pool_id],
         **{name: getattr(host, name) for name in operator},
         **{name: dict(getattr(host, name)) for name in amounts},
+        "traits": list(host.traits),
         "storage": [
             {"name": s.name, "disk_class": s.disk_class, "path": s.path, "overcommit_permille": s.overcommit_permille}
             for s in sorted(storage, key=lambda s: s.name)

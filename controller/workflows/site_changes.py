@@ -17,7 +17,7 @@ from inventory.domain.errors import Problem
 from inventory.domain.host import HostFacts, Pool, Zone
 from inventory.domain.ids import DepartmentId
 from inventory.domain.organisation import Department, Project
-from inventory.importers.site import SiteDocument
+from inventory.importers.site_records import SiteDocument
 
 Write = Callable[[Connection], object]
 

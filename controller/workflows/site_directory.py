@@ -12,8 +12,8 @@ from drivers.registry import driver_names
 from inventory.domain.host import Pool, Zone
 from inventory.domain.ids import DepartmentId, PoolId, ProjectId, ZoneId
 from inventory.domain.organisation import Department, Project
-from inventory.importers.site import SitePool, SiteZone
-from inventory.store import directory
+from inventory.importers.site_records import SitePool, SiteZone
+from inventory.store import capacities, directory
 from inventory.store import hosts as host_store
 from quotas import store as quota_store
 from quotas.limits import ScopeKind
@@ -143,29 +143,36 @@ def _pools(found: Comparison) -> None:
             driver=wanted.driver,
             mlps_max=wanted.mlps_max,
             overcommit_permille=dict(wanted.overcommit_permille),
+            reserve=wanted.reserve,
+            placement=wanted.placement,
         )
         _check_pool(found, f"pools.{index}", wanted, pool, known)
         found.pools[wanted.code] = pool
-        before, after = (
-            {
-                "name": p.name,
-                "zone": codes[p.zone_id],
-                "driver": p.driver,
-                "mlps_max": p.mlps_max,
-                "overcommit_permille": dict(p.overcommit_permille),
-            }
-            if p
-            else {}
-            for p in (known, pool)
-        )
+        before, after = (_pool_fields(p, codes) if p else {} for p in (known, pool))
         writes = [partial(directory.save_pool, pool=pool), partial(_save_capacities, pool=pool)]
         found.note("pool", wanted.code, before or None, after, *writes)
+
+
+def _pool_fields(pool: Pool, codes: Mapping[ZoneId, str]) -> dict[str, Any]:
+    return {
+        "name": pool.name,
+        "zone": codes[pool.zone_id],
+        "driver": pool.driver,
+        "mlps_max": pool.mlps_max,
+        "overcommit_permille": dict(pool.overcommit_permille),
+        "reserve": {"survive": pool.reserve.level.value, "count": pool.reserve.count},
+        "placement": pool.placement,
+    }
 
 
 def _check_pool(found: Comparison, path: str, wanted: SitePool, pool: Pool, known: Pool | None) -> None:
     zone = found.zones[wanted.zone]
     if wanted.driver not in driver_names():
         found.refuse("driver.unknown", f"{path}.driver", name=wanted.driver, known=", ".join(driver_names()))
+    policies = found.platform.policy.others
+    if pool.placement and pool.placement not in policies:
+        known_names = ", ".join(sorted(policies))
+        found.refuse("placement.policy_unknown", f"{path}.placement", name=pool.placement, known=known_names)
     if pool.mlps_max > zone.mlps_max:
         found.refuse("site.pool_above_zone", f"{path}.mlps-max", level=pool.mlps_max, maximum=zone.mlps_max, zone=zone.code)
     if known and (known.zone_id, known.driver) != (pool.zone_id, pool.driver):
@@ -179,4 +186,4 @@ def _save_capacities(connection: Connection, pool: Pool) -> None:
     storage = host_store.storage_pools(connection)
     for host in host_store.hosts(connection):
         if host.pool_id == pool.id:
-            host_store.save_capacity(connection, host, pool, [s for s in storage if s.host_id == host.id])
+            capacities.save_capacity(connection, host, pool, [s for s in storage if s.host_id == host.id])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from controller.workflows import change, create, delete
+from controller.workflows import change, create, delete, migrate
 from controller.workflows.engine import Facts, Step
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 
@@ -18,7 +18,16 @@ STEPS: Mapping[str, Step] = {
     "vanished": change.vanished,
     "resize_stop": change.resize_stop,
     "halt": change.halt,
+    "reboot": change.reboot,
     "volume_look": change.volume_look,
+    "move": migrate.move,
+    "move_image": migrate.move_image,
+    "move_networks": migrate.move_networks,
+    "move_over": migrate.move_over,
+    "move_clean": migrate.move_clean,
+    "move_seen": migrate.move_seen,
+    "move_back": migrate.move_back,
+    "volume_travels": migrate.volume_travels,
     "leave": delete.leave,
     "stop": delete.stop,
     "remove": delete.remove,
@@ -33,10 +42,26 @@ STEPS: Mapping[str, Step] = {
 }
 
 #: Steps that may take long, and the lane of the host's worker they run in, so that they delay nothing else.
-LANES: Mapping[str, str] = {"image": "bulk", "stop": "patient", "halt": "patient", "resize_stop": "patient"}
+LANES: Mapping[str, str] = {
+    "image": "bulk",
+    "move_image": "bulk",
+    "move_over": "patient",
+    "stop": "patient",
+    "halt": "patient",
+    "resize_stop": "patient",
+    "reboot": "patient",
+}
 MAIN_LANE = "main"
 #: Bounds of steps that may take longer than ``StepSettings.deadline_s``.
-DEADLINES_S: Mapping[str, float] = {"image": 3600.0, "stop": 180.0, "halt": 180.0, "resize_stop": 180.0}
+DEADLINES_S: Mapping[str, float] = {
+    "image": 3600.0,
+    "move_image": 3600.0,
+    "move_over": 3600.0,
+    "stop": 180.0,
+    "halt": 180.0,
+    "resize_stop": 180.0,
+    "reboot": 180.0,
+}
 
 
 def first_step(resource: Resource, facts: Facts) -> str:
@@ -49,6 +74,9 @@ def first_step(resource: Resource, facts: Facts) -> str:
 
 
 def _first_of_instance(resource: Resource) -> str:
+    if resource.target_host_id is not None:
+        # Whatever is wanted of it: first it must be in one place.
+        return "move"
     if resource.desired is Desired.ABSENT:
         return "leave"
     if resource.settled_generation == 0 and resource.step in ("clear", "clear_parts"):
@@ -60,6 +88,8 @@ def _first_of_instance(resource: Resource) -> str:
 
 
 def _first_of_volume(resource: Resource, owner: Resource | None) -> str:
+    if resource.target_host_id is not None:
+        return "volume_travels"
     if resource.desired is Desired.ABSENT:
         return "volume_drop"
     if resource.settled_generation > 0 and (owner is None or owner.settled_generation > 0):

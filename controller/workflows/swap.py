@@ -15,14 +15,14 @@ from controller.tickets import store as tickets
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
-from controller.workflows.segments import SegmentBook
+from controller.workflows.segments import FreeBlocks, SegmentBook
 from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, StoragePoolId, TicketId
 from inventory.domain.placement import MemberPlacement, Placement
 from inventory.domain.resource import Nic, Resource
-from inventory.domain.resources import ADDRESS, MEMORY_MIB, VCPU, disk_dimension
+from inventory.domain.resources import ADDRESS, disk_dimension
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import ServerSpec, System
 from inventory.store import claims as claim_store
@@ -47,7 +47,7 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
             savepoint.rollback()
             return None
         new = [claim for resource in moved for claim in claims_of(resource)]
-        if claim_store.hold(connection, [c for c in new if c.dimension != ADDRESS]) is not None:
+        if claim_store.hold(connection, [c for c in new if c.dimension != ADDRESS]):
             savepoint.rollback()
             return None
         _set_claims(connection, machine, moved, new)
@@ -124,7 +124,8 @@ def _specs(
         )
         for disk, pool in zip(by_name, disk_pools, strict=True)
     ]
-    spec = replace(machine.instance, storage_pool_id=root_pool, nics=_cards(connection, platform, machine, place))
+    nics = _cards(connection, platform, machine, place)
+    spec = replace(machine.instance, storage_pool_id=root_pool, nics=nics, seat=place.seat)
     return [replace(machine, host_id=place.host_id, spec=spec), *moved]
 
 
@@ -134,19 +135,15 @@ def _cards(connection: Connection, platform: Platform, machine: Resource, place:
     resources.look_now(connection, left, now_s)
     assert machine.system_id is not None
     system = systems.get(connection, machine.system_id, PLATFORM)
-    book = SegmentBook(
-        connection,
-        DepartmentId(machine.department_id),
-        _zone(connection, system),
-        TicketId(machine.ticket_id or ""),
-        platform.new_id,
-        now_s,
-    )
+    blocks = FreeBlocks(connection)
+    book = SegmentBook(connection, DepartmentId(machine.department_id), _zone(connection, system), blocks, platform.new_id, now_s)
+    ticket_id = TicketId(machine.ticket_id or "")
     cards = tuple(
-        book.nic(place.host_id, nic.network, number, machine.id, machine.name) for number, nic in enumerate(machine.instance.nics)
+        book.nic(ticket_id, place.host_id, nic.network, number, machine.id, machine.name)
+        for number, nic in enumerate(machine.instance.nics)
     )
-    book.write_segments()
-    taken = book.write_addresses()
+    book.write_segments({machine.id})
+    taken = book.write_addresses({machine.id})
     assert taken, "an address was taken inside our own transaction"
     return cards
 
@@ -161,8 +158,7 @@ def claims_of(resource: Resource) -> list[Claim]:
     else:
         spec = resource.instance
         parts = [
-            (resource.host_id, VCPU, spec.vcpu_count),
-            (resource.host_id, MEMORY_MIB, spec.memory_mib),
+            *((str(resource.host_id), dimension, amount) for dimension, amount in spec.host_amounts().items()),
             (str(StoragePoolId(spec.storage_pool_id)), disk_dimension(spec.root_disk_class), spec.root_disk_gib),
             *((nic.segment_id, ADDRESS, 1) for nic in spec.nics),
         ]

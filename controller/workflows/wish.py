@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
 from controller.tickets import store
@@ -22,85 +22,104 @@ from controller.tickets.resolve import (
     resolve_create,
     resolve_renew,
 )
+from controller.workflows.draw import named_reservation
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Wish
-from inventory.domain.catalogue import Image, ImageState
+from controller.workflows.reading import Reader
+from inventory.domain.catalogue import ImageState
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
 from inventory.domain.organisation import Department
 from inventory.domain.system import System, SystemSpec, SystemState
-from inventory.store import directory, systems
-from inventory.store import tables as t
+from inventory.store import foreign, systems
 
 
-def read_wish(connection: Connection, platform: Platform, data: bytes, caller: Caller) -> Wish:
-    """Return what the ticket in ``data`` wants.
+def parse(platform: Platform, data: bytes) -> TicketDocument:
+    """Return the document in ``data``; asks nobody.
 
     Raises:
         Invalid: with every problem of the document.
-        NotFound: ``system.not_found``: no such system, or not one of the caller's.
-        Conflict: ``system.exists``, ``system.releasing``, ``ticket.base_stale``.
     """
-    document = parse_ticket(data, today=datetime.fromtimestamp(platform.clock(), platform.zone).date())
-    offer = offered(connection, caller)
-    department = _department(connection, document, caller)
+    return parse_ticket(data, today=datetime.fromtimestamp(platform.clock(), platform.zone).date())
+
+
+def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
+    """Return what a ticket wants.
+
+    Raises:
+        Invalid: with every name nobody knows and every value that is not offered.
+        NotFound: ``system.not_found``: no such system, or not one of the caller's; ``ticket.reservation_unknown``.
+        Conflict: ``system.exists``, ``system.releasing``, ``ticket.base_stale``, ``adoption.system_read_only``.
+    """
+    connection = reader.connection
+    offer = offered(reader, caller, with_traits=any(server.traits for server in document.servers))
+    department = _department(reader, document, caller)
     current = _current(connection, document, caller, department)
+    if current is not None and document.action is not Action.RENEW and foreign.is_read_only(connection, current.id):
+        raise Conflict("adoption.system_read_only", system=current.name)
     wanted = _as_before(connection, document, current) or _wanted(document, offer, current)
     spec = wanted or (current.spec if current else None)
     assert spec is not None, "a release names a system that exists"
+    project = next(p for p in reader.projects if p.code == spec.project)
     return Wish(
         action=document.action,
         name=document.name,
-        department=next(d for d in directory.departments(connection) if d.code == spec.department),
-        project=next(p for p in directory.projects(connection) if p.code == spec.project),
-        zone=next(z for z in directory.zones(connection) if z.code == spec.zone),
+        department=next(d for d in reader.departments if d.code == spec.department),
+        project=project,
+        reservation=named_reservation(connection, document, project),
+        zone=next(z for z in reader.zones if z.code == spec.zone),
         current=current,
         wanted=wanted,
         changes=diff(current, wanted, document.action),
-        images=_images(connection),
+        images=reader.images,
         sha256=document.sha256,
+        spec_digest=wanted.digest() if wanted else "",
         notices=tuple(n.to_json() for n in document.notices),
     )
 
 
-def offered(connection: Connection, caller: Caller) -> Directory:
-    """Return what this caller may name in a ticket: its own departments and their projects, and the catalogue."""
-    departments = directory.departments(connection)
-    mine = [d for d in departments if caller.scope.allows(d.id)]
+def offered(reader: Reader, caller: Caller, *, with_traits: bool = True) -> Directory:
+    """Return what this caller may name in a ticket: its own departments and their projects, and the catalogue.
+
+    What hosts have by name is read from all of them: only where it is needed.
+    """
+    mine = [d for d in reader.departments if caller.scope.allows(d.id)]
     codes = {d.id: d.code for d in mine}
-    classes = connection.execute(select(t.storage_pools.c.disk_class).distinct().order_by(t.storage_pools.c.disk_class)).scalars()
     return Directory(
         departments=tuple(Offer(code=d.code, name=d.name) for d in mine),
         projects=tuple(
             ProjectOffer(code=p.code, name=p.name, department=codes[p.department_id], is_open=p.is_open)
-            for p in directory.projects(connection)
+            for p in reader.projects
             if p.department_id in codes
         ),
         zones=tuple(
-            ZoneOffer(code=z.code, name=z.name, mlps_max=z.mlps_max, network_class=z.network_class)
-            for z in directory.zones(connection)
+            ZoneOffer(code=z.code, name=z.name, mlps_max=z.mlps_max, network_class=z.network_class) for z in reader.zones
         ),
         sizes=tuple(
-            SizeOffer(code=s.name, vcpu_count=s.vcpu_count, memory_mib=s.memory_mib, root_disk_gib=s.root_disk_gib)
-            for s in directory.sizes(connection)
+            SizeOffer(
+                code=s.name,
+                vcpu_count=s.vcpu_count,
+                memory_mib=s.memory_mib,
+                root_disk_gib=s.root_disk_gib,
+                layout=s.layout,
+                traits=s.traits,
+            )
+            for s in reader.sizes
         ),
         images=tuple(
             ImageOffer(code=i.name, name=i.title, arch=i.arch, virtual_size_gib=i.virtual_size_gib)
-            for i in directory.images(connection)
+            for i in reader.images.values()
             if i.state is ImageState.ACTIVE
         ),
-        disk_classes=tuple(Offer(code=c) for c in classes),
+        disk_classes=tuple(Offer(code=c) for c in reader.disk_classes),
+        traits=tuple(Offer(code=name) for name in reader.traits) if with_traits else (),
     )
 
 
-def _images(connection: Connection) -> dict[str, Image]:
-    return {i.name: i for i in directory.images(connection)}
-
-
-def _department(connection: Connection, document: TicketDocument, caller: Caller) -> Department | None:
+def _department(reader: Reader, document: TicketDocument, caller: Caller) -> Department | None:
     """Return the department the document names, if the caller may know it."""
     if document.department is None:
         return None
-    for department in directory.departments(connection):
+    for department in reader.departments:
         if document.department in (department.code, department.name) and caller.scope.allows(department.id):
             return department
     return None

@@ -36,7 +36,7 @@ def a_stale_reboot_is_refused(scene: Scene) -> None:
     driver = scene.driver
     if isinstance(driver, Reboots):
         reboot = driver.reboot
-        _refused(scene, lambda fence: reboot(request.instance_id, fence, graceful_s=0))
+        _refused(scene, lambda fence: reboot(request.instance_id, fence, graceful_s=0, number=1))
 
 
 @check(fenced=ResourceKind.INSTANCE)

@@ -47,7 +47,14 @@ class Harness:
     holds_image: Callable[[ImageSource], bool] | None = None
     #: Names of whatever at the back end still belongs to an instance: definition, disk, seed, log.
     leftovers: Callable[[ResourceId], Sequence[str]] | None = None
+    #: How often a machine was booted so far.
+    boot_count: Callable[[ResourceId], int] | None = None
     #: A driver of a host that does not answer (may raise the fault itself).
     open_unreachable: Callable[[], ComputeDriver] | None = None
+    #: A second host machines may be brought to, by its driver and its connection.
+    open_target: Callable[[], ComputeDriver] | None = None
+    target_connection: str = ""
+    #: Name of a network outside that department networks may be connected to.
+    outside: str | None = None
     #: Let the next changing request to the host get lost without a word.
     lose_next_request: Callable[[], None] | None = None

@@ -84,9 +84,25 @@ def a_reboot_ends_running(scene: Scene) -> None:
     instance_id = scene.running().instance_id
     driver = scene.driver
     if isinstance(driver, Reboots):
-        _expect_state(driver.reboot(instance_id, scene.fence, graceful_s=scene.harness.graceful_s), Observed.RUNNING)
+        _expect_state(driver.reboot(instance_id, scene.fence, graceful_s=scene.harness.graceful_s, number=1), Observed.RUNNING)
     _expect_machine(scene, scene.seen(instance_id))
     _expect_state(scene.seen(instance_id), Observed.RUNNING)
+
+
+@check(needs_reboot=True, probes=("boot_count",))
+def an_ordered_reboot_happens_once(scene: Scene) -> None:
+    """The same order again, after a redefinition and under a newer fence too, does nothing; the next one reboots."""
+    request = scene.running()
+    instance_id, driver, boot_count = request.instance_id, scene.driver, scene.harness.boot_count
+    if not isinstance(driver, Reboots) or boot_count is None:
+        return
+    before = boot_count(instance_id)
+    driver.reboot(instance_id, scene.fence, graceful_s=0, number=1)
+    driver.ensure_defined(request, scene.newer_fence())
+    _expect_state(driver.reboot(instance_id, scene.fence, graceful_s=0, number=1), Observed.RUNNING)
+    expect(boot_count(instance_id) == before + 1, "one order rebooted the machine twice, or not at all")
+    driver.reboot(instance_id, scene.fence, graceful_s=0, number=2)
+    expect(boot_count(instance_id) == before + 2, "the next order did not reboot the machine once")
 
 
 @check(needs_reboot=True)
@@ -97,7 +113,7 @@ def a_reboot_of_a_stopped_machine_tells_the_truth(scene: Scene) -> None:
     if not isinstance(driver, Reboots):
         return
     try:
-        state = driver.reboot(instance_id, scene.fence, graceful_s=0).state
+        state = driver.reboot(instance_id, scene.fence, graceful_s=0, number=1).state
     except DriverFault:
         state = Observed.STOPPED
     _expect_state(scene.seen(instance_id), state)
@@ -163,6 +179,7 @@ CHECKS = (
     a_graceful_stop_ends_stopped,
     a_forced_stop_is_not_called_a_shutdown,
     a_reboot_ends_running,
+    an_ordered_reboot_happens_once,
     a_reboot_of_a_stopped_machine_tells_the_truth,
     a_cold_resize_changes_what_is_observed,
     a_running_machine_is_not_resized,

@@ -5,12 +5,38 @@ from dataclasses import replace
 
 from drivers.conformance.check import check
 from drivers.conformance.scene import Scene, expect, expect_fault
-from drivers.protocol import Capability, DriverEvent, HasConsole, HasEvents, HasStats
+from drivers.powers import Balances, CountsUsage, Filters, HasScreen, KeepsDepartments, ReachesOutside, Snapshots
+from drivers.protocol import Capability, DriverEvent, HasConsole, HasEvents, HasStats, LiveMigrates
 from inventory.domain.errors import CapabilityMissing
+from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 
-_PROTOCOLS = {Capability.CONSOLE_LOG: HasConsole, Capability.STATS: HasStats, Capability.EVENTS: HasEvents}
-_METHODS = {Capability.CONSOLE_LOG: "console_log", Capability.STATS: "stats", Capability.EVENTS: "subscribe"}
+_PROTOCOLS = {
+    Capability.CONSOLE_LOG: HasConsole,
+    Capability.STATS: HasStats,
+    Capability.EVENTS: HasEvents,
+    Capability.LIVE_MIGRATION: LiveMigrates,
+    Capability.SNAPSHOTS: Snapshots,
+    Capability.OUTSIDE: ReachesOutside,
+    Capability.FILTERS: Filters,
+    Capability.LOAD_BALANCERS: Balances,
+    Capability.SCREEN: HasScreen,
+    Capability.DEPARTMENTS: KeepsDepartments,
+    Capability.USAGE: CountsUsage,
+}
+_METHODS = {
+    Capability.CONSOLE_LOG: "console_log",
+    Capability.STATS: "stats",
+    Capability.EVENTS: "subscribe",
+    Capability.LIVE_MIGRATION: "ensure_not_migrating",
+    Capability.SNAPSHOTS: "snapshots",
+    Capability.OUTSIDE: "public_addresses",
+    Capability.FILTERS: "rules",
+    Capability.LOAD_BALANCERS: "balancer_ids",
+    Capability.SCREEN: "screen_url",
+    Capability.DEPARTMENTS: "department_codes",
+    Capability.USAGE: "counted",
+}
 
 
 @check()
@@ -28,6 +54,14 @@ def undeclared_powers_are_refused(scene: Scene) -> None:
         Capability.CONSOLE_LOG: (instance_id, 100),
         Capability.STATS: (),
         Capability.EVENTS: (lambda _event: None,),
+        Capability.LIVE_MIGRATION: (instance_id, scene.fence),
+        Capability.SNAPSHOTS: (),
+        Capability.OUTSIDE: (),
+        Capability.FILTERS: (ResourceId(scene.harness.new_id("segment")),),
+        Capability.LOAD_BALANCERS: (),
+        Capability.SCREEN: (instance_id,),
+        Capability.DEPARTMENTS: (),
+        Capability.USAGE: (0, 1),
     }
     for power, values in arguments.items():
         if not scene.can(power):

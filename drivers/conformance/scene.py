@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import TypeVar
 
 from drivers.conformance.harness import Harness
+from drivers.powers import Balances, ReachesOutside, Snapshots
 from drivers.protocol import (
     Capability,
     ComputeDriver,
@@ -55,10 +56,25 @@ class Scene:
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
         self.driver: ComputeDriver = harness.open_driver()
+        self._target: ComputeDriver | None = None
         self.fence = FIRST_FENCE
         self._instances: list[ResourceId] = []
         self._volumes: list[ResourceId] = []
         self._segments: list[ResourceId] = []
+        self._snapshots: list[ResourceId] = []
+        self._addresses: list[ResourceId] = []
+        self._balancers: list[ResourceId] = []
+        self.gateways: list[ResourceId] = []
+        #: Ranges of the networks by their ids.
+        self.cidrs: dict[ResourceId, str] = {}
+
+    @property
+    def target(self) -> ComputeDriver:
+        """Return the driver of the second host."""
+        assert self.harness.open_target is not None, "a check used a probe it did not ask for"
+        if self._target is None:
+            self._target = self.harness.open_target()
+        return self._target
 
     def can(self, power: Capability) -> bool:
         """Tell whether the driver declares a power."""
@@ -76,18 +92,41 @@ class Scene:
         self._instances.append(ResourceId(self.harness.new_id("instance")))
         return self._instances[-1]
 
+    def snapshot_id(self) -> ResourceId:
+        """Name a copy of a disk that will be cleaned up."""
+        return self._named("snapshot", self._snapshots)
+
+    def gateway_id(self) -> ResourceId:
+        """Name a gateway that will be cleaned up."""
+        return self._named("gateway", self.gateways)
+
+    def public_address_id(self) -> ResourceId:
+        """Name an address outside that will be cleaned up."""
+        return self._named("public_address", self._addresses)
+
+    def balancer_id(self) -> ResourceId:
+        """Name a load balancer that will be cleaned up."""
+        return self._named("balancer", self._balancers)
+
+    def _named(self, kind: str, book: list[ResourceId]) -> ResourceId:
+        book.append(ResourceId(self.harness.new_id(kind)))
+        return book[-1]
+
     def segment(self) -> SegmentRequest:
         """Ask for a network of its own without address entries."""
         cidr = ip_network(self.harness.new_cidr())
         segment_id = ResourceId(self.harness.new_id("segment"))
         self._segments.append(segment_id)
+        self.cidrs[segment_id] = str(cidr)
         return SegmentRequest(segment_id=segment_id, cidr=str(cidr), gateway=str(cidr[1]), department="conformance")
 
     def data_volume(self) -> VolumeRequest:
         """Ask for an empty data disk."""
         volume_id = ResourceId(self.harness.new_id("volume"))
         self._volumes.append(volume_id)
-        return VolumeRequest(volume_id=volume_id, role="data", storage_pool=self.harness.storage_pool, size_gib=1)
+        return VolumeRequest(
+            volume_id=volume_id, role="data", storage_pool=self.harness.storage_pool, size_gib=1, department="conformance"
+        )
 
     def root_volume(self, instance_id: ResourceId) -> VolumeRequest:
         """Ask for the root disk of a machine: an overlay of the image."""
@@ -98,6 +137,7 @@ class Scene:
             storage_pool=self.harness.storage_pool,
             size_gib=max(1, image.virtual_size_gib),
             image=image,
+            department="conformance",
         )
 
     def machine(self, segment: SegmentRequest | None = None, host_number: int = 10) -> MachineRequest:
@@ -169,13 +209,32 @@ class Scene:
         """Remove everything that was named, under a fence above all others."""
         fence = self.newer_fence() + 1000
         pool = self.harness.storage_pool
-        for instance_id in self._instances:
-            self.driver.ensure_absent(instance_id, pool, fence)
-        for volume_id in self._volumes:
-            self.driver.ensure_volume_absent(volume_id, pool, fence)
-        for segment_id in self._segments if self.can(Capability.NETWORKS) else ():
-            self.driver.ensure_segment_absent(segment_id, fence)
-        self.driver.close()
+        for driver in (self.driver, self._target):
+            if driver is None:
+                continue
+            self._clean_cloud(driver, fence)
+            for instance_id in self._instances:
+                driver.ensure_absent(instance_id, pool, fence)
+            for volume_id in self._volumes:
+                driver.ensure_volume_absent(volume_id, pool, fence)
+            for segment_id in self._segments if self.can(Capability.NETWORKS) else ():
+                driver.ensure_segment_absent(segment_id, fence)
+            driver.close()
+
+    def _clean_cloud(self, driver: ComputeDriver, fence: int) -> None:
+        """Remove what stands on machines, disks and networks."""
+        for snapshot_id in self._snapshots:
+            assert isinstance(driver, Snapshots)
+            driver.ensure_snapshot_absent(snapshot_id, fence)
+        for address_id in self._addresses:
+            assert isinstance(driver, ReachesOutside)
+            driver.ensure_public_address_absent(address_id, fence)
+        for balancer_id in self._balancers:
+            assert isinstance(driver, Balances)
+            driver.ensure_balancer_absent(balancer_id, fence)
+        for gateway_id in self.gateways:
+            assert isinstance(driver, ReachesOutside)
+            driver.ensure_gateway_absent(gateway_id, fence)
 
 
 def card(segment: SegmentRequest, instance_id: ResourceId, host_number: int) -> NicRequest:

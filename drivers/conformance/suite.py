@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.conformance import absence, disks, fences, images, life, networks, observing, powers
+from drivers.conformance import absence, balancers, cloud, disks, fences, images, life, migration, networks, observing, powers
 from drivers.conformance.check import Check
 from drivers.conformance.harness import Harness
 from drivers.conformance.scene import CheckFailed, Scene
@@ -18,6 +18,9 @@ CHECKS: tuple[Check, ...] = (
     *images.CHECKS,
     *networks.CHECKS,
     *powers.CHECKS,
+    *migration.CHECKS,
+    *cloud.CHECKS,
+    *balancers.CHECKS,
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from drivers.libvirt.marks import Mark, add_mark, find_mark
 from drivers.libvirt.names import disk_owner, filter_name
+from drivers.libvirt.seat_xml import add_guest_nodes, add_seat, read_seat
 from drivers.libvirt.xml_tree import Element, add, attribute, parse, to_text
 from drivers.protocol import DiskRequest, MachineRequest, NicRequest
 from inventory.domain.ids import ResourceId, uuid_of
@@ -59,6 +60,8 @@ class DomainReading:
     disks: tuple[tuple[str, str], ...]
     #: (MAC, network) of every card.
     nics: tuple[tuple[str, str], ...]
+    #: ``Seat.text`` of where it lies; empty where it may lie anywhere.
+    seat: str = ""
 
     @property
     def data_disks(self) -> dict[ResourceId, str]:
@@ -67,26 +70,30 @@ class DomainReading:
         return {owner: target for owner, target in owners.items() if owner is not None and owner.startswith("vol_")}
 
 
-def mark_of(request: MachineRequest, fence: int) -> Mark:
-    """Return the mark a machine carries."""
+def mark_of(request: MachineRequest, fence: int, reboots: int = 0) -> Mark:
+    """Return the mark a machine carries; ``reboots`` is what the one before it said."""
     return Mark(
         resource_id=request.instance_id,
         fence=fence,
+        reboots=reboots,
         system=request.system,
         department=request.department,
         volume_ids=tuple(d.volume_id for d in sorted(request.disks, key=lambda d: d.slot)),
     )
 
 
-def domain_text(request: MachineRequest, fence: int, host: HostProfile, files: MachineFiles) -> str:
+def domain_text(request: MachineRequest, mark: Mark, host: HostProfile, files: MachineFiles) -> str:
     """Return the complete definition of a machine."""
     root = Element("domain", type=DOMAIN_TYPES[host.virtualisation])
     add(root, "name", request.instance_id)
     add(root, "uuid", str(uuid_of(request.instance_id)))
     add(root, "title", request.title)
-    add_mark(add(root, "metadata"), mark_of(request, fence))
+    add_mark(add(root, "metadata"), mark)
     add(root, "memory", str(request.memory_mib), unit="MiB")
-    add(root, "vcpu", str(request.vcpu_count), placement="static")
+    confined = {"cpuset": request.shared_cpus} if request.shared_cpus else {}
+    add(root, "vcpu", str(request.vcpu_count), placement="static", **confined)
+    if request.seat is not None:
+        add_seat(root, request.seat)
     _add_boot(root, request, host, files)
     _add_platform(root, request, host)
     devices = add(root, "devices")
@@ -128,9 +135,14 @@ def _add_cpu(root: Element, request: MachineRequest, host: HostProfile) -> None:
     elif host.virtualisation == "tcg":
         # ``host-*`` is refused without KVM; ``maximum`` has what current distributions need (x86-64-v2).
         cpu = add(root, "cpu", mode="maximum")
+    elif request.seat is not None:
+        cpu = add(root, "cpu")
     else:
         return
-    add(cpu, "topology", sockets=1, cores=request.vcpu_count, threads=1)
+    nodes = len(request.seat.nodes) if request.seat else 1
+    add(cpu, "topology", sockets=nodes, cores=request.vcpu_count // nodes, threads=1)
+    if request.seat is not None:
+        add_guest_nodes(cpu, request.seat)
 
 
 def _add_disks(devices: Element, request: MachineRequest, host: HostProfile, files: MachineFiles) -> None:
@@ -226,4 +238,5 @@ def read_domain(text: str) -> DomainReading:
         memory_mib=kib // 1024,
         disks=tuple(disks),
         nics=tuple(nics),
+        seat=read_seat(root),
     )

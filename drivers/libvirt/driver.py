@@ -6,7 +6,8 @@ modules beside (``domain_xml``, ``network_xml``, ``volume_xml``); this module is
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import libvirt
 
@@ -46,6 +47,8 @@ from inventory.domain.errors import CapabilityMissing
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
+
+_T = TypeVar("_T")
 
 #: A guest that was asked to shut down is asked again this often: a booting one does not hear the first time.
 ASK_AGAIN_S = 5.0
@@ -89,9 +92,8 @@ class LibvirtDriver:
         """Read what the host is, virtualisation found by trying."""
         with self._connection.calling("inspect_host", changes=False) as connection:
             profile = self._host_profile(connection)
-            pools = (p for p in connection.listAllStoragePools() if p.isActive())
-            storage = tuple(sorted((self._pool(connection, p.name()).facts() for p in pools), key=lambda s: s.name))
-            return read_host(connection, profile.virtualisation, storage, is_test=self._connection.is_test)
+            storage = sorted(self._of_each_pool(connection, StorePool.facts), key=lambda s: s.name)
+            return read_host(connection, profile.virtualisation, tuple(storage), is_test=self._connection.is_test)
 
     def observe(self) -> HostObservation:
         """Read every machine, disk and network."""
@@ -211,8 +213,8 @@ class LibvirtDriver:
             if domain is None:
                 machines.refuse_foreign(connection, request.instance_id)
             running = domain if domain is not None and domain.isActive() else None
-            if domain is not None:
-                machines.check_fence(domain, request.instance_id, fence)
+            before = machines.check_fence(domain, request.instance_id, fence) if domain is not None else None
+            mark = mark_of(request, fence, before.reboots if before is not None else 0)
             if running is not None:
                 reading = _reading_of(running)
                 _refuse_cold_changes(request, reading)
@@ -220,10 +222,10 @@ class LibvirtDriver:
                     self._require(Capability.ATTACH_LIVE)
             files = self._ensure_files(connection, request, is_new=domain is None)
             profile = self._host_profile(connection)
-            connection.defineXML(domain_text(request, fence, profile, files))
+            connection.defineXML(domain_text(request, mark, profile, files))
             if running is not None:
                 self._ensure_disks_live(running, request, profile, files)
-                machines.write_mark(running, mark_of(request, fence))
+                machines.write_mark(running, mark)
 
     def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
         """Have it running: started, or released where the hypervisor holds it."""
@@ -253,16 +255,20 @@ class LibvirtDriver:
                 self._hear(instance_id, before)
             return self._see(domain, Observed.STOPPED, FORCE_TIMEOUT_S)
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         """Reboot: asked for ``graceful_s``, then by the reset button; a stopped machine is started."""
         with self._connection.calling("reboot", changes=True) as connection:
             domain = self._take(connection, instance_id, fence)
+            mark = machines.check_fence(domain, instance_id, fence)
+            if mark.reboots >= number:
+                return self._see(domain, Observed.RUNNING, RESET_TIMEOUT_S)
             if domain.isActive() and not self._reboot_politely(domain, graceful_s):
                 domain.reset()
             # A guest may take the request for a wish to be off.
             if not domain.isActive():
                 self._ready_to_start(connection, domain)
                 domain.create()
+            machines.write_mark(domain, replace(mark, reboots=number))
             return self._see(domain, Observed.RUNNING, RESET_TIMEOUT_S)
 
     def ensure_absent(self, instance_id: ResourceId, storage_pool: str, fence: int) -> None:
@@ -284,7 +290,7 @@ class LibvirtDriver:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _pool(self, connection: Any, name: str) -> StorePool:
-        return StorePool(connection, name, has_streams=not self._connection.is_test)
+        return StorePool.named(connection, name, has_streams=not self._connection.is_test)
 
     def _host_profile(self, connection: Any) -> HostProfile:
         generation = self._connection.generation
@@ -296,15 +302,20 @@ class LibvirtDriver:
         return self._profile[1]
 
     def _observe_storage(self, connection: Any) -> tuple[frozenset[ResourceId], dict[str, int]]:
-        owners: set[ResourceId] = set()
-        available: dict[str, int] = {}
+        seen = self._of_each_pool(connection, _holdings)
+        return frozenset[ResourceId]().union(*(owners for _, owners, _ in seen)), {name: available for name, _, available in seen}
+
+    def _of_each_pool(self, connection: Any, read: Callable[[StorePool], _T]) -> list[_T]:
+        """Return what ``read`` says of each active pool of storage that is still there when its turn comes."""
+        said = []
         for found in connection.listAllStoragePools():
-            if found.isActive():
-                pool = self._pool(connection, found.name())
-                pool.refresh()
-                owners |= {owner for name in pool.file_names() if (owner := names.disk_owner(name)) is not None}
-                available[pool.name] = pool.facts().available_gib
-        return frozenset(owners), available
+            try:
+                if found.isActive() and not segments.is_look(found.name()):
+                    said.append(read(StorePool(connection, found, has_streams=not self._connection.is_test)))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+                    raise
+        return said
 
     def _unless_gone(self, read: Callable[..., Any], domain: Any, *arguments: Any) -> Any:
         """Return what ``read`` says; None if the domain went away between the list and the look."""
@@ -457,7 +468,15 @@ def _ask(request: Callable[[], object]) -> bool:
 
 
 def _refuse_cold_changes(request: MachineRequest, reading: DomainReading) -> None:
-    wanted = (request.vcpu_count, request.memory_mib, [(n.mac, n.segment_id) for n in request.nics])
-    found = (reading.vcpu_count, reading.memory_mib, list(reading.nics))
+    seat = request.seat.text if request.seat else ""
+    wanted = (request.vcpu_count, request.memory_mib, [(n.mac, n.segment_id) for n in request.nics], seat)
+    found = (reading.vcpu_count, reading.memory_mib, list(reading.nics), reading.seat)
     if wanted != found:
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
+
+
+def _holdings(pool: StorePool) -> tuple[str, frozenset[ResourceId], int]:
+    """Return a pool's name, whose disks are in it, and its GiB available."""
+    pool.refresh()
+    owners = (names.disk_owner(name) for name in pool.file_names())
+    return pool.name, frozenset(o for o in owners if o is not None), pool.facts().available_gib

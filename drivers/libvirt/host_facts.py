@@ -1,11 +1,13 @@
 """What a host is, read from libvirt's capabilities. Pure, except for ``read_host``, which asks."""
 
+from dataclasses import replace
 from typing import Any
 
 import libvirt
 
 from drivers.libvirt.xml_tree import Element, attribute, parse
 from inventory.domain.host import HostFacts, StorageFacts
+from inventory.domain.layout import Cell, read_cpus
 
 
 def arch_of(capabilities: str) -> str:
@@ -38,12 +40,13 @@ def read_host(connection: Any, virtualisation: str, storage: tuple[StorageFacts,
     root = parse(capabilities)
     _model, _memory, cpu_count, _mhz, numa_nodes, sockets, cores, threads = connection.getInfo()
     arch = arch_of(capabilities)
+    total_mib = memory_mib(connection, is_test=is_test)
     return HostFacts(
         hostname=connection.getHostname(),
         arch=arch,
         virtualisation=virtualisation,
         cpu_count=cpu_count,
-        memory_mib=memory_mib(connection, is_test=is_test),
+        memory_mib=total_mib,
         # libvirt counts sockets per NUMA node.
         sockets=sockets * numa_nodes,
         cores=cores,
@@ -54,6 +57,35 @@ def read_host(connection: Any, virtualisation: str, storage: tuple[StorageFacts,
         driver_version="libvirt " + dotted(connection.getLibVersion()),
         hypervisor_version=f"{connection.getType()} {dotted(connection.getVersion())}",
         storage=storage,
+        cells=_grown(connection, read_cells(root), total_mib, is_test=is_test),
+    )
+
+
+def _grown(connection: Any, cells: tuple[Cell, ...], total_mib: int, *, is_test: bool) -> tuple[Cell, ...]:
+    """Return cells with the memory they have now: the capabilities do not count what was added while the host ran."""
+    if is_test:
+        return cells
+    if len(cells) == 1:
+        return (replace(cells[0], memory_mib=total_mib),)
+    return tuple(replace(c, memory_mib=int(connection.getMemoryStats(c.id)["total"]) // 1024) for c in cells)
+
+
+def read_cells(root: Element) -> tuple[Cell, ...]:
+    """Return the NUMA cells: memory, pools of huge pages, and processors by core."""
+    return tuple(_cell(cell) for cell in root.iterfind("./host/topology/cells/cell"))
+
+
+def _cell(cell: Element) -> Cell:
+    kib = int(cell.findtext("memory", "0"))
+    pages = {int(p.get("size", "0")): int(p.text or 0) for p in cell.iterfind("pages")}
+    # The smallest pages are ordinary memory.
+    huge = {size: count for size, count in pages.items() if count and size != min(pages)}
+    cores = {frozenset(read_cpus(c.get("siblings") or c.get("id", ""))) for c in cell.iterfind("./cpus/cpu")}
+    return Cell(
+        id=int(cell.get("id", "0")),
+        memory_mib=kib // 1024,
+        cores=" ".join(",".join(map(str, sorted(core))) for core in sorted(cores, key=min)),
+        huge_mib=tuple(sorted((size, size * count // 1024) for size, count in huge.items())),
     )
 
 

@@ -1,5 +1,6 @@
 """Machines of a host as libvirt domains: finding ours, their fence, what they are and how they stopped."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -103,10 +104,7 @@ def take_fence(domain: Any, instance_id: ResourceId, fence: int) -> None:
     """Check the fence and record ours, before the act: from now on an older hold is refused."""
     mark = check_fence(domain, instance_id, fence)
     if mark.fence < fence:
-        newer = Mark(
-            resource_id=mark.resource_id, fence=fence, system=mark.system, department=mark.department, volume_ids=mark.volume_ids
-        )
-        write_mark(domain, newer)
+        write_mark(domain, replace(mark, fence=fence))
 
 
 def write_mark(domain: Any, mark: Mark) -> None:
@@ -131,6 +129,7 @@ def observed_of(domain: Any, watch: Watch) -> ObservedInstance | None:
         volume_ids=attached_volumes(reading),
         since_s=watch.since(instance_id, state),
         reason=reason,
+        seat=reading.seat,
     )
 
 

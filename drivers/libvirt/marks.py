@@ -26,22 +26,28 @@ class Mark:
     department: str = ""
     #: Data disks wanted, in the order of their slots.
     volume_ids: tuple[ResourceId, ...] = ()
+    #: Number of the last ordered restart that was carried out.
+    reboots: int = 0
 
 
 def add_mark(metadata: Element, mark: Mark) -> None:
     """Append the mark to a ``<metadata>`` element."""
-    attributes = {"id": mark.resource_id, "fence": str(mark.fence), "system": mark.system, "department": mark.department}
-    element = ET.SubElement(metadata, _TAG, attributes)
+    element = ET.SubElement(metadata, _TAG, _attributes(mark))
     for volume_id in mark.volume_ids:
         add(element, f"{{{NAMESPACE}}}volume", id=volume_id)
 
 
 def mark_text(mark: Mark) -> str:
     """Return the element alone, without namespace: libvirt puts its own in when metadata is set."""
-    element = Element("resource", id=mark.resource_id, fence=str(mark.fence), system=mark.system, department=mark.department)
+    element = Element("resource", _attributes(mark))
     for volume_id in mark.volume_ids:
         add(element, "volume", id=volume_id)
     return ET.tostring(element, encoding="unicode")
+
+
+def _attributes(mark: Mark) -> dict[str, str]:
+    attributes = {"id": mark.resource_id, "fence": str(mark.fence), "system": mark.system, "department": mark.department}
+    return {**attributes, "reboots": str(mark.reboots)} if mark.reboots else attributes
 
 
 def find_mark(domain: Element) -> Mark | None:
@@ -56,12 +62,17 @@ def parse_mark(text: str) -> Mark:
 
 
 def _read(element: Element, volume_tag: str) -> Mark:
-    # A mark edited by hand may lack its numbers: fence 0 then lets the next hold write a good one.
-    fence = element.get("fence", "0")
     return Mark(
         resource_id=element.get("id", ""),
-        fence=int(fence) if fence.isdecimal() else 0,
+        fence=_number(element, "fence"),
+        reboots=_number(element, "reboots"),
         system=element.get("system", ""),
         department=element.get("department", ""),
         volume_ids=tuple(ResourceId(v.get("id", "")) for v in element.findall(volume_tag)),
     )
+
+
+def _number(element: Element, name: str) -> int:
+    # A mark edited by hand may lack its numbers: 0 then lets the next hold write a good one.
+    text = element.get(name, "0")
+    return int(text) if text.isdecimal() else 0

@@ -206,6 +206,11 @@ def filters_bridged_frames(connection: Any) -> bool:
     raise Transient("driver.call_failed", verb="filters", reason=f"{BRIDGE_SETTINGS} could not be read")
 
 
+def is_look(pool_name: str) -> bool:
+    """Tell whether a pool holds no storage: a controller looks at the host's settings through it and removes it at once."""
+    return pool_name.startswith(_LOOK_PREFIX)
+
+
 def _settings_pool(connection: Any) -> Any:
     """Return a pool over the kernel's settings; None when somebody else's was in the way and is gone by now."""
     root = Element("pool", type="dir")
@@ -216,7 +221,7 @@ def _settings_pool(connection: Any) -> Any:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_OPERATION_FAILED:
             raise
-        others = (p for p in connection.listAllStoragePools() if p.name().startswith(_LOOK_PREFIX))
+        others = (p for p in connection.listAllStoragePools() if is_look(p.name()))
         return next(others, None)
 
 

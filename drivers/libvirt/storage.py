@@ -26,18 +26,28 @@ FULL_BELOW_BYTES = 16 << 20
 class StorePool:
     """One active storage pool of directory kind (``dir``, ``fs``, ``netfs``)."""
 
-    def __init__(self, connection: Any, name: str, *, has_streams: bool) -> None:
+    def __init__(self, connection: Any, pool: Any, *, has_streams: bool) -> None:
         self._connection = connection
+        self._pool = pool
         self._has_streams = has_streams
-        self.name = name
+        self.name: str = pool.name()
+
+    @classmethod
+    def named(cls, connection: Any, name: str, *, has_streams: bool) -> "StorePool":
+        """Return the pool of a name, started if it was not.
+
+        Raises:
+            Permanent: ``driver.storage_pool_missing``.
+        """
         try:
-            self._pool = connection.storagePoolLookupByName(name)
+            pool = connection.storagePoolLookupByName(name)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
                 raise
             raise Permanent("driver.storage_pool_missing", storage_pool=name, internal=str(error)) from error
-        if not self._pool.isActive():
-            self._pool.create()
+        if not pool.isActive():
+            pool.create()
+        return cls(connection, pool, has_streams=has_streams)
 
     def path(self, name: str) -> str:
         """Return where a file of this pool is on the host."""

@@ -7,7 +7,7 @@ from drivers.protocol import Capability
 from drivers.simulated.records import HostSpec, PoolSpec
 from inventory.domain.errors import Invalid
 
-KEYS = frozenset({"cpus", "memory_mib", "disk_gib", "arch", "pools", "without", "delay_ms"})
+KEYS = frozenset({"cpus", "memory_mib", "disk_gib", "arch", "pools", "without", "delay_ms", "cells", "threads", "huge"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ def read_connection(text: str) -> Connection:
     """Read a connection string.
 
     ``pools=default:4000,fast:800`` names storage pools with their GiB, ``without=stats,events`` takes powers away,
-    ``delay_ms`` slows every verb of the world down.
+    ``delay_ms`` slows every verb of the world down, ``cells=2&threads=2&huge=2048:512`` shows NUMA cells, threads of a core and
+    huge pages (KiB: pages in each cell).
 
     Raises:
         Invalid: ``simulated.connection_bad``.
@@ -58,12 +59,18 @@ def _spec(options: dict[str, str]) -> HostSpec:
         memory_mib=_count(options.get("memory_mib", "262144")),
         arch=options.get("arch", "x86_64"),
         pools=_pools(options.get("pools") or f"default:{options.get('disk_gib', '4000')}"),
+        cells=_count(options.get("cells", "0"), least=0),
+        threads=_count(options.get("threads", "1")),
+        huge_pages=tuple((_count(kib), _count(count)) for kib, _, count in _parts(options.get("huge", ""))),
     )
 
 
 def _pools(text: str) -> tuple[PoolSpec, ...]:
-    pairs = [entry.partition(":") for entry in text.split(",")]
-    return tuple(PoolSpec(name=name, capacity_gib=_count(gib)) for name, _, gib in pairs)
+    return tuple(PoolSpec(name=name, capacity_gib=_count(gib)) for name, _, gib in _parts(text))
+
+
+def _parts(text: str) -> list[tuple[str, str, str]]:
+    return [entry.partition(":") for entry in text.split(",") if text]
 
 
 def _count(text: str, *, least: int = 1) -> int:

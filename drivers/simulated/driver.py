@@ -1,10 +1,12 @@
 """The driver of a simulated host: the state of ``host`` behind delays, faults and the lock."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 from drivers.faults import DriverFault, Transient
 from drivers.protocol import (
+    CLOUD_POWERS,
     Capability,
     DriverContext,
     DriverEvent,
@@ -12,10 +14,12 @@ from drivers.protocol import (
     ImageSource,
     InstanceStats,
     MachineRequest,
+    MigrationRequest,
     ObservedInstance,
     SegmentRequest,
     VolumeRequest,
 )
+from drivers.simulated.cloud_verbs import CloudVerbs
 from drivers.simulated.connection import read_connection
 from drivers.simulated.faults import Call, Site
 from drivers.simulated.host import SimulatedHost
@@ -33,11 +37,14 @@ POWERS = (
     | Capability.ATTACH_LIVE
     | Capability.NETWORKS
     | Capability.DIRECT_KERNEL_BOOT
+    | Capability.LIVE_MIGRATION
+    | CLOUD_POWERS
 )
 
 
-class SimulatedDriver:
-    """One connection to one simulated host: ``ComputeDriver``, ``HasConsole``, ``Reboots``, ``HasStats``, ``HasEvents``."""
+class SimulatedDriver(CloudVerbs):
+    """One connection to one simulated host: ``ComputeDriver``, ``HasConsole``, ``Reboots``, ``HasStats``, ``HasEvents``,
+    ``LiveMigrates``, and those of ``drivers.powers``."""
 
     __slots__ = ("_is_closed", "_listeners", "_powers", "host", "world")
 
@@ -125,14 +132,31 @@ class SimulatedDriver:
         self._require(Capability.CONSOLE_LOG)
         return self._call("console_log", instance_id, lambda: self.host.console_log(instance_id, max_bytes))
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         """Restart the machine and see it running again."""
         return self._call(
             "reboot",
             instance_id,
-            lambda: self.host.reboot(instance_id, fence),
+            lambda: self.host.reboot(instance_id, fence, number),
             before=lambda: self.host.stop_wait_s(instance_id, fence, graceful_s),
         )
+
+    def ensure_migrated(self, request: MigrationRequest, fence: int) -> ObservedInstance:
+        """Have the machine run on another host of this world."""
+        self._require(Capability.LIVE_MIGRATION)
+        target = self._target(request)
+        return self._call(
+            "ensure_migrated", request.machine.instance_id, lambda: self.host.send(request, target, fence), also=target
+        )
+
+    def ensure_not_migrating(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
+        """Refuse migrations of older holds from now on."""
+        self._require(Capability.LIVE_MIGRATION)
+        return self._call("ensure_not_migrating", instance_id, lambda: self.host.keep(instance_id, fence))
+
+    def _target(self, request: MigrationRequest) -> SimulatedHost:
+        connection = read_connection(request.target_connection)
+        return self.world.add_host(connection.host, connection.spec)
 
     def stats(self) -> Sequence[InstanceStats]:
         """Return the counters of every running machine."""
@@ -148,8 +172,19 @@ class SimulatedDriver:
 
     # -- around every call --------------------------------------------------------------------------------------------
 
-    def _call(self, verb: str, resource_id: str, work: Callable[[], T], *, before: Callable[[], float] | None = None) -> T:
-        """Do one verb: its delay, its fault if one is due, then the work under the host's lock and the events after it."""
+    def _call(
+        self,
+        verb: str,
+        resource_id: str,
+        work: Callable[[], T],
+        *,
+        before: Callable[[], float] | None = None,
+        also: SimulatedHost | None = None,
+    ) -> T:
+        """Do one verb: its delay, its fault if one is due, then the work under the host's lock and the events after it.
+
+        ``also`` is a second host the work changes.
+        """
         world = self.world
         if delay_s := world.delay_s(verb):
             world.sleep(delay_s)
@@ -158,25 +193,32 @@ class SimulatedDriver:
             self._let_late_requests_act()
         if self._is_closed or (host.unreachable_until_s and world.clock() < host.unreachable_until_s):
             raise Transient("driver.unreachable", connection=host.connection)
+        if also is not None and also.unreachable_until_s and world.clock() < also.unreachable_until_s:
+            raise Transient("driver.migration_target_unreachable", connection=also.connection)
         source = world.faults
         if source is None:
-            return self._work(work, before)
+            return self._work(work, before, also)
         call = Call(host.name, verb, resource_id)
         fault = source.fault_for(call)
         if fault is None:
-            return self._work(work, before)
-        return fault.around(Site(call, host, world.sleep), lambda: self._work(work, before))
+            return self._work(work, before, also)
+        return fault.around(Site(call, host, world.sleep), lambda: self._work(work, before, also))
 
-    def _work(self, work: Callable[[], T], before: Callable[[], float] | None) -> T:
+    def _work(self, work: Callable[[], T], before: Callable[[], float] | None, also: SimulatedHost | None) -> T:
         host = self.host
         if before is not None:
             with host.lock:
                 wait_s = before()
             if wait_s:
                 self.world.sleep(wait_s)
-        with host.lock:
+        # By name, so that two machines that pass each other do not wait for each other.
+        locked = sorted({id(h): h for h in (host, also or host)}.values(), key=lambda h: h.name)
+        with ExitStack() as locks:
+            for each in locked:
+                locks.enter_context(each.lock)
             result = work()
-        deliver(host)
+        for each in locked:
+            deliver(each)
         return result
 
     def _let_late_requests_act(self) -> None:

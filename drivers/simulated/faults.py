@@ -16,7 +16,7 @@ T = TypeVar("T")
 #: Verbs that change nothing: a lost answer leaves no doubt behind.
 READ_VERBS = frozenset({"inspect_host", "observe", "observe_instance", "console_log", "stats"})
 #: Verbs that write to a storage pool.
-STORAGE_VERBS = frozenset({"ensure_image", "ensure_volume", "ensure_defined"})
+STORAGE_VERBS = frozenset({"ensure_image", "ensure_volume", "ensure_defined", "ensure_migrated"})
 
 #: The deadline a simulated timeout speaks of.
 DEADLINE_S = 30
@@ -142,6 +142,27 @@ class Unreachable:
 
 
 @dataclass(frozen=True, slots=True)
+class Halfway:
+    """A migration stops with half of the machine on the target, and the controller dies with it or does not know. Others pass."""
+
+    is_crash: bool = False
+
+    def around(self, site: Site, work: Callable[[], T]) -> T:
+        """Break it off."""
+        if site.call.verb != "ensure_migrated":
+            return work()
+        site.host.breaks_migrations = True
+        try:
+            return work()
+        except OutcomeUnknown:
+            if self.is_crash:
+                raise SimulatedCrash(site.call) from None
+            raise
+        finally:
+            site.host.breaks_migrations = False
+
+
+@dataclass(frozen=True, slots=True)
 class StorageFull:
     """The storage pool has no space left (ENOSPC). Calls that write no storage pass."""
 
@@ -220,6 +241,9 @@ class FaultRates:
     crash_after: float = 0.0
     unreachable: float = 0.0
     storage_full: float = 0.0
+    #: Calls that are no migration pass.
+    halfway: float = 0.0
+    halfway_crash: float = 0.0
     #: Longest delay, late effect and absence.
     delay_max_s: float = 5.0
     late_max_s: float = 60.0
@@ -251,6 +275,8 @@ class SeededFaults:
             (rates.crash_after, lambda: Crash(is_after=True)),
             (rates.unreachable, lambda: Unreachable(self._random.uniform(0.0, rates.unreachable_max_s))),
             (rates.storage_full, StorageFull),
+            (rates.halfway, Halfway),
+            (rates.halfway_crash, lambda: Halfway(is_crash=True)),
         ]
         if sum(rate for rate, _ in makers) > 1.0:
             raise ValueError("the rates of all faults together exceed 1")

@@ -11,7 +11,7 @@ Nothing remembers the fence of what was deleted, because no real back end does e
 from collections.abc import Callable
 from threading import Lock
 
-from drivers.faults import Permanent, StaleFence, Transient
+from drivers.faults import OutcomeUnknown, Permanent, StaleFence, Transient
 from drivers.protocol import (
     DriverEvent,
     EventKind,
@@ -19,13 +19,16 @@ from drivers.protocol import (
     ImageSource,
     InstanceStats,
     MachineRequest,
+    MigrationRequest,
     NicRequest,
     ObservedForeign,
     ObservedInstance,
     SegmentRequest,
     VolumeRequest,
 )
-from drivers.simulated.records import HostSpec, ImpossibleState, Machine, PoolSpec, Segment, Volume
+from drivers.simulated.cloud import Cloud
+from drivers.simulated.processors import require_processors
+from drivers.simulated.records import HostSpec, ImpossibleState, Machine, PoolSpec, Segment, Volume, stats_of
 from inventory.domain.clock import Clock
 from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
@@ -41,7 +44,9 @@ class SimulatedHost:
 
     __slots__ = (
         "_outbox",
+        "breaks_migrations",
         "clock",
+        "cloud",
         "connection",
         "filled_gib",
         "foreign",
@@ -73,6 +78,7 @@ class SimulatedHost:
         self.lock = Lock()
         self.machines: dict[ResourceId, Machine] = {}
         self.volumes: dict[ResourceId, Volume] = {}
+        self.cloud = Cloud(self)
         self.segments: dict[ResourceId, Segment] = {}
         self.foreign: dict[str, ObservedForeign] = {}
         #: (storage pool, SHA-256) of the images that were uploaded.
@@ -82,6 +88,8 @@ class SimulatedHost:
         self.seeds: dict[ResourceId, int] = {}
         self.gone: dict[ResourceId, None] = {}
         self.unreachable_until_s = 0.0
+        #: A migration from here stops halfway, with half of the machine on the target.
+        self.breaks_migrations = False
         #: Requests whose answer timed out and that take effect later: (when, what).
         self.late: list[tuple[float, Callable[[], object]]] = []
         self.listeners: list[Callable[[DriverEvent], None]] = []
@@ -103,7 +111,10 @@ class SimulatedHost:
             virtualisation="simulated",
             cpu_count=spec.cpu_count,
             memory_mib=spec.memory_mib,
-            cores=spec.cpu_count,
+            cores=spec.cpu_count // spec.threads,
+            threads=spec.threads,
+            numa_nodes=max(1, spec.cells),
+            cells=spec.numa(),
             cpu_model="simulated",
             machine_types=("simulated",),
             driver_version="1",
@@ -150,13 +161,14 @@ class SimulatedHost:
             volume_ids=machine.disks,
             since_s=machine.since_s,
             reason=machine.reason,
+            seat=machine.seat.text if machine.seat else "",
         )
         return machine.seen
 
     def stats(self) -> list[InstanceStats]:
         """Return counters that grow with the time a machine runs, the same for the same clock."""
         now_s = self.clock()
-        return [_stats_of(m, max(0.0, now_s - m.since_s)) for m in self.machines.values() if m.is_running]
+        return [stats_of(m, max(0.0, now_s - m.since_s)) for m in self.machines.values() if m.is_running]
 
     def console_log(self, instance_id: ResourceId, max_bytes: int) -> bytes:
         """Return the end of what the machine wrote since it was defined."""
@@ -206,6 +218,7 @@ class SimulatedHost:
                 Transient("driver.image_missing", image=image.image_id, storage_pool=pool.name),
             )
         self._require_space(pool)
+        self.cloud.remember(request.department, request.volume_id)
         self.volumes[request.volume_id] = Volume(
             volume_id=request.volume_id,
             fence=fence,
@@ -238,6 +251,7 @@ class SimulatedHost:
         user = volume_id if volume_id in self.machines else volume.instance_id
         if user is not None:
             raise Transient("driver.volume_in_use", volume_id=volume_id, machine=user)
+        self.cloud.require_no_snapshot(volume_id)
         self.erase_volume(volume_id)
 
     def erase_volume(self, volume_id: ResourceId) -> None:
@@ -262,6 +276,7 @@ class SimulatedHost:
             return
         if any(other.cidr == request.cidr for other in self.segments.values()):
             raise ImpossibleState(f"{self.name}: {request.cidr} of {request.segment_id} is already another network's")
+        self.cloud.remember(request.department, request.segment_id)
         self.segments[request.segment_id] = Segment(segment_id=request.segment_id, fence=fence, cidr=request.cidr, leases=leases)
 
     def drop_segment(self, segment_id: ResourceId, fence: int) -> None:
@@ -270,9 +285,10 @@ class SimulatedHost:
         if segment is None:
             return
         guard(segment_id, segment.fence, fence)
-        if segment.cards:
+        if segment.cards or self.cloud.is_used(segment_id):
             raise Transient("driver.segment_in_use", segment_id=segment_id)
         del self.segments[segment_id]
+        self.cloud.rules.pop(segment_id, None)
         self._remember_gone(segment_id)
 
     # -- machines -----------------------------------------------------------------------------------------------------
@@ -320,6 +336,7 @@ class SimulatedHost:
         machine.hostname = request.hostname
         machine.vcpu_count = request.vcpu_count
         machine.memory_mib = request.memory_mib
+        machine.seat = request.seat
         self._plug(machine, disks, request.nics)
         machine.seen = None
         self.seeds[instance_id] = hash((request.hostname, request.user_data, request.ssh_keys))
@@ -381,6 +398,7 @@ class SimulatedHost:
 
     def boot(self, machine: Machine) -> None:
         """Turn the machine on with its present definition."""
+        require_processors(self.name, self.spec, machine, self.machines.values())
         machine.is_running = True
         machine.boot_count += 1
         self._moved(machine, "booted")
@@ -405,10 +423,51 @@ class SimulatedHost:
         machine.is_running = False
         self._moved(machine, reason)
 
-    def reboot(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
-        """Restart the machine; one that was stopped is started."""
+    def reboot(self, instance_id: ResourceId, fence: int, number: int) -> ObservedInstance:
+        """Restart the machine unless that was done; one that was stopped is started."""
         machine = self._own_machine(instance_id, fence)
-        self.boot(machine)
+        if machine.reboots < number:
+            machine.reboots = number
+            self.boot(machine)
+        return machine.seen or self.look(machine)
+
+    def send(self, request: MigrationRequest, target: "SimulatedHost", fence: int) -> ObservedInstance:
+        """Bring a running machine over to another host, whose lock is held too; its disks stay here until they are removed."""
+        instance_id = request.machine.instance_id
+        there = target.machines.get(instance_id)
+        if instance_id not in self.machines and there is not None and there.is_running:
+            guard(instance_id, there.fence, fence)
+            return there.seen or target.look(there)
+        machine = self._own_machine(instance_id, fence)
+        if target is self:
+            raise ImpossibleState(f"{self.name}: {instance_id} is to be brought to where it is")
+        if not machine.is_running:
+            raise Transient("driver.not_running", instance=instance_id)
+        target.receive(request, fence)
+        if self.breaks_migrations:
+            raise OutcomeUnknown("driver.outcome_unknown", connection=self.connection, verb="ensure_migrated")
+        arrived = target.machines[instance_id]
+        require_processors(target.name, target.spec, arrived, target.machines.values())
+        arrived.is_running, arrived.boot_count = True, machine.boot_count
+        self.unplug(machine)
+        del self.machines[instance_id]
+        self._remember_gone(instance_id)
+        self._tell(instance_id, Observed.ABSENT)
+        target._moved(arrived, "migrated")
+        return target.look(arrived)
+
+    def receive(self, request: MigrationRequest, fence: int) -> None:
+        """Have disks and definition of a machine that is on its way here; it does not run here yet."""
+        self.put_volume(request.machine.root, fence)
+        for volume in request.volumes:
+            self.put_volume(volume, fence)
+        self.define(request.machine, fence)
+
+    def keep(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
+        """Raise the fence of a machine, so that no older migration takes it away any more."""
+        if instance_id not in self.machines:
+            return None
+        machine = self._own_machine(instance_id, fence)
         return machine.seen or self.look(machine)
 
     def drop(self, instance_id: ResourceId, storage_pool: str, fence: int) -> None:
@@ -419,6 +478,7 @@ class SimulatedHost:
         for found in (machine, root):
             if found is not None:
                 guard(instance_id, found.fence, fence)
+        self.cloud.require_no_snapshot(instance_id)
         if machine is not None:
             self.forget_machine(machine)
         self.erase_volume(instance_id)
@@ -485,19 +545,6 @@ def guard(resource_id: ResourceId, found: int, given: int) -> None:
 
 
 def _refuse_cold_changes(machine: Machine, request: MachineRequest) -> None:
-    wanted = (request.vcpu_count, request.memory_mib, request.nics)
-    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.nics):
+    wanted = (request.vcpu_count, request.memory_mib, request.nics, request.seat)
+    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.nics, machine.seat):
         raise Transient("driver.must_be_stopped", instance=machine.instance_id)
-
-
-def _stats_of(machine: Machine, age_s: float) -> InstanceStats:
-    age_ms = int(age_s * 1000)
-    return InstanceStats(
-        instance_id=machine.instance_id,
-        cpu_time_ns=age_ms * 10_000 * machine.vcpu_count,
-        memory_used_mib=machine.memory_mib // 4,
-        disk_read_bytes=age_ms * 4,
-        disk_written_bytes=age_ms * 2,
-        network_received_bytes=age_ms * 3,
-        network_sent_bytes=age_ms,
-    )

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from drivers.protocol import LeaseEntry, NicRequest, ObservedInstance
+from drivers.protocol import InstanceStats, LeaseEntry, NicRequest, ObservedInstance
 from inventory.domain.ids import ResourceId
+from inventory.domain.layout import Cell, Seat
 
 
 class ImpossibleState(AssertionError):
@@ -26,6 +27,25 @@ class HostSpec:
     memory_mib: int = 262_144
     arch: str = "x86_64"
     pools: tuple[PoolSpec, ...] = (PoolSpec(name="default", capacity_gib=4000),)
+    #: NUMA cells it shows, and threads of a core; 0: it shows none.
+    cells: int = 0
+    threads: int = 1
+    #: (size in KiB, pages) in each cell.
+    huge_pages: tuple[tuple[int, int], ...] = ()
+
+    def numa(self) -> tuple[Cell, ...]:
+        """Return its cells: processors and memory evenly, threads of a core in different halves, as Linux numbers them."""
+        found = []
+        for cell in range(self.cells):
+            cores = [
+                [core + thread * (self.cpu_count // self.threads) for thread in range(self.threads)]
+                for core in range(self.cpu_count // self.threads)
+                if core * self.cells // (self.cpu_count // self.threads) == cell
+            ]
+            huge = tuple((kib, kib * count // 1024) for kib, count in self.huge_pages)
+            text = " ".join(",".join(map(str, core)) for core in cores)
+            found.append(Cell(id=cell, memory_mib=self.memory_mib // self.cells, cores=text, huge_mib=huge))
+        return tuple(found)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +63,10 @@ class Machine:
     since_s: float = 0.0
     reason: str = ""
     boot_count: int = 0
+    #: Where it lies on the cells of the host.
+    seat: Seat | None = None
+    #: Number of the last ordered restart that was carried out.
+    reboots: int = 0
     #: The last observation, dropped on every change.
     seen: ObservedInstance | None = None
 
@@ -72,3 +96,22 @@ class Segment:
     leases: tuple[LeaseEntry, ...]
     #: MAC and address of every card plugged in -> the machine it belongs to.
     cards: dict[str, ResourceId] = field(default_factory=dict)
+
+
+#: How busy machines are, each by its id: thousandths of processor and memory, and bytes a millisecond.
+_LOADS = ((5, 150, 0), (30, 250, 3), (120, 400, 40), (350, 600, 200), (700, 850, 900))
+
+
+def stats_of(machine: Machine, age_s: float) -> InstanceStats:
+    """Return the counters of a machine that runs for so long: from one that hardly does anything to one that is busy."""
+    age_ms = int(age_s * 1000)
+    cpu, memory, moved = _LOADS[sum(machine.instance_id.encode()) % len(_LOADS)]
+    return InstanceStats(
+        instance_id=machine.instance_id,
+        cpu_time_ns=age_ms * 1000 * cpu * machine.vcpu_count,
+        memory_used_mib=machine.memory_mib * memory // 1000,
+        disk_read_bytes=age_ms * 4,
+        disk_written_bytes=age_ms * 2,
+        network_received_bytes=age_ms * moved,
+        network_sent_bytes=age_ms * moved // 3,
+    )

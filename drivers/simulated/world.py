@@ -180,7 +180,14 @@ class World:
             host.volumes[volume_id].instance_id = None
 
     def drift_foreign(
-        self, host_name: str, name: str = "", *, vcpu_count: int = 2, memory_mib: int = 2048, is_running: bool = True
+        self,
+        host_name: str,
+        name: str = "",
+        *,
+        vcpu_count: int = 2,
+        memory_mib: int = 2048,
+        is_running: bool = True,
+        owner: str = "",
     ) -> str:
         """Somebody makes a machine of their own; its UUID is returned."""
         host = self.hosts[host_name]
@@ -194,6 +201,7 @@ class World:
                 vcpu_count=vcpu_count,
                 memory_mib=memory_mib,
                 is_running=is_running,
+                owner=owner,
             )
         return uuid
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inventory.domain.ids import ImageId, SizeId
+from inventory.domain.layout import NO_LAYOUT, Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,9 @@ class Size:
     vcpu_count: int
     memory_mib: int
     root_disk_gib: int
+    layout: Layout = NO_LAYOUT
+    #: What a host must have, by name.
+    traits: tuple[str, ...] = ()
 
 
 class ImageState(StrEnum):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
+from inventory.domain.layout import Cell, HostCell, cpus_text, host_cells
 
 
 class AdminState(StrEnum):
@@ -53,6 +54,28 @@ class Zone:
     segment_prefix: int = 26
 
 
+class ReserveLevel(StrEnum):
+    """The failure domain whose loss a pool must survive."""
+
+    NONE = "none"
+    HOST = "host"
+    RACK = "rack"
+    ROOM = "room"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """N+1: the loss of any ``count`` failure domains of a level is survived; what it takes is held on stand-by hosts."""
+
+    level: ReserveLevel = ReserveLevel.NONE
+    count: int = 1
+
+
+NO_RESERVE = Reserve()
+#: More stand-by domains than this are no reserve any more.
+RESERVE_COUNT_MAX = 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Hosts of one driver in one zone."""
@@ -66,6 +89,9 @@ class Pool:
     mlps_max: int
     #: Overcommit by dimension in thousandths; a dimension not named is 1000.
     overcommit_permille: Mapping[str, int] = field(default_factory=dict)
+    reserve: Reserve = NO_RESERVE
+    #: Placement policy of its hosts by name; empty for that of the platform.
+    placement: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +115,10 @@ class HostFacts:
     driver_version: str = ""
     hypervisor_version: str = ""
     storage: tuple["StorageFacts", ...] = ()
+    #: What else the back end says of itself in words of its own (Placement's traits).
+    traits: tuple[str, ...] = ()
+    #: Its NUMA cells, where the back end shows them.
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +161,30 @@ class Host:
     #: The operator's own word on capacity, by dimension, where the back end's is not to be believed.
     capacity_override: Mapping[str, int] = field(default_factory=dict)
     overcommit_permille: Mapping[str, int] = field(default_factory=dict)
+    #: What it draws with no load and with all of it, W; 0: nobody said.
+    watts_idle: int = 0
+    watts_most: int = 0
+    #: Processors that are given to one machine each, and those that ordinary machines share (``0-3,8``). Without the first,
+    #: nothing is pinned here; without the second, all others are shared.
+    dedicated_cpus: str = ""
+    shared_cpus: str = ""
+    #: What the operator says it has, by name: sizes and tickets may ask for it.
+    traits: tuple[str, ...] = ()
     #: Last successful observation, epoch s.
     observed_at_s: int | None = None
     revision: int = 1
+
+    @property
+    def cells(self) -> tuple[HostCell, ...]:
+        """Return its cells with what their processors are for; none where they are not known."""
+        return host_cells(self.facts.cells, self.dedicated_cpus, self.shared_cpus) if self.facts else ()
+
+    @property
+    def confined_to(self) -> str:
+        """Return the processors that ordinary machines must keep to; empty where they may run on all."""
+        if not (self.dedicated_cpus or self.shared_cpus):
+            return ""
+        return cpus_text(cpu for cell in self.cells for cpu in cell.shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +210,5 @@ class ForeignDomain:
     vcpu_count: int
     memory_mib: int
     is_running: bool
+    #: Whose it is at the back end (a project of a region); empty where the back end does not say.
+    owner: str = ""

@@ -26,6 +26,8 @@ ResourceId = NewType("ResourceId", str)
 NetworkId = NewType("NetworkId", str)
 TokenId = NewType("TokenId", str)
 ExplanationId = NewType("ExplanationId", str)
+ReservationId = NewType("ReservationId", str)
+MovePlanId = NewType("MovePlanId", str)
 
 PREFIXES = {
     "department": "dept",
@@ -41,11 +43,24 @@ PREFIXES = {
     "instance": "inst",
     "volume": "vol",
     "segment": "seg",
+    "adopted": "adpt",
+    "snapshot": "snap",
+    "gateway": "gate",
+    "public_address": "pub",
+    "balancer": "lb",
     "network": "net",
     "token": "tok",
     "explanation": "expl",
     "finding": "find",
+    "notice": "note",
     "approval": "appr",
+    "price_book": "book",
+    "usage_entry": "entry",
+    "reservation": "rsv",
+    "adjustment": "adj",
+    "costs": "cost",
+    "efficiency_rules": "eff",
+    "move_plan": "move",
 }
 
 #: Makes a new id of a kind (a key of ``PREFIXES``). Injected, so that a simulation with a seed repeats itself.
@@ -78,16 +93,17 @@ def is_id(text: str, kind: str) -> bool:
     return prefix == PREFIXES[kind] and len(tail) == 32 and all(c in "0123456789abcdef" for c in tail)
 
 
-def _uuid7(time_ms: int, rand: int) -> uuid.UUID:
+def _new_id(kind: str, time_ms: int, rand: int) -> str:
+    """Return an id with a UUIDv7 in it."""
     value = (time_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | (rand >> 62 & 0xFFF) << 64 | 0b10 << 62 | (rand & ((1 << 62) - 1))
-    return uuid.UUID(int=value)
+    return f"{PREFIXES[kind]}_{value:032x}"
 
 
 def random_ids() -> NewId:
     """Return the maker of ids a real process uses: wall clock and the system's randomness."""
 
     def new(kind: str) -> str:
-        return format_id(kind, _uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big")))
+        return _new_id(kind, time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
 
     return new
 
@@ -97,6 +113,6 @@ def seeded_ids(seed: int, now_s: Callable[[], int]) -> NewId:
     source = random.Random(seed)  # noqa: S311  not a secret, must repeat
 
     def new(kind: str) -> str:
-        return format_id(kind, _uuid7(now_s() * 1000, source.getrandbits(74)))
+        return _new_id(kind, now_s() * 1000, source.getrandbits(74))
 
     return new

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId
+from inventory.domain.resource import Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,26 @@ class JournalRow:
     recorded_at_s: int
     #: ``controller`` | ``driver`` | ``reconcile``.
     source: str
+
+
+def row_of(
+    resource: Resource, revision: int, state: str, amounts: Mapping[str, int], *, at_s: int, now_s: int, source: str
+) -> JournalRow:
+    """Return one line of the journal of a resource that belongs to a project."""
+    assert resource.project_id is not None
+    assert resource.system_id is not None
+    return JournalRow(
+        resource_id=resource.id,
+        revision=revision,
+        resource_kind=resource.kind.value,
+        resource_name=resource.name,
+        department_id=resource.department_id,
+        project_id=resource.project_id,
+        system_id=resource.system_id,
+        host_id=resource.host_id,
+        state=state,
+        amounts=amounts,
+        occurred_at_s=at_s,
+        recorded_at_s=now_s,
+        source=source,
+    )

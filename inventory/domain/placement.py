@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
+from inventory.domain.layout import NO_LAYOUT, Layout, Seat
 from inventory.domain.resources import Resources
 from inventory.domain.system import SpreadLevel
 
@@ -27,16 +28,30 @@ class MemberRequest:
     pinned_host_id: HostId | None = None
     #: What it already holds on its pinned host: only growth is asked for.
     held: Resources = field(default_factory=Resources)
+    #: What a host must have, by name (``HostEntry.traits``).
+    traits: tuple[str, ...] = ()
+    #: How it is to lie on the cells of its host. A machine that exists and asks for nothing here keeps the seat it has.
+    layout: Layout = NO_LAYOUT
+    #: The seat it has on its pinned host: free to itself.
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRule:
-    """Spread rule of one group, and where its existing members already are."""
+    """How the machines of one group stand to each other, and where its existing members already are.
+
+    A hard rule is a condition; a soft one costs score for every machine that breaks it.
+    """
 
     group: str
+    #: Failure domain it speaks of.
     spread: SpreadLevel
     is_hard: bool
     existing_host_ids: tuple[HostId, ...] = ()
+    #: Machines of the group that may share one domain.
+    max_per_domain: int = 1
+    #: Together in one domain instead of apart; then ``max_per_domain`` says nothing.
+    is_affinity: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +75,8 @@ class MemberPlacement:
     pool_id: PoolId
     #: Storage pool per disk, in the order of the request.
     storage_pool_ids: tuple[StoragePoolId, ...]
+    #: For a machine that asks how it lies on its host.
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,8 @@ class HostCandidate:
     score: int
     #: Named parts that add up to ``score``.
     parts: Mapping[str, int]
+    #: Policy of its pool where it is not that of the explanation.
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,17 @@
 """Resources: what the reconciler works on. One row each, with ``desired`` and ``observed`` apart.
 
 Kinds: ``instance`` (a virtual machine with its root disk), ``volume`` (a data disk), ``segment`` (a department network
-on one host).
+on one host), ``adopted`` (a machine somebody else made: counted and metered, and never touched).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
+from inventory.domain.layout import NO_LAYOUT, Layout, Seat, compute_of
 
 
 class ResourceKind(StrEnum):
@@ -19,6 +20,8 @@ class ResourceKind(StrEnum):
     INSTANCE = "instance"
     VOLUME = "volume"
     SEGMENT = "segment"
+    #: No worker ever has one: its row follows what its host shows.
+    ADOPTED = "adopted"
 
 
 class Desired(StrEnum):
@@ -49,6 +52,11 @@ class Phase(StrEnum):
     SETTLED = "settled"
     FAILED = "failed"
     GONE = "gone"
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """Return the fields by name. ``asdict`` copies every value deeply, which is a fifth of the commit of a large ticket."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +98,27 @@ class InstanceSpec:
     #: Group of the ticket it belongs to and its spread rule.
     group: str = ""
     size: str = ""
+    #: How it lies on the cells of its host, where that was asked for.
+    seat: Seat | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Return what it asks of cells."""
+        return self.seat.layout if self.seat else NO_LAYOUT
+
+    def host_amounts(self) -> Mapping[str, int]:
+        """Return what it takes of its host, fine dimensions included."""
+        compute = dict(compute_of(self.vcpu_count, self.memory_mib, self.layout).amounts)
+        return compute | self.seat.amounts() if self.seat else compute
 
     def to_json(self) -> dict[str, Any]:
-        """Return the stored form."""
-        # Field by field: ``asdict`` copies every value deeply, which is a seventh of the commit of a large ticket.
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**own, "nics": tuple(asdict(n) for n in self.nics), "disks": tuple(asdict(d) for d in self.disks)}
+        """Return the stored form; a seat nobody asked for is left out."""
+        data = {**_flat(self), "nics": tuple(map(_flat, self.nics)), "disks": tuple(map(_flat, self.disks))}
+        if self.seat is None:
+            del data["seat"]
+        else:
+            data["seat"] = self.seat.to_json()
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "InstanceSpec":
@@ -106,6 +129,7 @@ class InstanceSpec:
                 "nics": tuple(Nic(**n) for n in data["nics"]),
                 "disks": tuple(AttachedDisk(**d) for d in data["disks"]),
                 "ssh_keys": tuple(data["ssh_keys"]),
+                "seat": Seat.from_json(data["seat"]) if data.get("seat") else None,
             }
         )
 
@@ -122,7 +146,7 @@ class VolumeSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
-        return asdict(self)
+        return _flat(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "VolumeSpec":
@@ -142,12 +166,36 @@ class SegmentSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
-        return asdict(self)
+        return _flat(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "SegmentSpec":
         """Read the stored form back."""
         return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedSpec:
+    """A machine somebody else made, as it was when it was taken into the books."""
+
+    #: What the back end calls it.
+    uuid: str
+    vcpu_count: int
+    memory_mib: int
+    #: Whose it is at the back end (a project of a region); empty where the back end does not say.
+    owner: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return _flat(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "AdoptedSpec":
+        """Read the stored form back."""
+        return cls(**data)
+
+
+Spec = InstanceSpec | VolumeSpec | SegmentSpec | AdoptedSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +213,7 @@ class Resource:
     desired: Desired
     observed: Observed
     phase: Phase
-    spec: InstanceSpec | VolumeSpec | SegmentSpec
+    spec: Spec
     #: Counts wishes; ``settled_generation`` is the last one reached.
     generation: int = 1
     settled_generation: int = 0
@@ -186,9 +234,19 @@ class Resource:
     placements: int = 1
     #: Journal revision: counts metered changes.
     revision: int = 0
+    #: Restarts ordered so far, and the last of them that was carried out (or became pointless: it was started since).
+    reboots_wanted: int = 0
+    reboots_done: int = 0
     created_at_s: float = 0.0
+    #: The host it is on its way to; capacity is promised on both until it was seen there, or is known to stay.
+    target_host_id: HostId | None = None
     #: What the back end said beside the state: console path, agent, last stop reason.
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_reboot_due(self) -> bool:
+        """Tell whether a restart was ordered and not carried out yet."""
+        return self.desired is Desired.RUNNING and self.reboots_done < self.reboots_wanted
 
     @property
     def instance(self) -> InstanceSpec:
@@ -208,9 +266,16 @@ class Resource:
         assert isinstance(self.spec, SegmentSpec)
         return self.spec
 
+    @property
+    def adopted(self) -> AdoptedSpec:
+        """Return the spec of an adopted machine."""
+        assert isinstance(self.spec, AdoptedSpec)
+        return self.spec
 
-SPEC_TYPES: Mapping[ResourceKind, type[InstanceSpec] | type[VolumeSpec] | type[SegmentSpec]] = {
+
+SPEC_TYPES: Mapping[ResourceKind, type[InstanceSpec] | type[VolumeSpec] | type[SegmentSpec] | type[AdoptedSpec]] = {
     ResourceKind.INSTANCE: InstanceSpec,
     ResourceKind.VOLUME: VolumeSpec,
     ResourceKind.SEGMENT: SegmentSpec,
+    ResourceKind.ADOPTED: AdoptedSpec,
 }

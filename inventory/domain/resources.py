@@ -3,7 +3,11 @@
 A vector maps a *dimension* to a non-negative integer amount. Dimensions are names, not fields, so that disk has one
 dimension per class and accelerators one per kind:
 
-``vcpu`` (count), ``memory_mib``, ``disk_gib:<class>``, ``accelerator:<kind>`` (count), ``address`` (count).
+``vcpu`` (count), ``memory_mib``, ``disk_gib:<class>``, ``accelerator:<kind>`` (count), ``address`` (count); ``pcpu``
+(processors of its own) and ``huge_mib:<KiB>`` (memory in huge pages) for machines that ask for them.
+
+*Fine* dimensions are parts of these on one host, for machines that ask where they lie: ``cell:<n>:<dimension>`` of a NUMA cell,
+``cpu:<n>`` of one processor. They are promised and given back like all others, and counted by nobody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +18,11 @@ MEMORY_MIB = "memory_mib"
 ADDRESS = "address"
 DISK_PREFIX = "disk_gib:"
 ACCELERATOR_PREFIX = "accelerator:"
+PCPU = "pcpu"
+HUGE_PREFIX = "huge_mib:"
+CELL_PREFIX = "cell:"
+CPU_PREFIX = "cpu:"
+FINE_PREFIXES = (CELL_PREFIX, CPU_PREFIX)
 
 #: Quota counts these; ``quota_amounts`` maps claims to them.
 QUOTA_DIMENSIONS = ("vcpu", "memory_mib", "disk_gib", "instances", "volumes", "addresses")
@@ -22,6 +31,20 @@ QUOTA_DIMENSIONS = ("vcpu", "memory_mib", "disk_gib", "instances", "volumes", "a
 def disk_dimension(disk_class: str) -> str:
     """Return the dimension of disk of one class, for example ``disk_gib:standard``."""
     return DISK_PREFIX + disk_class
+
+
+def is_fine(dimension: str) -> bool:
+    """Tell whether a dimension is a part of another one."""
+    return dimension.startswith(FINE_PREFIXES)
+
+
+def counted_as(dimension: str) -> str:
+    """Return what quotas, meters and reports call a dimension; empty for one they do not count."""
+    if dimension == PCPU:
+        return VCPU
+    if dimension.startswith(HUGE_PREFIX):
+        return MEMORY_MIB
+    return "" if is_fine(dimension) else dimension
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,22 @@ so their canonical JSON is what revisions and no-ops are decided on.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from inventory.domain.ids import DepartmentId, ProjectId, SystemId
+from inventory.domain.layout import NO_LAYOUT, Layout
 
 
 class SpreadLevel(StrEnum):
-    """Which failure domain the servers of one group must not share."""
+    """The failure domain that a rule of one group speaks of, the finest first."""
 
     NONE = "none"
     HOST = "host"
     RACK = "rack"
+    ROOM = "room"
+    SITE = "site"
 
 
 class SystemState(StrEnum):
@@ -62,11 +65,34 @@ class ServerSpec:
     spread: SpreadLevel = SpreadLevel.NONE
     #: A soft spread is a wish, a hard one a condition.
     spread_is_hard: bool = True
+    #: Servers of the group that may share one domain; says nothing where they stand together.
+    spread_max: int = 1
+    #: Together in one domain instead of apart.
+    is_together: bool = False
     networks: tuple[str, ...] = ("default",)
     #: ``any`` or an architecture.
     arch: str = "any"
     user_data: str = ""
     ssh_keys: tuple[str, ...] = ()
+    #: What the size asks of the cells of a host.
+    layout: Layout = NO_LAYOUT
+    #: What a host must have by name: asked for by the size or the ticket.
+    traits: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the canonical form; what nobody asked for is left out."""
+        data = {**_flat(self), "disks": [_flat(d) for d in self.disks]}
+        data["layout"] = self.layout.to_json()
+        for name, is_asked in (("layout", self.layout), ("traits", self.traits)):
+            if not is_asked:
+                del data[name]
+        return data
+
+    def spread_word(self) -> str:
+        """Return the rule as the ticket language writes it, for example ``soft-same-rack``."""
+        if self.spread is SpreadLevel.NONE:
+            return self.spread.value
+        return ("" if self.spread_is_hard else "soft-") + ("same-" if self.is_together else "") + self.spread.value
 
     def member_names(self) -> tuple[str, ...]:
         """Return the names of the machines of this group, in order."""
@@ -97,7 +123,8 @@ class SystemSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the canonical form as JSON values."""
-        return asdict(self)
+        # Level by level: ``asdict`` copies every value deeply, and a submission asks for this form several times.
+        return {**_flat(self), "servers": [s.to_json() for s in self.servers], "labels": dict(self.labels)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "SystemSpec":
@@ -110,6 +137,8 @@ class SystemSpec:
                     "spread": SpreadLevel(server["spread"]),
                     "networks": tuple(server["networks"]),
                     "ssh_keys": tuple(server["ssh_keys"]),
+                    "layout": Layout(**server.get("layout", {})),
+                    "traits": tuple(server.get("traits", ())),
                 }
             )
             for server in data["servers"]
@@ -118,8 +147,20 @@ class SystemSpec:
 
     def digest(self) -> str:
         """Return the SHA-256 of the canonical JSON: equal digests mean the same wishes."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_json())
+
+
+def digest_of(spec: Mapping[str, Any]) -> str:
+    """Return the digest of a spec in its canonical form."""
+    return hashlib.sha256(_CANONICAL.encode(spec).encode()).hexdigest()
+
+
+#: Made once: ``json.dumps`` makes a new one for every call with these arguments.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,55 +1,63 @@
 """Claims: the truth of what is promised. Written and released only together with their caches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
-from inventory.domain.claim import Claim
-from inventory.domain.ids import ResourceId
-from inventory.store import hosts
+from inventory.domain.claim import MOVE, Claim
+from inventory.domain.ids import ProjectId, ResourceId
+from inventory.store import bulk, hosts
 from inventory.store import tables as t
 
+#: Provider, dimension, amount.
+_Amount = tuple[str, str, int]
 
-def hold(connection: Connection, claims: Sequence[Claim]) -> tuple[str, str] | None:
+
+def hold(connection: Connection, claims: Iterable[Claim]) -> list[hosts.ProviderDimension]:
     """Promise the capacity of all ``claims`` by guarded updates, in one order everywhere (no deadlocks).
 
-    Returns the (provider, dimension) that refused, or None when all is held; after a refusal the caller must roll back.
+    Returns what refused, in order; after a refusal the caller must roll back.
     """
-    for (provider_id, dimension), amount in sorted(totals(claims).items()):
-        if not hosts.try_use(connection, provider_id, dimension, amount):
-            return provider_id, dimension
-    return None
+    return hosts.try_use(connection, totals(claims))
 
 
-def insert(connection: Connection, claims: Sequence[Claim]) -> None:
-    """Write rows whose capacity is already promised (or that have no guarded provider: addresses)."""
-    fields = ("resource_id", "provider_id", "dimension", "resource_kind", "project_id", "amount")
-    if claims:
-        connection.execute(t.claims.insert(), [{f: getattr(c, f) for f in fields} for c in claims])
+def insert(connection: Connection, claims: Iterable[Claim]) -> None:
+    """Write claims whose capacity is promised (addresses have no guarded provider), all of a resource at once."""
+    amounts: dict[tuple[ResourceId, str, ProjectId], list[_Amount]] = {}
+    for claim in claims:
+        assert claim.amount > 0, f"a claim of nothing: {claim}"
+        key = claim.resource_id, claim.resource_kind, claim.project_id
+        amounts.setdefault(key, []).append((claim.provider_id, claim.dimension, claim.amount))
+    rows = [
+        {"resource_id": resource_id, "resource_kind": kind, "project_id": project_id, "amounts": sorted(held)}
+        for (resource_id, kind, project_id), held in amounts.items()
+    ]
+    bulk.insert_many(connection, t.claims, rows)
 
 
 def grow(connection: Connection, growth: Sequence[Claim]) -> None:
     """Add to claims that exist, after ``hold`` promised the difference."""
     for more in growth:
-        statement = (
-            update(t.claims)
-            .where(
-                t.claims.c.resource_id == more.resource_id,
-                t.claims.c.provider_id == more.provider_id,
-                t.claims.c.dimension == more.dimension,
-            )
-            .values(amount=t.claims.c.amount + more.amount)
-        )
-        changed = connection.execute(statement).rowcount
-        assert changed == 1, f"no claim to grow: {more}"
+        _change(connection, more.resource_id, (more.provider_id, more.dimension), more.amount)
 
 
 def shrink(connection: Connection, resource_id: ResourceId, provider_id: str, dimension: str, amount: int) -> None:
     """Give back a part of a claim (after a machine was seen smaller); the rest stays."""
-    key = (t.claims.c.resource_id == resource_id) & (t.claims.c.provider_id == provider_id) & (t.claims.c.dimension == dimension)
-    changed = connection.execute(update(t.claims).where(key).values(amount=t.claims.c.amount - amount)).rowcount
-    assert changed == 1, f"no claim to shrink: {resource_id} {provider_id} {dimension}"
-    hosts.give_back(connection, provider_id, dimension, amount)
+    _change(connection, resource_id, (provider_id, dimension), -amount)
+    hosts.give_back(connection, {(provider_id, dimension): amount})
+
+
+def _change(connection: Connection, resource_id: ResourceId, key: hosts.ProviderDimension, more: int) -> None:
+    """Add to one amount of what a resource claims where it is; its row is locked. What becomes nothing is claimed no more."""
+    c = t.claims.c
+    own = (c.resource_id == resource_id) & (c.resource_kind != MOVE)
+    row = connection.execute(select(t.claims).where(own).with_for_update()).one()
+    held = {(provider_id, dimension): amount for provider_id, dimension, amount in row.amounts}
+    held[key] = held.get(key, 0) + more
+    assert held[key] >= 0, f"a claim below nothing: {resource_id} {key}"
+    written = sorted([*where, amount] for where, amount in held.items() if amount)
+    connection.execute(update(t.claims).where(own).values(amounts=written))
 
 
 def totals(claims: Iterable[Claim]) -> dict[tuple[str, str], int]:
@@ -67,13 +75,46 @@ def of_resources(connection: Connection, ids: Sequence[ResourceId]) -> list[Clai
     if not ids:
         return []
     statement = select(t.claims).where(t.claims.c.resource_id.in_(list(ids)))
-    return [Claim(**r._mapping) for r in connection.execute(statement)]
+    return [claim for row in connection.execute(statement) for claim in _claims(row)]
+
+
+def _claims(row: Row[Any]) -> Iterator[Claim]:
+    for provider_id, dimension, amount in row.amounts:
+        yield Claim(
+            resource_id=ResourceId(row.resource_id),
+            resource_kind=row.resource_kind,
+            project_id=row.project_id,
+            provider_id=provider_id,
+            dimension=dimension,
+            amount=amount,
+        )
 
 
 def release(connection: Connection, *resource_ids: ResourceId) -> list[Claim]:
     """End every claim of these resources and give the capacity back; returns what was held, empty when run twice."""
     statement = delete(t.claims).where(t.claims.c.resource_id.in_(resource_ids)).returning(t.claims)
-    held = [Claim(**r._mapping) for r in connection.execute(statement)]
-    for (provider_id, dimension), amount in sorted(totals(held).items()):
-        hosts.give_back(connection, provider_id, dimension, amount)
+    return _given_back(connection, statement)
+
+
+def give_up_move(connection: Connection, ids: Sequence[ResourceId]) -> list[Claim]:
+    """End what is held on the target for these resources; returns what was held."""
+    c = t.claims.c
+    return _given_back(
+        connection, delete(t.claims).where(c.resource_id.in_(list(ids)), c.resource_kind == MOVE).returning(t.claims)
+    )
+
+
+def take_over_move(connection: Connection, kinds: Mapping[ResourceId, str]) -> list[Claim]:
+    """End what these resources claim where they were, and make what is held on the target theirs; returns what was held."""
+    c = t.claims.c
+    old = delete(t.claims).where(c.resource_id.in_(list(kinds)), c.resource_kind != MOVE).returning(t.claims)
+    held = _given_back(connection, old)
+    for resource_id, kind in sorted(kinds.items()):
+        connection.execute(update(t.claims).where(c.resource_id == resource_id).values(resource_kind=kind))
+    return held
+
+
+def _given_back(connection: Connection, statement: Any) -> list[Claim]:
+    held = [claim for row in connection.execute(statement) for claim in _claims(row)]
+    hosts.give_back(connection, totals(held))
     return held

@@ -27,6 +27,10 @@ class Flag(TypeDecorator[bool]):
         return None if value is None else bool(value)
 
 
+#: Made once: ``json.dumps`` makes a new one for every value.
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 class Json(TypeDecorator[Any]):
     """JSON as canonical text (sorted keys, UTF-8): equal values are equal bytes, which hash chains need."""
 
@@ -35,7 +39,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002  signature of the base
         """Python to database."""
-        return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else _CANONICAL.encode(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002  signature of the base
         """Database to Python."""

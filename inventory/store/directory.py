@@ -10,11 +10,13 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.catalogue import Image, ImageState, Size
 from inventory.domain.errors import NotFound
-from inventory.domain.host import Pool, Zone
+from inventory.domain.host import Pool, Reserve, ReserveLevel, Zone
 from inventory.domain.ids import DepartmentId, ImageId, ProjectId, ZoneId
+from inventory.domain.layout import Layout
 from inventory.domain.organisation import Department, Project
 from inventory.domain.scope import Scope, of_departments
 from inventory.domain.system import SystemState
+from inventory.store import changes
 from inventory.store import tables as t
 
 
@@ -41,6 +43,19 @@ def projects(connection: Connection) -> list[Project]:
     return [Project(**_mapping(r)) for r in connection.execute(select(t.projects).order_by(t.projects.c.code))]
 
 
+def department_names(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Return code and name of every department, by id."""
+    c = t.departments.c
+    return {id_: (code, name) for id_, code, name in connection.execute(select(c.id, c.code, c.name))}
+
+
+def project_names(connection: Connection) -> dict[str, tuple[str, str, str]]:
+    """Return code, name and budget code of every project, by id."""
+    c = t.projects.c
+    rows = connection.execute(select(c.id, c.code, c.name, c.budget_code))
+    return {id_: (code, name, budget) for id_, code, name, budget in rows}
+
+
 def zones(connection: Connection) -> list[Zone]:
     """Return every zone, by code."""
     return [Zone(**_mapping(r)) for r in connection.execute(select(t.zones).order_by(t.zones.c.code))]
@@ -48,13 +63,24 @@ def zones(connection: Connection) -> list[Zone]:
 
 def pools(connection: Connection) -> list[Pool]:
     """Return every pool, by code."""
-    return [Pool(**_mapping(r)) for r in connection.execute(select(t.pools).order_by(t.pools.c.code))]
+    return [_pool(r) for r in connection.execute(select(t.pools).order_by(t.pools.c.code))]
+
+
+def _pool(row: Row[Any]) -> Pool:
+    values = _mapping(row)
+    reserve = Reserve(level=ReserveLevel(values.pop("reserve_level")), count=values.pop("reserve_count"))
+    return Pool(**values, reserve=reserve)
 
 
 def sizes(connection: Connection) -> list[Size]:
     """Return every size, smallest first."""
     rows = connection.execute(select(t.sizes).order_by(t.sizes.c.vcpu_count, t.sizes.c.memory_mib, t.sizes.c.name))
-    return [Size(**_mapping(r)) for r in rows]
+    return [_size(r) for r in rows]
+
+
+def _size(row: Row[Any]) -> Size:
+    values = _mapping(row)
+    return Size(**{**values, "layout": Layout(**(values["layout"] or {})), "traits": tuple(values["traits"] or ())})
 
 
 def images(connection: Connection) -> list[Image]:
@@ -130,16 +156,22 @@ def save_project(connection: Connection, project: Project) -> None:
 def save_zone(connection: Connection, zone: Zone) -> None:
     """Write a zone."""
     upsert(connection, t.zones, asdict(zone))
+    changes.note(connection, None)
 
 
 def save_pool(connection: Connection, pool: Pool) -> None:
     """Write a pool."""
-    upsert(connection, t.pools, {**asdict(pool), "overcommit_permille": dict(pool.overcommit_permille)})
+    values = {name: getattr(pool, name) for name in ("id", "code", "name", "zone_id", "driver", "mlps_max", "placement")}
+    values |= {"overcommit_permille": dict(pool.overcommit_permille)}
+    values |= {"reserve_level": pool.reserve.level.value, "reserve_count": pool.reserve.count}
+    upsert(connection, t.pools, values)
+    changes.note(connection, None)
 
 
 def save_size(connection: Connection, size: Size) -> None:
     """Write a size."""
-    upsert(connection, t.sizes, asdict(size))
+    layout = size.layout.to_json() if size.layout else None
+    upsert(connection, t.sizes, {**asdict(size), "layout": layout, "traits": list(size.traits) or None})
 
 
 def save_image(connection: Connection, image_: Image) -> None:

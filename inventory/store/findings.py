@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -28,10 +28,36 @@ def close_of_host(connection: Connection, host_id: HostId, *, but_subjects: Sequ
     connection.execute(statement.values(state="closed"))
 
 
+def close_of_kind(connection: Connection, kind: str, *, but_subjects: Sequence[str] = ()) -> None:
+    """Close the open findings of a kind that are not true any more."""
+    statement = update(t.findings).where(_F.kind == kind, _F.state == "open", _F.subject.not_in(list(but_subjects)))
+    connection.execute(statement.values(state="closed"))
+
+
+def close(connection: Connection, subject: str) -> None:
+    """Close a finding that is not true any more."""
+    connection.execute(update(t.findings).where(_F.subject == subject, _F.state == "open").values(state="closed"))
+
+
+def forget(connection: Connection, before_s: float, limit: int) -> int:
+    """Delete up to ``limit`` findings that are not open and were last seen before a moment; returns how many."""
+    old = select(_F.id).where(_F.state != "open", _F.last_seen_s < before_s).limit(limit)
+    return connection.execute(delete(t.findings).where(_F.id.in_(old))).rowcount
+
+
 def open_counts(connection: Connection) -> dict[str, int]:
     """Return how many findings are open, by kind."""
     counts: dict[str, int] = {}
     for kind in connection.execute(select(_F.kind).where(_F.state == "open")).scalars():
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def counts_between(connection: Connection, start_s: float, end_s: float) -> dict[str, int]:
+    """Return how many findings were first seen in a window, by kind."""
+    counts: dict[str, int] = {}
+    seen = select(_F.kind).where(_F.first_seen_s >= start_s, _F.first_seen_s < end_s).order_by(_F.kind)
+    for kind in connection.execute(seen).scalars():
         counts[kind] = counts.get(kind, 0) + 1
     return counts
 

@@ -1,27 +1,28 @@
 """Hosts, their storage pools and the capacity that may be promised on them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Text, bindparam, func, literal, select, type_coerce, update
 
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.host import (
     ADMIN_TRANSITIONS,
     AdminState,
-    ForeignDomain,
     Host,
     HostFacts,
-    Pool,
     Reachability,
     StorageFacts,
     StoragePool,
 )
 from inventory.domain.ids import HostId, StoragePoolId
-from inventory.domain.resources import MEMORY_MIB, VCPU, capacity, disk_dimension
+from inventory.domain.layout import Cell
+from inventory.domain.resources import CELL_PREFIX, CPU_PREFIX
+from inventory.store import bulk, changes
 from inventory.store import tables as t
+from inventory.store.claim_amounts import claim_amounts
 from inventory.store.directory import upsert
 
 _OPERATOR_FACTS = (
@@ -34,7 +35,19 @@ _OPERATOR_FACTS = (
     "reserved",
     "capacity_override",
     "overcommit_permille",
+    "watts_idle",
+    "watts_most",
+    "dedicated_cpus",
+    "shared_cpus",
+    "traits",
 )
+
+
+#: Key of a row of capacity: a host or a storage pool, and what of it.
+ProviderDimension = tuple[str, str]
+_D = t.inventories.c.dimension
+#: Rows that sums over a host are made of: fine dimensions are parts of others.
+IS_COARSE = _D.not_like(f"{CELL_PREFIX}%") & _D.not_like(f"{CPU_PREFIX}%")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +61,34 @@ class InventoryRow:
     total: int
     used: int
     foreign_used: int
+    #: Held for the loss of a failure domain, and for reservations: nobody else is given it.
+    held_reserve: int = 0
+    held_reservations: int = 0
+
+    @property
+    def held(self) -> int:
+        """Return what is held of it."""
+        return self.held_reserve + self.held_reservations
+
+    @property
+    def free(self) -> int:
+        """Return what may still be promised; below zero where more is promised or held than there is."""
+        return self.capacity - self.used - self.foreign_used - self.held
 
 
 def _host(row: Row[Any]) -> Host:
     facts = row.facts
     if facts is not None:
         storage = tuple(StorageFacts(**s) for s in facts["storage"])
-        facts = HostFacts(**{**facts, "machine_types": tuple(facts["machine_types"]), "storage": storage})
+        facts = HostFacts(
+            **{
+                **facts,
+                "machine_types": tuple(facts["machine_types"]),
+                "storage": storage,
+                "traits": tuple(facts.get("traits", ())),
+                "cells": tuple(_cell(c) for c in facts.get("cells", ())),
+            }
+        )
     return Host(
         id=row.id,
         name=row.name,
@@ -68,8 +102,12 @@ def _host(row: Row[Any]) -> Host:
         facts=facts,
         observed_at_s=int(row.observed_at_s) if row.observed_at_s is not None else None,
         revision=row.revision,
-        **row.operator_facts,
+        **{**row.operator_facts, "traits": tuple(row.operator_facts.get("traits", ()))},
     )
+
+
+def _cell(data: Mapping[str, Any]) -> Cell:
+    return Cell(**{**data, "huge_mib": tuple((kib, mib) for kib, mib in data["huge_mib"])})
 
 
 def hosts(connection: Connection) -> list[Host]:
@@ -125,6 +163,7 @@ def save_host(connection: Connection, host_: Host) -> None:
         "revision": host_.revision,
     }
     upsert(connection, t.hosts, values)
+    changes.note(connection, None)
 
 
 def _plain(value: Any) -> Any:
@@ -151,13 +190,17 @@ def set_admin_state(
     )
     if connection.execute(statement).rowcount != 1:
         raise Conflict("host.changed_meanwhile", host=now.name)
+    changes.note(connection, None)
     return host(connection, now.id)
 
 
 def set_reachability(connection: Connection, host_id: HostId, to: Reachability) -> bool:
     """Note what was seen of a host; tells whether that is news."""
     statement = update(t.hosts).where(t.hosts.c.id == host_id, t.hosts.c.reachability != to.value).values(reachability=to.value)
-    return connection.execute(statement).rowcount == 1
+    is_news = connection.execute(statement).rowcount == 1
+    if is_news:
+        changes.note(connection, None)
+    return is_news
 
 
 def due_for_observation(connection: Connection, now_s: float, limit: int) -> list[Host]:
@@ -215,6 +258,12 @@ def storage_pools(connection: Connection) -> list[StoragePool]:
     return [StoragePool(**r._mapping) for r in connection.execute(select(t.storage_pools).order_by(t.storage_pools.c.id))]
 
 
+def disk_classes(connection: Connection) -> list[str]:
+    """Return the classes of all storage pools."""
+    column = t.storage_pools.c.disk_class
+    return list(connection.execute(select(column).distinct().order_by(column)).scalars())
+
+
 def storage_pool(connection: Connection, storage_pool_id: StoragePoolId | str) -> StoragePool:
     """Return one storage pool.
 
@@ -230,6 +279,7 @@ def storage_pool(connection: Connection, storage_pool_id: StoragePoolId | str) -
 def save_storage_pool(connection: Connection, storage: StoragePool) -> None:
     """Write a storage pool."""
     upsert(connection, t.storage_pools, asdict(storage))
+    changes.note(connection, None)
 
 
 def inventories(connection: Connection) -> list[InventoryRow]:
@@ -248,108 +298,115 @@ def inventories_of(connection: Connection, host_ids: Iterable[HostId]) -> dict[H
     return found
 
 
-def host_totals(host_: Host) -> Mapping[str, int]:
-    """Return the physical amounts of a host: the operator's word where given, else what the driver read."""
-    facts = host_.facts
-    seen = {VCPU: facts.cpu_count, MEMORY_MIB: facts.memory_mib} if facts else {VCPU: 0, MEMORY_MIB: 0}
-    return {**seen, **host_.capacity_override}
+def try_use(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> list[ProviderDimension]:
+    """Promise capacity: last check and write of every row in one statement.
+
+    Returns what was refused: it does not fit, or the host takes nothing new. Then the caller rolls back.
+    """
+    if not amounts:
+        return []
+    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
+    _lock(connection, values)
+    held = connection.execute(_try_use(bulk.given(connection)), values).all()
+    changes.note(connection, (r.host_id for r in held))
+    return sorted(amounts.keys() - {(r.provider_id, r.dimension) for r in held})
 
 
-def save_capacity(connection: Connection, host_: Host, pool: Pool, storage: Iterable[StoragePool]) -> None:
-    """Write what may be promised on a host and its storage pools; ``used`` stays as it is."""
-    for dimension, total in host_totals(host_).items():
-        permille = host_.overcommit_permille.get(dimension, pool.overcommit_permille.get(dimension, 1000))
-        room = capacity(total=total, reserved=host_.reserved.get(dimension, 0), overcommit_permille=permille)
-        _save_inventory(connection, host_.id, dimension, host_.id, total=total, room=room)
-    sizes_gib = {s.name: s.capacity_gib for s in host_.facts.storage} if host_.facts else {}
-    for pool_ in storage:
-        dimension = disk_dimension(pool_.disk_class)
-        total = host_.capacity_override.get(dimension, sizes_gib.get(pool_.name, 0))
-        reserved = host_.reserved.get(dimension, 0)
-        room = capacity(total=total, reserved=reserved, overcommit_permille=pool_.overcommit_permille)
-        _save_inventory(connection, pool_.id, dimension, host_.id, total=total, room=room)
+def give_back(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
+    """Return promised capacity; the check constraint refuses to go below zero."""
+    if not amounts:
+        return
+    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
+    _lock(connection, values)
+    freed = connection.execute(_give_back(bulk.given(connection)), values)
+    changes.note(connection, freed.scalars())
 
 
-def _save_inventory(connection: Connection, provider_id: str, dimension: str, host_id: HostId, *, total: int, room: int) -> None:
-    key = (t.inventories.c.provider_id == provider_id) & (t.inventories.c.dimension == dimension)
-    if connection.execute(update(t.inventories).where(key).values(total=total, capacity=room)).rowcount == 0:
-        connection.execute(
-            t.inventories.insert().values(
-                provider_id=provider_id, dimension=dimension, host_id=host_id, total=total, capacity=room, used=0, foreign_used=0
-            )
-        )
+def use_as_found(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
+    """Count what is there anyway as promised: no room is asked for, because nothing comes that was not there before."""
+    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
+    _lock(connection, values)
+    changes.note(connection, connection.execute(_use(bulk.given(connection)), values).scalars())
 
 
-def foreign_domains(connection: Connection, host_id: HostId | None = None) -> list[ForeignDomain]:
-    """Return the guests we did not make, on one host or everywhere."""
-    statement = select(t.foreign_domains).order_by(t.foreign_domains.c.host_id, t.foreign_domains.c.uuid)
-    if host_id is not None:
-        statement = statement.where(t.foreign_domains.c.host_id == host_id)
-    fields = ("host_id", "uuid", "name", "vcpu_count", "memory_mib", "is_running")
-    return [ForeignDomain(**{f: getattr(r, f) for f in fields}) for r in connection.execute(statement)]
+def _lock(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Lock rows in their one order, so that two transactions never wait for each other in a circle."""
+    if bulk.is_postgresql(connection):
+        connection.execute(_lock_rows(bulk.given(connection)), values)
 
 
-def save_foreign(connection: Connection, host_id: HostId, found: Iterable[ForeignDomain], now_s: float) -> None:
-    """Replace the list of foreign guests of a host and count the running ones against its capacity."""
-    table = t.foreign_domains
-    known = {r.uuid: r.first_seen_s for r in connection.execute(select(table).where(table.c.host_id == host_id))}
-    connection.execute(table.delete().where(table.c.host_id == host_id))
-    now = list(found)
-    if now:
-        connection.execute(table.insert(), [{**asdict(f), "first_seen_s": known.get(f.uuid, now_s)} for f in now])
-    # A stopped foreign guest may be started at any moment by its owner: its memory is not ours to promise.
-    totals = {VCPU: sum(f.vcpu_count for f in now), MEMORY_MIB: sum(f.memory_mib for f in now)}
-    for dimension, amount in totals.items():
-        connection.execute(
-            update(t.inventories)
-            .where(t.inventories.c.provider_id == host_id, t.inventories.c.dimension == dimension)
-            .values(foreign_used=amount)
-        )
+@cache
+def _lock_rows(given: FromClause) -> Any:
+    rows = t.inventories.join(given, _is_given(given))
+    order = (t.inventories.c.provider_id, t.inventories.c.dimension)
+    return select(literal(1)).select_from(rows).order_by(*order).with_for_update(of=t.inventories)
 
 
-def try_use(connection: Connection, provider_id: str, dimension: str, amount: int) -> bool:
-    """Promise capacity: last check and write in one statement. False: it does not fit, or the host takes nothing new."""
-    table = t.inventories
+@cache
+def _try_use(given: FromClause) -> Any:
+    i = t.inventories.c
     accepting = (
         select(t.hosts.c.id)
         .where(
-            t.hosts.c.id == table.c.host_id,
+            t.hosts.c.id == i.host_id,
             t.hosts.c.admin_state == AdminState.ACTIVE.value,
             t.hosts.c.reachability == Reachability.REACHABLE.value,
         )
         .exists()
     )
-    statement = (
-        update(table)
-        .where(
-            table.c.provider_id == provider_id,
-            table.c.dimension == dimension,
-            table.c.used + table.c.foreign_used + amount <= table.c.capacity,
-            accepting,
-        )
-        .values(used=table.c.used + amount)
-    )
-    return connection.execute(statement).rowcount == 1
+    has_room = i.used + i.foreign_used + i.held_reserve + i.held_reservations + given.c.amount <= i.capacity
+    statement = update(t.inventories).where(_is_given(given), has_room, accepting).values(used=i.used + given.c.amount)
+    return statement.returning(i.provider_id, i.dimension, i.host_id)
 
 
-def give_back(connection: Connection, provider_id: str, dimension: str, amount: int) -> None:
-    """Return promised capacity; the check constraint refuses to go below zero."""
-    table = t.inventories
-    statement = (
-        update(table)
-        .where(table.c.provider_id == provider_id, table.c.dimension == dimension)
-        .values(used=table.c.used - bindparam("amount"))
-    )
-    connection.execute(statement, {"amount": amount})
+@cache
+def _give_back(given: FromClause) -> Any:
+    i = t.inventories.c
+    return update(t.inventories).where(_is_given(given)).values(used=i.used - given.c.amount).returning(i.host_id)
+
+
+@cache
+def _use(given: FromClause) -> Any:
+    i = t.inventories.c
+    return update(t.inventories).where(_is_given(given)).values(used=i.used + given.c.amount).returning(i.host_id)
+
+
+def _is_given(given: FromClause) -> ColumnElement[bool]:
+    return (t.inventories.c.provider_id == given.c.provider_id) & (t.inventories.c.dimension == given.c.dimension)
+
+
+def connections(connection: Connection, host_ids: Collection[HostId]) -> dict[HostId, str]:
+    """Return how these hosts are reached."""
+    if not host_ids:
+        return {}
+    statement = select(t.hosts.c.id, t.hosts.c.connection).where(t.hosts.c.id.in_(list(host_ids)))
+    return {HostId(r.id): r.connection for r in connection.execute(statement)}
+
+
+def traits(connection: Connection) -> list[str]:
+    """Return what hosts have by name, each name once."""
+    column = t.hosts.c.operator_facts
+    rows = connection.execute(select(column).where(type_coerce(column, Text).like('%"traits":["%'))).scalars()
+    return sorted({trait for facts in rows for trait in facts["traits"]})
+
+
+def confinements(connection: Connection, host_ids: Collection[HostId]) -> dict[str, str]:
+    """Return the processors that ordinary machines must keep to, of those of these hosts that have such a rule."""
+    if not host_ids:
+        return {}
+    statement = select(t.hosts.c.id, t.hosts.c.operator_facts).where(t.hosts.c.id.in_(sorted(host_ids)))
+    rules = ("dedicated_cpus", "shared_cpus")
+    ruled = [r.id for r in connection.execute(statement) if any(r.operator_facts.get(name) for name in rules)]
+    if not ruled:
+        return {}
+    found = connection.execute(select(t.hosts).where(t.hosts.c.id.in_(ruled)))
+    return {host_.id: host_.confined_to for host_ in map(_host, found)}
 
 
 def recount_used(connection: Connection) -> list[tuple[str, str, int, int]]:
     """Return (provider, dimension, used, sum of claims) wherever the two differ."""
-    sums = (
-        select(t.claims.c.provider_id, t.claims.c.dimension, func.sum(t.claims.c.amount).label("claimed"))
-        .group_by(t.claims.c.provider_id, t.claims.c.dimension)
-        .subquery()
-    )
+    c = claim_amounts(connection).c
+    sums = select(c.provider_id, c.dimension, func.sum(c.amount).label("claimed")).group_by(c.provider_id, c.dimension).subquery()
     inv = t.inventories
     statement = (
         select(inv.c.provider_id, inv.c.dimension, inv.c.used, func.coalesce(sums.c.claimed, 0).label("claimed"))

@@ -2,21 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 
 from sqlalchemy import Connection, select
 
 from inventory.domain.ids import ResourceId
 from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
+from inventory.store import bulk
 from inventory.store import tables as t
 
 _FIELDS = tuple(f.name for f in fields(JournalRow))
+_VALUES = attrgetter(*_FIELDS)
 
 
 def append(connection: Connection, rows: Sequence[JournalRow]) -> None:
-    """Add rows; (resource, revision) is unique, so the same change cannot be told twice."""
-    if rows:
-        connection.execute(t.journal.insert(), [{name: getattr(r, name) for name in _FIELDS} for r in rows])
+    """Add rows, due for the ledger; (resource, revision) is unique, so the same change cannot be told twice."""
+    if not rows:
+        return
+    columns = dict(zip(_FIELDS, zip(*map(_VALUES, rows), strict=True), strict=True))
+    bulk.insert_columns(connection, t.journal, columns)
+    bulk.insert_columns(connection, t.journal_due, {name: columns[name] for name in ("resource_id", "revision")})
+
+
+def last_of(connection: Connection, resource_id: ResourceId) -> JournalRow:
+    """Return the last line of a resource that has a journal."""
+    statement = select(t.journal).where(t.journal.c.resource_id == resource_id).order_by(t.journal.c.revision.desc()).limit(1)
+    return JournalRow(**connection.execute(statement).one()._mapping)
 
 
 def of_resource(connection: Connection, resource_id: ResourceId) -> list[JournalRow]:

@@ -3,14 +3,24 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from inventory.domain.ids import DepartmentId, HostId, ResourceId, ZoneId
-from inventory.domain.resource import Phase, Resource
+from inventory.domain.resource import Resource
+from inventory.store import bulk
 from inventory.store import tables as t
 from inventory.store.resources import from_row
+from inventory.store.tables import LIVING_SEGMENT
 
 _A = t.addresses.c
+_R = t.resources.c
+#: In the words and the order of the index: otherwise every machine of the department would be looked at.
+_SEGMENTS_OF = (
+    select(t.resources)
+    .where(_R.department_id == bindparam("department"), _R.host_id.in_(bindparam("hosts", expanding=True)), LIVING_SEGMENT)
+    .order_by(_R.host_id, _R.name)
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +37,8 @@ class Address:
 
 def segments_of(connection: Connection, department_id: DepartmentId, host_ids: Collection[HostId]) -> list[Resource]:
     """Return the living segments of a department on these hosts, locked: none of them dies before the transaction ends."""
-    r = t.resources.c
-    statement = (
-        select(t.resources)
-        .where(r.kind == "segment", r.department_id == department_id, r.host_id.in_(list(host_ids)), r.phase != Phase.GONE.value)
-        .order_by(r.id)
-        .with_for_update()
-    )
-    return [from_row(row) for row in connection.execute(statement)]
+    found = connection.execute(_SEGMENTS_OF, {"department": department_id, "hosts": list(host_ids)})
+    return [from_row(row) for row in found]
 
 
 def subnets_taken(connection: Connection) -> list[str]:
@@ -42,9 +46,10 @@ def subnets_taken(connection: Connection) -> list[str]:
     return list(connection.execute(select(t.subnets.c.cidr)).scalars())
 
 
-def take_subnet(connection: Connection, *, cidr: str, zone_id: ZoneId, segment_id: ResourceId) -> None:
-    """Give a subnet to a segment; the primary key refuses to give it twice."""
-    connection.execute(t.subnets.insert().values(cidr=cidr, zone_id=zone_id, segment_id=segment_id))
+def take_subnets(connection: Connection, zone_id: ZoneId, blocks: Mapping[ResourceId, str]) -> None:
+    """Give subnets (by segment) out; the primary key refuses to give one twice."""
+    rows = [{"cidr": cidr, "zone_id": zone_id, "segment_id": segment_id} for segment_id, cidr in blocks.items()]
+    bulk.insert_many(connection, t.subnets, rows)
 
 
 def release_segment(connection: Connection, segment_id: ResourceId) -> None:
@@ -62,14 +67,13 @@ def addresses(connection: Connection, segment_ids: Collection[ResourceId]) -> di
     return found
 
 
-def give(connection: Connection, rows: Sequence[Address], *, resting: Collection[str] = ()) -> bool:
-    """Give addresses of one segment; those in ``resting`` have an old row. False: somebody else was faster."""
-    fresh = [r for r in rows if r.address not in resting]
-    if fresh:
-        fields = ("segment_id", "address", "mac", "resource_id", "hostname", "quarantine_until_s")
-        connection.execute(t.addresses.insert(), [{f: getattr(r, f) for f in fields} for r in fresh])
+def give(connection: Connection, rows: Sequence[Address], *, resting: Collection[tuple[ResourceId, str]] = ()) -> bool:
+    """Give addresses; those in ``resting`` (segment, address) have an old row. False: somebody else was faster."""
+    fields = ("segment_id", "address", "mac", "resource_id", "hostname", "quarantine_until_s")
+    fresh = [r for r in rows if (r.segment_id, r.address) not in resting]
+    bulk.insert_many(connection, t.addresses, [{f: getattr(r, f) for f in fields} for r in fresh])
     for row in rows:
-        if row.address in resting:
+        if (row.segment_id, row.address) in resting:
             statement = (
                 update(t.addresses)
                 .where(_A.segment_id == row.segment_id, _A.address == row.address, _A.resource_id.is_(None))
@@ -85,6 +89,19 @@ def rest(connection: Connection, resource_id: ResourceId, until_s: float) -> lis
     statement = (
         update(t.addresses)
         .where(_A.resource_id == resource_id)
+        .values(resource_id=None, quarantine_until_s=until_s)
+        .returning(_A.segment_id)
+    )
+    return sorted({ResourceId(s) for s in connection.execute(statement).scalars()})
+
+
+def rest_in(
+    connection: Connection, resource_id: ResourceId, segment_ids: Collection[ResourceId], until_s: float
+) -> list[ResourceId]:
+    """Let a machine's addresses in these segments rest, and no others; returns the segments they are in."""
+    statement = (
+        update(t.addresses)
+        .where(_A.resource_id == resource_id, _A.segment_id.in_(list(segment_ids)))
         .values(resource_id=None, quarantine_until_s=until_s)
         .returning(_A.segment_id)
     )

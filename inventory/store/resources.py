@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, select, tuple_, update
 
 from inventory.domain.errors import Conflict, NotFound, Problem
-from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
+from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import SPEC_TYPES, Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.scope import Scope
+from inventory.store import bulk
 from inventory.store import tables as t
 
 _R = t.resources.c
+_NAMES = tuple(_R.keys())
+_VALUES = attrgetter(*_NAMES)
 #: A look at something settled is no news to people: it stays settled while a worker has it.
 _WORKING = case(
     ((_R.phase == Phase.SETTLED.value) & (_R.settled_generation == _R.generation), Phase.SETTLED.value),
@@ -88,8 +92,13 @@ def to_row(resource: Resource) -> dict[str, Any]:
 
 def insert(connection: Connection, resources: Sequence[Resource]) -> None:
     """Add new resources."""
-    if resources:
-        connection.execute(t.resources.insert(), [to_row(r) for r in resources])
+    if not resources:
+        return
+    columns: dict[str, Sequence[Any]] = dict(zip(_NAMES, zip(*map(_VALUES, resources), strict=True), strict=True))
+    columns |= {name: [word.value for word in columns[name]] for name in ("kind", "desired", "observed", "phase")}
+    columns["spec"] = [spec.to_json() for spec in columns["spec"]]
+    columns["problem"] = [problem.to_json() if problem else None for problem in columns["problem"]]
+    bulk.insert_columns(connection, t.resources, columns)
 
 
 def get(connection: Connection, resource_id: str, scope: Scope) -> Resource:
@@ -117,7 +126,10 @@ def page(
     with_gone: bool = False,
 ) -> list[Resource]:
     """Return up to ``limit`` resources of a kind with an id greater than ``after``."""
-    statement = select(t.resources).where(_R.kind == kind.value, _R.id > after).order_by(_R.id).limit(limit)
+    # An id begins with its kind and goes on in hexadecimal: the page is a part of the primary key, in any collation.
+    first, beyond = f"{PREFIXES[kind]}_", f"{PREFIXES[kind]}_g"
+    own = (_R.kind == kind.value, _R.id > (after or first), _R.id < beyond)
+    statement = select(t.resources).where(*own).order_by(_R.id).limit(limit)
     if system_id is not None:
         statement = statement.where(_R.system_id == system_id)
     if host_id is not None:
@@ -187,6 +199,8 @@ def claim_for_reap(
         update(t.resources)
         .where(_R.id.in_(list(ids)), _R.hold_until_s <= now_s)
         .where((_R.phase == Phase.GONE.value) | _R.host_id.is_(None) | (_R.host_id != host_id))
+        # What is on its way there is no leftover.
+        .where(_R.target_host_id.is_(None) | (_R.target_host_id != host_id))
         .values(owner=owner, hold_until_s=now_s + hold_s, fence=_R.fence + 1)
         .returning(t.resources)
     )
@@ -304,6 +318,8 @@ def _let_go(connection: Connection, whose: ColumnElement[bool], now_s: float) ->
 
 def wish(connection: Connection, ids: Sequence[ResourceId], *, desired: Desired, ticket_id: str, now_s: float) -> None:
     """Change what is wanted; the reconciler looks at once. A running hold keeps its fence and will see the new wish."""
+    if not ids:
+        return
     statement = (
         update(t.resources)
         .where(_R.id == bindparam("key"), _R.phase != Phase.GONE.value)
@@ -317,8 +333,17 @@ def wish(connection: Connection, ids: Sequence[ResourceId], *, desired: Desired,
             problem=None,
         )
     )
-    if ids:
-        connection.execute(statement, [{"key": i} for i in ids])
+    connection.execute(statement, [{"key": i} for i in ids])
+
+
+def order_reboot(connection: Connection, resource_id: ResourceId, now_s: float) -> bool:
+    """Have a machine restarted once; False where a restart is ordered already and not carried out yet."""
+    statement = (
+        update(t.resources)
+        .where(_R.id == resource_id, _R.reboots_wanted == _R.reboots_done, _R.phase != Phase.GONE.value)
+        .values(reboots_wanted=_R.reboots_wanted + 1, next_try_s=now_s)
+    )
+    return connection.execute(statement).rowcount == 1
 
 
 def rewrite(connection: Connection, resource: Resource) -> None:
@@ -328,6 +353,7 @@ def rewrite(connection: Connection, resource: Resource) -> None:
     statement = (
         update(t.resources)
         .where(_R.id == resource.id, _R.generation == resource.generation - 1, _R.phase != Phase.GONE.value)
+        .where(_R.target_host_id.is_(None))
         .values(**{f: row[f] for f in fields})
     )
     if connection.execute(statement).rowcount != 1:
@@ -382,6 +408,58 @@ def move(connection: Connection, resource: Resource, *, revision: int, now_s: fl
     connection.execute(update(t.resources).where(_R.id == resource.id).values(**values))
 
 
+def set_out(connection: Connection, ids: Sequence[ResourceId], target_host_id: HostId, *, fence: int, now_s: float) -> None:
+    """Have a machine and its disks go to another host. One fence for all, above all before: older work of any is void."""
+    values = {"target_host_id": target_host_id, "fence": fence, "owner": "", "hold_until_s": 0.0, "next_try_s": now_s}
+    connection.execute(update(t.resources).where(_R.id.in_(list(ids))).values(**values, step="", attempts=0, problem=None))
+
+
+def take_away(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:
+    """Void every hold on these and have them looked at now: what their workers were told is not true any more."""
+    values = {"fence": _R.fence + 1, "owner": "", "hold_until_s": 0.0, "next_try_s": now_s}
+    connection.execute(update(t.resources).where(_R.id.in_(list(ids))).values(**values))
+
+
+def end_move(connection: Connection, resource: Resource, *, fence: int, revision: int, now_s: float) -> None:
+    """Write where a resource is after a move, arrived or not, and have it looked at there."""
+    is_settled = resource.generation == resource.settled_generation
+    values = {
+        "host_id": resource.host_id,
+        "target_host_id": None,
+        "spec": resource.spec.to_json(),
+        "observed": resource.observed.value,
+        "phase": Phase.SETTLED.value if is_settled else Phase.PENDING.value,
+        "step": "",
+        "attempts": 0,
+        "problem": None,
+        "next_try_s": now_s,
+        "owner": "",
+        "hold_until_s": 0.0,
+        "fence": fence,
+        "revision": revision,
+    }
+    connection.execute(update(t.resources).where(_R.id == resource.id).values(**values))
+
+
+def is_any_moving(connection: Connection, system_id: SystemId) -> bool:
+    """Tell whether something of a system is on its way to another host."""
+    statement = select(_R.id).where(_R.system_id == system_id, _R.target_host_id.is_not(None)).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def machines(
+    connection: Connection, *, ids: Sequence[ResourceId] | None = None, system_id: SystemId | None = None
+) -> list[Resource]:
+    """Return living machines and data disks that have a host: all, those of these ids, or those of a system."""
+    kinds = [ResourceKind.INSTANCE.value, ResourceKind.VOLUME.value]
+    statement = select(t.resources).where(_R.kind.in_(kinds), _R.phase != Phase.GONE.value, _R.host_id.is_not(None))
+    if ids is not None:
+        statement = statement.where(_R.id.in_(list(ids)))
+    if system_id is not None:
+        statement = statement.where(_R.system_id == system_id)
+    return [from_row(r) for r in connection.execute(statement.order_by(_R.id))]
+
+
 def count_of_ticket(connection: Connection, ticket_id: TicketId) -> int:
     """Return how many resources a ticket speaks of."""
     return connection.execute(select(func.count()).select_from(t.resources).where(_R.ticket_id == ticket_id)).scalar_one()
@@ -430,6 +508,12 @@ def nudge(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> No
     """As ``look_now``, but only what nobody has in hand: whoever has it will tell those who wait."""
     if ids:
         connection.execute(_NUDGE, {"ids": list(ids), "now_s": now_s})
+
+
+def count_on_hosts(connection: Connection, scope: Scope, host_ids: Sequence[HostId]) -> int:
+    """Return how much of the departments of a scope lives on these hosts."""
+    living = select(func.count()).select_from(t.resources).where(_R.host_id.in_(list(host_ids)), _R.phase != Phase.GONE.value)
+    return int(connection.execute(_scoped(living, scope)).scalar_one())
 
 
 def count_by_state(connection: Connection) -> list[tuple[str, str, str, int]]:

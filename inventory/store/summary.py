@@ -3,15 +3,17 @@
 Each function is one read of its own, so that the collector can let writers in between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, func, select
 
 from inventory.domain.host import AdminState, Reachability
+from inventory.domain.reservation import ReservationState
 from inventory.domain.resource import Phase
 from inventory.domain.system import SystemState
 from inventory.store import tables as t
+from inventory.store.hosts import IS_COARSE
 
 _H = t.hosts.c
 _R = t.resources.c
@@ -29,6 +31,8 @@ class Room:
     capacity: int
     used: int
     foreign_used: int
+    held_reserve: int
+    held_reservations: int
     #: What can be promised now: only hosts that are active and reachable, none below zero.
     free: int
 
@@ -72,9 +76,56 @@ class LeaseCount:
     within_30_days: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeRoom:
+    """What one provider of a host that accepts machines has free of one dimension; never below zero."""
+
+    pool: str
+    zone: str
+    host_id: str
+    dimension: str
+    free: int
+
+
+def free_rooms(connection: Connection) -> list[FreeRoom]:
+    """Return what is free, by host: one row for each of its dimensions and storage pools."""
+    left = _I.capacity - _I.used - _I.foreign_used - _I.held_reserve - _I.held_reservations
+    statement = (
+        select(t.pools.c.code, t.zones.c.code, _I.host_id, _I.dimension, left)
+        .select_from(t.inventories.join(t.hosts, _H.id == _I.host_id).join(t.pools).join(t.zones))
+        .where(_H.admin_state == AdminState.ACTIVE.value, _H.reachability == Reachability.REACHABLE.value, IS_COARSE)
+    )
+    return [FreeRoom(pool=a, zone=b, host_id=c, dimension=d, free=max(0, n)) for a, b, c, d, n in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationCount:
+    """Living reservations by where they stand in time, and the machines they are still for by zone (every zone is named)."""
+
+    coming: int
+    open: int
+    overdue: int
+    machines: Mapping[str, int]
+
+
+def reservations(connection: Connection, now_s: float) -> ReservationCount:
+    """Count living reservations."""
+    r, s = t.reservations.c, t.reservation_slots.c
+    statement = select(
+        func.count().filter(r.starts_s > now_s),
+        func.count().filter(r.starts_s <= now_s, r.ends_s > now_s),
+        func.count().filter(r.ends_s <= now_s),
+    ).where(r.state == ReservationState.HELD.value)
+    coming, open_, overdue = connection.execute(statement).one()
+    joined = t.zones.outerjoin(t.reservations, r.zone_id == t.zones.c.id).outerjoin(t.reservation_slots, s.reservation_id == r.id)
+    machines = select(t.zones.c.code, func.count(s.slot)).select_from(joined).group_by(t.zones.c.code)
+    counts = {r[0]: int(r[1]) for r in connection.execute(machines)}
+    return ReservationCount(coming=coming, open=open_, overdue=overdue, machines=counts)
+
+
 def rooms(connection: Connection) -> list[Room]:
     """Return capacity, claims, foreign use and what is free, by pool and dimension; retired hosts are left out."""
-    left = _I.capacity - _I.used - _I.foreign_used
+    left = _I.capacity - _I.used - _I.foreign_used - _I.held_reserve - _I.held_reservations
     is_accepting = and_(_H.admin_state == AdminState.ACTIVE.value, _H.reachability == Reachability.REACHABLE.value)
     statement = (
         select(
@@ -84,10 +135,12 @@ def rooms(connection: Connection) -> list[Room]:
             func.sum(_I.capacity).label("capacity"),
             func.sum(_I.used).label("used"),
             func.sum(_I.foreign_used).label("foreign_used"),
+            func.sum(_I.held_reserve).label("held_reserve"),
+            func.sum(_I.held_reservations).label("held_reservations"),
             func.sum(case((and_(is_accepting, left > 0), left), else_=0)).label("free"),
         )
         .select_from(t.inventories.join(t.hosts, _H.id == _I.host_id).join(t.pools).join(t.zones))
-        .where(_H.admin_state != AdminState.RETIRED.value)
+        .where(_H.admin_state != AdminState.RETIRED.value, IS_COARSE)
         .group_by(t.pools.c.code, t.zones.c.code, _I.dimension)
     )
     return [
@@ -99,6 +152,8 @@ def rooms(connection: Connection) -> list[Room]:
             capacity=int(r.capacity),
             used=int(r.used),
             foreign_used=int(r.foreign_used),
+            held_reserve=int(r.held_reserve),
+            held_reservations=int(r.held_reservations),
             free=int(r.free),
         )
         for r in connection.execute(statement)
@@ -132,13 +187,15 @@ def pool_codes(connection: Connection) -> dict[str, tuple[str, str]]:
 
 
 def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]:
-    """Return resources, journal rows and holds, in one pass over the resources."""
+    """Return resources, journal rows and holds, in one pass over the resources.
+
+    Summed up by host first, which an index has in order: joined before, every row would look its host up and be sorted.
+    """
     is_owned = _R.owner != ""
-    pool_id = func.coalesce(_H.pool_id, "").label("pool_id")
-    statement = (
+    of_host = (
         select(
+            _R.host_id,
             _R.kind,
-            pool_id,
             _R.phase,
             _R.observed,
             func.count().label("rows"),
@@ -146,16 +203,22 @@ def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]
             func.sum(case((and_(is_owned, _R.hold_until_s > now_s), 1), else_=0)).label("held"),
             func.sum(case((and_(is_owned, _R.hold_until_s <= now_s), 1), else_=0)).label("expired"),
         )
-        .select_from(t.resources.outerjoin(t.hosts, _H.id == _R.host_id))
-        .group_by(_R.kind, pool_id, _R.phase, _R.observed)
-    )
+        .group_by(_R.host_id, _R.kind, _R.phase, _R.observed)
+        .subquery()
+    ).c
+    pool_id = func.coalesce(_H.pool_id, "").label("pool_id")
+    key = (of_host.kind, pool_id, of_host.phase, of_host.observed)
+    sums = [func.sum(of_host[name]).label(name) for name in ("rows", "journal_rows", "held", "expired")]
+    joined = of_host.kind.table.outerjoin(t.hosts, _H.id == of_host.host_id)
+    statement = select(*key, *sums).select_from(joined).group_by(*key)
     return [
         ResourceCount(
             kind=r.kind,
             pool_id=r.pool_id,
             phase=r.phase,
             observed=r.observed,
-            count=r.rows,
+            # PostgreSQL sums sums to a decimal.
+            count=int(r.rows),
             journal_rows=int(r.journal_rows),
             held=int(r.held),
             expired=int(r.expired),
@@ -168,15 +231,19 @@ def address_counts(connection: Connection, now_s: float) -> list[AddressCount]:
     """Return subnets and addresses in use, by zone; an address that has rested enough is free again."""
     a, s, z = t.addresses.c, t.subnets.c, t.zones.c
     is_resting = and_(a.resource_id.is_(None), a.quarantine_until_s > now_s)
-    statement = (
+    # By segment first: the key of addresses has them in that order.
+    of_segment = (
         select(
-            s.zone_id,
+            a.segment_id,
             func.sum(case((a.resource_id.is_not(None), 1), else_=0)).label("given"),
             func.sum(case((is_resting, 1), else_=0)).label("resting"),
         )
-        .select_from(t.addresses.join(t.subnets, s.segment_id == a.segment_id))
-        .group_by(s.zone_id)
+        .group_by(a.segment_id)
+        .subquery()
     )
+    sums = [func.sum(of_segment.c[name]).label(name) for name in ("given", "resting")]
+    joined = of_segment.join(t.subnets, s.segment_id == of_segment.c.segment_id)
+    statement = select(s.zone_id, *sums).select_from(joined).group_by(s.zone_id)
     used = {r.zone_id: (int(r.given), int(r.resting)) for r in connection.execute(statement)}
     blocks = connection.execute(select(s.zone_id, func.count().label("given")).group_by(s.zone_id))
     subnets = {r.zone_id: r.given for r in blocks}

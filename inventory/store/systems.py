@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from inventory.domain.errors import Conflict, NotFound
-from inventory.domain.ids import DepartmentId, SystemId
+from inventory.domain.ids import DepartmentId, ProjectId, SystemId
 from inventory.domain.resource import Phase
 from inventory.domain.scope import Scope
-from inventory.domain.system import System, SystemSpec, SystemState
+from inventory.domain.system import System, SystemSpec, SystemState, digest_of
+from inventory.store import bulk
 from inventory.store import tables as t
 
 _S = t.systems.c
@@ -49,11 +50,12 @@ def get(connection: Connection, id_or_name: str, scope: Scope) -> System:
 
 def find(connection: Connection, department_id: DepartmentId, name: str) -> System | None:
     """Return the living system of this name in a department."""
-    statement = select(t.systems).where(
-        _S.department_id == department_id, _S.name == name, _S.state != SystemState.RELEASED.value
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_FIND, {"department": department_id, "system": name}).one_or_none()
     return _system(row) if row else None
+
+
+#: Built once: every submission asks.
+_FIND = select(t.systems).where(_S.department_id == bindparam("department"), _S.name == bindparam("system"), t.LIVING_SYSTEM)
 
 
 def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", with_released: bool = False) -> list[System]:
@@ -66,14 +68,23 @@ def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", w
     return [_system(r) for r in connection.execute(statement)]
 
 
+def living_of(connection: Connection, project_id: ProjectId) -> list[System]:
+    """Return the systems of a project that are held and not being given back."""
+    over = [s.value for s in (SystemState.RELEASING, SystemState.RELEASED, SystemState.ABSENT)]
+    s = t.systems.c
+    statement = select(t.systems).where(s.project_id == project_id, s.state.not_in(over)).order_by(s.id)
+    return [_system(r) for r in connection.execute(statement)]
+
+
 def names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Return the names of systems by id."""
     return {r.id: r.name for r in connection.execute(select(_S.id, _S.name).where(_S.id.in_(list(ids))))}
 
 
-def insert(connection: Connection, system: System, *, created_at_s: float) -> None:
-    """Add a system; a second living one of that name in the department is refused by the database."""
-    connection.execute(t.systems.insert().values(**_values(system), id=system.id, created_at_s=created_at_s))
+def insert(connection: Connection, new: Sequence[System], *, created_at_s: float) -> None:
+    """Add systems; a second living one of that name in the department is refused by the database."""
+    rows = [{**_values(system), "id": system.id, "created_at_s": created_at_s} for system in new]
+    bulk.insert_many(connection, t.systems, rows)
 
 
 def replace(connection: Connection, system: System, *, base_revision: int) -> None:
@@ -88,16 +99,27 @@ def replace(connection: Connection, system: System, *, base_revision: int) -> No
 
 
 def _values(system: System) -> Mapping[str, Any]:
+    spec = system.spec.to_json()
     return {
         "name": system.name,
         "department_id": system.department_id,
         "project_id": system.project_id,
         "state": system.state.value,
         "revision": system.revision,
-        "spec": system.spec.to_json(),
-        "spec_digest": system.spec.digest(),
+        "spec": spec,
+        "spec_digest": digest_of(spec),
         "lease_end_s": system.lease_end_s,
     }
+
+
+def lock(connection: Connection, system_id: SystemId) -> None:
+    """Keep a system as it is until the end of the transaction: a commit that replaces it waits, or was before."""
+    connection.execute(select(_S.id).where(_S.id == system_id).with_for_update())
+
+
+def by_ids(connection: Connection, ids: Sequence[SystemId]) -> dict[SystemId, System]:
+    """Return the systems of these ids."""
+    return {SystemId(r.id): _system(r) for r in connection.execute(select(t.systems).where(_S.id.in_(list(ids))))}
 
 
 def refresh_state(connection: Connection, system_id: SystemId) -> SystemState:

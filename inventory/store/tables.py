@@ -70,6 +70,11 @@ pools = Table(
     Column("driver", Text, nullable=False),
     Column("mlps_max", Integer, nullable=False),
     Column("overcommit_permille", Json, nullable=False),
+    #: Failure domain whose loss the pool must survive, and how many of them at once (``Reserve``).
+    Column("reserve_level", Text, nullable=False, server_default="none"),
+    Column("reserve_count", Integer, nullable=False, server_default=text("1")),
+    #: Placement policy of its hosts; empty for that of the platform.
+    Column("placement", Text, nullable=False, server_default=""),
     sqlite_strict=True,
 )
 
@@ -86,7 +91,7 @@ hosts = Table(
     Column("state_by", Text, nullable=False, server_default=""),
     Column("state_until_s", Big),
     Column("facts", Json),
-    #: site, room, rack, vendor, owner, warranty_until, reserved, capacity_override, overcommit_permille.
+    #: What only the operator knows, by name: place, owner, amounts, processors, traits (``hosts._OPERATOR_FACTS``).
     Column("operator_facts", Json, nullable=False),
     Column("observed_at_s", Seconds),
     Column("next_observation_s", Seconds, nullable=False, server_default=text("0")),
@@ -120,7 +125,25 @@ inventories = Table(
     Column("total", Big, nullable=False),
     Column("used", Big, nullable=False, server_default=text("0")),
     Column("foreign_used", Big, nullable=False, server_default=text("0")),
+    #: Held for the loss of a failure domain: the whole capacity of a stand-by host, nothing elsewhere.
+    Column("held_reserve", Big, nullable=False, server_default=text("0")),
+    #: Held for reservations: the most that all of them together need at one moment from now on.
+    Column("held_reservations", Big, nullable=False, server_default=text("0")),
     CheckConstraint("used >= 0", name="used_not_negative"),
+    CheckConstraint("held_reserve >= 0", name="held_reserve_not_negative"),
+    CheckConstraint("held_reservations >= 0", name="held_reservations_not_negative"),
+    sqlite_strict=True,
+)
+
+#: Hosts whose capacity or use changed: controllers that keep a picture of them follow it.
+capacity_changes = Table(
+    "capacity_changes",
+    METADATA,
+    Column("id", Big, primary_key=True, autoincrement=True),
+    #: PostgreSQL: the number of the transaction that wrote it, by which a reader knows what may still come. SQLite: 0.
+    Column("transaction_id", Big, nullable=False, index=True),
+    #: NULL: hosts came, or what they are changed.
+    Column("host_ids", Json),
     sqlite_strict=True,
 )
 
@@ -133,6 +156,7 @@ foreign_domains = Table(
     Column("vcpu_count", Integer, nullable=False),
     Column("memory_mib", Big, nullable=False),
     Column("is_running", Flag, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
     Column("first_seen_s", Seconds, nullable=False),
     sqlite_strict=True,
 )
@@ -145,6 +169,10 @@ sizes = Table(
     Column("vcpu_count", Integer, nullable=False),
     Column("memory_mib", Big, nullable=False),
     Column("root_disk_gib", Integer, nullable=False),
+    #: ``Layout``; NULL where nothing is asked of cells.
+    Column("layout", Json),
+    #: Names of what a host must have.
+    Column("traits", Json),
     sqlite_strict=True,
 )
 
@@ -182,26 +210,33 @@ systems = Table(
     Column("created_at_s", Seconds, nullable=False),
     sqlite_strict=True,
 )
-#: One living system per department and name; a released name may be used again.
+#: One living system per department and name; a released name may be used again. Who looks for one says it in these very words:
+#: a condition with a parameter in it finds no partial index.
+LIVING_SYSTEM = text("state != 'released'")
 Index(
     "uq_systems_living_name",
     systems.c.department_id,
     systems.c.name,
     unique=True,
-    sqlite_where=systems.c.state != "released",
-    postgresql_where=systems.c.state != "released",
+    sqlite_where=LIVING_SYSTEM,
+    postgresql_where=LIVING_SYSTEM,
 )
 
+#: No foreign keys: each costs a look for every row of a commit, on PostgreSQL a third of it. What they would refuse is locked or
+#: guarded in the same transaction (department and project with quotas, the host with its capacity), rows they name are never
+#: deleted, and the auditor looks for names of nothing.
 resources = Table(
     "resources",
     METADATA,
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("department_id", Text, ForeignKey("departments.id"), nullable=False),
-    Column("project_id", Text, ForeignKey("projects.id")),
-    Column("system_id", Text, ForeignKey("systems.id"), index=True),
-    Column("host_id", Text, ForeignKey("hosts.id"), index=True),
+    Column("department_id", Text, nullable=False),
+    Column("project_id", Text),
+    Column("system_id", Text, index=True),
+    Column("host_id", Text, index=True),
+    #: Where it is on its way to.
+    Column("target_host_id", Text),
     Column("desired", Text, nullable=False),
     Column("observed", Text, nullable=False),
     Column("phase", Text, nullable=False),
@@ -221,6 +256,8 @@ resources = Table(
     Column("placements", Integer, nullable=False, server_default=text("1")),
     #: Journal revision of this resource.
     Column("revision", Big, nullable=False, server_default=text("0")),
+    Column("reboots_wanted", Big, nullable=False, server_default=text("0")),
+    Column("reboots_done", Big, nullable=False, server_default=text("0")),
     Column("created_at_s", Seconds, nullable=False),
     Column("detail", Json, nullable=False),
     sqlite_strict=True,
@@ -231,19 +268,18 @@ Index(
     sqlite_where=resources.c.next_try_s.is_not(None),
     postgresql_where=resources.c.next_try_s.is_not(None),
 )
-#: Pages of one department's living machines.
-Index("ix_resources_page", resources.c.kind, resources.c.department_id, resources.c.id)
-#: Pages of the whole platform: without it the first page sorts every resource there is.
-Index("ix_resources_kind_id", resources.c.kind, resources.c.id)
+#: Pages of one department's living machines; an id begins with its kind. Pages of the whole platform follow the primary key.
+Index("ix_resources_page", resources.c.department_id, resources.c.id)
 #: One living segment per department, network name, zone (in ``name``) and host.
+LIVING_SEGMENT = text("kind = 'segment' AND phase != 'gone'")
 Index(
     "uq_resources_living_segment",
     resources.c.department_id,
     resources.c.host_id,
     resources.c.name,
     unique=True,
-    sqlite_where=text("kind = 'segment' AND phase != 'gone'"),
-    postgresql_where=text("kind = 'segment' AND phase != 'gone'"),
+    sqlite_where=LIVING_SEGMENT,
+    postgresql_where=LIVING_SEGMENT,
 )
 
 #: Subnets given to segments: a block is in the hands of one living segment on the whole platform.
@@ -270,20 +306,78 @@ addresses = Table(
     sqlite_strict=True,
 )
 
+#: What is promised to a resource: one row, amounts inside (``claim_amounts`` shows them one by one). A machine's row is written
+#: with it and read by its key; whoever asks by provider counts everything anew.
 claims = Table(
     "claims",
     METADATA,
-    Column("resource_id", Text, ForeignKey("resources.id"), primary_key=True),
-    Column("provider_id", Text, primary_key=True),
-    Column("dimension", Text, primary_key=True),
-    Column("resource_kind", Text, nullable=False),
-    Column("project_id", Text, ForeignKey("projects.id"), nullable=False),
-    Column("amount", Big, nullable=False),
-    CheckConstraint("amount > 0", name="amount_positive"),
+    Column("resource_id", Text, primary_key=True),
+    Column("resource_kind", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    #: (provider, dimension, amount), sorted; amounts above zero.
+    Column("amounts", Json, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+#: Capacity promised to a project for a time; a ticket of the project may draw on it.
+reservations = Table(
+    "reservations",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("department_id", Text, ForeignKey("departments.id"), nullable=False),
+    Column("project_id", Text, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
+    Column("mlps_level", Integer, nullable=False),
+    #: What each of the machines it is for takes.
+    Column("vcpu_count", Integer, nullable=False),
+    Column("memory_mib", Big, nullable=False),
+    Column("disk_gib", Big, nullable=False),
+    Column("disk_class", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("arch", Text, nullable=False),
+    Column("spread", Text, nullable=False),
+    #: Half-open, epoch s.
+    Column("starts_s", Big, nullable=False),
+    Column("ends_s", Big, nullable=False),
+    #: ``held`` | ``converted`` | ``expired`` | ``released``.
+    Column("state", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at_s", Seconds, nullable=False),
+    CheckConstraint("ends_s > starts_s", name="ends_after_start"),
     sqlite_strict=True,
 )
-Index("ix_claims_provider", claims.c.provider_id, claims.c.dimension)
-Index("ix_claims_project", claims.c.project_id)
+#: One living reservation per project and name.
+Index(
+    "uq_reservations_living_name",
+    reservations.c.project_id,
+    reservations.c.name,
+    unique=True,
+    sqlite_where=reservations.c.state == "held",
+    postgresql_where=reservations.c.state == "held",
+)
+#: Those that end next.
+Index(
+    "ix_reservations_living_end",
+    reservations.c.ends_s,
+    sqlite_where=reservations.c.state == "held",
+    postgresql_where=reservations.c.state == "held",
+)
+Index("ix_reservations_page", reservations.c.department_id, reservations.c.id)
+
+#: Where a reservation is held: one row for each machine it is still for; ``inventories.held_reservations`` is the guarded
+#: cache of what they need together.
+reservation_slots = Table(
+    "reservation_slots",
+    METADATA,
+    Column("reservation_id", Text, ForeignKey("reservations.id"), primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("host_id", Text, ForeignKey("hosts.id"), nullable=False, index=True),
+    #: NULL for a reservation without disk.
+    Column("storage_pool_id", Text, ForeignKey("storage_pools.id")),
+    sqlite_strict=True,
+)
 
 journal = Table(
     "journal",
@@ -302,8 +396,35 @@ journal = Table(
     Column("recorded_at_s", Big, nullable=False),
     Column("source", Text, nullable=False),
     sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 Index("ix_journal_department", journal.c.department_id, journal.c.occurred_at_s)
+
+#: Journal rows the ledger of usage has not taken yet: written with the row itself, deleted when it is taken.
+journal_due = Table(
+    "journal_due",
+    METADATA,
+    Column("resource_id", Text, primary_key=True),
+    Column("revision", Big, primary_key=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+#: What a department should know of a system of its own without having asked: the end of its lease draws near.
+notices = Table(
+    "notices",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("system_id", Text, ForeignKey("systems.id"), nullable=False),
+    Column("department_id", Text, ForeignKey("departments.id"), nullable=False),
+    #: ``30_days`` | ``7_days`` | ``1_day`` | ``over``.
+    Column("stage", Text, nullable=False),
+    #: A renewed lease ends at another time and is told of anew.
+    Column("lease_end_s", Big, nullable=False),
+    Column("at_s", Seconds, nullable=False),
+    UniqueConstraint("system_id", "lease_end_s", "stage"),
+    sqlite_strict=True,
+)
+Index("ix_notices_page", notices.c.department_id, notices.c.id)
 
 #: What the reconciler found and nobody asked for: drift and orphans.
 findings = Table(

@@ -15,7 +15,29 @@ from tests.bench.report import Figure, figure_text, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 #: In the order of the page; each is a module here with ``measure(folder, seed) -> Figure``, loaded when it is its turn.
-FIGURES = ("libvirt_start", "throughput", "gang", "start", "idle", "listing", "command_line", "placement")
+FIGURES = (
+    "libvirt_start",
+    "throughput",
+    "gang",
+    "durable",
+    "intake",
+    "start",
+    "idle",
+    "listing",
+    "command_line",
+    "placement",
+    "decisions",
+    "packing",
+    "energy",
+    "gangs",
+    "rebalance",
+    "drain",
+    "closing",
+    "reports",
+    "metrics",
+)
+#: Those that replay a trace of requests: generated, or of a file.
+OF_A_TRACE = ("packing", "energy")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,12 +45,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=FIGURES, help="measure this one; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--trace", type=Path, help=f"trace of requests for {', '.join(OF_A_TRACE)}, as allot simulate reads it")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes when all figures are measured")
     chosen = parser.parse_args(arguments)
     started = time.monotonic()
     figures = []
     for name in chosen.only or FIGURES:
-        figures.append(measured(name, chosen.seed))
+        figures.append(measured(name, chosen.seed, chosen.trace))
         print(figure_text(figures[-1]), flush=True)
     if chosen.only:
         return 0
@@ -37,12 +60,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def measured(name: str, seed: int) -> Figure:
+def measured(name: str, seed: int, trace: Path | None = None) -> Figure:
     """Measure one figure in a directory of its own, gone afterwards."""
     before, started = os.getloadavg()[0], time.monotonic()
     # Short: a unix socket below it may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="allot-bench-") as folder:
-        figure: Figure = importlib.import_module(f"tests.bench.{name}").measure(Path(folder), seed)
+        measure = importlib.import_module(f"tests.bench.{name}").measure
+        figure: Figure = measure(Path(folder), seed, trace) if name in OF_A_TRACE else measure(Path(folder), seed)
     return replace(figure, load=(before, os.getloadavg()[0]), took_s=time.monotonic() - started)
 
 

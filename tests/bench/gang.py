@@ -69,9 +69,8 @@ def rows_of(database: Database, ticket_id: TicketId) -> Rows:
 
 
 def bare_write_ms(database: Database, rows: Rows) -> float:
-    """Write these rows into an empty database through its driver alone, in one transaction with one commit."""
+    """Write these rows into an empty database through its driver alone, the fastest way it has, in one transaction."""
     with database.engine.connect() as connection:
-        mark = "?" if database.is_sqlite else "%s"
         for statement in _unguarded(connection, is_sqlite=database.is_sqlite):
             connection.exec_driver_sql(statement)
         started = time.perf_counter()
@@ -80,8 +79,14 @@ def bare_write_ms(database: Database, rows: Rows) -> float:
         for table, found in rows.items():
             if not found:
                 continue
-            marks = ", ".join([mark] * len(table.columns))
-            connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(found))
+            if database.is_sqlite:
+                marks = ", ".join(["?"] * len(table.columns))
+                connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(found))
+                continue
+            cursor: Any = connection.connection.cursor()
+            with cursor.copy(f"COPY {table.name} FROM STDIN") as copy:
+                for row in found:
+                    copy.write_row(row)
         connection.commit()
         took_ms = (time.perf_counter() - started) * 1000
         for table in reversed(list(rows)):

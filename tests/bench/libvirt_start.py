@@ -18,7 +18,8 @@ from xml.etree import ElementTree as ET
 import libvirt
 import pycdlib
 
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.workflows import power, tickets
 from controller.workflows.engine import StepSettings
 from drivers.protocol import HasConsole
@@ -26,7 +27,7 @@ from inventory.domain.catalogue import Image
 from inventory.domain.host import AdminState, Host, Reachability, StoragePool
 from inventory.domain.ids import HostId, ImageId, StoragePoolId, random_ids, uuid_of
 from inventory.domain.resource import Phase, Resource
-from inventory.store import directory, hosts, resources
+from inventory.store import capacities, directory, hosts, resources
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from tests.bench.reconciling import Bench
@@ -253,7 +254,7 @@ def _add_host(database: Database, host: PrivateLibvirtd, image: GuestImage) -> N
         storage = StoragePool(id=StoragePoolId(new_id("storage_pool")), host_id=made.id, name=POOL, disk_class="standard")
         hosts.save_host(connection, made)
         hosts.save_storage_pool(connection, storage)
-        hosts.save_capacity(connection, made, pool, [storage])
+        capacities.save_capacity(connection, made, pool, [storage])
         (demo,) = directory.images(connection)
         # Absolute below "/": the library of this platform is the root directory.
         real = Image(

@@ -15,16 +15,23 @@ from tests.support.postgres import binaries
 def describe(duration_s: float) -> Machine:
     """Return date, cores, memory and versions; no name, address or path."""
     facts = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "cores": f"{os.cpu_count()} × {_cpu_model()}",
-        "memory": f"{_memory_gib()} GiB",
-        "system": f"{_distribution()}, Linux {platform.release().partition('-')[0]}",
-        "Python": platform.python_version(),
+        **hardware(),
         "SQLite": f"{sqlite3.sqlite_version}, journal mode {safe_journal_mode()}, synchronous FULL",
         "PostgreSQL": f"{_postgres_version()}, fsync on, synchronous_commit on",
         "the whole run": f"{duration_s:.0f} s",
     }
     return Machine(facts=facts)
+
+
+def hardware() -> dict[str, str]:
+    """Return date, cores, memory, system and Python."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "cores": f"{os.cpu_count()} × {_cpu_model()}",
+        "memory": f"{_memory_gib()} GiB",
+        "system": f"{_distribution()}, Linux {platform.release().partition('-')[0]}",
+        "Python": platform.python_version(),
+    }
 
 
 def _field(path: str, key: str, mark: str) -> str:

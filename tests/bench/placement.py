@@ -1,4 +1,4 @@
-"""Times of the placement core alone: plain Python, no database (thread CPU time)."""
+"""Times of a decision with its explanation: no database (thread CPU time)."""
 
 import random
 import time
@@ -53,7 +53,7 @@ def measure(folder: Path, seed: int) -> Figure:
     lines = (
         timed(_SCAN, lambda: _first_fit(many, 8, 32 * GIB)),
         timed("one machine, two disks, 10,000 hosts", lambda: decide(one, big), baseline=_SCAN),
-        timed("the same, facts not looked at before", lambda: decide(one, replace(big, base_cache={})), baseline=_SCAN),
+        timed("the same, facts not looked at before", lambda: decide(one, replace(big, memory={})), baseline=_SCAN),
         timed("one that fits nowhere, 10,000 hosts, with suggestions", lambda: decide(huge, big), baseline=_SCAN),
         timed("500 equal machines, 1,000 hosts", lambda: decide(request(*gang), small)),
         timed("500, soft spread by rack, 1,000 hosts", lambda: decide(request(*gang, rules=(soft,)), small)),

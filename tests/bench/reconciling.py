@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from controller.reconcile.build import build_reconciler
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.tickets import store
 from controller.tickets.model import OPEN_STATES, Ticket, TicketState
 from controller.workflows import tickets

@@ -143,9 +143,12 @@ def _about(figure: Figure) -> str:
     return f"Size: {figure.size}. {seed}Load average: {load}. Took {figure.took_s:.0f} s."
 
 
-def page(figures: Iterable[Figure], machine: Machine) -> str:
-    """Return ``docs/benchmarks.md``."""
-    parts = [_INTRODUCTION, "## Machine\n\n" + "\n".join(f"- {name}: {value}" for name, value in machine.facts.items()) + "\n"]
+def page(figures: Iterable[Figure], machine: Machine, introduction: str = "") -> str:
+    """Return ``docs/benchmarks.md``, or a page of its kind."""
+    parts = [
+        introduction or _INTRODUCTION,
+        "## Machine\n\n" + "\n".join(f"- {name}: {value}" for name, value in machine.facts.items()) + "\n",
+    ]
     parts += [_section(figure) for figure in figures]
     return "\n".join(parts)
 

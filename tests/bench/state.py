@@ -192,7 +192,7 @@ def _add_system(connection: Connection, ground: _Ground, which: int, number: int
         id=SystemId(new_id("system")), name=spec.name, department_id=department.id, project_id=project.id,
         state=SystemState.ACTIVE, revision=1, spec=spec, lease_end_s=4_102_415_999,
     )  # fmt: skip
-    systems.insert(connection, system, created_at_s=0.0)
+    systems.insert(connection, [system], created_at_s=0.0)
     return system.id
 
 

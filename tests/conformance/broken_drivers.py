@@ -82,7 +82,8 @@ class RestartsOnEveryStart(SimulatedDriver):
 
     def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
         super().ensure_running(instance_id, fence)
-        return self.reboot(instance_id, fence, graceful_s=0)
+        number = self.host.machines[instance_id].reboots + 1
+        return self.reboot(instance_id, fence, graceful_s=0, number=number)
 
 
 class DeletesForeign(SimulatedDriver):
@@ -419,7 +420,7 @@ class NeverMakesAnIdAgain(SimulatedDriver):
 class RebootsForAnybody(SimulatedDriver):
     """Looks at no fence."""
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         machine = self.host.machines[instance_id]
         self.host.boot(machine)
         return self.host.look(machine)
@@ -428,7 +429,7 @@ class RebootsForAnybody(SimulatedDriver):
 class RebootLies(SimulatedDriver):
     """Calls a machine rebooted that does not run."""
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         machine = self.host.machines[instance_id]
         return replace(self.host.look(machine), state=Observed.RUNNING)
 
@@ -436,8 +437,16 @@ class RebootLies(SimulatedDriver):
 class RebootOnlyStops(SimulatedDriver):
     """Forgets the second half of a reboot."""
 
-    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         return super().ensure_stopped(instance_id, fence, graceful_s=graceful_s)
+
+
+class RebootsOnEveryAsking(SimulatedDriver):
+    """Keeps no number of the last restart."""
+
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
+        self.host.machines[instance_id].reboots = number - 1
+        return super().reboot(instance_id, fence, graceful_s=graceful_s, number=number)
 
 
 class ResizesWhatRuns(SimulatedDriver):
@@ -525,6 +534,7 @@ BROKEN: dict[type[SimulatedDriver], str] = {
     NeverMakesAnIdAgain: "a_removed_machine_can_be_made_again",
     RebootsForAnybody: "a_stale_reboot_is_refused",
     RebootOnlyStops: "a_reboot_ends_running",
+    RebootsOnEveryAsking: "an_ordered_reboot_happens_once",
     RebootLies: "a_reboot_of_a_stopped_machine_tells_the_truth",
     ResizesWhatRuns: "a_running_machine_is_not_resized",
     RemovesNetworksInUse: "a_network_in_use_is_not_removed",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from drivers.conformance import Harness
+from tests.support.libvirt_boots import boot_counts
 from tests.support.libvirt_host import TEST_URI, behind, define_pool, demo_image, libvirt_harness, memory_harness
 from tests.support.libvirtd import private_libvirtd
 
@@ -15,7 +16,8 @@ def _libvirt_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harne
     """A private libvirtd and QEMU."""
     with private_libvirtd(tmp_path_factory.mktemp("lv")) as host:
         define_pool(host.uri)
-        yield libvirt_harness(host, demo_image(direct_boot=True))
+        with boot_counts(host.uri) as counts:
+            yield libvirt_harness(host, demo_image(direct_boot=True), counts.of)
 
 
 @pytest.fixture(name="memory_harness", scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.reconcile.auditor import audit_invariants
-from controller.reconcile.loop import ReconcileSettings
+from controller.reconcile.settings import ReconcileSettings
 from controller.texts.catalogue import all_texts, cure, say
 from controller.tickets import store
 from controller.tickets.model import TicketState

@@ -4,6 +4,8 @@ import json
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,25 @@ def test_a_paused_controller_changes_nothing(tmp_path: Path) -> None:
         assert late.code == 75
         assert "cli.wait_too_long" in late.err
         assert {m["observed"] for m in found.ok("get", "instances", "-o", "json").json} == {"unknown"}
+        # Ctrl-C ends only the telling: the ticket goes on when the loop does.
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "controller", "status", "one", "--wait", "--timeout", "60"],
+            cwd=found.directory,
+            env=found.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.stderr is not None
+        heard = waiting.stderr.readline()  # it follows: only now is there something to interrupt
+        waiting.send_signal(signal.SIGINT)
+        _, rest = waiting.communicate(timeout=30)
+        assert waiting.returncode == 130, (heard + rest).decode()
+        assert b"Traceback" not in heard + rest
+        assert found.ok("get", "tickets", "-o", "json").json[0]["state"] == "accepted"
+        found.stop()
+        found.start()
+        assert "is done" in found.ok("status", "one", "--wait", "--timeout", "60").out
 
 
 def test_an_expired_token_is_refused_with_the_cure(running: ServiceUnderTest) -> None:

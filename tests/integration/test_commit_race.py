@@ -17,7 +17,12 @@ from controller.tickets.tables import tickets as ticket_table
 from controller.workflows import commit as commit_module
 from controller.workflows import tickets
 from controller.workflows.commit import Order
-from controller.workflows.quote import Quote, lease_end_s
+from controller.workflows.obligation import lease_end_s
+from controller.workflows.picture import Picture
+from controller.workflows.placing import PlacingCounters
+from controller.workflows.platform import Platform
+from controller.workflows.quote import Quote
+from controller.workflows.turns import Turns
 from inventory.domain.claim import quota_amounts
 from inventory.domain.errors import QuotaExceeded, Unavailable
 from inventory.domain.ids import SystemId, TicketId
@@ -49,6 +54,11 @@ def here(postgres_url: str, tmp_path: Path) -> Iterator[Furnished]:
         yield furnished
 
 
+def _controllers(here: Furnished, count: int) -> list[Platform]:
+    """Return several controllers on one state, each with its own queue and its own picture of the hosts."""
+    return [replace(here.platform, turns=Turns(), picture=Picture(), placing=PlacingCounters()) for _ in range(count)]
+
+
 def _used(database: Database, code: str, dimension: str) -> int:
     with database.read() as connection:
         return next(x.used for x in quota_store.levels(connection) if (x.scope, x.dimension) == (code, dimension))
@@ -77,6 +87,7 @@ def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnis
     """Rounds of the whole submit; every loser's ticket is stored as refused, with the limit it met."""
     rounds = 4
     database = here.platform.db
+    controllers = _controllers(here, 8)
     overruns: set[tuple[str, str]] = set()
 
     def reset(round_: int) -> None:
@@ -85,7 +96,7 @@ def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnis
 
     def attempt(round_: int, number: int) -> bool:
         try:
-            ticket = tickets.submit(here.platform, ticket_text(f"race-{round_}-{number}"), here.caller())
+            ticket = tickets.submit(controllers[number % 8], ticket_text(f"race-{round_}-{number}"), here.caller())
         except QuotaExceeded as refused:
             overruns.update((over["scope"], over["dimension"]) for over in refused.details["overruns"])
             return False

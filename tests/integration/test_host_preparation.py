@@ -113,12 +113,12 @@ def preparer_of(tmp_path: Path, tasks: str) -> HostPreparer:
     playbooks = tmp_path / "playbooks"
     playbooks.mkdir()
     (playbooks / "prepare-host.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
-    (tmp_path / "work").mkdir()
-    return HostPreparer(playbooks, ANSIBLE_BIN, work_dir=tmp_path / "work")
+    (tmp_path / "private").mkdir()
+    return HostPreparer(playbooks, ANSIBLE_BIN, work_dir=tmp_path / "private")
 
 
 def nothing_left(tmp_path: Path) -> bool:
-    return list((tmp_path / "work").iterdir()) == []
+    return list((tmp_path / "private").iterdir()) == []
 
 
 LOCAL = PrepareRequest(host_name="this-host")
@@ -129,8 +129,8 @@ def test_our_own_environment_stays_out_of_the_run(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("ANSIBLE_FORKS", "many")
     monkeypatch.setenv("ANSIBLE_LIBRARY", str(tmp_path))
     tasks = (
-        f"    - ansible.builtin.shell: env > {tmp_path}/environment; cat {tmp_path}/work/*/artifacts/*/command"
-        f" {tmp_path}/work/*/env/* > {tmp_path}/files; ls -ld {tmp_path}/work/* > {tmp_path}/modes\n"
+        f"    - ansible.builtin.shell: env > {tmp_path}/environment; cat {tmp_path}/private/*/artifacts/*/command"
+        f" {tmp_path}/private/*/env/* > {tmp_path}/files; ls -ld {tmp_path}/private/* > {tmp_path}/modes\n"
     )
     result = preparer_of(tmp_path, tasks).prepare(LOCAL)
     assert result.changed_count == 1

@@ -20,7 +20,7 @@ from tests.support.database import sqlite_database
 from tests.support.metrics import ask_something, lose_a_host, served, watch
 
 FILES = data_dir("etc") / "prometheus"
-DASHBOARD = data_dir("etc") / "grafana" / "allotment.json"
+DASHBOARDS = sorted((data_dir("etc") / "grafana").glob("*.json"))
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 requires_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
 requires_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus (Debian package prometheus)")
@@ -56,6 +56,7 @@ def test_every_panel_and_alert_works_on_a_real_scrape(tmp_path: Path) -> None:
         watched = watch(database, tmp_path, world="prometheus")
         watched.apply("portal")
         watched.work()
+        watched.bill()
         lose_a_host(watched)
         ask_something(watched.counters)
         stop = threading.Event()
@@ -79,10 +80,10 @@ def _promtool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _panel_queries() -> list[str]:
-    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    panels = [panel for board in DASHBOARDS for panel in json.loads(board.read_text("utf-8"))["panels"]]
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
     assert len(queries) > 20
-    return [q.replace("$__rate_interval", "10s").replace("$pool", ".*") for q in queries]
+    return [q.replace("$__rate_interval", "10s").replace("$pool", ".*").replace("$department", ".*") for q in queries]
 
 
 def _still_empty(api: httpx.Client, queries: list[str], *, deadline_s: float) -> list[str]:

@@ -12,6 +12,7 @@ from controller.metrics import declared
 from controller.metrics.snapshot import MetricsSnapshot
 from inventory.domain.errors import Unavailable
 from inventory.store.engine import Database
+from quotas import budget_store
 from tests.support.database import sqlite_database
 from tests.support.metrics import Watched, ask_something, lose_a_host, watch
 
@@ -42,8 +43,8 @@ def test_every_declared_family_is_exposed_once_as_declared(tmp_path: Path) -> No
             assert set(sample.labels) - {"le"} == set(by_name[family.name].labels), family.name
         if not family.samples:
             empty.add(family.name)
-    # Nothing drifted and no step met a problem: these have nothing to tell yet.
-    assert empty <= {"allot_reconcile_drift", "allot_reconcile_problems"}
+    # Nothing drifted, no step met a problem and no plan was rejected: these have nothing to tell yet.
+    assert empty <= {"allot_plans_rejected", "allot_reconcile_drift", "allot_reconcile_problems"}
 
 
 def test_no_label_names_a_ticket_a_machine_or_a_system(tmp_path: Path) -> None:
@@ -154,6 +155,7 @@ def _worked(database: Database, directory: Path, world: str) -> Watched:
     watched = watch(database, directory, world=world)
     watched.apply("portal")
     watched.work()
+    watched.bill()
     lose_a_host(watched)
     ask_something(watched.counters)
     return watched
@@ -166,3 +168,15 @@ def _values(text: str) -> dict[str, float]:
 
 def _without_age(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("allot_snapshot_age_seconds ")]
+
+
+def test_the_fullest_budget_of_a_department_is_told(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "fullest-budget")
+        values = _values(watched.text())
+        with database.read() as connection:
+            [budget] = budget_store.of_projects(connection)
+    assert 0 < budget.spent_micro_yuan < budget.obligated_micro_yuan
+    department = 'department="civil-it"'
+    assert values[f"allot_budget_spent_ratio{{{department}}}"] == budget.spent_micro_yuan / budget.limit_micro_yuan
+    assert values[f"allot_budget_obligated_ratio{{{department}}}"] == budget.obligated_micro_yuan / budget.limit_micro_yuan

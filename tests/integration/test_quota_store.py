@@ -101,7 +101,7 @@ def test_levels_of_a_project_are_those_on_the_way_up(database: Database, city: C
     with database.write() as connection:
         kinds = [(ScopeKind.DEPARTMENT, d.id) for d in city.departments.values()]
         store.ensure_rows(connection, [*kinds, *((ScopeKind.PROJECT, p.id) for p in city.projects.values())])
-        found = store.levels(connection, city.projects["P-portal"])
+        found = store.levels_of(connection, city.all_departments, city.projects["P-portal"])
     assert {x.scope for x in found} == {"P-portal", "civil-it", "civil", "city"}
     assert len(found) == 4 * 6
 

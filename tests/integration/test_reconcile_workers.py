@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from controller.reconcile.auditor import audit_invariants
-from controller.reconcile.loop import ReconcileSettings
+from controller.reconcile.settings import ReconcileSettings
 from controller.tickets import store as tickets
+from controller.workflows import power
 from controller.workflows.engine import StepSettings
 from drivers.simulated.faults import Script, Site
 from inventory.domain.host import Reachability
+from inventory.domain.ids import ResourceId
 from inventory.store import hosts
 from inventory.store import tables as t
 from tests.support.database import sqlite_database
@@ -28,6 +30,7 @@ QUICK = ReconcileSettings(
     observe_s=0.3,
     probe_s=0.2,
     idle_s=0.05,
+    looks_s=0.1,
     steps=StepSettings(
         graceful_s=0.2,
         backoff_first_s=0.1,
@@ -145,6 +148,28 @@ def test_an_unreachable_host_frees_nothing_and_its_deletions_wait_for_it(at_work
     assert violations(at_work) == []
 
 
+def test_a_machine_whose_host_died_under_it_waits_says_why_and_is_made_when_the_host_is_back(at_work: Running) -> None:
+    for host in at_work.furnished.hosts:
+        at_work.world.add_host(host.name)
+        at_work.world.cut(host.name)
+    ticket = at_work.submit(ticket_text("portal"))
+
+    def says_why() -> bool:
+        problem = machines(at_work)[0]["problem"]
+        return isinstance(problem, dict) and problem["code"] == "driver.unreachable"
+
+    assert at_work.wait_for(says_why)
+    name = next(h.name for h in at_work.furnished.hosts if h.id == machines(at_work)[0]["host_id"])
+    assert at_work.wait_for(lambda: reachability(at_work, name) is Reachability.UNREACHABLE)
+    assert at_work.ticket_state(ticket) == "running"
+    assert (machines(at_work)[0]["observed"], machines(at_work)[0]["placements"]) == ("unknown", 1)
+    for host in at_work.furnished.hosts:
+        at_work.world.heal(host.name)
+    assert at_work.wait_for(is_done(at_work, ticket))
+    assert machines(at_work)[0]["problem"] is None
+    assert violations(at_work) == []
+
+
 def test_a_machine_stopped_behind_our_back_is_started_again_and_reported(at_work: Running) -> None:
     ticket = at_work.submit(ticket_text("portal"))
     assert at_work.wait_for(is_done(at_work, ticket))
@@ -159,6 +184,25 @@ def test_a_machine_stopped_behind_our_back_is_started_again_and_reported(at_work
         states = connection.execute(select(j.state).where(j.resource_id == machine["id"]).order_by(j.revision)).scalars().all()
     assert ("stopped", "repaired", machine["id"]) in found
     assert states == ["allocated", "running", "stopped", "running"]
+
+
+@pytest.mark.parametrize("is_stubborn", [False, True], ids=["obeys", "has to be forced"])
+def test_a_restart_by_order_happens_once_and_no_journal_hears_of_it(at_work: Running, is_stubborn: bool) -> None:
+    ticket = at_work.submit(ticket_text("portal"))
+    assert at_work.wait_for(is_done(at_work, ticket))
+    machine = machines(at_work)[0]
+    host = at_work.world.hosts[next(h.name for h in at_work.furnished.hosts if h.id == machine["host_id"])]
+    if is_stubborn:
+        host.stubborn = frozenset({ResourceId(str(machine["id"]))})
+    revision = machine["revision"]
+    for number in (1, 2):
+        power.reboot(at_work.platform, str(machine["id"]), at_work.furnished.caller())
+        at_work.reconciler.wake()
+        assert at_work.wait_for(lambda n=number: machines(at_work)[0]["reboots_done"] == n)
+        assert host.machines[machine["id"]].boot_count == 1 + number
+    assert (machines(at_work)[0]["phase"], machines(at_work)[0]["revision"]) == ("settled", revision)
+    assert at_work.ticket_state(ticket) == "done"
+    assert violations(at_work) == []
 
 
 def test_a_machine_whose_disk_vanished_is_never_made_anew(at_work: Running) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,10 @@ from sqlalchemy import select
 
 from controller.identity.caller import local_operator
 from controller.identity.tables import audit
-from controller.scheduling.policy import DEFAULT_POLICY
+from controller.paths import data_dir
+from controller.scheduling.policy import DEFAULT_POLICY, read_policies
 from controller.workflows import hosts as host_work
+from controller.workflows.place import load_snapshot
 from controller.workflows.platform import Platform
 from controller.workflows.site import ImportPlan, apply_import, plan_import
 from controller.workflows.site_changes import Verb
@@ -227,6 +230,22 @@ def test_an_overcommit_that_changes_reaches_the_hosts_of_the_pool(platform: Plat
     apply(platform, site(pools=[pool(overcommit={"vcpu": "2.0"})]))
     with platform.db.read() as connection:
         assert {r.dimension: r.capacity for r in hosts.inventories(connection)}["vcpu"] == (64 - 4) * 2
+
+
+def test_a_pool_names_its_placement_policy_and_decisions_follow_it(platform: Platform) -> None:
+    known = replace(platform, policy=read_policies((data_dir("etc") / "placement.yaml").read_text(encoding="utf-8")).policy())
+    apply(known, site(pools=[pool(placement="spread")]), drivers=True)
+    with platform.db.read() as connection:
+        shot = load_snapshot(connection, revision="")
+    assert [shot.policy_name(host) for host in range(shot.host_count)] == ["spread"]
+    plan = apply(known, site(pools=[pool()]))
+    [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
+    assert (change.before, change.after) == ({"placement": "spread"}, {"placement": ""})
+
+
+def test_a_placement_policy_nobody_knows_is_refused(platform: Platform) -> None:
+    error = refused(platform, site(pools=[pool(placement="tetris")]))
+    assert error.code == "placement.policy_unknown"
 
 
 def test_a_department_cannot_stand_below_itself(platform: Platform) -> None:

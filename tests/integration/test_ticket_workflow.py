@@ -135,6 +135,22 @@ def test_another_department_does_not_see_the_system(here: Furnished) -> None:
         tickets.submit(here.platform, release_text("portal"), here.caller(department="water-it", name="李四"), confirm="portal")
 
 
+def test_at_most_so_many_in_one_place_counts_the_machines_that_are_there_when_a_system_grows(here: Furnished) -> None:
+    spread = ticket_text("portal", count=2).replace(b"count: 2,", "count: 2, 分散: 不同机房, 每处上限: 2,".encode())
+    assert tickets.submit(here.platform, spread, here.caller()).state is TicketState.ACCEPTED
+    with pytest.raises(Unplaceable):
+        tickets.submit(here.platform, _change_text("portal", 1, "{name: web, count: 3}"), here.caller())
+    with here.platform.db.read() as connection:
+        assert systems.get(connection, "portal", PLATFORM).revision == 1
+    wider = _change_text("portal", 1, "{name: web, count: 3, spread-max: 3}")
+    assert tickets.submit(here.platform, wider, here.caller()).state is TicketState.ACCEPTED
+    together = _change_text("portal", 2, "{name: web, spread: soft-same-rack}")
+    tickets.submit(here.platform, together, here.caller())
+    with here.platform.db.read() as connection:
+        web = systems.get(connection, "portal", PLATFORM).spec.servers[0]
+    assert (web.spread_word(), web.spread_max) == ("soft-same-rack", 1)
+
+
 def test_a_cordoned_host_takes_nothing_new(here: Furnished) -> None:
     with here.platform.db.write() as connection:
         for host in here.hosts:

@@ -44,18 +44,49 @@ def _of_instance(verb: str) -> Example:
 
 
 _REASON = {"reason": "because"}
+_ENTRY = {"project": "P-portal", "meter": "service:move", "amount": 1, "start": "2026-05-01", "reason": "because"}
+#: What is not there is not found, for everybody who may ask.
+_NOT_FOUND = {
+    "GET /metrics/instances": "metrics.not_offered",
+    "GET /metrics/compatibility": "metrics.not_offered",
+    "DELETE /v1/tokens/{token_id}": "token.not_found",
+    "GET /v1/price-books/{book}": "book.not_found",
+    "POST /v1/price-books/{book}/approve": "book.not_found",
+    "POST /v1/price-books/{book}/reject": "book.not_found",
+    "POST /v1/usage-entries/{entry}/approve": "entry.not_found",
+    "POST /v1/usage-entries/{entry}/reject": "entry.not_found",
+    "GET /v1/periods/{period}/statements/{department}": "statement.not_found",
+    "GET /v1/lines/{line}": "line.not_found",
+    "GET /v1/periods/{period}/efficiency/{system}/draft": "system.not_found",
+    "POST /v1/periods/{period}/efficiency/{system}/answer": "system.not_found",
+    "GET /v1/pools/{pool}/departments": "pool.not_found",
+    "DELETE /v1/pools/{pool}/departments/{department}": "pool.not_found",
+    "POST /v1/adoptions": "adoption.machines_unknown",
+    "POST /v1/adoptions/{adoption}/let-go": "adoption.not_found",
+    "POST /v1/adjustments": "line.not_found",
+    "POST /v1/adjustments/{adjustment}/approve": "adjustment.not_found",
+    "POST /v1/adjustments/{adjustment}/reject": "adjustment.not_found",
+}
 _ENROL = {
     "name": "host-2",
     "pool": "sim",
     "connection": "simulated://world/host-2?cpus=4&memory_mib=4096&disk_gib=10&arch=x86_64",
 }
 
+_RESERVE = {"name": "r-1", "project": "{project}", "zone": "gov-public", "size": "tiny", "ends_s": 1_790_000_000}
+_ADOPT = {"pool": "sim", "project": "{project}", "system": "legacy", "lease_end": "2027-01-01", "machines": ["none"]}
+
 EXAMPLES: Mapping[str, Example] = {
     "GET /v1/whoami": Example("/v1/whoami"),
     "GET /metrics": Example("/metrics"),
+    "GET /metrics/instances": Example("/metrics/instances"),
+    "GET /metrics/compatibility": Example("/metrics/compatibility"),
+    "GET /v1/discovery/hosts": Example("/v1/discovery/hosts"),
+    "GET /v1/discovery/instances": Example("/v1/discovery/instances"),
     "POST /v1/checks": Example("/v1/checks", is_ticket=True),
     "POST /v1/plans": Example("/v1/plans", is_ticket=True),
     "POST /v1/tickets": Example("/v1/tickets", is_ticket=True),
+    "GET /v1/notices": Example("/v1/notices"),
     "GET /v1/tickets": Example("/v1/tickets"),
     "GET /v1/tickets/{ticket_id}": _of_ticket(""),
     "GET /v1/tickets/{ticket_id}/events": _of_ticket("/events"),
@@ -72,11 +103,23 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/instances/{instance_id}/console": _of_instance("/console"),
     "POST /v1/instances/{instance_id}/start": _of_instance("/start"),
     "POST /v1/instances/{instance_id}/stop": _of_instance("/stop"),
+    "POST /v1/instances/{instance_id}/reboot": _of_instance("/reboot"),
     "GET /v1/hosts": Example("/v1/hosts"),
     "POST /v1/hosts": Example("/v1/hosts", json=_ENROL),
     "GET /v1/hosts/{host}": Example("/v1/hosts/host-1"),
     "GET /v1/hosts/{host}/foreign": Example("/v1/hosts/host-1/foreign"),
     "POST /v1/hosts/{host}/state": Example("/v1/hosts/host-1/state", json={"to": "cordoned"}, headers={"If-Match": "*"}),
+    "GET /v1/pools/{pool}/foreign": Example("/v1/pools/sim/foreign"),
+    "GET /v1/pools/{pool}/departments": Example("/v1/pools/none/departments"),
+    "DELETE /v1/pools/{pool}/departments/{department}": Example("/v1/pools/none/departments/civil"),
+    "GET /v1/adoptions": Example("/v1/adoptions"),
+    "POST /v1/adoptions": Example("/v1/adoptions", json=_ADOPT),
+    "POST /v1/adoptions/{adoption}/let-go": Example("/v1/adoptions/none/let-go"),
+    "GET /v1/move-plans": Example("/v1/move-plans"),
+    "POST /v1/move-plans": Example("/v1/move-plans", json={"kind": "rebalance"}),
+    "GET /v1/move-plans/{plan_id}": Example("/v1/move-plans/{plan}"),
+    "POST /v1/move-plans/{plan_id}/run": Example("/v1/move-plans/{plan}/run"),
+    "POST /v1/move-plans/{plan_id}/cancel": Example("/v1/move-plans/{plan}/cancel"),
     "GET /v1/findings": Example("/v1/findings"),
     "GET /v1/pools": Example("/v1/pools"),
     "GET /v1/zones": Example("/v1/zones"),
@@ -90,7 +133,74 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/quotas": Example("/v1/quotas"),
     "PUT /v1/quotas/{scope}/{dimension}": Example("/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 100}),
     "POST /v1/quotas/audit": Example("/v1/quotas/audit", query={"repair": "true"}),
+    "POST /v1/cost-pools": Example("/v1/cost-pools", is_ticket=True),
+    "GET /v1/cost-pools": Example("/v1/cost-pools"),
+    "GET /v1/periods/{period}/costs": Example("/v1/periods/2020-01/costs"),
+    "GET /v1/periods/{period}/places": Example("/v1/periods/2020-01/places"),
+    "POST /v1/efficiency-rules": Example("/v1/efficiency-rules", is_ticket=True),
+    "GET /v1/efficiency-rules": Example("/v1/efficiency-rules"),
+    "GET /v1/periods/{period}/efficiency": Example("/v1/periods/2020-01/efficiency"),
+    "GET /v1/periods/{period}/efficiency/{system}/draft": Example("/v1/periods/2020-01/efficiency/none/draft"),
+    "POST /v1/periods/{period}/efficiency/{system}/answer": Example(
+        "/v1/periods/2020-01/efficiency/none/answer", json={"answer": "keep", "reason": "needed in winter"}
+    ),
+    "POST /v1/budgets": Example("/v1/budgets", is_ticket=True),
+    "GET /v1/budgets": Example("/v1/budgets", query={"year": "2026"}),
+    "GET /v1/budget-notices": Example("/v1/budget-notices"),
     "GET /v1/usage": Example("/v1/usage", query={"from": "2026-05-01", "to": "2026-06-01"}),
+    "GET /v1/meters": Example("/v1/meters"),
+    "GET /v1/ledger": Example("/v1/ledger"),
+    "POST /v1/price-book-checks": Example("/v1/price-book-checks", is_ticket=True),
+    "POST /v1/price-books": Example("/v1/price-books", is_ticket=True),
+    "GET /v1/price-books": Example("/v1/price-books"),
+    "GET /v1/price-books/{book}": Example("/v1/price-books/book_none"),
+    "POST /v1/price-books/{book}/approve": Example("/v1/price-books/book_none/approve", json=_REASON),
+    "POST /v1/price-books/{book}/reject": Example("/v1/price-books/book_none/reject", json=_REASON),
+    "POST /v1/usage-entries": Example("/v1/usage-entries", json=_ENTRY),
+    "GET /v1/usage-entries": Example("/v1/usage-entries"),
+    "POST /v1/usage-entries/{entry}/approve": Example("/v1/usage-entries/entry_none/approve"),
+    "POST /v1/usage-entries/{entry}/reject": Example("/v1/usage-entries/entry_none/reject"),
+    "GET /v1/periods": Example("/v1/periods"),
+    "GET /v1/periods/{period}": Example("/v1/periods/2020-01"),
+    "POST /v1/periods/{period}/closing": Example("/v1/periods/2020-01/closing"),
+    "POST /v1/periods/{period}/review": Example("/v1/periods/2020-01/review"),
+    "POST /v1/periods/{period}/close": Example("/v1/periods/2020-01/close"),
+    "POST /v1/periods/{period}/reopen": Example("/v1/periods/2020-01/reopen"),
+    "POST /v1/periods/{period}/verify": Example("/v1/periods/2020-01/verify"),
+    "GET /v1/periods/{period}/statements": Example("/v1/periods/2020-01/statements"),
+    "GET /v1/periods/{period}/statements/{department}": Example(
+        "/v1/periods/2020-01/statements/{department}", is_departmental=True
+    ),
+    "GET /v1/periods/{period}/reports/{dataset}": Example(
+        "/v1/periods/2020-01/reports/lines", query={"department": "{department}"}, is_departmental=True
+    ),
+    "GET /v1/periods/{period}/reports/{dataset}/manifest": Example(
+        "/v1/periods/2020-01/reports/lines/manifest", query={"department": "{department}"}, is_departmental=True
+    ),
+    "POST /v1/periods/{period}/statements/{department}/acknowledge": Example(
+        "/v1/periods/2020-01/statements/{department}/acknowledge", is_departmental=True
+    ),
+    "GET /v1/periods/{period}/statements/{department}/lines": Example(
+        "/v1/periods/2020-01/statements/{department}/lines", is_departmental=True
+    ),
+    "GET /v1/lines/{line}": Example("/v1/lines/00"),
+    "POST /v1/adjustments": Example("/v1/adjustments", json={"line": "00", "yuan": "1", "reason": "because"}),
+    "GET /v1/adjustments": Example("/v1/adjustments"),
+    "POST /v1/adjustments/{adjustment}/approve": Example("/v1/adjustments/adj_none/approve"),
+    "POST /v1/adjustments/{adjustment}/reject": Example("/v1/adjustments/adj_none/reject"),
+    "POST /v1/ledger/compare": Example("/v1/ledger/compare"),
+    "GET /v1/ledger/counted": Example("/v1/ledger/counted", query={"pool": "sim", "from": "2026-01-02", "to": "2026-01-01"}),
+    "POST /v1/ledger/rebuild": Example("/v1/ledger/rebuild"),
+    "GET /v1/capacity": Example("/v1/capacity", query={"size": "tiny"}),
+    "GET /v1/capacity/forecast": Example("/v1/capacity/forecast"),
+    "GET /v1/capacity/failure": Example("/v1/capacity/failure", query={"host": "host-1"}),
+    "POST /v1/capacity/hosts-needed": Example(
+        "/v1/capacity/hosts-needed", json={"tickets": ["kind: Ticket"], "vcpu_count": 8, "memory_mib": 1024}
+    ),
+    "GET /v1/reservations": Example("/v1/reservations"),
+    "POST /v1/reservations": Example("/v1/reservations", json=_RESERVE, is_departmental=True),
+    "GET /v1/reservations/{reservation}": Example("/v1/reservations/{reservation}", is_departmental=True),
+    "POST /v1/reservations/{reservation}/release": Example("/v1/reservations/{reservation}/release", is_departmental=True),
     "GET /v1/audit": Example("/v1/audit"),
     "POST /v1/audit/verify": Example("/v1/audit/verify", json={}),
     "GET /v1/tokens": Example("/v1/tokens"),
@@ -117,7 +227,18 @@ def targets(platform: Service) -> Mapping[str, Mapping[str, str]]:
         body = ticket_text(f"{code}-base", department=code, project=project)
         ticket = platform.operator().post("/v1/tickets", content=body, headers=YAML).json()
         system = platform.operator().get(f"/v1/systems/{code}-base").json()
-        found[place] = {"ticket": ticket["id"], "system": system["id"], "instance": system["instances"][0]["id"]}
+        wish = {**_RESERVE, "name": "standing", "project": project}
+        reservation = platform.operator().post("/v1/reservations", json=wish).json()
+        plan = platform.operator().post("/v1/move-plans", json={"kind": "rebalance"}).json()
+        found[place] = {
+            "ticket": ticket["id"],
+            "system": system["id"],
+            "instance": system["instances"][0]["id"],
+            "reservation": reservation["id"],
+            "project": project,
+            "department": code,
+            "plan": plan["id"],
+        }
     return found
 
 
@@ -129,8 +250,15 @@ def send(platform: Service, client: httpx.Client, key: str, place: str, ids: Map
         options["content"] = ticket_text(f"{code}-{len(key)}", department=code, project=project)
         headers |= YAML
     elif example.json is not None:
-        options["json"] = example.json
-    answer = client.request(method, example.path.format(**ids), params=dict(example.query), headers=headers, **options)
+        filled = {k: v.format(**ids) if isinstance(v, str) else v for k, v in example.json.items()}
+        options["json"] = filled
+    answer = client.request(
+        method,
+        example.path.format(**ids),
+        params={k: v.format(**ids) for k, v in example.query.items()},
+        headers=headers,
+        **options,
+    )
     answers.check(answer, key)
     return answer
 
@@ -166,8 +294,8 @@ def test_rule_is_what_happens(
         assert answer.status_code == 404
     elif is_departmental and place == "other" and EXAMPLES[key].is_ticket:
         assert answer.status_code in (404, 422)
-    elif key == "DELETE /v1/tokens/{token_id}":
-        assert (answer.status_code, answer.json()["code"]) == (404, "token.not_found")
+    elif key in _NOT_FOUND:
+        assert (answer.status_code, answer.json()["code"]) == (404, _NOT_FOUND[key])
     else:
         assert answer.status_code in OPEN, answer.text
 
@@ -195,7 +323,7 @@ def test_lists_hold_nothing_of_other_departments(platform: Service, targets: Map
 
 def test_quotas_and_usage_of_other_departments_are_not_found(platform: Service) -> None:
     client = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
-    for path in ("/v1/quotas", "/v1/systems", "/v1/instances", "/v1/usage"):
+    for path in ("/v1/quotas", "/v1/budgets", "/v1/systems", "/v1/instances", "/v1/usage"):
         for code in ("water-it", "water", "city", "civil"):
             answer = client.get(path, params={"department": code, "from": "0", "to": "1"})
             assert (answer.status_code, answer.json()["code"]) == (404, "department.not_found")
@@ -203,7 +331,12 @@ def test_quotas_and_usage_of_other_departments_are_not_found(platform: Service) 
 
 def test_a_missing_thing_and_anothers_thing_look_the_same(platform: Service, targets: Mapping[str, Mapping[str, str]]) -> None:
     client = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
-    for noun, kind in (("tickets", "ticket"), ("systems", "system"), ("instances", "instance")):
+    for noun, kind in (
+        ("tickets", "ticket"),
+        ("systems", "system"),
+        ("instances", "instance"),
+        ("reservations", "reservation"),
+    ):
         others = targets["other"][kind]
         missing = others[:-4] + ("0000" if not others.endswith("0000") else "1111")
         first, second = (client.get(f"/v1/{noun}/{id_}") for id_ in (others, missing))

@@ -17,6 +17,7 @@ _ELSEWHERE = {
     "controller/scheduling/decide.py: need": "a method of its own named refuse: no code is handed over",
     "controller/scheduling/decide.py: stuck.need": "the same method",
     "controller/tickets/language.py: code": "(code, parameters) returned by controller.tickets.secrets",
+    "controller/workflows/moves/begin.py: reason": "returned by controller.scheduling.moves.check.why_not",
     "inventory/importers/shapes.py: reading.not_offered": "the subject's own code, given once to Reading",
     "inventory/importers/shapes.py: reading.unknown_field": "the subject's own code, given once to Reading",
 }

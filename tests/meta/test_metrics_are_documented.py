@@ -12,8 +12,12 @@ from controller.paths import data_dir
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
 PROMETHEUS = data_dir("etc") / "prometheus"
-DASHBOARD = json.loads((data_dir("etc") / "grafana" / "allotment.json").read_text("utf-8"))
-RULES: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"][0]["rules"]
+DASHBOARDS = {f.stem: json.loads(f.read_text("utf-8")) for f in sorted((data_dir("etc") / "grafana").glob("*.json"))}
+GROUPS = yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"]
+RULES: list[dict[str, Any]] = GROUPS[0]["rules"]
+RECORDED: list[dict[str, Any]] = GROUPS[1]["rules"]
+TESTS = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
+PANELS = [(name, panel) for name, board in DASHBOARDS.items() for panel in board["panels"]]
 
 
 def test_the_table_of_the_page_is_the_table_of_the_code() -> None:
@@ -48,26 +52,41 @@ def test_every_alert_has_two_languages_a_severity_and_a_place_on_the_page() -> N
 
 
 def test_every_alert_is_tested_silent_and_firing() -> None:
-    tests = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
     seen: dict[str, set[bool]] = {}
-    for case in (case for test in tests for case in test["alert_rule_test"]):
+    for case in (case for test in TESTS for case in test.get("alert_rule_test", ())):
         seen.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
     assert seen == {rule["alert"]: {True, False} for rule in RULES}
+
+
+def test_every_recorded_figure_is_tested_with_a_value() -> None:
+    cases = [case for test in TESTS for case in test.get("promql_expr_test", ())]
+    assert {case["expr"] for case in cases if case["exp_samples"]} == {rule["record"] for rule in RECORDED}
+
+
+def test_dashboards_are_of_those_who_look_at_them() -> None:
+    assert set(DASHBOARDS) == {"allotment", "controller", "department", "finance"}
+    assert len({board["uid"] for board in DASHBOARDS.values()}) == len(DASHBOARDS)
+    for board in DASHBOARDS.values():
+        assert board["templating"]["list"][0]["name"] == "datasource"
+        assert "id" not in board
 
 
 def test_alerts_and_panels_use_declared_metrics_and_labels_only() -> None:
     exposed = {m.name for m in ALL}
     exposed |= {m.name + end for m in ALL if m.kind is Kind.HISTOGRAM for end in ("_bucket", "_sum", "_count")}
-    panels = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-    for expression in [rule["expr"] for rule in RULES] + panels:
-        assert set(re.findall(r"\ballot_\w+", expression)) <= exposed, expression
+    recorded = {rule["record"] for rule in RECORDED}
+    panels = [target["expr"] for _, panel in PANELS for target in panel["targets"]]
+    for expression in [rule["expr"] for rule in (*RULES, *RECORDED)] + panels:
+        named = set(re.findall(r"\b(?:\w+:)?allot_\w+(?::\w+)?", expression))
+        assert named <= exposed | recorded, expression
 
 
 def test_panels_lie_side_by_side_without_overlap() -> None:
-    cells: set[tuple[int, int]] = set()
-    for panel in DASHBOARD["panels"]:
-        place = panel["gridPos"]
-        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
-        assert not own & cells, panel["title"]
-        assert max(x for x, _ in own) < 24
-        cells |= own
+    for board in DASHBOARDS.values():
+        cells: set[tuple[int, int]] = set()
+        for panel in board["panels"]:
+            place = panel["gridPos"]
+            own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+            assert not own & cells, panel["title"]
+            assert max(x for x, _ in own) < 24
+            cells |= own

@@ -156,6 +156,7 @@ _SERVERS = st.lists(
         {"name": _NAMES, "count": st.integers(1, 40), "size": st.sampled_from(["tiny", "small"])},
         optional={
             "spread": st.sampled_from(sorted(aliases.SPREADS)),
+            "spread-max": st.integers(1, 9),
             "disks": st.lists(
                 st.fixed_dictionaries({"name": _NAMES.map(lambda n: n[:20].strip("-")), "gib": st.integers(1, 500)}),
                 max_size=3,
@@ -185,6 +186,8 @@ def written(servers: list[dict[str, object]], *, chinese: bool) -> str:
             f"{key('image')}: {'演示系统' if chinese else 'demo-linux'}",
         ]
         parts += [f"{key('spread')}: {aliases.SPREADS[spread] if chinese else spread}"]
+        if "spread-max" in server and spread != "none" and "same-" not in spread:
+            parts += [f"{key('spread-max')}: {server['spread-max']}{'台' if chinese else ''}"]
         disks: list[dict[str, object]] = server.get("disks", [])  # type: ignore[assignment]  # built by the strategy above
         inner = [f"{{{key('disks.name')}: {d['name']}, {key('disks.size')}: {d['gib']}GiB}}" for d in disks]
         parts += [f"{key('disks')}: [{', '.join(inner)}]"]

@@ -10,28 +10,34 @@ from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.loop import Reconciler
 from controller.reconcile.workers import Inline
 from controller.tickets.model import TicketState
+from controller.workflows import hosts as host_work
 from controller.workflows import tickets
+from controller.workflows.picture import Picture
+from controller.workflows.place import load_snapshot
 from controller.workflows.swap import swapper
 from drivers.protocol import HostObservation
 from drivers.simulated.driver import SimulatedDriver
 from drivers.simulated.records import HostSpec, PoolSpec
 from drivers.simulated.world import World, image_is_trusted
 from inventory.domain.errors import Conflict, QuotaExceeded, Unplaceable
+from inventory.domain.host import AdminState, Reserve, ReserveLevel
 from inventory.domain.ids import HostId, seeded_ids
-from inventory.store import hosts
+from inventory.store import hosts, standby
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from quotas import store as quota_store
 from quotas.limits import Mode, ScopeKind
+from tests.support.placement import is_same_snapshot
+from tests.support.reserves import set_reserve, stranded
 from tests.support.samples import ticket_text
-from tests.support.simulation import CPUS, DISK_GIB, MEMORY_MIB, SETTINGS, Time, stage
+from tests.support.simulation_stage import CPUS, DISK_GIB, MEMORY_MIB, SETTINGS, Time, stage
 
 NAMES = ("portal", "mail", "maps", "archive")
 SIZES = st.sampled_from(("tiny", "small"))
@@ -68,6 +74,7 @@ class Promises(RuleBasedStateMachine):
             clock=self.time.clock,
             new_id=seeded_ids(11, lambda: int(self.time.now_s)),
             quarantine_s=30,
+            picture=Picture(),
         )
         chooser = random.Random(5)
         self.executor = Inline(chooser)
@@ -84,6 +91,12 @@ class Promises(RuleBasedStateMachine):
         self.wanted: dict[str, int] = {}
         self.revisions: dict[str, int] = {}
         self.releasing: set[str] = set()
+        self.has_reserve = self.has_been_whole = False
+
+    @initialize(has_reserve=st.booleans())
+    def furnish_reserve(self, has_reserve: bool) -> None:
+        set_reserve(self.db, Reserve(level=ReserveLevel.HOST) if has_reserve else Reserve())
+        self.has_reserve, self.has_been_whole = has_reserve, has_reserve
 
     # -- people ---------------------------------------------------------------------------------------------------------
 
@@ -150,6 +163,19 @@ resources:
         with self.db.write() as connection:
             quota_store.set_limit(connection, kind, id_, dimension, mode, limit)
 
+    @precondition(lambda self: self.has_reserve)
+    @rule(data=st.data())
+    def move_a_host(self, data: st.DataObject) -> None:
+        """Take the stand-by host or another out of service, or give it back."""
+        host = data.draw(st.sampled_from(self.here.hosts))
+        with self.db.read() as connection:
+            now = hosts.host(connection, host.id).admin_state
+        to = AdminState.CORDONED if now is AdminState.ACTIVE else AdminState.ACTIVE
+        host_work.set_state(self.platform, host.id, to, self.here.caller(), reason="test")
+        with self.db.read() as connection:
+            # With no empty host left nobody can stand by for the others: said, and not made worse.
+            self.has_been_whole = not any(s.uncovered for s in standby.states(connection))
+
     # -- the controller -------------------------------------------------------------------------------------------------
 
     @rule(pieces=st.integers(1, 12))
@@ -201,6 +227,20 @@ resources:
         with self.db.read() as connection:
             assert hosts.recount_used(connection) == []
             assert quota_store.recount(connection) == []
+
+    @invariant()
+    def the_loss_of_any_host_is_survived(self) -> None:
+        if self.has_reserve and self.has_been_whole:
+            with self.db.read() as connection:
+                assert [s.uncovered for s in standby.states(connection)] == [()]
+                assert stranded(connection) == []
+
+    @invariant()
+    def the_picture_in_memory_is_the_one_read_anew(self) -> None:
+        with self.db.read() as connection:
+            self.platform.picture.follow(connection)
+            followed, anew = self.platform.picture.snapshot, load_snapshot(connection)
+        assert is_same_snapshot(replace(followed, revision=""), replace(anew, revision=""))
 
     @invariant()
     def no_address_is_given_twice(self) -> None:

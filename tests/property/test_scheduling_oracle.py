@@ -12,18 +12,20 @@ from hypothesis import strategies as st
 
 from controller.scheduling.decide import decide, fits
 from controller.scheduling.explain import explanation_from_json, explanation_to_json
+from controller.scheduling.fleet import Fleet
 from controller.scheduling.gang import kinds_of, search
+from controller.scheduling.groups import Groups
 from controller.scheduling.policy import DEFAULT_POLICY, Policy
-from controller.scheduling.scratch import Scratch, pack
-from controller.scheduling.snapshot import HostEntry
+from controller.scheduling.snapshot import HostEntry, StorageEntry
+from controller.scheduling.storage_fit import pack
 from controller.scheduling.suggest import altered
 from controller.scheduling.units import units_of
-from inventory.domain.host import AdminState, Reachability
+from inventory.domain.host import AdminState, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
 from inventory.domain.placement import Explanation, GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
-from tests.support.placement import entry, member, request, snapshot, zone
+from tests.support.placement import entry, is_same_snapshot, member, request, snapshot, zone
 
 ZONES = {code: zone(code, mlps_max=mlps) for code, mlps in (("a", 3), ("b", 2))}
 POLICIES = [
@@ -44,6 +46,9 @@ def some_hosts(source: random.Random, pools_max: int) -> list[HostEntry]:
             memory_mib=source.randint(4, 13),
             used={VCPU: source.randint(0, 3), MEMORY_MIB: source.randint(0, 3)},
             foreign={VCPU: source.randint(0, 1)},
+            held={MEMORY_MIB: source.choice([0, 0, 0, 1])},
+            storage_held_gib=source.choice([0, 0, 0, 1]),
+            is_standby=source.random() < 0.04,
             accelerators={"accelerator:gpu": gpu} if gpu else {},
             storage=[
                 (disk_class, source.randint(6, 20), source.randint(0, 4))
@@ -52,12 +57,17 @@ def some_hosts(source: random.Random, pools_max: int) -> list[HostEntry]:
             ],
             in_zone=ZONES[source.choice("aaaaab")],
             rack=source.choice(["r1", "r2", "r3", ""]),
+            room=source.choice(["", "", "east"]),
+            site=source.choice(["", "", "", "north"]),
+            traits=source.choice([(), ("tpm",), ("tpm",)]),
             arch=source.choice(["x86_64"] * 4 + ["aarch64"]),
             admin_state=source.choice([AdminState.ACTIVE] * 8 + [AdminState.CORDONED]),
             reachability=source.choice([Reachability.REACHABLE] * 8 + [Reachability.UNKNOWN]),
         )
 
-    return [one(n) for n in range(source.choice([0, 1, 2, 3, 3, 4, 4, 4]))]
+    found = [one(n) for n in range(source.choice([0, 1, 2, 3, 3, 4, 4, 4]))]
+    levels = {code: source.choice(list(ReserveLevel)) for code in ZONES}
+    return [replace(h, pool=replace(h.pool, reserve=Reserve(level=levels[h.zone.code]))) for h in found]
 
 
 def some_member(source: random.Random, n: int, kind: int, shape: dict[str, Any]) -> MemberRequest:
@@ -77,6 +87,7 @@ def some_request(source: random.Random) -> PlacementRequest:
             ),
             "arch": source.choice(["any", "any", "any", "x86_64"]),
             "accelerators": {"accelerator:gpu": 1} if source.random() < 0.15 else {},
+            "traits": ("tpm",) if source.random() < 0.1 else (),
         }
         for _ in range(source.randint(1, 3))
     ]
@@ -86,6 +97,8 @@ def some_request(source: random.Random) -> PlacementRequest:
             group=f"g{kind}",
             spread=source.choice(list(SpreadLevel)),
             is_hard=source.random() < 0.6,
+            max_per_domain=source.choice([1, 1, 1, 2, 3]),
+            is_affinity=source.random() < 0.25,
             existing_host_ids=(HostId("host_00000"),) if source.random() < 0.25 else (),
         )
         for kind in range(len(shapes))
@@ -109,7 +122,8 @@ def requests() -> st.SearchStrategy[PlacementRequest]:
 
 
 def free_of(host: HostEntry, dimension: str) -> int:
-    return host.capacity.get(dimension, 0) - host.used.get(dimension, 0) - host.foreign.get(dimension, 0)
+    taken = (host.used, host.foreign, host.held)
+    return host.capacity.get(dimension, 0) - sum(amounts.get(dimension, 0) for amounts in taken)
 
 
 def growth(one: MemberRequest, dimension: str) -> int:
@@ -149,25 +163,61 @@ def breaks_alone(asked: PlacementRequest, host: HostEntry, one: MemberRequest) -
         return "state"
     if host.zone.id != asked.zone_id or min(host.zone.mlps_max, host.pool.mlps_max) < asked.mlps_level:
         return "zone"
+    if not set(one.traits) <= host.traits:
+        return "traits"
     assert host.host.facts is not None
     return "" if one.arch in ("any", host.host.facts.arch) or is_existing(one) else "arch"
 
 
+def domain_of(host: HostEntry, level: SpreadLevel) -> tuple[str, ...]:
+    place = (host.host.site, host.host.room, host.host.rack)
+    return {
+        SpreadLevel.HOST: (host.host.id,),
+        SpreadLevel.RACK: place,
+        SpreadLevel.ROOM: place[:2],
+        SpreadLevel.SITE: place[:1],
+    }[level]
+
+
 def breaks_spread(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[int]) -> bool:
-    domains = {h.host.id: (h.host.site, h.host.room, h.host.rack) for h in hosts}
+    by_id = {h.host.id: h for h in hosts}
     for rule in asked.rules:
         if not rule.is_hard or rule.spread is SpreadLevel.NONE:
             continue
-        group = [(o, hosts[where[m]].host.id) for m, o in enumerate(asked.members) if o.group == rule.group]
-        old = set(rule.existing_host_ids) | {h for o, h in group if is_existing(o)}
-        taken = Counter(h if rule.spread is SpreadLevel.HOST else domains[h] for h in old if h in domains)
-        for one, host_id in group:
-            domain = host_id if rule.spread is SpreadLevel.HOST else domains[host_id]
-            if not is_existing(one):
-                if taken[domain]:
-                    return True
-                taken[domain] += 1
+        group = [(o, hosts[where[m]]) for m, o in enumerate(asked.members) if o.group == rule.group]
+        staying = {h.host.id for o, h in group if is_existing(o)} - set(rule.existing_host_ids)
+        known = [by_id[h] for h in (*rule.existing_host_ids, *staying) if h in by_id]
+        old = Counter(domain_of(host, rule.spread) for host in known)
+        new = Counter(domain_of(host, rule.spread) for o, host in group if not is_existing(o))
+        if any(breaks_after_a_failure(hosts, h, rule) for o, h in group if not is_existing(o)):
+            return True
+        if rule.is_affinity:
+            if (len(new) > 1 and not old) or (old and not new.keys() <= old.keys()):
+                return True
+        elif any(old[domain] + count > rule.max_per_domain for domain, count in new.items()):
+            return True
     return False
+
+
+def breaks_after_a_failure(hosts: Sequence[HostEntry], host: HostEntry, rule: GroupRule) -> bool:
+    """Tell whether the rule could break when a lost host's machines were moved to a stand-by host of its pool."""
+    if rule.spread is SpreadLevel.HOST:
+        return False
+    here = domain_of(host, rule.spread)
+
+    def standing(pool: HostEntry) -> set[Any]:
+        return {domain_of(h, rule.spread) for h in hosts if h.is_standby and h.pool.id == pool.pool.id}
+
+    if rule.is_affinity:
+        survived = {ReserveLevel.NONE: 9, ReserveLevel.HOST: 0, ReserveLevel.RACK: 1, ReserveLevel.ROOM: 2}[
+            host.pool.reserve.level
+        ]
+        asked = {SpreadLevel.RACK: 1, SpreadLevel.ROOM: 2, SpreadLevel.SITE: 3}[rule.spread]
+        return survived < asked and bool(standing(host)) and standing(host) != {here}
+    return any(
+        here in standing(other) and len({domain_of(h, rule.spread) for h in hosts if h.pool.id == other.pool.id}) > 1
+        for other in hosts
+    )
 
 
 def storage_fits(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[int]) -> bool:
@@ -186,7 +236,11 @@ def overfull(host: HostEntry, sizes: Sequence[tuple[str, int]], choice: Sequence
         if host.storage[j].pool.disk_class != disk_class:
             return True
         taken[j] += size
-    return any(host.storage[j].used_gib + amount > host.storage[j].capacity_gib for j, amount in taken.items())
+    return any(amount > storage_free(host.storage[j]) for j, amount in taken.items())
+
+
+def storage_free(storage: StorageEntry) -> int:
+    return storage.capacity_gib - storage.used_gib - storage.held_gib
 
 
 def oracle(asked: PlacementRequest, hosts: Sequence[HostEntry]) -> bool:
@@ -207,7 +261,7 @@ def check_valid(asked: PlacementRequest, hosts: Sequence[HostEntry], answer: Pla
             assert pools[pool_id].pool.disk_class == disk_class
             taken[pool_id] += size
     storage = {str(s.pool.id): s for h in hosts for s in h.storage}
-    assert all(storage[p].used_gib + amount <= storage[p].capacity_gib for p, amount in taken.items())
+    assert all(amount <= storage_free(storage[p]) for p, amount in taken.items())
 
 
 def test_the_cases_are_neither_all_easy_nor_all_hopeless() -> None:
@@ -222,15 +276,15 @@ def test_the_search_finds_a_placement_exactly_when_there_is_one(
     hosts: list[HostEntry], asked: PlacementRequest, policy: Policy
 ) -> None:
     shot = snapshot(hosts)
-    scratch = Scratch(shot, asked)
-    found = search(kinds_of(units_of(asked), shot), scratch, policy)
+    fleet, groups = Fleet(shot), Groups(asked, shot)
+    found = search(kinds_of(units_of(asked), shot), fleet, groups, policy)
     assert (found is not None) == oracle(asked, hosts)
     if found is not None:
         where = {m: choice.host for choice in found for m in choice.unit.members}
         assert breaks(asked, hosts, [where[m] for m in range(len(asked.members))]) == ""
-    assert scratch.free == {d: list(column) for d, column in shot.free.items()}
-    assert scratch.storage_free_gib == shot.storage_free_gib
-    assert scratch.mates == Scratch(shot, asked).mates
+    assert is_same_snapshot(fleet.to_snapshot(shot.revision), shot)
+    assert groups.counts.keys() == Groups(asked, shot).counts.keys()
+    assert all((groups.counts[g] == column).all() for g, column in Groups(asked, shot).counts.items())
 
 
 @settings(max_examples=1000, deadline=None)
@@ -278,7 +332,9 @@ def test_every_suggestion_of_a_refusal_is_true(hosts: list[HostEntry], asked: Pl
             check_valid(other, hosts, found)
 
 
-def check_miss(asked: PlacementRequest, host: HostEntry, miss_filter: str, params: dict[str, Any]) -> None:
+def check_miss(
+    asked: PlacementRequest, hosts: Sequence[HostEntry], host: HostEntry, miss_filter: str, params: dict[str, Any]
+) -> None:
     facts = host.host.facts
     assert facts is not None
     if miss_filter == "state":
@@ -295,14 +351,21 @@ def check_miss(asked: PlacementRequest, host: HostEntry, miss_filter: str, param
         assert params["free"] + params["taken"] == free_of(host, params["dimension"])
         assert params["asked"] > params["free"]
         assert params["capacity"] == host.capacity.get(params["dimension"], 0)
+        assert params["held"] == host.held.get(params["dimension"], 0)
     elif miss_filter == "storage":
-        rooms = [max(0, s.capacity_gib - s.used_gib) for s in host.storage if s.pool.disk_class == params["disk_class"]]
+        rooms = [max(0, storage_free(s)) for s in host.storage if s.pool.disk_class == params["disk_class"]]
         assert params["free_together"] + params["taken"] == sum(rooms)
         assert pack([params["asked"]], [params["free"]]) is None or params["asked_together"] > params["asked"]
     elif miss_filter == "spread":
         rule = next(r for r in asked.rules if r.group == params["group"])
         assert rule.is_hard
-        assert params["mates"] >= 1
+        assert (params["mates"] == 0) if rule.is_affinity else (params["mates"] >= 1)
+    elif miss_filter == "traits":
+        assert params["missing"] == "tpm"
+        assert "tpm" not in host.traits
+    elif miss_filter == "reserve":
+        rules = [r for r in asked.rules if r.is_hard and r.spread.value == params["level"]]
+        assert any(breaks_after_a_failure(hosts, host, rule) for rule in rules)
     else:
         assert miss_filter in ("pinned", "network_reach")
 
@@ -319,7 +382,7 @@ def test_every_number_of_an_explanation_is_true(hosts: list[HostEntry], asked: P
         assert page.is_placed == isinstance(answer, Placement)
         assert page.is_placed == (counts[-1] > 0)
         for miss in page.misses:
-            check_miss(asked, by_name[miss.host], miss.filter, dict(miss.params))
+            check_miss(asked, hosts, by_name[miss.host], miss.filter, dict(miss.params))
         check_ranking(page)
         assert explanation_from_json(explanation_to_json(page)) == page
 
@@ -387,5 +450,5 @@ def test_an_updated_snapshot_decides_like_a_new_one(hosts: list[HostEntry], aske
         storage_used_gib={s.pool.id: s.used_gib for s in storage},
         revision="r2",
     )
-    assert after == snapshot(changed, revision="r2")
+    assert is_same_snapshot(after, snapshot(changed, revision="r2"))
     assert decide(asked, after) == decide(asked, snapshot(changed, revision="r2"))

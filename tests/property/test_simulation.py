@@ -13,6 +13,7 @@ CHUNKS = 25
 UNBOUNDED_EVERY = 4
 
 
+@pytest.mark.seeds
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_seed_breaks_an_invariant_and_every_ticket_ends(chunk: int) -> None:

@@ -21,7 +21,7 @@ from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StorageFacts, StoragePool, Zone
 from inventory.domain.ids import HostId, ImageId, PoolId, SizeId, StoragePoolId, ZoneId, random_ids
 from inventory.domain.resource import Resource
-from inventory.store import directory, hosts
+from inventory.store import capacities, directory, hosts
 from inventory.store.engine import Database
 from metering import store as price_store
 from tests.support.asgi import client_of
@@ -121,7 +121,7 @@ def _furnish(database: Database, directory_: Path, runner: asyncio.Runner, secre
         hosts.save_host(connection, host)
         storage = StoragePool(id=StoragePoolId(new_id("storage_pool")), host_id=host.id, name="default", disk_class="standard")
         hosts.save_storage_pool(connection, storage)
-        hosts.save_capacity(connection, host, pool, [storage])
+        capacities.save_capacity(connection, host, pool, [storage])
         for role in Role:
             places = secret_of.get(role, ("civil", "civil-it", "water") if role in DEPARTMENT_ROLES else ("",))
             for code in places:

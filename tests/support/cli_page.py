@@ -14,10 +14,10 @@ _HEAD = """\
 本页由 `make docs` 生成，内容与 `allot COMMAND --help` 相同。
 This page is written by `make docs`; it says what `allot COMMAND --help` says.
 
-**客户端命令**只通过 API 与服务通信；**本机命令**（`init`、`serve`、`db`、`doctor`、`schema`、`version`）
+**客户端命令**只通过 API 与服务通信；**本机命令**（`init`、`serve`、`db`、`doctor`、`simulate`、`schema`、`version`）
 直接使用本机的状态和配置。
-*Client commands* talk to the service through its API only; *local commands* (`init`, `serve`, `db`, `doctor`, `schema`,
-`version`) use the state and the settings of the machine they run on.
+*Client commands* talk to the service through its API only; *local commands* (`init`, `serve`, `db`, `doctor`,
+`simulate`, `schema`, `version`) use the state and the settings of the machine they run on.
 
 | 退出码 Exit code | |
 |---|---|

@@ -7,6 +7,7 @@ itself (``read``), so that a fault of the service cannot hide itself.
 import ctypes
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from tests.support.service import ServiceUnderTest
 
 #: As short as the settings allow: after a kill nobody may touch what the dead one held until then.
 HOLD_S = 5
-START_S = 60.0
+START_S = 120.0
 #: What a start of the service spends most of its time on importing. The loop is not among it: it reads where to die then.
 _IMPORTED_BEFORE = ("controller.api.app", "controller.local.serve", "controller.state", "drivers.libvirt.driver", "uvicorn")
 _PR_SET_PDEATHSIG = 1
@@ -157,7 +158,7 @@ class ControllerProcess(ServiceUnderTest):
     def read(self) -> Iterator[Connection]:
         """Look into the state past the service."""
         if self._database is None:
-            self._database = open_database(f"sqlite:///{self.state / 'state.sqlite'}")
+            self._database = open_database(self.state_url or f"sqlite:///{self.state / 'state.sqlite'}")
         with self._database.read() as connection:
             yield connection
 
@@ -180,9 +181,23 @@ class ControllerProcess(ServiceUnderTest):
 
 
 @contextmanager
-def controller_process(directory: Path, *, is_forked: bool = False, **variables: str) -> Iterator[ControllerProcess]:
+def second_controller(first: ControllerProcess, directory: Path) -> Iterator[ControllerProcess]:
+    """Give another controller on the same PostgreSQL state, with the same images and tokens, at another port; not started."""
+    shared = {**first.variables, "ALLOT_STATE__DIRECTORY": str(first.state)}
+    controller = ControllerProcess(directory, state_url=first.state_url, variables=shared, is_forked=first.is_forked)
+    shutil.copytree(first.contexts, controller.contexts)
+    try:
+        yield controller
+    finally:
+        controller.end()
+
+
+@contextmanager
+def controller_process(
+    directory: Path, *, is_forked: bool = False, state_url: str = "", **variables: str
+) -> Iterator[ControllerProcess]:
     """Give a fresh installation that is not started, and end it after."""
-    controller = ControllerProcess(directory, variables=variables, is_forked=is_forked)
+    controller = ControllerProcess(directory, state_url=state_url, variables=variables, is_forked=is_forked)
     try:
         controller.ok("init")
         yield controller

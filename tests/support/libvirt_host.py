@@ -6,7 +6,7 @@ Everything here talks to libvirt directly, so that a fault of the driver cannot 
 import itertools
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +98,7 @@ def domain_names(uri: str) -> list[str]:
         return [d.name() for d in connection.listAllDomains()]
 
 
-def libvirt_harness(host: PrivateLibvirtd, image: ImageSource) -> Harness:
+def libvirt_harness(host: PrivateLibvirtd, image: ImageSource, boot_count: Callable[[ResourceId], int]) -> Harness:
     """Return a real host for the conformance suite."""
     files = host.base / "lib/images"
     numbers = itertools.count(1)
@@ -124,6 +124,7 @@ def libvirt_harness(host: PrivateLibvirtd, image: ImageSource) -> Harness:
         upload_count=uploads_seen,
         holds_image=lambda wanted: any(files.glob(f"img-{wanted.sha256}*")),
         leftovers=leftovers,
+        boot_count=boot_count,
         open_unreachable=lambda: driver_of(f"qemu+unix:///system?socket={host.base}/nobody"),
     )
 

@@ -90,8 +90,11 @@ class Lab:
 
     def wait_ready(self, machine: MachineRequest, times: int = 1) -> None:
         """Wait until the guest has said ``times`` times on its serial line that it is ready."""
-        read = self.driver.console_log
-        until(lambda: read(machine.instance_id, 1 << 20).count(b"ALLOT-GUEST READY") >= times, READY_TIMEOUT_S, "guest is ready")
+        until(lambda: self.ready_count(machine) >= times, READY_TIMEOUT_S, "guest is ready")
+
+    def ready_count(self, machine: MachineRequest) -> int:
+        """Return how often the guest has said that it is ready."""
+        return self.driver.console_log(machine.instance_id, 1 << 20).count(b"ALLOT-GUEST READY")
 
     def get(self, machine: MachineRequest, path: str = "/") -> str:
         """Ask the guest's web server from the host; empty when it does not answer."""

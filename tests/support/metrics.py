@@ -14,18 +14,33 @@ from controller.metrics.counters import Counters
 from controller.metrics.drivers import counting_opener
 from controller.metrics.exposition import CONTENT_TYPE
 from controller.metrics.http import HttpMetrics
-from controller.metrics.snapshot import MetricsSnapshot
+from controller.metrics.snapshot import Extras, MetricsSnapshot
 from controller.reconcile.hosts import registry_opener
 from controller.reconcile.loop import Reconciler
 from controller.reconcile.workers import Inline
-from controller.workflows import tickets
+from controller.workflows import budgets, ledger, price_books, tickets
 from inventory.domain.host import Reachability
 from inventory.store import directory as catalogue
 from inventory.store import hosts
 from inventory.store.engine import Database
+from quotas import budget_store
+from quotas.budgets import Budget
 from tests.support.asgi import client_of
+from tests.support.billing import finance
 from tests.support.platform import Furnished, furnish
 from tests.support.samples import ticket_text
+
+_BOOK = """\
+apiVersion: allotment/v1
+kind: PriceBook
+name: watched
+valid-from: 2020-01-01
+prices:
+  - {meter: vcpu, unit: vcpu-hour, price: "0.0764"}
+  - {meter: memory_gib, unit: GiB-hour, price: "0.0389"}
+  - {meter: "disk_gib:standard", unit: GiB-hour, price: "0.0007"}
+  - {meter: address, unit: address-hour, price: "0.003"}
+"""
 
 
 @dataclass(frozen=True)
@@ -53,13 +68,40 @@ class Watched:
             self.furnished.clock.now_s += 1.0
         raise AssertionError("the loop does not come to rest")
 
+    def bill(self) -> None:
+        """Bring prices and a budget in force, let an hour pass and have the ledger take what happened."""
+        id_ = str(price_books.submit(self.furnished.platform, _BOOK.encode(), finance("wang"))["id"])
+        for who in ("li", "zhao"):
+            price_books.decide(self.furnished.platform, id_, finance(who), "approved", "checked")
+        with self.furnished.platform.db.write() as connection:
+            budget_store.save(connection, _budget(self.furnished))
+        self.furnished.clock.now_s += 3600.0
+        ledger.catch_up(self.furnished.platform)
+        budgets.accrue(self.furnished.platform)
+
     def text(self) -> str:
         """Collect and return the exposition."""
         self.snapshot.refresh()
         return self.snapshot.exposition().decode()
 
 
-def watch(database: Database, directory: Path, *, world: str) -> Watched:
+def _budget(furnished: Furnished) -> Budget:
+    """Return a thousand yuan for the portal's project in 2026 (Shanghai)."""
+    return Budget(
+        project_id=furnished.city.projects["P-portal"].id,
+        year=2026,
+        start_s=1_767_196_800,
+        end_s=1_798_732_800,
+        limit_micro_yuan=1_000_000_000,
+        approval_over=None,
+        block_over=None,
+        spent_micro_yuan=0,
+        obligated_micro_yuan=0,
+        accrued_at_s=None,
+    )
+
+
+def watch(database: Database, directory: Path, *, world: str, extras: Extras | None = None) -> Watched:
     """Furnish ``database`` (simulated hosts of a world of its own) and watch it."""
     furnished = furnish(database, directory)
     content = b"stands for a disk"
@@ -83,9 +125,8 @@ def watch(database: Database, directory: Path, *, world: str) -> Watched:
         chooser=random.Random(1),
     )
     counters = replace(counters, reconcile=reconciler.counters)
-    return Watched(
-        furnished, counters, reconciler, executor, MetricsSnapshot(furnished.platform, counters, interval_s=1, version="0.1.0")
-    )
+    snapshot = MetricsSnapshot(furnished.platform, counters, interval_s=1, version="0.1.0", extras=extras)
+    return Watched(furnished, counters, reconciler, executor, snapshot)
 
 
 def lose_a_host(watched: Watched) -> str:

@@ -19,7 +19,7 @@ from inventory.domain.resource import Desired, Observed, Resource
 from inventory.store import claims, hosts, networks, resources
 from inventory.store import tables as t
 from inventory.store.resources import HeldRow
-from tests.support.simulation import RATES
+from tests.support.simulation_stage import RATES
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -64,7 +64,7 @@ def capacity_freed_in_another_transaction(patch: Patch) -> None:
 def journal_written_in_another_transaction(patch: Patch) -> None:
     """First the change is committed, then the journal is told."""
     late: list[Any] = []
-    append = recorder.journal.append
+    append = recorder.journal.append  # type: ignore[attr-defined]
 
     def after(self: loop.Reconciler, unit: Any) -> None:
         rows, late[:] = list(late), []
@@ -203,11 +203,17 @@ def a_newer_wish_is_overlooked(patch: Patch) -> None:
     patch.setattr(Recorder, "_collect", collect)
 
 
+def a_restart_is_forgotten(patch: Patch) -> None:
+    """A machine that runs is taken for one that was restarted."""
+    table = _steps(patch)
+    table["reboot"] = lambda _: Done(ending=Ending.SETTLED)
+
+
 def _steps(patch: Patch) -> dict[str, engine.Step]:
     """Replace the table of steps by one that may be changed."""
     from controller.reconcile import jobs
 
-    table = dict(jobs.STEPS)
+    table = dict(jobs.STEPS)  # type: ignore[attr-defined]
     patch.setattr(jobs, "STEPS", table)
     return table
 
@@ -231,4 +237,5 @@ MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
     quota_not_released: (20, RATES),
     addresses_kept_by_the_dead: (20, RATES),
     a_newer_wish_is_overlooked: (40, RATES),
+    a_restart_is_forgotten: (60, RATES),
 }

@@ -1,12 +1,18 @@
 """Builders of hosts, snapshots and requests for the tests and the bench of the scheduler."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
 
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool, Zone
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
+from inventory.domain.layout import NO_LAYOUT, Cell, Layout, Seat, compute_of
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
+from inventory.store import capacities
 
 GIB = 1024
 
@@ -29,16 +35,27 @@ def entry(
     memory_mib: int = 128 * GIB,
     used: Mapping[str, int] | None = None,
     foreign: Mapping[str, int] | None = None,
+    held: Mapping[str, int] | None = None,
+    is_standby: bool = False,
     accelerators: Mapping[str, int] | None = None,
     storage: Sequence[tuple[str, int, int]] = (("standard", 1000, 0),),
+    storage_held_gib: int = 0,
     in_zone: Zone | None = None,
     pool_mlps_max: int = 3,
     rack: str = "",
+    room: str = "",
+    site: str = "",
+    traits: Iterable[str] = (),
     arch: str = "x86_64",
     admin_state: AdminState = AdminState.ACTIVE,
     reachability: Reachability = Reachability.REACHABLE,
+    cells: tuple[Cell, ...] = (),
+    dedicated_cpus: str = "",
 ) -> HostEntry:
-    """Return host number ``number``; storage is (class, capacity GiB, used GiB) per pool."""
+    """Return host number ``number``; storage is (class, capacity GiB, used GiB) per pool; a stand-by host is held whole.
+
+    With ``cells`` what it has of processors and memory follows from them.
+    """
     where = in_zone or zone()
     pool = Pool(
         id=PoolId(f"pool_{where.code}"), code=where.code, name="p", zone_id=where.id, driver="simulated", mlps_max=pool_mlps_max
@@ -51,25 +68,35 @@ def entry(
         connection="sim",
         admin_state=admin_state,
         reachability=reachability,
-        facts=HostFacts(hostname="h", arch=arch, virtualisation="simulated", cpu_count=vcpu, memory_mib=memory_mib),
+        facts=HostFacts(hostname="h", arch=arch, virtualisation="simulated", cpu_count=vcpu, memory_mib=memory_mib, cells=cells),
+        dedicated_cpus=dedicated_cpus,
         rack=rack,
+        room=room,
+        site=site,
     )
     pools = [
         StorageEntry(
             pool=StoragePool(id=StoragePoolId(f"stor_{number:05d}_{j}"), host_id=host_id, name=f"s{j}", disk_class=c),
             capacity_gib=capacity_gib,
             used_gib=used_gib,
+            held_gib=capacity_gib if is_standby else storage_held_gib,
         )
         for j, (c, capacity_gib, used_gib) in enumerate(storage)
     ]
+    capacity = {VCPU: vcpu, MEMORY_MIB: memory_mib, **(accelerators or {})}
+    if cells:
+        capacity |= {**capacities.host_totals(host), **capacities.fine_totals(host)}
     return HostEntry(
         host=host,
         pool=pool,
         zone=where,
-        capacity={VCPU: vcpu, MEMORY_MIB: memory_mib, **(accelerators or {})},
+        capacity=capacity,
         used=used or {},
         foreign=foreign or {},
+        held=capacity if is_standby else held or {},
+        is_standby=is_standby,
         storage=pools,
+        traits=frozenset(traits),
     )
 
 
@@ -92,16 +119,22 @@ def member(
     pinned: str | None = None,
     held: Mapping[str, int] | None = None,
     accelerators: Mapping[str, int] | None = None,
+    traits: tuple[str, ...] = (),
+    layout: Layout = NO_LAYOUT,
+    seat: Seat | None = None,
 ) -> MemberRequest:
     return MemberRequest(
         name=name,
         group=group,
-        compute=Resources.of({VCPU: vcpu, MEMORY_MIB: memory_mib, **(accelerators or {})}),
+        compute=compute_of(vcpu, memory_mib, layout) + Resources.of(accelerators or {}),
         disks=disks,
         arch=arch,
         networks=networks,
         pinned_host_id=None if pinned is None else HostId(pinned),
         held=Resources.of(held or {}),
+        traits=traits,
+        layout=layout,
+        seat=seat,
     )
 
 
@@ -119,3 +152,17 @@ def request(
         rules=rules,
         network_hosts=network_hosts or {},
     )
+
+
+def is_same_snapshot(one: Snapshot, other: Snapshot) -> bool:
+    """Compare column by column; what is kept beside the columns does not count."""
+    names = [f.name for f in fields(Snapshot) if f.name != "memory"]
+    return all(_is_same(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, Mapping) and any(isinstance(value, np.ndarray) for value in one.values()):
+        return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+    return bool(one == other)

@@ -8,6 +8,7 @@ from controller.identity.caller import Caller, Role
 from controller.scheduling.policy import DEFAULT_POLICY
 from controller.tickets.approval import ApprovalPolicy
 from controller.workflows.platform import Platform
+from drivers.simulated.records import HostSpec
 from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StorageFacts, StoragePool, Zone
 from inventory.domain.ids import (
@@ -21,9 +22,10 @@ from inventory.domain.ids import (
     ZoneId,
     random_ids,
 )
+from inventory.domain.layout import Layout
 from inventory.domain.resources import QUOTA_DIMENSIONS
 from inventory.domain.scope import PLATFORM
-from inventory.store import directory, hosts
+from inventory.store import capacities, directory, hosts
 from inventory.store.engine import Database
 from metering import store as price_store
 from quotas import store as quota_store
@@ -58,6 +60,35 @@ class Furnished:
             quota_store.set_limit(connection, kind, id_, dimension, Mode.LIMIT, amount)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellSpec:
+    """NUMA cells of every host, and the processors of them that are dedicated."""
+
+    count: int = 2
+    threads: int = 2
+    #: (KiB, pages) in each cell.
+    huge_pages: tuple[tuple[int, int], ...] = ()
+    dedicated_cpus: str = ""
+
+    @property
+    def query(self) -> str:
+        """Return it as a part of a simulated connection."""
+        huge = ",".join(f"{kib}:{pages}" for kib, pages in self.huge_pages)
+        return f"&cells={self.count}&threads={self.threads}" + (f"&huge={huge}" if huge else "")
+
+
+NO_CELLS = CellSpec(count=0)
+#: Sizes that ask for cells: name, processors (with 512 MiB each), layout.
+SEATED = (
+    ("pinned-1", 1, Layout.of(is_dedicated=True)),
+    ("pinned-2", 2, Layout.of(is_dedicated=True)),
+    ("pinned-3", 3, Layout.of(is_dedicated=True)),
+    ("pinned-4x2", 4, Layout.of(is_dedicated=True, page_kib=2048, node_count=2)),
+    ("huge-2", 2, Layout.of(page_kib=2048)),
+    ("node-2", 2, Layout.of(node_count=1)),
+)
+
+
 def furnish(
     database: Database,
     directory_: Path,
@@ -70,6 +101,7 @@ def furnish(
     approval: ApprovalPolicy | None = None,
     new_id: NewId | None = None,
     driver: str = "simulated",
+    cells: CellSpec = NO_CELLS,
 ) -> Furnished:
     """Write a small platform into a database with tables."""
     clock, new_id = Clock(), new_id or random_ids()
@@ -103,6 +135,11 @@ def furnish(
         for name, cpus, memory in (("tiny", 1, 128), ("small", 2, 4096)):
             size = Size(id=SizeId(new_id("size")), name=name, vcpu_count=cpus, memory_mib=memory, root_disk_gib=1)
             directory.save_size(connection, size)
+        for name, cpus, layout in SEATED if cells.count else ():
+            size = Size(
+                id=SizeId(new_id("size")), name=name, vcpu_count=cpus, memory_mib=512 * cpus, root_disk_gib=1, layout=layout
+            )
+            directory.save_size(connection, size)
         image = Image(
             id=ImageId(new_id("image")),
             name="demo-linux",
@@ -122,7 +159,9 @@ def furnish(
                 id=HostId(new_id("host")),
                 name=f"host-{number:04d}",
                 pool_id=pool.id,
-                connection=f"simulated://test/host-{number:04d}?cpus={cpu_count}&memory_mib={memory_mib}&disk_gib={disk_gib}",
+                connection=f"simulated://test/host-{number:04d}?cpus={cpu_count}&memory_mib={memory_mib}&disk_gib={disk_gib}"
+                + (cells.query if cells.count else ""),
+                dedicated_cpus=cells.dedicated_cpus,
                 admin_state=AdminState.ACTIVE,
                 reachability=Reachability.REACHABLE,
                 rack=f"A{number % 8:02d}",
@@ -133,6 +172,13 @@ def furnish(
                     cpu_count=cpu_count,
                     memory_mib=memory_mib,
                     storage=(StorageFacts(name="default", path="/pool", capacity_gib=disk_gib, available_gib=disk_gib),),
+                    cells=HostSpec(
+                        cpu_count=cpu_count,
+                        memory_mib=memory_mib,
+                        cells=cells.count,
+                        threads=cells.threads,
+                        huge_pages=cells.huge_pages,
+                    ).numa(),
                 ),
             )
             storage = StoragePool(
@@ -140,6 +186,6 @@ def furnish(
             )
             hosts.save_host(connection, host)
             hosts.save_storage_pool(connection, storage)
-            hosts.save_capacity(connection, host, pool, [storage])
+            capacities.save_capacity(connection, host, pool, [storage])
             made.append(host)
     return Furnished(platform, clock, city, tuple(made))

@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from controller.reconcile.build import build_reconciler
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.tickets.model import Ticket, TicketState
 from controller.workflows import tickets as workflow
 from controller.workflows.platform import Platform

@@ -19,6 +19,7 @@ from controller.identity.tables import APPEND_ONLY
 from controller.schema import METADATA
 from inventory.store.columns import Big, Flag, Json, Seconds
 from inventory.store.engine import open_database
+from metering import guards
 
 FILE = Path(__file__).parents[2] / "controller" / "migrations" / "versions" / "0001_first_schema.py"
 
@@ -43,6 +44,10 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SECONDS: sa.Double[float] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 #: Tables whose rows are never changed or deleted: the database itself refuses it.
 APPEND_ONLY = {append_only}
+#: What else the database refuses by itself: statements run after the tables are made.
+GUARDS_SQLITE = {guards_sqlite}
+GUARDS_POSTGRESQL = {guards_postgresql}
+GUARDS_POSTGRESQL_DROP = {guards_postgresql_drop}
 
 
 def upgrade() -> None:
@@ -50,6 +55,8 @@ def upgrade() -> None:
     {upgrade}
     for table in APPEND_ONLY:
         _refuse_changes(table)
+    for statement in GUARDS_SQLITE if op.get_bind().dialect.name == "sqlite" else GUARDS_POSTGRESQL:
+        op.get_bind().exec_driver_sql(statement)
 
 
 def _refuse_changes(table: str) -> None:
@@ -76,6 +83,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name != "sqlite":
         for table in APPEND_ONLY:
             op.execute(f"DROP FUNCTION {{table}}_is_append_only()")
+        for statement in GUARDS_POSTGRESQL_DROP:
+            op.get_bind().exec_driver_sql(statement)
 '''
 
 
@@ -115,7 +124,21 @@ def migration_text() -> str:
         drops = [op for op in script.downgrade_ops.ops if isinstance(op, DropTableOp)]
         downgrade = render_python_code(DowngradeOps(ops=drops), migration_context=context)
     database.dispose()
-    return _formatted(_HEAD.format(append_only=repr(APPEND_ONLY), upgrade=_plain(upgrade), downgrade=_plain(downgrade)))
+    return _formatted(
+        _HEAD.format(
+            append_only=repr(APPEND_ONLY),
+            guards_sqlite=_literal(guards.SQLITE),
+            guards_postgresql=_literal(guards.POSTGRESQL),
+            guards_postgresql_drop=_literal(guards.POSTGRESQL_DROP),
+            upgrade=_plain(upgrade),
+            downgrade=_plain(downgrade),
+        )
+    )
+
+
+def _literal(statements: tuple[str, ...]) -> str:
+    """Return statements as a tuple of texts that read as SQL."""
+    return "(" + "".join(f'"""\\\n{statement}""",\n' for statement in statements) + ")"
 
 
 def _plain(code: str) -> str:

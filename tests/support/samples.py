@@ -15,7 +15,14 @@ class Clock:
 
 
 def ticket_text(
-    name: str, *, department: str = "civil-it", project: str = "P-portal", count: int = 1, action: str = "create"
+    name: str,
+    *,
+    department: str = "civil-it",
+    project: str = "P-portal",
+    count: int = 1,
+    action: str = "create",
+    size: str = "tiny",
+    more: str = "",
 ) -> bytes:
     """Return a ticket for one group of small machines with a data disk each."""
     return f"""\
@@ -29,7 +36,7 @@ lease: {{end: "2027-02-28"}}
 environment: test
 resources:
   servers:
-    - {{name: web, count: {count}, size: tiny, image: demo-linux, disks: [{{name: data, size: 1GiB, class: standard}}]}}
+    - {{name: web, count: {count}, size: {size}, image: demo-linux, disks: [{{name: data, size: 1GiB, class: standard}}]{more}}}
 """.encode()
 
 

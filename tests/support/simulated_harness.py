@@ -18,13 +18,14 @@ from drivers.protocol import (
     SegmentRequest,
     VolumeRequest,
 )
+from drivers.simulated.cloud import OUTSIDE
 from drivers.simulated.driver import SimulatedDriver
 from drivers.simulated.faults import LostRequest, Script
 from drivers.simulated.host import SimulatedHost
 from drivers.simulated.world import World
 from inventory.domain.ids import ResourceId, seeded_ids
 
-HOST = "host-1"
+HOST, TARGET = "host-1", "host-2"
 IMAGE_BYTES = b"not a real disk, but its hash is"
 
 
@@ -71,6 +72,7 @@ def make_harness(
     clock = VirtualClock()
     world = make_world(clock)
     host = world.add_host(HOST)
+    world.add_host(TARGET)
     world.add_host("dead")
     world.cut("dead")
     numbers = count()
@@ -94,8 +96,12 @@ def make_harness(
         upload_count=lambda: host.upload_count,
         holds_image=lambda image: any(digest == image.sha256 for _, digest in host.images),
         leftovers=_leftovers(host),
+        boot_count=lambda instance_id: host.machines[instance_id].boot_count,
         open_unreachable=lambda: open_driver("dead"),
+        open_target=lambda: open_driver(TARGET),
+        target_connection=f"simulated://{world.name}/{TARGET}",
         lose_next_request=lose_next_request,
+        outside=OUTSIDE,
     )
 
 

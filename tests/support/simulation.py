@@ -5,243 +5,56 @@ everything must come to rest: safety and liveness) and *unbounded* (faults to th
 """
 
 import random
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import StaticPool
 
 from controller.reconcile.auditor import Violation, audit_invariants, running_where_promised
 from controller.reconcile.jobs import ResourceJob
-from controller.reconcile.loop import Reconciler, ReconcileSettings
+from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Inline, Job
-from controller.schema import METADATA
 from controller.tickets import store as tickets
 from controller.tickets.model import Action, Ticket, TicketState
 from controller.workflows import commit as commit_module
 from controller.workflows.deltas import deltas
-from controller.workflows.engine import StepSettings
+from controller.workflows.picture import Picture
 from controller.workflows.swap import swapper
-from drivers.protocol import HostObservation
-from drivers.simulated.driver import SimulatedDriver
-from drivers.simulated.faults import READ_VERBS, FaultRates, SeededFaults, SimulatedCrash
-from drivers.simulated.host import SimulatedHost
+from drivers.protocol import Capability, HostObservation
+from drivers.simulated.faults import FaultRates, SeededFaults, SimulatedCrash
 from drivers.simulated.records import HostSpec, ImpossibleState, PoolSpec
 from drivers.simulated.world import World, image_is_trusted
 from inventory.domain.errors import AllotError, Unavailable
 from inventory.domain.host import Host
-from inventory.domain.ids import HostId, SystemId, TicketId, seeded_ids
+from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId, seeded_ids
 from inventory.domain.placement import MemberPlacement
 from inventory.domain.resource import Desired, Phase, Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
-from inventory.domain.system import DiskSpec, ServerSpec, System, SystemSpec, SystemState
+from inventory.domain.system import DiskSpec, System, SystemSpec, SystemState
 from inventory.store import directory, hosts, resources, systems
 from inventory.store.engine import Database
-from tests.support.platform import Furnished, furnish
+from tests.support.platform import NO_CELLS, CellSpec
 from tests.support.samples import NOW_S
+from tests.support.simulation_stage import (
+    CPUS,
+    DISK_GIB,
+    MEMORY_MIB,
+    RATES,
+    SETTINGS,
+    FaultyDatabase,
+    StateFaults,
+    Time,
+    WatchedDriver,
+    spec_of,
+    stage,
+)
 
-HOSTS = 3
-CPUS, MEMORY_MIB, DISK_GIB = 8, 16384, 40
 #: Names of drivers' faults that end the life of a controller.
 CRASHES = (SimulatedCrash,)
-
-STEPS = StepSettings(
-    graceful_s=2.0,
-    attempts_before_clear=4,
-    attempts_before_fail=8,
-    backoff_first_s=0.5,
-    backoff_most_s=6.0,
-    parts_s=1.0,
-    subnet_rest_s=22.0,
-)
-SETTINGS = ReconcileSettings(
-    hold_s=15.0,
-    hold_margin_s=3.0,
-    observe_s=10.0,
-    probe_s=4.0,
-    progress_s=0.0,
-    sync_hosts_s=10.0,
-    audit_s=float("inf"),
-    steps=STEPS,
-)
-RATES = FaultRates(
-    delay=0.03,
-    lost_request=0.02,
-    lost_request_known=0.02,
-    lost_reply=0.03,
-    late_effect=0.015,
-    crash_before=0.01,
-    crash_after=0.01,
-    unreachable=0.02,
-    storage_full=0.015,
-    delay_max_s=14.0,
-    late_max_s=20.0,
-    unreachable_max_s=25.0,
-)
-
-
-@dataclass(slots=True)
-class Time:
-    """The database's clock, which may jump forward, and the monotonic one, which may not."""
-
-    now_s: float = NOW_S
-    mono_s: float = 1000.0
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def monotonic(self) -> float:
-        return self.mono_s
-
-    def pass_(self, seconds: float) -> None:
-        self.now_s += seconds
-        self.mono_s += seconds
-
-    def jump(self, seconds: float) -> None:
-        self.now_s += seconds
-
-
-@dataclass(slots=True)
-class StateFaults:
-    """What may go wrong around a commit."""
-
-    chooser: random.Random
-    is_active: bool = True
-
-    def fate(self) -> str:
-        if not self.is_active:
-            return ""
-        point = self.chooser.random()
-        for rate, name in ((0.012, "lost_before"), (0.012, "lost_after"), (0.01, "crash_before"), (0.01, "crash_after")):
-            if point < rate:
-                return name
-            point -= rate
-        return ""
-
-
-@dataclass(slots=True)
-class FaultyDatabase(Database):
-    """A connection that may break, or a process that may die, just before or just after a commit."""
-
-    faults: StateFaults = field(kw_only=True)
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        fate = self.faults.fate()
-        with Database.write(self) as connection:
-            yield connection
-            if fate == "lost_before":
-                raise Unavailable("state.unreachable")
-            if fate == "crash_before":
-                raise SimulatedCrash(fate)
-        if fate == "lost_after":
-            raise Unavailable("state.unreachable")
-        if fate == "crash_after":
-            raise SimulatedCrash(fate)
-
-
-#: Verbs that carry no fence.
-_UNFENCED = READ_VERBS | {"ensure_image"}
-
-
-class WatchedDriver(SimulatedDriver):
-    """Notices when a request has effect although a newer hold already had one on the same thing."""
-
-    def __init__(self, simulation: "Simulation", host: SimulatedHost) -> None:
-        super().__init__(simulation.world, host)
-        self._simulation = simulation
-
-    def _call(self, verb: str, resource_id: str, work: Callable[[], Any], **means: Any) -> Any:
-        # The fence of the hold, not the one the verb was given: a mutant may lie to the back end.
-        fence = self._simulation.acting_fence
-        if verb in _UNFENCED:
-            return super()._call(verb, resource_id, work, **means)
-
-        def watched() -> Any:
-            result = work()
-            self._simulation.had_effect(self.host.name, verb, resource_id, fence)
-            return result
-
-        return super()._call(verb, resource_id, watched, **means)
-
-
-class Stage:
-    """The furnished state every seed starts from: made once per process, copied per seed."""
-
-    def __init__(self) -> None:
-        self._raw = sqlite3.connect(":memory:", check_same_thread=False)
-        self._raw.isolation_level = None
-        self._template = sqlite3.connect(":memory:", check_same_thread=False)
-        engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: self._raw)
-
-        @event.listens_for(engine, "connect")
-        def _prepare(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None
-            connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("PRAGMA journal_mode=MEMORY")
-
-        self.engine = engine
-        METADATA.create_all(engine)
-        ids = seeded_ids(7, lambda: int(NOW_S) - 1000)
-        self.furnished: Furnished = furnish(
-            Database(engine, is_sqlite=True),
-            Path("/nowhere"),
-            host_count=HOSTS,
-            cpu_count=CPUS,
-            memory_mib=MEMORY_MIB,
-            disk_gib=DISK_GIB,
-            new_id=ids,
-        )
-        self._raw.backup(self._template)
-
-    def reset(self) -> None:
-        """Bring the first state back."""
-        if self._raw.in_transaction:
-            self._raw.execute("ROLLBACK")
-        self._template.backup(self._raw)
-
-
-_STAGE: list[Stage] = []
-
-
-def stage() -> Stage:
-    """Return this process's stage."""
-    if not _STAGE:
-        _STAGE.append(Stage())
-    return _STAGE[0]
-
-
-def spec_of(name: str, count: int, *, vcpu: int = 1, memory_mib: int = 1024, disks: int = 0) -> SystemSpec:
-    """Return a small system."""
-    return SystemSpec(
-        name=name,
-        title=name,
-        department="civil-it",
-        project="P-portal",
-        zone="gov-public",
-        mlps_level=2,
-        environment="test",
-        lease_end="2027-02-28",
-        owner="张三",
-        contact_name="张三",
-        servers=(
-            ServerSpec(
-                name="web",
-                count=count,
-                vcpu_count=vcpu,
-                memory_mib=memory_mib,
-                size="",
-                image="demo-linux",
-                root_disk_gib=2,
-                disks=tuple(DiskSpec(name=f"d{i}", size_gib=1) for i in range(disks)),
-            ),
-        ),
-    )
 
 
 @dataclass(slots=True)
@@ -274,6 +87,9 @@ class Watched(Inline):
 class Simulation:
     """One seed."""
 
+    #: NUMA cells of its hosts.
+    CELLS: ClassVar[CellSpec] = NO_CELLS
+
     def __init__(
         self,
         seed: int,
@@ -282,14 +98,18 @@ class Simulation:
         rates: FaultRates = RATES,
         controllers: int = 3,
         actions: int = 130,
+        settings: ReconcileSettings = SETTINGS,
+        without: Capability = Capability.NONE,
         log: bool = False,
     ) -> None:
         self.seed = seed
         self.is_bounded = is_bounded
         self.actions = actions
+        self.settings = settings
+        self.without = without
         self.chooser = random.Random(seed)
         self.time = Time()
-        self.stage = stage()
+        self.stage = stage(self.CELLS)
         self.stage.reset()
         self.new_id = seeded_ids(seed, lambda: int(self.time.now_s))
         self.faults = SeededFaults(seed * 7 + 1, rates)
@@ -299,7 +119,14 @@ class Simulation:
         )
         self.hosts: dict[str, Host] = {h.id: h for h in self.stage.furnished.hosts}
         for host in self.hosts.values():
-            spec = HostSpec(cpu_count=CPUS, memory_mib=MEMORY_MIB, pools=(PoolSpec(name="default", capacity_gib=DISK_GIB),))
+            spec = HostSpec(
+                cpu_count=CPUS,
+                memory_mib=MEMORY_MIB,
+                pools=(PoolSpec(name="default", capacity_gib=DISK_GIB),),
+                cells=self.CELLS.count,
+                threads=self.CELLS.threads,
+                huge_pages=self.CELLS.huge_pages,
+            )
             self.world.add_host(host.name, spec)
         self.platform = replace(
             self.stage.furnished.platform,
@@ -307,6 +134,7 @@ class Simulation:
             clock=self.time.clock,
             new_id=self.new_id,
             quarantine_s=30,
+            picture=Picture(),
         )
         #: For the people and the auditor: no faults.
         self.state = Database(self.stage.engine, is_sqlite=True)
@@ -320,7 +148,8 @@ class Simulation:
         self.frozen: dict[int, float] = {}
         self.is_logging = log
         self.log: list[str] = []
-        self.revisions: dict[SystemId, System] = {}
+        #: Machines whose restart was ordered, and how often they had been booted by then.
+        self.restarts: dict[ResourceId, tuple[object, int]] = {}
         self.controllers = [self._controller() for _ in range(controllers)]
 
     # -- controllers --------------------------------------------------------------------------------------------------
@@ -333,7 +162,7 @@ class Simulation:
             owner=f"controller-{self.born}",
             executor=lambda _: Watched(self, chooser),
             open_driver=lambda host, _: WatchedDriver(self, self.world.hosts[host.name]),
-            settings=SETTINGS,
+            settings=self.settings,
             swap=swapper(self.platform),
             chooser=chooser,
             monotonic=self.time.monotonic,
@@ -508,7 +337,7 @@ class Simulation:
                 states = {t.id: t.state for t in tickets.page(connection, PLATFORM, limit=50)}
                 open_ = [i for i, s in states.items() if s in (TicketState.ACCEPTED, TicketState.RUNNING)]
                 found += [Violation("liveness", f"{i} is {states[i]}") for i in open_]
-                found += list(self._systems_tell_the_truth(connection))
+                found += [*self._systems_tell_the_truth(connection), *self._restarted(connection)]
         self.violations += [v for v in found if v not in self.violations]
 
     def _systems_tell_the_truth(self, connection: Connection) -> Iterator[Violation]:
@@ -528,7 +357,7 @@ class Simulation:
         with self.state.read() as connection:
             living = [s for s in systems.page(connection, PLATFORM, limit=50) if s.state is not SystemState.RELEASING]
         point = self.chooser.random()
-        with suppress(AllotError, _Refused):
+        with suppress(AllotError, Refused):
             if not living or point < 0.25:
                 self._create()
             elif point < 0.65:
@@ -576,7 +405,7 @@ class Simulation:
                 spec=spec,
                 lease_end_s=int(now_s) + 10**7,
             )
-            tickets.insert(connection, ticket, b"")
+            tickets.insert(connection, [(ticket, b"")])
             order = commit_module.Order(
                 ticket_id=ticket.id,
                 system=system,
@@ -590,7 +419,7 @@ class Simulation:
                 now_s=now_s,
             )
             if commit_module.commit(connection, order, self.new_id) is not None:
-                raise _Refused
+                raise Refused
             if found.is_empty:
                 tickets.move(connection, ticket, TicketState.DONE, now_s=now_s)
             systems.refresh_state(connection, system_id)
@@ -636,7 +465,7 @@ class Simulation:
         self.note(f"release {system.name}")
 
         def once(connection: Connection) -> None:
-            tickets.insert(connection, ticket, b"")
+            tickets.insert(connection, [(ticket, b"")])
             released = replace(system, state=SystemState.RELEASING, revision=system.revision + 1)
             systems.replace(connection, released, base_revision=system.revision)
             living = [r.id for r in resources.of_system(connection, system.id)]
@@ -651,12 +480,35 @@ class Simulation:
         def once(connection: Connection) -> None:
             machines = [r for r in resources.of_system(connection, system.id) if _may_switch(r)]
             for machine in machines[:1]:
+                if machine.desired is Desired.RUNNING and self.chooser.random() < 0.5:
+                    resources.order_reboot(connection, machine.id, self.time.now_s)
+                    # Ordered again while it is still to come (or made, and not recorded yet) adds none; and a start that is
+                    # not recorded yet is what was asked for.
+                    if machine.reboots_wanted == machine.reboots_done and machine.phase is Phase.SETTLED:
+                        self.restarts[machine.id] = self._boots(machine)
+                    self.note(f"{machine.id} shall be restarted")
+                    continue
                 wanted = Desired.STOPPED if machine.desired is Desired.RUNNING else Desired.RUNNING
                 assert machine.ticket_id is not None
                 self.note(f"{machine.id} shall be {wanted}")
                 resources.wish(connection, [machine.id], desired=wanted, ticket_id=machine.ticket_id, now_s=self.time.now_s)
 
         self.state.run(once)
+
+    def _boots(self, machine: Resource) -> tuple[object, int]:
+        """Return which definition of the machine there is (itself: its address may be another's by then), and its boots."""
+        host = self.world.hosts[self.hosts[machine.host_id].name] if machine.host_id else None
+        found = host.machines.get(machine.id) if host else None
+        return (found, found.boot_count) if found else (None, 0)
+
+    def _restarted(self, connection: Connection) -> Iterator[Violation]:
+        """Find machines that run and were never booted since their restart was ordered."""
+        for machine in resources.by_ids(connection, sorted(self.restarts)).values():
+            runs = machine.phase is Phase.SETTLED and machine.desired is Desired.RUNNING
+            # One that was made anew meanwhile was booted for it.
+            (found, boots), (ordered, before) = self._boots(machine), self.restarts[machine.id]
+            if runs and found is ordered and boots == before:
+                yield Violation("reboot", f"{machine.id} was not restarted")
 
     def _meddle(self) -> None:
         """Somebody does something on a host behind our back."""
@@ -680,7 +532,7 @@ class Simulation:
             self.world.crash_host(host.name, for_s=self.chooser.uniform(0.0, 20.0))
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The commit found the decision stale."""
 
 

@@ -11,6 +11,7 @@ from controller.tickets.language import TicketDocument, parse_ticket
 from controller.tickets.resolve import Directory, ImageOffer, Offer, ProjectOffer, SizeOffer, ZoneOffer, resolve_create
 from inventory.domain.errors import AllotError, Problem
 from inventory.domain.ids import DepartmentId, ProjectId, SystemId
+from inventory.domain.layout import Layout
 from inventory.domain.system import System, SystemSpec, SystemState
 
 EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
@@ -37,12 +38,16 @@ DIRECTORY = Directory(
     sizes=(
         SizeOffer(code="tiny", vcpu_count=1, memory_mib=128, root_disk_gib=1),
         SizeOffer(code="small", vcpu_count=2, memory_mib=4096, root_disk_gib=20),
+        SizeOffer(
+            code="db", vcpu_count=4, memory_mib=8192, root_disk_gib=20, layout=Layout.of(is_dedicated=True), traits=("ssd",)
+        ),
     ),
     images=(
         ImageOffer(code="demo-linux", name="演示系统", arch="x86_64", virtual_size_gib=1),
         ImageOffer(code="kylin-v10", name="麒麟", arch="aarch64", virtual_size_gib=10),
     ),
     disk_classes=(Offer(code="standard"), Offer(code="high-performance")),
+    traits=(Offer(code="nvme"), Offer(code="ssd")),
 )
 
 PORTAL = (EXAMPLES / "portal.yaml").read_text(encoding="utf-8")

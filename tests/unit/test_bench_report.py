@@ -1,7 +1,10 @@
 """The tables of the benchmarks: numbers, spreads, promises and ratios as people read them."""
 
+import importlib
+
 import pytest
 
+from tests.bench.__main__ import FIGURES
 from tests.bench.report import Figure, Line, Machine, Target, figure_text, number, page, percentile, rows, spread
 
 OURS = Line(what="ours", unit="ms", values=(30.0, 10.0, 20.0), target=Target(limit=25.0), baseline="bare")
@@ -82,3 +85,8 @@ def test_the_page_holds_machine_tables_and_notes() -> None:
     assert text.endswith("- Mind this.\n")
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in table} == {7}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_a_module_that_still_loads(name: str) -> None:
+    assert callable(importlib.import_module(f"tests.bench.{name}").measure)

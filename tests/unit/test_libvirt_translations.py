@@ -5,10 +5,11 @@ import pytest
 
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 from drivers.libvirt.events import event_state
-from drivers.libvirt.host_facts import arch_of, dotted, machine_types
+from drivers.libvirt.host_facts import arch_of, dotted, machine_types, read_cells
 from drivers.libvirt.machines import is_named_as_ours, state_of, stats_of
 from drivers.libvirt.translate_errors import Answer, answer_of, fault_of
 from drivers.libvirt.virtualisation import offers_kvm, probe_text
+from drivers.libvirt.xml_tree import parse
 from inventory.domain.ids import ResourceId, uuid_of
 from inventory.domain.resource import Observed
 
@@ -120,6 +121,23 @@ def test_host_facts_are_read_from_the_capabilities() -> None:
     assert machine_types(CAPABILITIES, "x86_64") == ("pc", "q35")
     assert dotted(9_000_000) == "9.0.0"
     assert dotted(7_002_022) == "7.2.22"
+
+
+def test_cells_are_read_with_their_cores_and_huge_pages() -> None:
+    cells = """<capabilities><host><topology><cells num='2'>
+    <cell id='0'><memory unit='KiB'>8388608</memory><pages unit='KiB' size='4'>1048576</pages>
+    <pages unit='KiB' size='2048'>1024</pages><pages unit='KiB' size='1048576'>2</pages>
+    <cpus num='4'><cpu id='0' siblings='0,4'/><cpu id='1' siblings='1,5'/><cpu id='4' siblings='0,4'/><cpu id='5' siblings='1,5'/>
+    </cpus></cell>
+    <cell id='1'><memory unit='KiB'>4194304</memory><pages unit='KiB' size='4'>1048576</pages>
+    <pages unit='KiB' size='2048'>0</pages>
+    <cpus num='1'><cpu id='2' siblings='2-3'/><cpu id='3' siblings='2-3'/></cpus></cell>
+    </cells></topology></host></capabilities>"""
+    first, second = read_cells(parse(cells))
+    assert (first.id, first.memory_mib, first.cores) == (0, 8192, "0,4 1,5")
+    assert first.huge_mib == ((2048, 2048), (1048576, 2048))
+    assert first.ordinary_mib == 4096
+    assert (second.id, second.cores, second.huge_mib) == (1, "2,3", ())
 
 
 def test_probe_asks_for_the_processor_that_guests_would_get() -> None:

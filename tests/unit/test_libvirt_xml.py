@@ -12,6 +12,7 @@ from drivers.libvirt.domain_xml import (
     disk_target,
     disk_text,
     domain_text,
+    mark_of,
     read_domain,
 )
 from drivers.libvirt.marks import Mark, mark_text, parse_mark
@@ -35,6 +36,7 @@ from drivers.protocol import (
     VolumeRequest,
 )
 from inventory.domain.ids import ResourceId, uuid_of
+from inventory.domain.layout import NodeSeat, Seat
 from tests.support.golden import assert_golden
 
 INSTANCE = ResourceId("inst_0190a8f0c1de7abc8def0123456789ab")
@@ -80,25 +82,59 @@ KVM, TCG = HostProfile(virtualisation="kvm", arch="x86_64"), HostProfile(virtual
     "profile", [KVM, TCG, HostProfile(virtualisation="kvm", arch="aarch64")], ids=lambda p: f"{p.virtualisation}-{p.arch}"
 )
 def test_machine_is_translated(profile: HostProfile, update_golden: bool) -> None:
-    text = domain_text(MACHINE, 7, profile, FILES)
+    text = domain_text(MACHINE, mark_of(MACHINE, 7), profile, FILES)
     assert_golden(f"libvirt/domain-{profile.virtualisation}-{profile.arch}.xml", text, update=update_golden)
+
+
+def node(cell: int, *cpus: int, shared: str = "") -> NodeSeat:
+    return NodeSeat(cell=cell, vcpu_count=1, memory_mib=2048, cpus=cpus, shared=shared)
+
+
+PINNED = Seat(page_kib=2048, nodes=(node(0, 2), node(1, 18)))
+SHARED = Seat(page_kib=0, nodes=(node(0, shared="0-3,8"), node(1, shared="4-7")))
+
+
+@pytest.mark.parametrize(
+    ("name", "seat", "profile"),
+    [("pinned", PINNED, KVM), ("shared", SHARED, KVM), ("pinned-tcg", PINNED, TCG)],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_machine_with_a_seat_is_translated_and_reads_back(
+    name: str, seat: Seat, profile: HostProfile, update_golden: bool
+) -> None:
+    machine = replace(MACHINE, seat=seat, disks=(), nics=())
+    text = domain_text(machine, mark_of(machine, 7), profile, replace(FILES, data={}))
+    assert_golden(f"libvirt/domain-{name}.xml", text, update=update_golden)
+    assert read_domain(text).seat == seat.text
+
+
+def test_machine_without_a_seat_keeps_to_the_shared_processors() -> None:
+    machine = replace(MACHINE, shared_cpus="0-3,8")
+    text = domain_text(machine, mark_of(machine, 7), KVM, FILES)
+    assert 'cpuset="0-3,8"' in text
+    assert read_domain(text).seat == ""
+
+
+def test_pins_somebody_else_made_are_seen() -> None:
+    pins = "<cputune><vcpupin vcpu='0' cpuset='3'/></cputune>"
+    assert read_domain(f"<domain><memory unit='KiB'>1048576</memory><vcpu>1</vcpu>{pins}</domain>").seat != ""
 
 
 def test_machine_that_boots_by_its_kernel_is_translated(update_golden: bool) -> None:
     image = replace(IMAGE, kernel_path=Path("/k"), initrd_path=Path("/i"), kernel_arguments="console=ttyS0 quiet")
     machine = replace(MACHINE, root=replace(MACHINE.root, image=image), disks=(), nics=())
-    text = domain_text(machine, 1, TCG, replace(FILES, data={}, kernel="/p/k", initrd="/p/i"))
+    text = domain_text(machine, mark_of(machine, 1), TCG, replace(FILES, data={}, kernel="/p/k", initrd="/p/i"))
     assert_golden("libvirt/domain-direct-kernel.xml", text, update=update_golden)
 
 
 def test_machine_on_the_in_memory_host_has_no_filter() -> None:
-    text = domain_text(MACHINE, 1, HostProfile(virtualisation="test", arch="i686", has_filters=False), FILES)
+    text = domain_text(MACHINE, mark_of(MACHINE, 1), HostProfile(virtualisation="test", arch="i686", has_filters=False), FILES)
     assert "filterref" not in text
     assert "<cpu" not in text
 
 
 def test_machine_reads_back_as_it_was_written() -> None:
-    reading = read_domain(domain_text(MACHINE, 7, TCG, FILES))
+    reading = read_domain(domain_text(MACHINE, mark_of(MACHINE, 7), TCG, FILES))
     assert reading.mark == Mark(
         resource_id=INSTANCE, fence=7, system="sys_portal", department="dept_<数据局>", volume_ids=(VOLUME, SECOND_VOLUME)
     )
@@ -115,7 +151,7 @@ def test_machine_without_our_mark_reads_as_foreign() -> None:
 
 
 def test_mark_reads_back_and_survives_an_edited_fence() -> None:
-    mark = Mark(resource_id=INSTANCE, fence=12, system="a&b", department="<d>", volume_ids=(VOLUME,))
+    mark = Mark(resource_id=INSTANCE, fence=12, system="a&b", department="<d>", volume_ids=(VOLUME,), reboots=3)
     assert parse_mark(mark_text(mark)) == mark
     assert parse_mark("<resource id='x' fence='twelve'/>").fence == 0
 
@@ -169,5 +205,5 @@ def test_volume_reads_back_its_format_and_its_image() -> None:
 
 def test_same_wish_gives_the_same_text() -> None:
     shuffled = replace(MACHINE, disks=MACHINE.disks[::-1])
-    assert domain_text(MACHINE, 7, KVM, FILES) == domain_text(shuffled, 7, KVM, FILES)
-    assert str(uuid_of(INSTANCE)) in domain_text(MACHINE, 7, KVM, FILES)
+    assert domain_text(MACHINE, mark_of(MACHINE, 7), KVM, FILES) == domain_text(shuffled, mark_of(shuffled, 7), KVM, FILES)
+    assert str(uuid_of(INSTANCE)) in domain_text(MACHINE, mark_of(MACHINE, 7), KVM, FILES)

@@ -4,8 +4,10 @@ import pytest
 
 from controller.metrics.counters import DriverCounters
 from controller.metrics.drivers import counting, counting_opener
+from drivers import powers
+from drivers import protocol as protocol_module
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, Transient
-from drivers.protocol import ComputeDriver, DriverContext, HasConsole, HasEvents, HasStats, Reboots
+from drivers.protocol import ComputeDriver, DriverContext, HasConsole, HasEvents, HasStats, LiveMigrates, Reboots
 from drivers.registry import driver_factory
 from inventory.domain.host import AdminState, Host, Reachability
 from inventory.domain.ids import HostId, PoolId, ResourceId
@@ -35,7 +37,19 @@ def test_every_call_is_counted_with_its_verb_and_answered_by_the_driver() -> Non
     assert counters.faults() == {}
 
 
-@pytest.mark.parametrize("protocol", [ComputeDriver, HasConsole, Reboots, HasStats, HasEvents])
+PROTOCOLS = [
+    found
+    for module in (protocol_module, powers)
+    for found in vars(module).values()
+    if isinstance(found, type) and getattr(found, "_is_runtime_protocol", False) and found.__module__ == module.__name__
+]
+
+
+def test_the_protocols_are_all_there() -> None:
+    assert {ComputeDriver, HasConsole, Reboots, HasStats, HasEvents, LiveMigrates, powers.Snapshots} <= set(PROTOCOLS)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_counted_driver_has_exactly_the_powers_of_its_driver(protocol: type) -> None:
     plain = _open(HOST, "simulated")
     assert isinstance(counting(plain, "pool_1", DriverCounters()), protocol) == isinstance(plain, protocol)

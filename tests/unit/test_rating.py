@@ -7,7 +7,8 @@ import pytest
 from inventory.domain.catalogue import Price
 from inventory.domain.errors import Conflict, Invalid
 from metering.intervals import Interval, intervals
-from metering.rating import METERS, Month, PriceBook, charge, charges, meter_of, month_at, month_price, window_price, yuan
+from metering.meters import METERS, meter_of
+from metering.rating import Month, PriceBook, charge, charges, month_at, month_price, window_price, yuan
 from tests.support.journal import row
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

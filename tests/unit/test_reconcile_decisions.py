@@ -23,7 +23,7 @@ from controller.workflows.engine import (
 )
 from controller.workflows.steps import STEPS, first_step
 from drivers.faults import OutcomeUnknown, Permanent, Transient
-from drivers.protocol import HostObservation, ObservedInstance
+from drivers.protocol import HostObservation, MachineRequest, ObservedInstance
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import (
@@ -143,6 +143,134 @@ SETTLED = Done(ending=Ending.SETTLED)
 def test_the_first_step_follows_from_the_row_alone(resource: Resource, facts: Facts, expected: str) -> None:
     assert first_step(resource, facts) == expected
     assert expected in STEPS
+
+
+# -- a restart by order -----------------------------------------------------------------------------------------------
+
+
+class Restarts:
+    """A host with one running machine that counts what it is asked to do."""
+
+    def __init__(self, state: Observed = Observed.RUNNING) -> None:
+        self.state = state
+        self.calls: list[tuple[object, ...]] = []
+
+    def _seen(self, state: Observed) -> ObservedInstance:
+        self.state = state
+        return ObservedInstance(
+            instance_id=MACHINE, state=state, fence=3, vcpu_count=2, memory_mib=1024, volume_ids=(MACHINE, VOLUME)
+        )
+
+    def observe_instance(self, _: ResourceId) -> ObservedInstance:
+        return self._seen(self.state)
+
+    def ensure_running(self, _: ResourceId, fence: int) -> ObservedInstance:
+        self.calls.append(("start", fence))
+        return self._seen(Observed.RUNNING)
+
+    def ensure_stopped(self, _: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:
+        self.calls.append(("stop", fence, graceful_s))
+        return self._seen(Observed.STOPPED)
+
+
+class RestartsInPlace(Restarts):
+    def reboot(self, _: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
+        self.calls.append(("reboot", fence, graceful_s, number))
+        return self._seen(Observed.RUNNING)
+
+
+def steps_taken(resource: Resource, driver: Restarts) -> list[str]:
+    context = StepContext(
+        resource=resource,
+        facts=Facts(),
+        open_driver=lambda: driver,  # type: ignore[arg-type, return-value]  # has the verbs these steps call
+        clock=lambda: NOW_S,
+        settings=StepSettings(),
+        backoff_s=float,
+    )
+    names = [first_step(resource, Facts())]
+    while isinstance(flow := STEPS[names[-1]](context), Next):
+        names.append(flow.step)
+    assert flow == SETTLED
+    return names
+
+
+def test_an_ordered_restart_is_carried_out_under_its_number() -> None:
+    driver = RestartsInPlace()
+    assert steps_taken(settled(reboots_wanted=3, reboots_done=2), driver) == ["look", "reboot"]
+    assert driver.calls == [("reboot", 3, StepSettings().graceful_s, 3)]
+
+
+def test_a_restart_that_was_carried_out_is_not_due() -> None:
+    driver = RestartsInPlace()
+    assert steps_taken(settled(reboots_wanted=3, reboots_done=3), driver) == ["look"]
+    assert driver.calls == []
+
+
+def test_a_back_end_that_cannot_restart_in_place_stops_and_starts() -> None:
+    driver = Restarts()
+    assert steps_taken(settled(reboots_wanted=1), driver) == ["look", "reboot", "start"]
+    assert [call[0] for call in driver.calls] == ["stop", "start"]
+
+
+def test_a_machine_found_stopped_is_started_and_that_is_its_restart() -> None:
+    driver = RestartsInPlace(Observed.STOPPED)
+    assert steps_taken(settled(reboots_wanted=1), driver) == ["look", "start"]
+
+
+def test_a_machine_that_shall_be_off_is_not_restarted() -> None:
+    driver = RestartsInPlace()
+    assert steps_taken(settled(reboots_wanted=1, desired=Desired.STOPPED), driver) == ["look", "halt"]
+    assert [call[0] for call in driver.calls] == ["stop"]
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_what_was_settled_was_restarted_as_often_as_was_known_then(generation: int) -> None:
+    claimed = settled(reboots_wanted=2, reboots_done=1)
+    assert changes_of(outcome(claimed, SETTLED), held(generation=generation), NOW_S)["reboots_done"] == 2
+
+
+# -- back ends that start what they make ------------------------------------------------------------------------------
+
+
+class Defines:
+    """Has the verb every back end has."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        assert request.root.department == request.department == "civil-affairs"
+        self.calls.append(("define", fence))
+
+
+class StartsWhatItMakes(Defines):
+    def ensure_launched(self, _: MachineRequest, fence: int) -> ObservedInstance:
+        self.calls.append(("launch", fence))
+        return ObservedInstance(instance_id=MACHINE, state=Observed.RUNNING, fence=fence, vcpu_count=2, memory_mib=1024)
+
+
+@pytest.mark.parametrize(
+    ("driver", "desired", "verb", "next_step"),
+    [
+        (StartsWhatItMakes(), Desired.RUNNING, "launch", "start"),
+        (StartsWhatItMakes(), Desired.STOPPED, "define", "halt"),
+        (Defines(), Desired.RUNNING, "define", "start"),
+    ],
+)
+def test_a_machine_is_launched_in_one_act_only_where_that_is_wanted_and_there(
+    driver: Defines, desired: Desired, verb: str, next_step: str
+) -> None:
+    context = StepContext(
+        resource=machine(desired=desired, spec=replace(machine().instance, disks=())),
+        facts=Facts(department="civil-affairs"),
+        open_driver=lambda: driver,  # type: ignore[arg-type, return-value]  # has the verbs this step calls
+        clock=lambda: NOW_S,
+        settings=StepSettings(),
+        backoff_s=float,
+    )
+    assert STEPS["define"](context) == Next(step=next_step)
+    assert driver.calls == [(verb, 3)]
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------

@@ -1,21 +1,23 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from controller.scheduling import units
 from controller.scheduling.decide import decide
-from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.explain import explanation_from_json, explanation_to_json
 from controller.scheduling.policy import DEFAULT_POLICY, Policy, read_policies
-from controller.scheduling.snapshot import SnapshotBuilder
+from controller.scheduling.snapshot import HostEntry, SnapshotBuilder
 from controller.scheduling.units import MEMBERS_MAX
 from inventory.domain.errors import Invalid
 from inventory.domain.host import AdminState
-from inventory.domain.ids import HostId
+from inventory.domain.ids import HostId, PoolId
 from inventory.domain.placement import GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
-from tests.support.placement import GIB, entry, member, request, snapshot, zone
+from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
 
 
 def placed(answer: Placement | Refusal) -> dict[str, str]:
@@ -283,7 +285,7 @@ def test_deciding_leaves_the_snapshot_as_it_was() -> None:
     shot: PlacementRequest = request(*(member(f"m{n}") for n in range(9)), rules=(rule("web", SpreadLevel.HOST, is_hard=False),))
     one = snapshot(hosts)
     first = decide(shot, one)
-    assert one == snapshot(hosts)
+    assert is_same_snapshot(one, snapshot(hosts))
     assert decide(shot, one) == first
 
 
@@ -315,8 +317,52 @@ def test_the_policy_that_ships_is_the_one_built_in(pytestconfig: pytest.Config) 
     assert set(table.policies) == {"balanced", "pack", "spread"}
 
 
+def in_pool(host: HostEntry, placement: str) -> HostEntry:
+    return replace(host, pool=replace(host.pool, id=PoolId(f"pool_{placement}"), placement=placement))
+
+
+def test_each_pool_follows_its_own_policy_and_the_platform_chooses_between_them(pytestconfig: pytest.Config) -> None:
+    table = read_policies((pytestconfig.rootpath / "etc" / "placement.yaml").read_text(encoding="utf-8"))
+    half, most, empty = ({VCPU: n, MEMORY_MIB: 4 * n * GIB} for n in (16, 24, 0))
+    spread = [in_pool(entry(n, used=used), "spread") for n, used in enumerate((half, empty, most))]
+    packed = [in_pool(entry(n, used=used), "pack") for n, used in enumerate((half, empty, most), 3)]
+    one = request(member("m", vcpu=2, memory_mib=8 * GIB))
+    assert placed(decide(one, snapshot(spread), table.policy()))["m"] == "host_00001", "the emptiest of a pool that spreads"
+    assert placed(decide(one, snapshot(packed), table.policy()))["m"] == "host_00005", "the fullest of a pool that packs"
+    both = decide(one, snapshot([*spread, *packed]), table.policy("pack"))
+    assert isinstance(both, Placement)
+    assert placed(both)["m"] == "host_00005", "of those two the better one for the platform's policy"
+    explained = both.explanations[0]
+    assert explained.policy == "pack@2"
+    assert {c.host: c.policy for c in explained.runners_up} == {"h00003": "", "h00001": "spread@2"}
+    other = decide(one, snapshot([*spread, *packed[1:2]]), table.policy("spread"))
+    assert isinstance(other, Placement)
+    assert other.explanations[0].policy == "spread@2"
+    assert "pack@2" in {c.policy for c in other.explanations[0].runners_up}
+    assert explanation_from_json(explanation_to_json(other.explanations[0])) == other.explanations[0]
+
+
+def test_a_pool_whose_policy_is_gone_from_the_table_follows_the_platform() -> None:
+    hosts = snapshot([in_pool(entry(0), "gone"), in_pool(entry(1, used={VCPU: 16}), "gone")])
+    plain = snapshot([entry(0), entry(1, used={VCPU: 16})])
+    assert placed(decide(request(member("m")), hosts)) == placed(decide(request(member("m")), plain))
+
+
 def test_the_kind_that_got_stuck_goes_first_in_gangs_too_large_to_search() -> None:
     hosts = snapshot([entry(0, vcpu=8, arch="aarch64"), *(entry(n, vcpu=8) for n in range(1, 71))])
     wide = [member(f"wide-{n}", group="a", vcpu=8) for n in range(70)]
     narrow = member("narrow", group="b", vcpu=6, arch="aarch64")
     assert placed(decide(request(*wide, narrow), hosts))["narrow"] == "host_00000"
+
+
+def test_needs_are_kept_within_a_bound_and_stay_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "_KNOWN", {})
+    monkeypatch.setattr(units, "_KNOWN_MAX", 2)
+    apart = GroupRule(group="web", spread=SpreadLevel.HOST, is_hard=True)
+    for vcpu in (1, 2, 3, 1):
+        for rules in ((), (apart,), (replace(apart, is_hard=False),)):
+            [unit] = units.units_of(request(member("m", vcpu=vcpu), rules=rules))
+            assert dict(unit.need.ask)[VCPU] == vcpu
+            assert bool(unit.need.hard) == any(rule.is_hard for rule in rules)
+            assert bool(unit.need.soft) == any(not rule.is_hard for rule in rules)
+            assert len(units._KNOWN) <= 2

@@ -4,7 +4,9 @@ from datetime import date
 
 import pytest
 
-from inventory.importers.site import SiteDocument, SiteHost, SiteStorage, parse_site
+from inventory.domain.layout import Layout
+from inventory.importers.site import parse_site
+from inventory.importers.site_records import SiteDocument, SiteHost, SiteStorage
 from tests.support.tickets import EXAMPLES, codes_of, problems_of
 
 EXAMPLE = (EXAMPLES / "site.yaml").read_text(encoding="utf-8")
@@ -186,3 +188,55 @@ def test_a_project_may_be_closed() -> None:
 
 def test_an_empty_site_is_a_site() -> None:
     assert parse_site(HEAD.encode()).departments == ()
+
+
+NUMA_HOST = """\
+pools: [{code: p, name: p, zone: z, driver: simulated, mlps-max: 2}]
+zones: [{code: z, name: z, network-class: z, mlps-max: 3, address-range: 10.0.0.0/16}]
+hosts: [{name: h1, pool: p, connection: "simulated://w/h1", %s}]
+"""
+
+
+def test_processors_and_traits_of_a_host_are_read() -> None:
+    words = 'dedicated-cpus: "20-31, 4-15", shared-cpus: 0-3, traits: [ssd, nvme]'
+    (host,) = parse_site((HEAD + NUMA_HOST % words).encode()).hosts
+    assert (host.dedicated_cpus, host.shared_cpus, host.traits) == ("4-15,20-31", "0-3", ("nvme", "ssd"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ('dedicated-cpus: "8-4"', "site.bad_cpus"),
+        ('dedicated-cpus: "9000"', "site.bad_cpus"),
+        ('dedicated-cpus: "0-4", shared-cpus: "4-7"', "site.cpus_overlap"),
+        ('dedicated-cpus: "a-b"', "document.bad_format"),
+    ],
+)
+def test_sets_of_processors_that_cannot_be_are_refused(words: str, code: str) -> None:
+    assert code in codes_of(lambda: parse_site((HEAD + NUMA_HOST % words).encode()))
+
+
+def test_a_size_asks_for_processors_pages_and_nodes() -> None:
+    text = """\
+sizes:
+  - {name: db, vcpu: 8, memory: 32GiB, root-disk: 40GiB, cpus: dedicated, huge-pages: 1GiB, numa-nodes: 2, traits: [ssd]}
+  - {name: pinned, vcpu: 4, memory: 8GiB, root-disk: 40GiB, cpus: 专用}
+  - {name: plain, vcpu: 4, memory: 8GiB, root-disk: 40GiB, cpus: shared}
+"""
+    db, pinned, plain = parse_site((HEAD + text).encode()).sizes
+    assert (db.layout, db.traits) == (Layout(is_dedicated=True, page_kib=1048576, node_count=2), ("ssd",))
+    assert pinned.layout == Layout(is_dedicated=True, node_count=1)
+    assert not plain.layout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "vcpu: 3, memory: 8GiB, numa-nodes: 2",
+        "vcpu: 4, memory: 1001MiB, numa-nodes: 2",
+        "vcpu: 4, memory: 1001MiB, huge-pages: 2MiB",
+    ],
+)
+def test_a_size_that_cannot_be_split_evenly_is_refused(words: str) -> None:
+    text = HEAD + f"sizes: [{{name: db, root-disk: 40GiB, {words}}}]\n"
+    assert codes_of(lambda: parse_site(text.encode())) == ["site.size_not_even"]

@@ -116,7 +116,6 @@ def test_chinese_unknown_field_gets_a_chinese_suggestion() -> None:
         ("class: standard}", "class: standard, encrypted: true}"),
         ("action: create", "action: adopt"),
         ("action: create", "action: 移交"),
-        ("spread: none", "spread: room"),
         ("      count: 2", "      secret-ref: db/password"),
     ],
 )
@@ -456,7 +455,7 @@ def test_keys_are_one_to_one_within_their_mapping() -> None:
     [
         aliases.ACTIONS | aliases.ACTIONS_NOT_OFFERED,
         aliases.ENVIRONMENTS,
-        aliases.SPREADS | aliases.SPREADS_NOT_OFFERED,
+        aliases.SPREADS,
         aliases.SIZES,
         aliases.DISK_CLASSES,
     ],

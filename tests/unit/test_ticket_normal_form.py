@@ -19,6 +19,8 @@ EDITS = [
     (("spread: none", "spread: soft-rack"), ("size: tiny", "size: {cpu: 3, memory: 1.5GiB}")),
     (("environment: test\n", ""), ("title: 市民政局门户网站", "title: 门户（一期），新"), ("{batch: 2026-first}", "{}")),
     (("      spread: none", DETAILS),),
+    (("spread: none", "spread: soft-room\n      spread-max: 3"),),
+    (("spread: none", "spread: same-site"),),
 ]
 
 

@@ -122,6 +122,8 @@ def test_facts_about_a_system_change_in_one_line() -> None:
         ({"networks": ("office",)}, "plan.field_fixed"),
         ({"spread": SpreadLevel.HOST}, "plan.field_fixed"),
         ({"spread": SpreadLevel.RACK}, "plan.field_fixed"),
+        ({"spread": SpreadLevel.SITE, "spread_max": 2}, "plan.field_fixed"),
+        ({"spread": SpreadLevel.ROOM, "is_together": True}, "plan.field_fixed"),
     ],
 )
 def test_nothing_is_replaced_implicitly(changes: dict[str, object], code: str) -> None:
@@ -147,6 +149,28 @@ def test_a_data_disk_keeps_its_size_and_class(disk: DiskSpec) -> None:
 def test_a_spread_rule_may_become_weaker(old: tuple[SpreadLevel, bool], new: tuple[SpreadLevel, bool]) -> None:
     before, after = (with_web(spread=level, spread_is_hard=is_hard) for level, is_hard in (old, new))
     assert lines(plan(after, before=before)) == [("update", "group", "web", "none")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_kept"),
+    [
+        ((SpreadLevel.RACK, False, 1), (SpreadLevel.RACK, False, 2), True),
+        ((SpreadLevel.SITE, False, 2), (SpreadLevel.HOST, False, 2), True),
+        ((SpreadLevel.RACK, False, 2), (SpreadLevel.RACK, False, 1), False),
+        ((SpreadLevel.RACK, False, 1), (SpreadLevel.ROOM, False, 1), False),
+        ((SpreadLevel.HOST, True, 1), (SpreadLevel.RACK, True, 1), True),
+        ((SpreadLevel.ROOM, True, 1), (SpreadLevel.RACK, True, 1), False),
+        ((SpreadLevel.HOST, True, 1), (SpreadLevel.HOST, False, 1), False),
+    ],
+)
+def test_a_rule_changes_only_to_one_that_placed_machines_keep(
+    old: tuple[SpreadLevel, bool, int], new: tuple[SpreadLevel, bool, int], is_kept: bool
+) -> None:
+    before, after = (with_web(spread=level, is_together=together, spread_max=most) for level, together, most in (old, new))
+    if is_kept:
+        assert lines(plan(after, before=before)) == [("update", "group", "web", "none")]
+    else:
+        assert codes_of(lambda: plan(after, before=before)) == ["plan.field_fixed"]
 
 
 def test_a_single_machine_may_take_any_spread_rule() -> None:

@@ -1,5 +1,6 @@
 """From words to a complete spec: names looked up, limits of the platform kept, changes applied by name."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,32 @@ def test_defaults_of_the_platform_are_an_argument() -> None:
 )
 def test_codes_and_chinese_names_mean_the_same(old: str, new: str) -> None:
     assert created((old, new)).digest() == created().digest()
+
+
+def test_what_the_size_asks_of_a_host_comes_with_it_and_the_ticket_may_ask_for_more() -> None:
+    db, web = created(("size: tiny", "size: db\n      主机特性: [nvme]")).servers
+    asked = next(s for s in (db, web) if s.size == "db")
+    assert (asked.layout.is_dedicated, asked.layout.node_count, asked.traits) == (True, 1, ("nvme", "ssd"))
+    again = SystemSpec.from_json(json.loads(json.dumps(created(("size: tiny", "size: db\n      traits: [nvme]")).to_json())))
+    assert again == created(("size: tiny", "size: db\n      traits: [nvme]"))
+    plain = created().to_json()["servers"][0]
+    assert "layout" not in plain
+    assert "traits" not in plain
+
+
+def test_a_trait_no_host_has_is_refused_with_those_there_are() -> None:
+    (problem,) = problems_of(lambda: created(("size: tiny", "size: tiny\n      traits: [nvmee]")))
+    assert (problem.code, problem.params["suggestion"]) == ("ticket.unknown_name", "nvme")
+
+
+def test_a_change_of_size_drops_what_only_the_old_size_asked_for() -> None:
+    before = created(("size: tiny", "size: db\n      traits: [nvme]"))
+    name = next(s.name for s in before.servers if s.size == "db")
+    after = resolve_change(change(f"{{name: {name}, size: small}}"), stored(before), DIRECTORY)
+    server = next(s for s in after.servers if s.name == name)
+    assert (server.traits, bool(server.layout)) == (("nvme",), False)
+    kept = resolve_change(change(f"{{name: {name}, traits: []}}"), stored(before), DIRECTORY)
+    assert next(s for s in kept.servers if s.name == name).traits == ("ssd",)
 
 
 def test_the_order_of_servers_and_labels_means_nothing() -> None:
@@ -145,17 +172,34 @@ def test_everything_wrong_with_names_comes_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "level", "is_hard"),
+    ("written", "level", "is_hard", "is_together"),
     [
-        ("host", SpreadLevel.HOST, True),
-        ("soft-host", SpreadLevel.HOST, False),
-        ("不同机架", SpreadLevel.RACK, True),
-        ("尽量不同机架", SpreadLevel.RACK, False),
+        ("host", SpreadLevel.HOST, True, False),
+        ("soft-host", SpreadLevel.HOST, False, False),
+        ("不同机架", SpreadLevel.RACK, True, False),
+        ("尽量不同机架", SpreadLevel.RACK, False, False),
+        ("room", SpreadLevel.ROOM, True, False),
+        ("不同数据中心", SpreadLevel.SITE, True, False),
+        ("same-host", SpreadLevel.HOST, True, True),
+        ("同一机房", SpreadLevel.ROOM, True, True),
+        ("soft-same-rack", SpreadLevel.RACK, False, True),
+        ("尽量同一数据中心", SpreadLevel.SITE, False, True),
     ],
 )
-def test_spreads_are_hard_or_soft(written: str, level: SpreadLevel, is_hard: bool) -> None:
+def test_spreads_are_hard_or_soft_apart_or_together(written: str, level: SpreadLevel, is_hard: bool, is_together: bool) -> None:
     web = created(("spread: none", f"spread: {written}")).servers[1]
-    assert (web.spread, web.spread_is_hard) == (level, is_hard)
+    assert (web.spread, web.spread_is_hard, web.is_together, web.spread_max) == (level, is_hard, is_together, 1)
+
+
+def test_some_servers_may_share_a_domain() -> None:
+    web = created(("spread: none", "分散: 不同机架\n      每处上限: 2台")).servers[1]
+    assert (web.spread, web.spread_max) == (SpreadLevel.RACK, 2)
+
+
+@pytest.mark.parametrize("written", ["none", "same-rack", "尽量同一主机"])
+def test_how_many_may_share_a_domain_is_asked_of_spread_servers_only(written: str) -> None:
+    edit = ("spread: none", f"spread: {written}\n      spread-max: 2")
+    assert codes_of(lambda: created(edit)) == ["ticket.spread_max_without_spread"]
 
 
 def test_a_change_says_only_what_differs() -> None:

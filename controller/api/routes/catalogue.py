@@ -13,6 +13,7 @@ from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import Call, TheCall
 from controller.api.paging import json_answer, whole_answer
+from controller.workflows import department_places
 from controller.workflows import images as workflow
 from inventory.store import directory
 
@@ -35,6 +36,20 @@ def list_zones(call: TheCall) -> Response:
 def list_pools(call: TheCall) -> Response:
     """List pools."""
     return _all(call, directory.pools)
+
+
+@router.get("/v1/pools/{pool}/departments", response_model=schemas.PlaceOfDepartmentPage)
+def list_places(call: TheCall, pool: str) -> Response:
+    """List the departments that have a place of their own in the pool's back end (a project in a region)."""
+    found = department_places.of_pool(call.platform, call.context.drivers, pool)
+    return whole_answer([{"department": code} for code in found])
+
+
+@router.delete("/v1/pools/{pool}/departments/{department}", response_model=schemas.PlaceOfDepartment)
+def remove_place(call: TheCall, pool: str, department: str) -> Response:
+    """Remove a department's place from the pool's back end, where nothing of it is left; first use makes it anew."""
+    department_places.remove(call.platform, call.context.drivers, pool, department, call.caller)
+    return json_answer({"department": department})
 
 
 @router.get("/v1/sizes", response_model=schemas.SizePage)

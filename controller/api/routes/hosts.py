@@ -14,7 +14,7 @@ from controller.workflows import hosts as workflow
 from drivers.protocol import DriverContext
 from inventory.domain.host import Host
 from inventory.domain.ids import HostId
-from inventory.store import directory, hosts
+from inventory.store import directory, foreign, hosts
 
 router = APIRouter(route_class=GuardedRoute, tags=["hosts"])
 
@@ -45,7 +45,7 @@ def get_host(call: TheCall, host: str) -> Response:
 def list_foreign(call: TheCall, host: str) -> Response:
     """List the guests on a host that are not ours: counted, never touched."""
     with call.platform.db.read() as connection:
-        found = hosts.foreign_domains(connection, hosts.host(connection, host).id)
+        found = foreign.domains(connection, [hosts.host(connection, host).id])
     return whole_answer([dataclasses.asdict(f) for f in found])
 
 

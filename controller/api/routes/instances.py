@@ -96,6 +96,12 @@ def stop(call: TheCall, instance_id: str) -> Response:
     return _order(call, power.stop, instance_id)
 
 
+@router.post("/v1/instances/{instance_id}/reboot", response_model=schemas.Instance, status_code=202)
+def reboot(call: TheCall, instance_id: str) -> Response:
+    """Have a running machine restarted in place, once: asked politely, then by force."""
+    return _order(call, power.reboot, instance_id)
+
+
 def _order(call: Call, order: Callable[[Platform, str, Caller], Resource], instance_id: str) -> Response:
     found = order(call.platform, instance_id, call.caller)
     with call.platform.db.read() as connection:

@@ -5,8 +5,9 @@ from starlette.responses import Response
 
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
-from controller.api.context import TheCall, TheContext
+from controller.api.context import Context, TheCall, TheContext
 from controller.api.paging import Answers, json_answer
+from inventory.domain.errors import NotFound
 from inventory.store import directory
 
 router = APIRouter(route_class=GuardedRoute, tags=["service"])
@@ -34,6 +35,25 @@ def readyz(context: TheContext) -> Response:
 async def metrics(context: TheContext) -> Response:
     """Return the metrics of the last snapshot."""
     return Response(context.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/metrics/instances", response_class=Response, responses=_EXPOSITION)
+async def instance_metrics(context: TheContext) -> Response:
+    """Return series of each machine, within their budget; offered by a setting."""
+    return _more(context, "instances")
+
+
+@router.get("/metrics/compatibility", response_class=Response, responses=_EXPOSITION)
+async def compatible_metrics(context: TheContext) -> Response:
+    """Return figures under the names of openstack-exporter and the libvirt exporters; offered by a setting."""
+    return _more(context, "compatibility")
+
+
+def _more(context: Context, name: str) -> Response:
+    found = context.more_metrics.get(name)
+    if found is None:
+        raise NotFound("metrics.not_offered", setting=f"metrics ({name})")
+    return Response(found(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/openapi.json", response_model=schemas.JsonObject)

@@ -16,14 +16,15 @@ from metering.usage import usage
 
 router = APIRouter(route_class=GuardedRoute, tags=["usage"])
 
-_MOMENT = "Epoch seconds, or an ISO date or time; a date begins in the platform's time zone."
+#: How a moment of a window is written.
+MOMENT = "Epoch seconds, or an ISO date or time; a date begins in the platform's time zone."
 
 
 @router.get("/v1/usage", response_model=schemas.Usage)
 def get_usage(
     call: TheCall,
-    start: Annotated[str, Query(alias="from", min_length=1, max_length=40, description=f"First moment. {_MOMENT}")],
-    end: Annotated[str, Query(alias="to", min_length=1, max_length=40, description=f"First moment after. {_MOMENT}")],
+    start: Annotated[str, Query(alias="from", min_length=1, max_length=40, description=f"First moment. {MOMENT}")],
+    end: Annotated[str, Query(alias="to", min_length=1, max_length=40, description=f"First moment after. {MOMENT}")],
     department: Department = "",
 ) -> Response:
     """Return seconds by resource and meter, with their price, of the window from `from` up to (not including) `to`."""

@@ -34,7 +34,7 @@ from tests.support.libvirt_cloud import (
 )
 from tests.support.libvirtd import PrivateLibvirtd, until
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.xdist_group("libvirt"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(900)]
 
 LANES = 3
 STRIKE_S = 60

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from drivers.libvirt.segments import BRIDGE_SETTINGS, filters_bridged_frames
-from tests.support.libvirt_host import behind
+from tests.support.libvirt_host import POOL, behind, driver_of
 from tests.support.libvirtd import PrivateLibvirtd
 
 pytestmark = pytest.mark.libvirt
@@ -28,6 +28,19 @@ def test_what_a_killed_look_left_behind_does_not_spoil_the_next(libvirt_host: Pr
         )
     assert _look(libvirt_host.uri)
     assert _pools(libvirt_host.uri) == []
+
+
+def test_looks_do_not_spoil_what_a_controller_reads_of_the_storage_meanwhile(libvirt_host: PrivateLibvirtd) -> None:
+    driver = driver_of(libvirt_host.uri)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            looks = [threads.submit(_look, libvirt_host.uri) for _ in range(60)]
+            while not all(look.done() for look in looks):
+                assert list(driver.observe().storage_available_gib) == [POOL]
+                assert [s.name for s in driver.inspect_host().storage] == [POOL]
+            assert all(look.result() for look in looks)
+    finally:
+        driver.close()
 
 
 def test_looks_at_the_same_time_all_see_the_filter(libvirt_host: PrivateLibvirtd) -> None:

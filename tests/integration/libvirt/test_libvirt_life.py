@@ -52,12 +52,16 @@ def test_guest_lives_through_everything_and_leaves_nothing(lab: Any, disk_image:
     assert stats.disk_read_bytes > 10**6
     assert stats.network_sent_bytes > 0
 
-    assert lab.driver.reboot(instance_id, 4, graceful_s=60).state is Observed.RUNNING
+    assert lab.driver.reboot(instance_id, 4, graceful_s=60, number=1).state is Observed.RUNNING
     lab.wait_ready(machine, times=2)
+    lab.driver.ensure_defined(machine, 4)
+    assert lab.driver.reboot(instance_id, 4, graceful_s=60, number=1).state is Observed.RUNNING
 
     stopped = lab.driver.ensure_stopped(instance_id, 5, graceful_s=60)
     assert (stopped.state, stopped.reason, stopped.fence) == (Observed.STOPPED, "shutdown", 5)
     assert stopped.since_s is not None
+    # A guest obeys only once it is up: an order carried out twice would have been heard by now.
+    assert lab.ready_count(machine) == 2
     lab.driver.ensure_defined(replace(with_disk, vcpu_count=2, memory_mib=160), 6)
     lab.driver.ensure_running(instance_id, 6)
     lab.wait_ready(machine, times=3)

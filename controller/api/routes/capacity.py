@@ -1,0 +1,108 @@
+"""What-if: questions to the capacity of the platform; nothing is changed."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query
+from starlette.responses import Response
+
+from controller.api import schemas
+from controller.api.auth import GuardedRoute
+from controller.api.context import TheCall
+from controller.api.paging import json_answer
+from controller.scheduling.trend import HISTORY_DAYS_MIN
+from controller.workflows.capacity.failure import what_if_hosts_fail
+from controller.workflows.capacity.fit import FitAnswer, FitQuestion, how_many_more
+from controller.workflows.capacity.hosts_needed import HostShape, hosts_needed
+from controller.workflows.capacity.trend import PoolTrend, when_full
+from inventory.domain.resources import MEMORY_MIB, VCPU, counted_as
+from inventory.domain.system import SpreadLevel
+
+router = APIRouter(route_class=GuardedRoute, tags=["capacity"])
+
+_Text = Annotated[str, Query(max_length=64)]
+_Amount = Annotated[int, Query(ge=-(2**31), lt=2**31)]
+
+
+@router.get("/v1/capacity", response_model=schemas.Fit)
+def how_many(
+    call: TheCall,
+    size: _Text = "",
+    vcpu_count: _Amount = 0,
+    memory_mib: _Amount = 0,
+    disk_gib: Annotated[int | None, Query(ge=-(2**31), lt=2**31)] = None,
+    disk_class: _Text = "standard",
+    arch: Literal["any", "x86_64", "aarch64"] = "any",
+    pool: _Text = "",
+    zone: _Text = "",
+    spread: SpreadLevel = SpreadLevel.NONE,
+) -> Response:
+    """Count how many more machines of a size (or of amounts) fit, per pool, zone and MLPS level, each a system by itself."""
+    question = FitQuestion(
+        size=size,
+        vcpu_count=vcpu_count,
+        memory_mib=memory_mib,
+        disk_gib=disk_gib,
+        disk_class=disk_class,
+        arch=arch,
+        pool=pool,
+        zone=zone,
+        spread=spread,
+    )
+    with call.platform.db.read() as connection:
+        return json_answer(_fit(how_many_more(connection, question)))
+
+
+@router.get("/v1/capacity/forecast", response_model=schemas.Forecast)
+def forecast(call: TheCall, pool: _Text = "") -> Response:
+    """Say when pools are full at the present trend: the 10th, 50th and 90th percentile of many possible futures."""
+    with call.platform.db.read() as connection:
+        return json_answer({"pools": [_trend(t) for t in when_full(connection, call.platform, pool)]})
+
+
+@router.get("/v1/capacity/failure", response_model=schemas.Failure)
+def failure(
+    call: TheCall,
+    host: Annotated[list[str], Query(max_length=64, description="Name or id of a host; may be repeated.")],
+) -> Response:
+    """Say which machines could be placed elsewhere if these hosts failed, where, and why the others could not."""
+    with call.platform.db.read() as connection:
+        return json_answer({"machines": [asdict(f) for f in what_if_hosts_fail(connection, call.platform, host)]})
+
+
+@router.post("/v1/capacity/hosts-needed", response_model=schemas.HostsNeeded)
+def how_many_hosts(call: TheCall, body: Annotated[schemas.HostsNeededIn, Body()]) -> Response:
+    """Say how many empty hosts of one shape a list of tickets needs."""
+    values = body.model_dump()
+    documents = [text.encode() for text in values.pop("tickets")]
+    with call.platform.db.read() as connection:
+        found = hosts_needed(connection, call.platform, documents, HostShape(**values), call.caller)
+    return json_answer({"zones": [asdict(z) for z in found]})
+
+
+def _fit(answer: FitAnswer) -> dict[str, Any]:
+    ask = {counted_as(dimension): amount for dimension, amount in answer.shape.ask}
+    return {
+        "vcpu_count": ask[VCPU],
+        "memory_mib": ask[MEMORY_MIB],
+        "disk_gib": answer.shape.disk_gib,
+        "disk_class": answer.shape.disk_class,
+        "pools": [asdict(line) for line in answer.pools],
+        "levels": [{"zone": zone, "mlps_level": level, "count": count} for zone, level, count in answer.levels],
+    }
+
+
+def _trend(found: PoolTrend) -> dict[str, Any]:
+    return {
+        "pool": found.pool,
+        "zone": found.zone,
+        "free": dict(found.free),
+        "history_days": found.trend.history_days,
+        "history_days_needed": HISTORY_DAYS_MIN,
+        "is_enough": found.trend.is_enough,
+        "growth_per_day": dict(found.trend.growth_per_day),
+        "dimension": found.trend.dimension,
+        "p10": found.p10,
+        "p50": found.p50,
+        "p90": found.p90,
+    }

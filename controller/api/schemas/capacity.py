@@ -1,0 +1,103 @@
+"""What-if questions to the capacity."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from controller.api.schemas.base import NO_CONTROL, In, JsonObject, Out, Whole
+
+_Amount = Annotated[Whole, Field(ge=-(2**31), lt=2**31)]
+_Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL)]
+
+
+class FitLine(Out):
+    """How many more fit in one pool; `pooled_count`: if it were one large host."""
+
+    pool: str
+    zone: str
+    mlps_max: int
+    count: int
+    pooled_count: int
+
+
+class FitLevel(Out):
+    """How many more machines of systems of one MLPS level fit in one zone."""
+
+    zone: str
+    mlps_level: int
+    count: int
+
+
+class Fit(Out):
+    """How many more machines of one shape fit."""
+
+    vcpu_count: int
+    memory_mib: int
+    disk_gib: int
+    disk_class: str
+    pools: list[FitLine]
+    levels: list[FitLevel]
+
+
+class PoolTrend(Out):
+    """When a pool is full; dates are null where it is not within the horizon, or the history is too short."""
+
+    pool: str
+    zone: str
+    free: dict[str, int]
+    history_days: int
+    history_days_needed: int
+    is_enough: bool
+    growth_per_day: dict[str, float]
+    dimension: str
+    p10: str | None
+    p50: str | None
+    p90: str | None
+
+
+class Forecast(Out):
+    """When pools are full at the present trend."""
+
+    pools: list[PoolTrend]
+
+
+class Fate(Out):
+    """What becomes of one machine when its host fails; `to_host` is empty where it could be placed nowhere."""
+
+    system: str
+    machine: str
+    from_host: str
+    to_host: str
+    explanation: JsonObject | None
+
+
+class Failure(Out):
+    """What happens if hosts fail."""
+
+    machines: list[Fate]
+
+
+class HostsNeededIn(In):
+    """Tickets, and what may be promised on one host of the shape."""
+
+    tickets: list[Annotated[str, StringConstraints(max_length=1024 * 1024)]] = Field(max_length=500)
+    vcpu_count: _Amount
+    memory_mib: _Amount
+    disks_gib: dict[_Code, _Amount] = Field(default={}, max_length=16)
+    arch: Literal["x86_64", "aarch64"] = "x86_64"
+    per_rack: _Amount = 1
+
+
+class ZoneNeed(Out):
+    """Hosts of one zone: enough for everything, and what no packing can do without."""
+
+    zone: str
+    host_count: int
+    lower_bound: int
+    machine_count: int
+
+
+class HostsNeeded(Out):
+    """How many hosts a list of tickets needs."""
+
+    zones: list[ZoneNeed]

@@ -1,0 +1,97 @@
+"""Tickets, the decisions on them, their story and the explanations of placements."""
+
+from controller.api.schemas.base import JsonObject, Out, Page
+from controller.api.schemas.problems import ProblemOut, StoredProblem
+from controller.tickets.model import Action, TicketState
+
+
+class CheckOut(Out):
+    """What a ticket says, read against the platform."""
+
+    action: Action
+    system: str
+    department: str
+    project: str
+    zone: str
+    base_revision: int
+    is_noop: bool
+    notices: list[ProblemOut]
+
+
+class Ticket(Out):
+    """A ticket."""
+
+    id: str
+    action: Action
+    state: TicketState
+    system_name: str
+    system_id: str | None
+    department_id: str
+    project_id: str | None
+    sha256: str
+    spec_digest: str
+    plan: JsonObject
+    problem: StoredProblem | None
+    created_by: str
+    created_at_s: float
+    accepted_at_s: float | None
+    finished_at_s: float | None
+    revision: int
+
+
+class ApprovalOut(Out):
+    """One decision of one person."""
+
+    stage: str
+    decided_by: str
+    decision: str
+    reason: str
+    at_s: float
+
+
+class TicketWithApprovals(Ticket):
+    """A ticket and who decided on it."""
+
+    approvals: list[ApprovalOut]
+
+
+class Event(Out):
+    """One line of a ticket's story, in both languages."""
+
+    seq: int
+    at_s: float
+    subject: str
+    code: str
+    params: JsonObject
+    text: str
+    text_zh: str
+    text_en: str
+
+
+class Explanation(Out):
+    """Why a machine went where it went, or nowhere."""
+
+    id: str
+    ticket_id: str
+    system_id: str | None
+    kind: str
+    at_s: float
+    body: JsonObject
+
+
+class TicketPage(Page):
+    """Tickets."""
+
+    items: list[Ticket]
+
+
+class EventPage(Page):
+    """Lines of a story."""
+
+    items: list[Event]
+
+
+class ExplanationPage(Page):
+    """Explanations."""
+
+    items: list[Explanation]

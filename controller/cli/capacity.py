@@ -1,0 +1,166 @@
+"""``capacity``: what-if questions; nothing is changed."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import typer
+
+from controller.cli.session import session_of
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    size: str = typer.Argument(""),
+    vcpu: int = typer.Option(0, "--vcpu"),
+    memory_mib: int = typer.Option(0, "--memory-mib"),
+    disk_gib: int | None = typer.Option(None, "--disk-gib"),
+    disk_class: str = typer.Option("standard", "--disk-class"),
+    pool: str = typer.Option("", "--pool"),
+    zone: str = typer.Option("", "--zone"),
+    spread: str = typer.Option("none", "--spread"),
+) -> None:
+    """Count how many more machines of a size fit."""
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    asked: dict[str, Any] = {
+        "size": size,
+        "vcpu_count": vcpu,
+        "memory_mib": memory_mib,
+        "disk_class": disk_class,
+        "pool": pool,
+        "zone": zone,
+        "spread": spread,
+    }
+    found = session.api.get("/v1/capacity", **asked, **({} if disk_gib is None else {"disk_gib": disk_gib}))
+
+    def show(value: Mapping[str, Any]) -> None:
+        columns = [
+            Column("cli.column.pool", "pool"),
+            Column("cli.column.zone", "zone"),
+            Column("cli.column.mlps_max", "mlps_max", is_number=True),
+            Column("cli.column.fit", "count", is_number=True),
+            Column("cli.column.fit_pooled", "pooled_count", is_number=True),
+        ]
+        out.rows(value["pools"], columns)
+        out.heading("cli.capacity.levels")
+        levels = [Column("cli.column.zone", "zone"), Column("cli.column.mlps_level", "mlps_level", is_number=True)]
+        out.rows(value["levels"], [*levels, Column("cli.column.fit", "count", is_number=True)])
+
+    out.value(found, show)
+
+
+@app.command()
+def forecast(ctx: typer.Context, pool: str = typer.Option("", "--pool")) -> None:
+    """Say when pools are full at the present trend."""
+    from controller.cli.output import Column
+    from controller.cli.plan_view import dimension
+
+    session = session_of(ctx)
+    out = session.out
+    found = session.api.get("/v1/capacity/forecast", pool=pool)
+
+    def date(name: str) -> Any:
+        return lambda row: (row[name] or out.say("cli.capacity.never")) if row["is_enough"] else "—"
+
+    def show(value: Mapping[str, Any]) -> None:
+        columns = [
+            Column("cli.column.pool", "pool"),
+            Column("cli.column.full_p10", date("p10")),
+            Column("cli.column.full_p50", date("p50")),
+            Column("cli.column.full_p90", date("p90")),
+            Column("cli.column.dimension", lambda r: dimension(out, r["dimension"]) if r["dimension"] else ""),
+        ]
+        out.rows(value["pools"], columns)
+        for row in value["pools"]:
+            if not row["is_enough"]:
+                out.line("cli.capacity.no_trend", days=row["history_days"], least=row["history_days_needed"])
+                break
+
+    out.value(found, show)
+
+
+@app.command()
+def failure(ctx: typer.Context, hosts: list[str]) -> None:
+    """Say what would become of the machines on hosts that fail; exit 1 when one could be placed nowhere."""
+    from controller.cli.explain_view import show_explanation
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    found = session.api.get(f"/v1/capacity/failure?{urlencode([('host', name) for name in hosts])}")
+    lost = [m for m in found["machines"] if not m["to_host"]]
+
+    def show(value: Mapping[str, Any]) -> None:
+        if not value["machines"]:
+            out.line("cli.capacity.empty")
+            return
+        columns = [
+            Column("cli.column.system", "system"),
+            Column("cli.column.name", "machine"),
+            Column("cli.column.from_host", "from_host"),
+            Column("cli.column.to_host", lambda r: r["to_host"] or "—"),
+        ]
+        out.rows(value["machines"], columns)
+        count = len(value["machines"])
+        code = "cli.capacity.not_placed" if lost else "cli.capacity.all_placed"
+        out.line(code, count=count, lost=len(lost))
+        for machine in lost:
+            show_explanation(out, machine["explanation"])
+
+    out.value(found, show)
+    if lost:
+        raise typer.Exit(1)
+
+
+@app.command()
+def hosts(
+    ctx: typer.Context,
+    files: list[str],
+    vcpu: int = typer.Option(..., "--vcpu"),
+    memory_mib: int = typer.Option(..., "--memory-mib"),
+    disk: list[str] = typer.Option([], "--disk"),
+    per_rack: int = typer.Option(1, "--per-rack"),
+) -> None:
+    """Say how many hosts of a shape a list of tickets needs."""
+    from controller.cli import documents
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    body = {
+        "tickets": [documents.read(file).decode("utf-8", "replace") for file in files],
+        "vcpu_count": vcpu,
+        "memory_mib": memory_mib,
+        "disks_gib": _disks(disk),
+        "per_rack": per_rack,
+    }
+    found = session.api.post("/v1/capacity/hosts-needed", body)
+    columns = [
+        Column("cli.column.zone", "zone"),
+        Column("cli.column.hosts_needed", "host_count", is_number=True),
+        Column("cli.column.lower_bound", "lower_bound", is_number=True),
+        Column("cli.column.machines", "machine_count", is_number=True),
+    ]
+    session.out.value(found, lambda value: session.out.rows(value["zones"], columns))
+
+
+def _disks(written: list[str]) -> dict[str, int]:
+    from controller.cli.mistakes import Usage
+
+    found = {}
+    for text in written:
+        disk_class, colon, amount = text.rpartition(":")
+        if not colon or not disk_class or not (amount.isascii() and amount.isdigit()):
+            raise Usage("cli.disk_unreadable", written=text)
+        found[disk_class] = int(amount)
+    return found

@@ -1,0 +1,161 @@
+"""``meter``: the catalogue of meters and the ledger of usage."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from controller.cli import meter_periods, meter_report
+from controller.cli.meter_books import book, entry
+from controller.cli.meter_budgets import budget
+from controller.cli.meter_costs import cost
+from controller.cli.meter_efficiency import efficiency
+from controller.cli.output import Out
+from controller.cli.session import session_of
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.add_typer(book, name="book")
+app.add_typer(entry, name="entry")
+app.add_typer(budget, name="budget")
+app.add_typer(cost, name="cost")
+app.add_typer(efficiency, name="efficiency")
+meter_periods.add_to(app)
+app.command("report")(meter_report.report)
+#: Works without a service, on a state of its own; stands above the wiring and is named here only by text.
+_DEMO = "controller.local.meter_demo"
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands together."""
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """List what is metered, in which unit, and what is not offered."""
+    from controller.cli.output import Column
+
+    out = session_of(ctx).out
+    columns = [
+        Column("cli.column.meter", "name"),
+        Column("cli.column.unit", "unit"),
+        Column("cli.column.base_unit", "base_unit"),
+        Column("cli.column.counting", lambda m: out.say(f"cli.word.{m['counting']}")),
+        Column("cli.column.charged_states", lambda m: " ".join(m["charged_states"])),
+        Column("cli.column.offered", lambda m: out.say("cli.word.yes" if m["is_offered"] else "cli.word.not_offered")),
+    ]
+    out.rows(session_of(ctx).api.get("/v1/meters")["items"], columns, name="name")
+
+
+@app.command()
+def ledger(
+    ctx: typer.Context,
+    resource: str = typer.Option("", "--resource"),
+    department: str = typer.Option("", "--department"),
+    limit: int = typer.Option(1000, "--limit", min=1, max=100_000),
+) -> None:
+    """List intervals of the ledger."""
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    columns = [
+        Column("cli.column.resource", "resource_name"),
+        Column("cli.column.meter", "meter"),
+        Column("cli.column.state", "state"),
+        Column("cli.column.amount", "amount", is_number=True),
+        Column("cli.column.from", lambda i: out.moment(i["start_s"])),
+        Column("cli.column.until", lambda i: out.moment(i["end_s"])),
+        Column("cli.column.id", "resource_id"),
+        Column("cli.column.opened_by", "opened_by", is_number=True),
+        Column("cli.column.closed_by", "closed_by", is_number=True),
+    ]
+    found = session.api.all("/v1/ledger", most=limit, resource=resource, department=department)
+    out.rows(found, columns, name="resource_id")
+
+
+@app.command()
+def compare(ctx: typer.Context) -> None:
+    """Derive the ledger from the journal again; exit 1 when it differs."""
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    found = session.api.post("/v1/ledger/compare")
+
+    def show(value: Mapping[str, Any]) -> None:
+        code = "cli.say.ledger_equal" if value["is_equal"] else "cli.say.ledger_differs"
+        out.line(code, resources=value["resource_count"], intervals=value["interval_count"], count=len(value["differences"]))
+        if value["differences"]:
+            columns = [
+                Column("cli.column.id", "resource_id"),
+                Column("cli.column.kind", "kind"),
+                Column("cli.column.detail", "detail"),
+            ]
+            out.rows(value["differences"], columns, name="resource_id")
+
+    out.value(found, show)
+    if not found["is_equal"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def counted(
+    ctx: typer.Context,
+    pool: str = typer.Argument(...),
+    start: str = typer.Option(..., "--from"),
+    end: str = typer.Option("", "--to"),
+) -> None:
+    """Print the ledger of a pool beside what its back end counts itself."""
+    import time
+
+    from controller.cli.output import Column
+
+    session = session_of(ctx)
+    out = session.out
+    # Without an end: up to now, in whole seconds.
+    until = end or str(int(time.time()))
+    found = session.api.get("/v1/ledger/counted", pool=pool, **{"from": start, "to": until})
+
+    def show(value: Mapping[str, Any]) -> None:
+        out.line("cli.say.counted", start=out.moment(value["start_s"]), end=out.moment(value["end_s"]))
+        columns = [
+            Column("cli.column.machine", "name"),
+            Column("cli.column.ledger_vcpu_s", "ledger_vcpu_s", is_number=True),
+            Column("cli.column.counted_vcpu_s", "counted_vcpu_s", is_number=True),
+            Column("cli.column.difference_vcpu_s", "difference_vcpu_s", is_number=True),
+            Column("cli.column.reasons", "why"),
+        ]
+        out.rows([{**m, "why": _why(out, m["reasons"])} for m in value["machines"]], columns, name="instance_id")
+        out.line("cli.say.counted_foreign", count=value["foreign_count"], vcpu_s=value["foreign_vcpu_s"])
+
+    out.value(found, show)
+
+
+def _why(out: Out, reasons: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{out.say('cli.word.counted.' + r['reason'])} {r['vcpu_s']:+}" for r in reasons)
+
+
+@app.command()
+def rebuild(ctx: typer.Context, yes: bool = typer.Option(False, "--yes", "-y")) -> None:
+    """Make the ledger again from the journal."""
+    from controller.cli.ask import agreed
+
+    session = session_of(ctx)
+    out = session.out
+    if not agreed(out, is_yes=yes, question="cli.say.rebuild_this"):
+        raise typer.Exit(1)
+    found = session.api.post("/v1/ledger/rebuild")
+    out.value(found, lambda value: out.line("cli.say.ledger_rebuilt", count=value["interval_count"]))
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    seed: int = typer.Option(1, "--seed", min=0),
+    to: str = typer.Option("", "--to"),
+) -> None:
+    """Close three months of a small made-up city in a state of its own, and print the statements."""
+    from importlib import import_module
+
+    import_module(_DEMO).run(session_of(ctx).out, seed, to)

@@ -1,0 +1,1 @@
+"""Plans that move machines: what is stored of them."""

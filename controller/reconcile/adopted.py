@@ -1,0 +1,62 @@
+"""Adopted machines in a look at their host: their state is followed, their end is told, and nothing is done about either.
+
+Called by ``looks`` in the loop's transaction. A machine that is not shown any more may have been moved by its owner to a
+host that was not looked at yet; it stays in the books for a while, and ends as of the moment it was missed first.
+"""
+
+from sqlalchemy import Connection
+
+from controller.workflows.adopted_rows import end, follow, host_of, miss, state_of, subject_of
+from controller.workflows.engine import Finding
+from inventory.domain.host import ForeignDomain
+from inventory.domain.ids import HostId
+from inventory.domain.resource import Observed, Resource
+from inventory.store import foreign
+
+#: Looks at every other host of a region lie in this many periods of looking.
+MISSED_PERIODS = 4
+
+
+def follow_adopted(
+    connection: Connection, host_id: HostId, machines: list[ForeignDomain], *, now_s: float, period_s: float
+) -> tuple[list[Finding], bool]:
+    """Write what a look at a host says of adopted machines; returns what is to be reported, and whether one is missed."""
+    shown = {m.uuid: m for m in machines}
+    concerned = [a for a in foreign.adopted(connection) if a.host_id == host_id or a.adopted.uuid in shown]
+    findings: list[Finding] = []
+    is_any_missed = False
+    left: set[HostId] = set()
+    for known in concerned:
+        machine = shown.get(known.adopted.uuid)
+        if machine is None:
+            is_any_missed |= not _ended(connection, known, now_s, period_s)
+            continue
+        if host_of(known) != host_id:
+            left.add(host_of(known))
+        if host_of(known) != host_id or known.observed is not state_of(machine):
+            follow(connection, known, machine, now_s=now_s)
+        if (machine.vcpu_count, machine.memory_mib) != (known.adopted.vcpu_count, known.adopted.memory_mib):
+            findings.append(_resized(known, machine))
+    for other in sorted(left):
+        foreign.recount_foreign(connection, other)
+    return findings, is_any_missed
+
+
+def _ended(connection: Connection, known: Resource, now_s: float, period_s: float) -> bool:
+    """Miss a machine, or end it where it was missed for long enough; tells whether it is over."""
+    if known.observed is not Observed.UNKNOWN:
+        miss(connection, known, now_s=now_s)
+        return False
+    if now_s - known.observed_at_s < MISSED_PERIODS * period_s:
+        return False
+    end(connection, known, at_s=int(known.observed_at_s), now_s=now_s, source="reconcile")
+    return True
+
+
+def _resized(known: Resource, machine: ForeignDomain) -> Finding:
+    return Finding(
+        kind="edited",
+        subject=subject_of(known),
+        resource_id=known.id,
+        detail={"name": known.name, "vcpu_count": machine.vcpu_count, "memory_mib": machine.memory_mib},
+    )

@@ -1,0 +1,42 @@
+"""What the loop does now and then beside its resources: ends reservations whose time is over, chooses stand-by hosts again."""
+
+from collections.abc import Callable
+
+import structlog
+
+from controller.workflows import reservations
+from controller.workflows.platform import Platform
+from inventory.store import standby
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping:
+    """Called with every tick; looks no more often than its period."""
+
+    def __init__(self, platform: Platform, *, period_s: float, monotonic: Callable[[], float]) -> None:
+        self._platform = platform
+        self._period_s = period_s
+        self._monotonic = monotonic
+        self._done_at = float("-inf")
+
+    def run(self) -> None:
+        """Do what is due.
+
+        Raises:
+            Unavailable: the database; it is due again with the next period.
+        """
+        if self._monotonic() - self._done_at < self._period_s:
+            return
+        self._done_at = self._monotonic()
+        ended = reservations.expire(self._platform)
+        if ended:
+            log.info("reservations ended", count=ended)
+        self._mend_reserves()
+
+    def _mend_reserves(self) -> None:
+        """Choose again where a stand-by host still has machines: another one may be empty by now."""
+        with self._platform.db.read() as connection:
+            short = [state.pool.id for state in standby.states(connection) if state.uncovered or not state.is_kept]
+        if short:
+            self._platform.db.run(lambda connection: standby.renew(connection, short))

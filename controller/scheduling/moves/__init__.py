@@ -1,0 +1,1 @@
+"""Plans that move machines, as pure functions: drain, rebalance, repair, consolidate."""

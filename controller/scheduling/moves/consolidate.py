@@ -1,0 +1,131 @@
+"""Empty whole hosts so that they can be powered off: those that save most for each GiB to be copied go first.
+
+A host is emptied entirely or not touched. Its machines go where least usable room is lost; hosts that are empty, or were
+emptied by the plan, are never used again, and those that stay on are not filled beyond the bound. Hosts without watts (operator
+facts) are not emptied: nobody knows what it saves.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from controller.scheduling.moves.board import Board
+from controller.scheduling.moves.cluster import FIRST_DIMENSIONS, Cluster
+from controller.scheduling.moves.drain import SOFT_MATE, largest_first
+from controller.scheduling.moves.energy import saving_wh
+from controller.scheduling.moves.plan import Limits, Plan, PlanKind
+from controller.scheduling.moves.score import score_micro
+from controller.scheduling.moves.steps import Step, played
+from inventory.domain.resources import MEMORY_MIB
+
+MIB_PER_GIB = 1024
+#: What evenness of vCPU and memory weighs against room that is lost.
+EVEN = 1.5
+FIRST, MEMORY = len(FIRST_DIMENSIONS), FIRST_DIMENSIONS.index(MEMORY_MIB)
+
+
+def consolidate(cluster: Cluster, limits: Limits | None = None) -> Plan:
+    """Return a plan that frees hosts, within the bounds on moves, copied memory and least saving."""
+    work = _Consolidation(cluster, limits or Limits())
+    for host in work.candidates():
+        work.empty(host)
+    moves, after = played(cluster, work.steps)
+    before = Board(cluster)
+    return Plan(
+        kind=PlanKind.CONSOLIDATE,
+        moves=tuple(moves),
+        score_before_micro=score_micro(before),
+        score_after_micro=score_micro(after),
+        freed=tuple(cluster.host_ids[h] for h in work.freed),
+        saving_wh=saving_wh(before, after, work.limits.horizon_h),
+        broken_before=before.broken_count(),
+        broken_after=after.broken_count(),
+    )
+
+
+class _Consolidation:
+    """The board while hosts are emptied."""
+
+    def __init__(self, cluster: Cluster, limits: Limits) -> None:
+        self.cluster, self.limits = cluster, limits
+        self.board = Board(cluster)
+        self.steps: list[Step] = []
+        self.freed: list[int] = []
+        self._memory_mib = 0
+        #: Hosts that may still take: on, and not to be emptied themselves.
+        self._open = cluster.takes & np.array([not self.board.is_empty(i) for i in range(cluster.host_count)], bool)
+        self._has_received: set[int] = set()
+
+    def candidates(self) -> list[int]:
+        """Return the hosts worth emptying: most watt hours per GiB first."""
+        cluster = self.cluster
+        worth = []
+        for host in np.flatnonzero(self._open & (cluster.watts_idle > 0)).tolist():
+            on = self.board.on(host)
+            if self._is_too_many(len(on)) or any(cluster.stays[m] for m in on):
+                continue
+            saved_wh = int(cluster.watts_idle[host]) * self.limits.horizon_h
+            copied_gib = max(1, self._cost_mib(on) // MIB_PER_GIB)
+            if saved_wh >= self.limits.saving_least_wh_per_gib * copied_gib:
+                worth.append((-saved_wh // copied_gib, host))
+        return [host for _, host in sorted(worth)]
+
+    def _is_too_many(self, count: int) -> bool:
+        most = self.limits.moves_each_most
+        return most is not None and count > most
+
+    def _cost_mib(self, machines: Sequence[int]) -> int:
+        return int(self.cluster.demand[machines, MEMORY].sum()) + self.limits.move_mib * len(machines)
+
+    def _leaves_room(self, host: int) -> bool:
+        """Tell whether the hosts that stay on without this one would not be too full of vCPU or memory."""
+        others = self._open.copy()
+        others[host] = False
+        capacity = self.cluster.capacity[others, :FIRST].sum(axis=0)
+        taken = (self.cluster.capacity - self.board.free)[self._open, :FIRST].sum(axis=0)
+        return bool((1000 * taken <= self.limits.fill_most_permille * capacity).all())
+
+    def empty(self, host: int) -> bool:
+        """Empty one host into the others that are on; leaves everything as it was where that does not work."""
+        if host in self._has_received or not self._may_afford(host) or not self._leaves_room(host):
+            return False
+        self._open[host] = False
+        steps: list[Step] = []
+        for machine in largest_first(self.cluster, self.board.on(host)):
+            target = self._target(machine)
+            if target is None:
+                self._take_back(steps)
+                self._open[host] = True
+                return False
+            self.board.move(machine, target)
+            steps.append((machine, host, target))
+        self._has_received |= {target for _, _, target in steps}
+        self.steps += steps
+        self.freed.append(host)
+        self._memory_mib += sum(int(self.cluster.demand[m, MEMORY]) for m, _, _ in steps)
+        return True
+
+    def _target(self, machine: int) -> int | None:
+        """Return the host that loses least of the room usable in both vCPU and memory, and becomes most even (as the policy)."""
+        board, cluster = self.board, self.cluster
+        hosts = np.flatnonzero(board.room(machine) & self._open)
+        if not len(hosts):
+            return None
+        capacity = np.maximum(cluster.capacity[hosts, :FIRST], 1)
+        left = board.free[hosts, :FIRST] / capacity
+        after = left - cluster.demand[machine, :FIRST] / capacity
+        lost = left.min(axis=1) ** 2 - after.min(axis=1) ** 2
+        cost = lost + EVEN * (np.ptp(after, axis=1) - np.ptp(left, axis=1))
+        if cluster.group[machine] >= 0:
+            cost = cost + SOFT_MATE * np.array([board.mates_in(machine, int(h)) for h in hosts])
+        return int(hosts[np.argmin(cost)])
+
+    def _may_afford(self, host: int) -> bool:
+        on = self.board.on(host)
+        most = self.limits.memory_most_mib
+        memory_mib = self._memory_mib + int(self.cluster.demand[on, MEMORY].sum())
+        return len(self.steps) + len(on) <= self.limits.moves_most and (most is None or memory_mib <= most)
+
+    def _take_back(self, steps: list[Step]) -> None:
+        for machine, host, _ in reversed(steps):
+            self.board.put(machine, host, self.cluster.disk_pools[machine])

@@ -1,0 +1,34 @@
+"""Steps of a plan by index: put in an order that can be played, and played."""
+
+from collections.abc import Sequence
+
+from controller.scheduling.moves.board import Board
+from controller.scheduling.moves.cluster import Cluster
+from controller.scheduling.moves.plan import Move
+
+#: (machine, source, target)
+Step = tuple[int, int, int]
+
+
+def ordered(cluster: Cluster, steps: Sequence[Step]) -> list[Step] | None:
+    """Return the moves in an order in which each is feasible at its turn; None where there is none."""
+    board = Board(cluster)
+    left, done = list(steps), list[Step]()
+    while left:
+        chosen = next((step for step in left if board.fits(step[0], step[2])), None)
+        if chosen is None:
+            return None
+        board.move(chosen[0], chosen[2])
+        left.remove(chosen)
+        done.append(chosen)
+    return done
+
+
+def played(cluster: Cluster, steps: Sequence[Step]) -> tuple[list[Move], Board]:
+    """Make the moves on a board of their own; returns them with their storage pools, and the board."""
+    board = Board(cluster)
+    moves = []
+    for machine, source, target in steps:
+        board.move(machine, target)
+        moves.append(board.described(machine, source, target))
+    return moves, board

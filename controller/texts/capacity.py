@@ -1,0 +1,51 @@
+"""Texts of what-if questions to the capacity."""
+
+from controller.texts.text import Actor, Text
+
+
+def _operator(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
+    return Text(zh=zh, en=en, cure_zh=cure_zh, cure_en=cure_en, actor=Actor.OPERATOR)
+
+
+TEXTS: dict[str, Text] = {
+    "capacity.amount_invalid": _operator(
+        "{dimension} 为 {amount}，至少为 {lowest}",
+        "{amount} {dimension}: at least {lowest} is needed",
+        "请填写规格名称，或不小于下限的数量",
+        "name a size, or give amounts that are not below it",
+    ),
+    "capacity.hosts_missing": _operator(
+        "没有写明哪些主机失效",
+        "no host was named that is to fail",
+        "写出一台或多台主机的名称",
+        "name one host or several",
+    ),
+    "capacity.too_many_hosts": _operator(
+        "一次最多假设 {highest} 台主机失效，写了 {count} 台",
+        "at most {highest} hosts may fail in one question, not {count}",
+        "请分批查询",
+        "ask in several steps",
+    ),
+    "capacity.tickets_count": _operator(
+        "需要 1 到 {highest} 份工单，收到 {count} 份",
+        "1 to {highest} tickets are needed, not {count}",
+        "请更正工单数量",
+        "correct the list of tickets",
+    ),
+    "capacity.larger_than_shape": _operator(
+        "区域 {zone} 的工单在这种主机上放不下 {dimension}",
+        "tickets for zone {zone} do not fit on hosts of this shape {dimension}",
+        "选择更大的主机，补充缺少的磁盘类别，或检查分散规则与共用网络是否矛盾",
+        "choose a larger host, add the class of disk that is missing, or see whether spread and shared networks contradict",
+    ),
+    "cli.capacity.levels": Text("按区域和等保级别", "By zone and MLPS level"),
+    "cli.capacity.no_trend": Text(
+        "历史只有 {days} 天，至少需要 {least} 天才能判断趋势。", "Only {days} days of history; a trend needs {least}."
+    ),
+    "cli.capacity.all_placed": Text("{count} 台机器全部可以放到其他主机。", "All {count} machines could be placed elsewhere."),
+    "cli.capacity.not_placed": Text(
+        "{count} 台机器中有 {lost} 台无处可放。", "{lost} of {count} machines could be placed nowhere."
+    ),
+    "cli.capacity.empty": Text("这些主机上没有机器。", "There is no machine on these hosts."),
+    "cli.capacity.never": Text("5 年内不会", "not within 5 years"),
+}

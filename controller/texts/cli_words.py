@@ -1,0 +1,42 @@
+"""Words of the command line for dimensions and for the parts of a score."""
+
+from controller.texts.text import Text
+
+
+def words(prefix: str, table: dict[str, tuple[str, str]]) -> dict[str, Text]:
+    """Return the texts of one prefix: Chinese and English by name."""
+    return {f"{prefix}.{name}": Text(zh=zh, en=en) for name, (zh, en) in table.items()}
+
+
+_DIMENSIONS = words(
+    "cli.dimension",
+    {
+        "vcpu": ("vCPU", "vCPU"),
+        "pcpu": ("专用处理器", "dedicated processors"),
+        "huge_mib": ("大页内存 MiB（页 KiB）", "memory MiB in huge pages of KiB"),
+        "memory_mib": ("内存 MiB", "memory MiB"),
+        "disk_gib": ("磁盘 GiB", "disk GiB"),
+        "instances": ("虚拟机数", "machines"),
+        "volumes": ("数据盘数", "disks"),
+        "addresses": ("地址数", "addresses"),
+        "address": ("地址", "addresses"),
+    },
+)
+
+_WEIGHERS = words(
+    "cli.weigher",
+    {
+        "pack": ("填满", "pack"),
+        "spread_load": ("分摊", "spread load"),
+        "balance": ("均衡", "balance"),
+        "even_out": ("均衡利用", "even out"),
+        "keep_usable": ("保留可用余量", "keep usable room"),
+        "keep_large": ("保留大规格空位", "keep room for large"),
+        "keep_empty": ("保留空闲主机", "keep empty hosts"),
+        "soft_spread": ("软分散", "soft spread"),
+        "storage": ("存储", "storage"),
+        "keep_accelerators": ("保留加速卡", "keep accelerators"),
+    },
+)
+
+TEXTS: dict[str, Text] = _DIMENSIONS | _WEIGHERS

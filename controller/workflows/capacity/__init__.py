@@ -1,0 +1,1 @@
+"""What-if: questions to the capacity of the platform that change nothing."""

@@ -1,0 +1,101 @@
+"""The cost side: what hosts had (written down as it changes), what the platform costs, and where both went in a month."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from controller.identity.caller import Caller
+from controller.workflows.periods import names, window
+from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
+from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
+from inventory.domain.scope import PLATFORM
+from metering import cost_store, period_store
+from metering.cost_document import read_costs
+from metering.costs import CostPool, shared
+from metering.places import Where, where_it_went
+
+
+def record(platform: Platform) -> int:
+    """Write down what hosts have now where it changed; returns how many rows did."""
+    now_s = int(platform.clock())
+    with platform.db.read() as connection:
+        if not cost_store.is_changed(connection, now_s):
+            return 0
+    return platform.db.run(lambda connection: cost_store.record(connection, now_s))
+
+
+def set_pools(platform: Platform, data: bytes, caller: Caller) -> list[CostPool]:
+    """Set all cost pools from a document; the one before is kept, and holds no longer.
+
+    Raises:
+        Invalid: with every problem of the document.
+    """
+    found = read_costs(data, platform.zone)
+
+    def unit(connection: Connection) -> None:
+        id_ = platform.new_id("costs")
+        values = {
+            "id": id_, "document": data.decode(), "set_by": caller.user_name, "set_at_s": platform.clock(),
+        }  # fmt: skip
+        cost_store.set_pools(connection, values, found)
+        seal(connection, platform, caller, "cost.set", id_, {"pools": [p.name for p in found]})
+
+    platform.db.run(unit)
+    return found
+
+
+def pools(platform: Platform) -> list[CostPool]:
+    """Return the cost pools that hold."""
+    with platform.db.read() as connection:
+        return cost_store.pools(connection)
+
+
+def places(platform: Platform, month: str) -> dict[str, Any]:
+    """Return where the capacity of every host went in a month, up to now.
+
+    Raises:
+        Invalid: ``usage.month_invalid``.
+    """
+    period, until_s = _bounds(platform, month)
+    with platform.db.read() as connection:
+        found = _where(connection, period["start_s"], until_s)
+        codes = {d: code for d, (code, _) in names(connection).departments.items()}
+    rows = [{**asdict(p), "departments": {codes.get(d, d): n for d, n in sorted(p.departments.items())}} for p in found.places]
+    return {
+        "period_id": month, "start_s": period["start_s"], "until_s": until_s, "places": rows,
+        "overfull": [asdict(o) for o in found.overfull], "unplaced": found.unplaced,
+    }  # fmt: skip
+
+
+def shares(platform: Platform, month: str) -> dict[str, Any]:
+    """Return where the cost of a month went, up to now, beside what departments are charged for it.
+
+    Raises:
+        Invalid: ``usage.month_invalid``.
+    """
+    period, until_s = _bounds(platform, month)
+    with platform.db.read() as connection:
+        found = _where(connection, period["start_s"], until_s)
+        costs = [shared(p, found.places, period["start_s"], until_s) for p in cost_store.pools(connection)]
+        codes = {d: code for d, (code, _) in names(connection).departments.items()}
+        charged = sum(s["micro_yuan"] for s in period_store.statements(connection, month, PLATFORM))
+    rows = [{**asdict(c), "departments": {codes.get(d, d): n for d, n in sorted(c.departments.items())}} for c in costs]
+    total = sum(c.micro_yuan for c in costs)
+    return {
+        "period_id": month, "start_s": period["start_s"], "until_s": until_s, "pools": rows, "micro_yuan": total,
+        "charged_micro_yuan": charged, "surplus_micro_yuan": charged - total, "overfull_count": len(found.overfull),
+    }  # fmt: skip
+
+
+def _bounds(platform: Platform, month: str) -> tuple[Mapping[str, Any], int]:
+    period = window(platform, month)
+    return period, max(period["start_s"], min(int(platform.clock()), period["end_s"]))
+
+
+def _where(connection: Connection, start_s: int, until_s: int) -> Where:
+    held = (VCPU, MEMORY_MIB)
+    usage = (i for i in period_store.usage(connection, start_s, until_s) if i.meter in held or i.meter.startswith(DISK_PREFIX))
+    return where_it_went(cost_store.rooms(connection, start_s, until_s), usage, start_s, until_s)

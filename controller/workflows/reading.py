@@ -1,0 +1,101 @@
+"""What a transaction reads of organisation and catalogue: each list once, however many tickets it decides on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from inventory.domain.catalogue import Image, Price, Size
+from inventory.domain.host import Zone
+from inventory.domain.ids import ProjectId
+from inventory.domain.organisation import Department, Project
+from inventory.store import directory, hosts
+from metering import store as price_store
+from quotas import budget_store
+from quotas import store as quota_store
+from quotas.budgets import Budget
+from quotas.limits import Level
+
+
+class Reader:
+    """Lists by the transaction of ``connection``, read when first asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._levels: dict[ProjectId, list[Level]] = {}
+        #: What decisions of this transaction will hold, by scope and dimension.
+        self._planned: dict[tuple[str, str], int] = {}
+        self._budgets: dict[ProjectId, list[Budget]] = {}
+        self._obliged: dict[tuple[str, int], int] = {}
+
+    def levels(self, project: Project) -> list[Level]:
+        """Return the limits that count for a project on the way up, as they were read; ``planned`` came since."""
+        if project.id not in self._levels:
+            self._levels[project.id] = quota_store.levels_of(self.connection, self.departments, project)
+        return self._levels[project.id]
+
+    def planned(self, level: Level) -> int:
+        """Return what decisions of this transaction will hold of a limit."""
+        return self._planned.get((level.scope_id, level.dimension), 0)
+
+    def plan(self, project: Project, growth: Mapping[str, int]) -> None:
+        """Count what a decision will hold, for the decisions after it."""
+        for level in self._levels.get(project.id, ()):
+            key = (level.scope_id, level.dimension)
+            self._planned[key] = self._planned.get(key, 0) + growth.get(level.dimension, 0)
+
+    def budgets(self, project: Project) -> list[Budget]:
+        """Return the budgets of a project, what decisions of this transaction add to them included."""
+        if project.id not in self._budgets:
+            self._budgets[project.id] = budget_store.of_projects(self.connection, [project.id])
+        more = self._obliged
+        return [
+            replace(b, obligated_micro_yuan=b.obligated_micro_yuan + more.get((b.project_id, b.year), 0))
+            for b in self._budgets[project.id]
+        ]
+
+    def oblige(self, growth: Mapping[tuple[str, int], int]) -> None:
+        """Count what a decision adds to budgets, for the decisions after it."""
+        for key, amount in growth.items():
+            self._obliged[key] = self._obliged.get(key, 0) + amount
+
+    @cached_property
+    def departments(self) -> list[Department]:
+        """Return every department, by code."""
+        return directory.departments(self.connection)
+
+    @cached_property
+    def projects(self) -> list[Project]:
+        """Return every project, by code."""
+        return directory.projects(self.connection)
+
+    @cached_property
+    def zones(self) -> list[Zone]:
+        """Return every zone, by code."""
+        return directory.zones(self.connection)
+
+    @cached_property
+    def sizes(self) -> list[Size]:
+        """Return every size, smallest first."""
+        return directory.sizes(self.connection)
+
+    @cached_property
+    def images(self) -> dict[str, Image]:
+        """Return every image by name."""
+        return {image.name: image for image in directory.images(self.connection)}
+
+    @cached_property
+    def disk_classes(self) -> list[str]:
+        """Return the classes of disk there are storage pools for."""
+        return hosts.disk_classes(self.connection)
+
+    @cached_property
+    def traits(self) -> list[str]:
+        """Return what hosts have by name."""
+        return hosts.traits(self.connection)
+
+    @cached_property
+    def prices(self) -> list[Price]:
+        """Return every price, by meter and date."""
+        return price_store.prices(self.connection)

@@ -1,0 +1,76 @@
+"""Every night: what is stored of closed months is still what was sealed. The keeper of the ledger calls it.
+
+The cheap half of a proof: from the stored lines to their ids, from the ids to the seals of the statements, from those to the
+seal of the month, and from it to the audit chain. Each block of lines is read in a transaction of its own, so that nobody who
+writes waits for it. ``allot meter verify`` is the whole proof, from the journal on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.identity import audit
+from controller.workflows.platform import Platform
+from inventory.domain.errors import Unavailable
+from inventory.domain.scope import PLATFORM
+from metering import period_store, rated_period
+from metering.statements import period_seal, statement_seal
+
+Row = Mapping[str, Any]
+#: The last months, which are still asked about, every night; of the others one, each in its turn.
+_NEWEST = 2
+
+
+def chosen(closed: Sequence[Row], night: int) -> list[Row]:
+    """Return which closed months, oldest first, have their turn in a night."""
+    older = closed[:-_NEWEST]
+    return [*([older[night % len(older)]] if older else []), *closed[-_NEWEST:]]
+
+
+def check_all(platform: Platform, night: int) -> dict[str, str]:
+    """Check the months whose turn it is; returns what is wrong, by month."""
+    with platform.db.read() as connection:
+        closed = [p for p in period_store.all_periods(connection) if p["state"] == "closed"]
+    found = {period["id"]: check(platform, period) for period in chosen(closed, night)}
+    return {month: fault for month, fault in found.items() if fault}
+
+
+def check(platform: Platform, period: Row) -> str:
+    """Return the first thing that is not as it was sealed; nothing where all is."""
+    try:
+        with platform.db.read() as connection:
+            kept = period_store.statements(connection, period["id"], PLATFORM)
+            sealed = audit.page(connection, PLATFORM, limit=1, action="period.close", target=period["id"], result=audit.Result.OK)
+        for statement in kept:
+            fault = _of_statement(platform, period["id"], statement)
+            if fault:
+                return fault
+    except Unavailable as error:
+        if error.code != "state.corrupt":
+            raise
+        return f"unreadable: {error.internal}"
+    seals = [s["seal"] for s in sorted(kept, key=lambda s: str(s["department_id"]))]
+    if period_seal(period, period["previous_seal"], seals) != period["seal"]:
+        return "seal: what is stored has another one"
+    return "" if any(e["detail"].get("seal") == period["seal"] for e in sealed) else "audit: the seal is not in the chain"
+
+
+def _of_statement(platform: Platform, period_id: str, statement: Row) -> str:
+    department_id, ids = statement["department_id"], b""
+    numbers = _numbers(platform, period_id, department_id)
+    for number in numbers:
+        with platform.db.read() as connection:
+            block = period_store.block(connection, period_id, department_id, number)
+        for line_id, line in block.rows():
+            if line.id_in(period_id) != line_id:
+                return f"altered line {line_id.hex()}"
+        ids += block.ids.tobytes()
+    with platform.db.read() as connection:
+        rows = period_store.statement_rows(connection, period_id, department_id)
+    if statement_seal(statement, sorted(rows, key=rated_period.row_key), ids) != statement["seal"]:
+        return f"statement of {department_id}"
+    return ""
+
+
+def _numbers(platform: Platform, period_id: str, department_id: str) -> list[int]:
+    with platform.db.read() as connection:
+        return period_store.block_numbers(connection, period_id, department_id)

@@ -1,0 +1,1 @@
+"""OpenStack regions as a back end. ``driver.open_driver`` is the door; nothing here is imported until a pool uses it."""

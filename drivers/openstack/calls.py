@@ -1,0 +1,141 @@
+"""Every call to a region goes through here: translated, read again by kind, its rate limits kept, counted.
+
+A call that only reads is made again after a passing fault. A call that changes something is made again only when the region
+said that it did nothing (too many calls); after a lost answer the caller must look first.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import tenacity
+from keystoneauth1 import exceptions as auth_errors
+from openstack import exceptions as sdk_errors
+
+from drivers.faults import DriverFault, Transient
+from drivers.openstack.translate_errors import fault_of
+
+T = TypeVar("T")
+#: Longest pause before a call is made again; what asks for more is handed to the reconciler to wait for.
+LONGEST_PAUSE_S = 10.0
+FIRST_LOOK_S = 0.2
+LONGEST_LOOK_S = 2.0
+
+
+class Calls:
+    """The way to one region's APIs."""
+
+    def __init__(self, connection: str, *, attempts: int, wait_s: float, pause: Callable[[float], None] = time.sleep) -> None:
+        self.connection = connection
+        self._attempts = attempts
+        self._wait_s = wait_s
+        self._pause = pause
+
+    def read(self, verb: str, call: Callable[[], T]) -> T:
+        """Make a call that changes nothing.
+
+        Raises:
+            DriverFault: see ``translate_errors``.
+        """
+        answer: T = self._retrying(_is_passing)(self._translated, verb, call, changes=False)
+        return answer
+
+    def find(self, verb: str, call: Callable[[], T]) -> T | None:
+        """Make a call that reads one thing; None only when the region answered that there is none."""
+
+        def unless_missing() -> T | None:
+            try:
+                return call()
+            except sdk_errors.NotFoundException:
+                return None
+
+        return self.read(verb, unless_missing)
+
+    def change(self, verb: str, call: Callable[[], T]) -> T:
+        """Make a call that changes something.
+
+        Raises:
+            DriverFault: ``OutcomeUnknown`` when the answer was lost.
+        """
+        answer: T = self._retrying(_is_refused_rate)(self._translated, verb, call, changes=True)
+        return answer
+
+    def until(self, look: Callable[[], T | None], late: Callable[[], DriverFault]) -> T:
+        """Look, with growing pauses, until there is something to see.
+
+        Raises:
+            DriverFault: ``late()`` when the bound has passed.
+        """
+        looking = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda seen: seen is None),
+            stop=tenacity.stop_after_delay(self._wait_s),
+            wait=tenacity.wait_exponential(multiplier=FIRST_LOOK_S, exp_base=1.5, max=LONGEST_LOOK_S),
+            retry_error_callback=lambda _state: None,
+            sleep=self._pause,
+        )
+        seen = looking(look)
+        if seen is None:
+            raise late()
+        return seen
+
+    def _retrying(self, predicate: Callable[[BaseException], bool]) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(predicate),
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=_asked_pause,
+            sleep=self._pause,
+            reraise=True,
+        )
+
+    def _translated(self, verb: str, call: Callable[[], T], *, changes: bool) -> T:
+        with self._translating(verb, changes=changes):
+            return call()
+
+    @contextmanager
+    def _translating(self, verb: str, *, changes: bool) -> Iterator[None]:
+        try:
+            yield
+        except (sdk_errors.SDKException, auth_errors.ClientException) as error:
+            raise fault_of(
+                status_of(error),
+                connection=self.connection,
+                verb=verb,
+                changes=changes,
+                internal=str(error),
+                body=_body_of(error),
+                headers=getattr(getattr(error, "response", None), "headers", None),
+            ) from error
+
+
+def status_of(error: BaseException) -> int:
+    """Return the HTTP status of an error of the SDK or of its session; 0 where nothing was answered."""
+    for name in ("status_code", "http_status"):
+        status = getattr(error, name, None)
+        if isinstance(status, int):
+            return status
+    return 0
+
+
+def _body_of(error: BaseException) -> dict[str, Any] | None:
+    response = getattr(error, "response", None)
+    try:
+        body = None if response is None else response.json()
+    except ValueError:  # a proxy's page, not the service's answer
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, Transient) and error.delay_s <= LONGEST_PAUSE_S
+
+
+def _is_refused_rate(error: BaseException) -> bool:
+    return _is_passing(error) and isinstance(error, Transient) and error.problem.code == "openstack.too_many_calls"
+
+
+def _asked_pause(state: tenacity.RetryCallState) -> float:
+    """Return the pause a service asked for; growing ones where it asked for none."""
+    error = state.outcome.exception() if state.outcome else None
+    growing_s = FIRST_LOOK_S * float(2**state.attempt_number)
+    return error.delay_s if isinstance(error, Transient) and _is_refused_rate(error) else growing_s

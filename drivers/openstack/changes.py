@@ -1,0 +1,101 @@
+"""Changes of a machine that is there: its size, its data disks."""
+
+from functools import partial
+
+from drivers.faults import Transient
+from drivers.openstack import flavors, servers, volumes
+from drivers.openstack.mapping import ServerReading, state_of
+from drivers.openstack.region import Region
+from drivers.protocol import MachineRequest
+from inventory.domain.ids import ResourceId, is_id
+from inventory.domain.resource import Observed
+
+
+def ensure_size(region: Region, server: ServerReading, request: MachineRequest, hypervisor: str) -> ServerReading:
+    """Have the size that is asked for; a resize that was cut half way is finished or taken back first.
+
+    Raises:
+        Transient: ``driver.must_be_stopped``.
+    """
+    wanted = (request.vcpu_count, request.memory_mib)
+    if server.status == "VERIFY_RESIZE":
+        is_wanted = (server.vcpu_count, server.memory_mib) == wanted
+        server = _confirm(region, server) if is_wanted else _revert(region, server)
+    if (server.vcpu_count, server.memory_mib) == wanted:
+        return _bring_home(region, server, hypervisor)
+    if state_of(server) is not Observed.STOPPED:
+        raise Transient("driver.must_be_stopped", instance=request.instance_id)
+    compute = region.sdk.compute
+    flavor_id = flavors.ensure_flavor(region, *wanted)
+    region.calls.change("resize", lambda: compute.resize_server(server.server_id, flavor_id))
+    region.touch()
+    seen = servers.rest(region, server, lambda now: now.status == "VERIFY_RESIZE")
+    return _bring_home(region, _confirm(region, seen), hypervisor)
+
+
+def _bring_home(region: Region, server: ServerReading, hypervisor: str) -> ServerReading:
+    """Have a stopped machine on the hypervisor its capacity is promised on: a resize may have put it elsewhere."""
+    is_away = hypervisor and server.hypervisor and server.hypervisor != hypervisor
+    if not is_away or state_of(server) is not Observed.STOPPED:
+        return server
+    compute = region.sdk.compute
+    region.calls.change("migrate", lambda: compute.migrate_server(server.server_id, host=hypervisor))
+    region.touch()
+    return _confirm(region, servers.rest(region, server, lambda now: now.status == "VERIFY_RESIZE"))
+
+
+def _confirm(region: Region, server: ServerReading) -> ServerReading:
+    compute = region.sdk.compute
+    region.calls.change("confirm resize", lambda: compute.confirm_server_resize(server.server_id))
+    region.touch()
+    return servers.rest(region, server, lambda now: now.status != "VERIFY_RESIZE")
+
+
+def _revert(region: Region, server: ServerReading) -> ServerReading:
+    compute = region.sdk.compute
+    region.calls.change("revert resize", lambda: compute.revert_server_resize(server.server_id))
+    region.touch()
+    return servers.rest(region, server, lambda now: now.status != "VERIFY_RESIZE")
+
+
+def ensure_disks(region: Region, server: ServerReading, request: MachineRequest) -> ServerReading:
+    """Have exactly the data disks that are asked for attached; a disk that is not ours stays as it is.
+
+    Raises:
+        Transient: ``driver.volume_missing``, or the region is not done.
+    """
+    compute = region.sdk.compute
+    wanted = {servers.disk_id(region, d.volume_id): d for d in request.disks}
+    ours = known_disks(region, server)
+    present = {v for v in server.volume_ids if v in ours and is_id(ours[v], "volume")}
+    for volume_id in sorted(present - wanted.keys()):
+        region.calls.change("detach", partial(compute.delete_volume_attachment, server.server_id, volume_id))
+    for volume_id, _disk in sorted(wanted.items(), key=lambda item: item[1].slot):
+        if volume_id not in present:
+            region.calls.change("attach", partial(compute.create_volume_attachment, server.server_id, volume_id=volume_id))
+    if present == wanted.keys():
+        return server
+    region.touch()
+    return _see_disks(region, server, wanted.keys())
+
+
+def _see_disks(region: Region, server: ServerReading, wanted: object) -> ServerReading:
+    """Wait until Nova and Cinder agree on what is attached."""
+    return servers.rest(region, server, lambda now: _data_disks(region, now) == wanted and _settled(region, now))
+
+
+def _data_disks(region: Region, server: ServerReading) -> set[str]:
+    ours = known_disks(region, server)
+    return {v for v in server.volume_ids if v in ours and is_id(ours[v], "volume")}
+
+
+def _settled(region: Region, server: ServerReading) -> bool:
+    block = region.sdk.block_storage
+    volumes = [region.calls.read("volume", partial(block.get_volume, volume_id)) for volume_id in server.volume_ids]
+    return all(v.status == "in-use" for v in volumes)
+
+
+def known_disks(region: Region, server: ServerReading) -> dict[str, ResourceId]:
+    """Return our ids of a machine's volumes; what was never seen before is asked for."""
+    found = {volume_id: volumes.our_id(region, volume_id) for volume_id in server.volume_ids}
+    return {volume_id: ours for volume_id, ours in found.items() if ours}

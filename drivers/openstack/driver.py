@@ -1,0 +1,285 @@
+"""The OpenStack driver: the verbs of ``drivers.protocol`` on one hypervisor of a region, or on a region as a whole.
+
+Every verb that changes something looks for our mark first, checks the fence, acts, and looks again. The order of things is
+here; how each kind is made stands in ``servers``, ``changes``, ``volumes``, ``networks`` and ``images``.
+"""
+
+import threading
+from functools import reduce
+from operator import or_
+
+from drivers.faults import Permanent, Transient
+from drivers.openstack import changes, images, networks, servers, volumes
+from drivers.openstack.address import parse_address
+from drivers.openstack.cloud_verbs import CloudVerbs
+from drivers.openstack.facts import host_facts, project_facts, storage_facts
+from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
+from drivers.openstack.marks import Mark, mark_text, port_mark, reboot_values
+from drivers.openstack.region import BOOK, Listing, Region
+from drivers.protocol import (
+    Capability,
+    ComputeDriver,
+    DriverContext,
+    HostObservation,
+    ImageSource,
+    MachineRequest,
+    ObservedInstance,
+    SegmentRequest,
+    VolumeRequest,
+)
+from inventory.domain.host import HostFacts, StorageFacts
+from inventory.domain.ids import ResourceId
+from inventory.domain.resource import Observed
+
+#: What every region has.
+_CAPABILITIES = (
+    Capability.CONSOLE_LOG
+    | Capability.RESIZE_COLD
+    | Capability.ATTACH_LIVE
+    | Capability.NETWORKS
+    | Capability.SNAPSHOTS
+    | Capability.OUTSIDE
+    | Capability.FILTERS
+    | Capability.SCREEN
+    | Capability.USAGE
+)
+
+
+def open_driver(context: DriverContext) -> ComputeDriver:
+    """Return the driver of one host; it connects with its first verb."""
+    return OpenStackDriver(context)
+
+
+class OpenStackDriver(CloudVerbs):
+    """One hypervisor of a region, or a region."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        self._address = parse_address(context.connection)
+        self._open: Region | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def _region(self) -> Region:
+        with self._lock:
+            if self._open is None:
+                self._open = BOOK.take(self._address.cloud, self._context.clock)
+            return self._open
+
+    def close(self) -> None:
+        """Leave the region; the last host that does so closes its connections."""
+        with self._lock:
+            region, self._open = self._open, None
+        if region is not None:
+            BOOK.give_back(self._address.cloud)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def capabilities(self) -> Capability:
+        """Return the powers of the region; until it was reached, those that every region has: nothing is asked of it here."""
+        region = self._open or BOOK.peek(self._address.cloud)
+        if region is None:
+            return _CAPABILITIES
+        more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
+        return _CAPABILITIES | reduce(or_, (power for power, is_there in more.items() if is_there), Capability.NONE)
+
+    def inspect_host(self) -> HostFacts:
+        """Read what the hypervisors have, from Placement, and the storage, from Cinder."""
+        region, address = self._region, self._address
+        try:
+            found = region.inventory.hypervisors()
+        except Permanent as fault:
+            if address.hypervisor or fault.problem.code != "openstack.forbidden":
+                raise
+            return self._facts_of_project()
+        chosen = [h for h in found if address.hypervisor in ("", h.name)]
+        if not chosen:
+            known = ", ".join(h.name for h in found) or "—"
+            raise Permanent("openstack.hypervisor_unknown", name=address.hypervisor or address.cloud, known=known)
+        return host_facts(
+            address.hypervisor or address.cloud,
+            [region.inventory.describe(chosen[0]), *chosen[1:]],
+            region.inventory.providers(),
+            self._storage(len(found) if address.hypervisor else 1),
+            arch=region.settings.arch,
+            compute_version=region.compute_version(),
+        )
+
+    def _facts_of_project(self) -> HostFacts:
+        """Return what a credential may have that may not look at hypervisors: its project's limits are the capacity."""
+        region = self._region
+        return project_facts(
+            self._address.cloud,
+            region.compute_limits(),
+            self._storage(1),
+            arch=region.settings.arch,
+            compute_version=region.compute_version(),
+        )
+
+    def _storage(self, share_count: int) -> tuple[StorageFacts, ...]:
+        return storage_facts(*self._region.storage(), share_count)
+
+    def observe(self) -> HostObservation:
+        """Read every machine, disk and network of this host.
+
+        Raises:
+            Transient: ``driver.unreachable``: the region does not answer, or its hypervisor does not report in.
+        """
+        listing = self._region.listing()
+        self._require_alive(listing)
+        ours = [s for s in listing.servers if self._is_mine(s.mark)]
+        others = [s for s in listing.servers if self._is_foreign(s)]
+        owners = self._region.projects.names({s.project_id for s in others})
+        disks = listing.disks
+        return HostObservation(
+            instances=tuple(sorted((observed_of(s, disks) for s in ours), key=lambda i: i.instance_id)),
+            foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
+            volume_ids=frozenset(ResourceId(v.mark.resource_id) for v in listing.volumes if v.mark and self._is_mine(v.mark)),
+            segment_ids=frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark)),
+            observed_at_s=listing.at_s,
+            storage_available_gib={s.name: s.available_gib for s in self._storage(self._share_count(listing))},
+        )
+
+    def _share_count(self, listing: Listing) -> int:
+        return len(listing.alive or ()) if self._address.hypervisor else 1
+
+    def _require_alive(self, listing: Listing) -> None:
+        name = self._address.hypervisor
+        if name and listing.alive is not None and name not in listing.alive:
+            raise Transient("driver.unreachable", delay_s=5.0, connection=self._address.text)
+
+    def _is_mine(self, mark: Mark | None) -> bool:
+        return mark is not None and mark.host_id == self._context.host_id
+
+    def _is_foreign(self, server: ServerReading) -> bool:
+        # One with a mark that is not ours is another platform's, or was moved here behind our back: it takes room here.
+        return not self._is_mine(server.mark) and self._address.hypervisor in ("", server.hypervisor)
+
+    def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
+        """Read one machine; None only when the region answered that there is none."""
+        found = servers.find_server(self._region, instance_id)
+        return None if found is None or not self._is_mine(found.mark) else self._observed(found)
+
+    def _observed(self, server: ServerReading) -> ObservedInstance:
+        return observed_of(server, changes.known_disks(self._region, server))
+
+    def console_log(self, instance_id: ResourceId, max_bytes: int) -> bytes:
+        """Return the end of the serial log; empty where the region has none of this machine."""
+        region = self._region
+        found = servers.find_server(region, instance_id)
+        if found is None:
+            return b""
+        answer = region.calls.find("console", lambda: region.sdk.compute.get_server_console_output(found.server_id))
+        text = str((answer or {}).get("output") or "")
+        return text.encode()[-max_bytes:] if max_bytes > 0 else b""
+
+    # --- networks, images and disks ----------------------------------------------------------------------------------
+
+    def ensure_image(self, image: ImageSource, storage_pool: str) -> None:
+        """Have the image in the region, its hash checked on both sides."""
+        volumes.require_pool(self._region, storage_pool)
+        images.ensure_image(self._region, image)
+
+    def ensure_segment(self, request: SegmentRequest, fence: int) -> None:
+        """Have the department network with exactly these address entries."""
+        networks.ensure_segment(self._region, request, self._mark(request.segment_id, fence, department=request.department))
+
+    def ensure_segment_absent(self, segment_id: ResourceId, fence: int) -> None:
+        """Have no such network."""
+        networks.ensure_segment_absent(self._region, segment_id, fence)
+
+    def ensure_volume(self, request: VolumeRequest, fence: int) -> None:
+        """Have the disk, ready."""
+        mark = self._mark(request.volume_id, fence, department=request.department)
+        volumes.ensure_volume(self._region, request, mark, request.department)
+
+    def ensure_volume_absent(self, volume_id: ResourceId, storage_pool: str, fence: int) -> None:  # noqa: ARG002  ids are unique in a region
+        """Have no such disk."""
+        volumes.ensure_volume_absent(self._region, volume_id, fence)
+
+    # --- machines ----------------------------------------------------------------------------------------------------
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        """Have the machine as asked for. A region starts what it makes: a new one is stopped again at once."""
+        server, is_new = self._have(request, fence)
+        if is_new:
+            self._stop(server)
+
+    def ensure_launched(self, request: MachineRequest, fence: int) -> ObservedInstance:
+        """Have the machine as asked for, and running."""
+        server, _is_new = self._have(request, fence)
+        return self._run(server)
+
+    def _have(self, request: MachineRequest, fence: int) -> tuple[ServerReading, bool]:
+        region, hypervisor = self._region, self._address.hypervisor
+        mark = self._mark(request.instance_id, fence, system=request.system, department=request.department)
+        server, is_new = servers.ensure_server(region, request, mark, hypervisor)
+        if not is_new:
+            server = changes.ensure_size(region, server, request, hypervisor)
+            server = changes.ensure_disks(region, server, request)
+        return server, is_new
+
+    def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
+        """Have it running."""
+        server = servers.require_server(self._region, instance_id)
+        server = servers.take_fence(self._region, server, fence)
+        return self._run(servers.rest(self._region, server))
+
+    def _run(self, server: ServerReading) -> ObservedInstance:
+        if state_of(server) is Observed.RUNNING:
+            return self._observed(server)
+        compute = self._region.sdk.compute
+        start = compute.unshelve_server if server.status.startswith("SHELVED") else compute.start_server
+        servers.act(self._region, server, "start", lambda: start(server.server_id), until=Observed.RUNNING)
+        return self._seen(server)
+
+    def ensure_stopped(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:  # noqa: ARG002  Nova itself asks the guest first, for the time its image or the region says
+        """Have it stopped."""
+        server = servers.require_server(self._region, instance_id)
+        server = servers.take_fence(self._region, server, fence)
+        self._stop(servers.rest(self._region, server))
+        return self._seen(server)
+
+    def _stop(self, server: ServerReading) -> None:
+        if state_of(server) is not Observed.STOPPED:
+            compute = self._region.sdk.compute
+            servers.act(self._region, server, "stop", lambda: compute.stop_server(server.server_id), until=Observed.STOPPED)
+
+    def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
+        """Carry out one ordered restart and see it running again; a stopped machine is started."""
+        region = self._region
+        server = servers.require_server(region, instance_id)
+        server = servers.take_fence(region, server, fence)
+        server = servers.rest(region, server)
+        is_done = server.mark is not None and server.mark.reboots >= number
+        if is_done or state_of(server) is not Observed.RUNNING:
+            running = self._run(server)
+        else:
+            kind, compute = "SOFT" if graceful_s > 0 else "HARD", region.sdk.compute
+            servers.act(region, server, "reboot", lambda: compute.reboot_server(server.server_id, kind), until=Observed.RUNNING)
+            running = self._seen(server)
+        if not is_done:
+            servers.write_metadata(region, server, reboot_values(number))
+        return running
+
+    def _seen(self, server: ServerReading) -> ObservedInstance:
+        region = self._region
+        seen = servers.look_at(region, server.server_id)
+        if seen is None:
+            raise Transient("driver.instance_missing", instance_id=server.name)
+        return self._observed(seen)
+
+    def ensure_absent(self, instance_id: ResourceId, storage_pool: str, fence: int) -> None:  # noqa: ARG002  ids are unique in a region
+        """Have no machine, no root disk and no port of that id."""
+        region = self._region
+        found = servers.find_server(region, instance_id)
+        if found is not None:
+            servers.check_fence(found, fence)
+            servers.delete_server(region, found)
+        volumes.ensure_volume_absent(region, instance_id, fence)
+        # A create that died between its ports and its machine leaves them attached to nothing.
+        for port in networks.ports_of(region, description=mark_text(port_mark(instance_id, self._context.host_id))):
+            networks.delete_port(region, port)
+
+    def _mark(self, resource_id: ResourceId, fence: int, *, system: str = "", department: str = "") -> Mark:
+        return Mark(resource_id=resource_id, fence=fence, host_id=self._context.host_id, system=system, department=department)

@@ -1,0 +1,87 @@
+"""What a hypervisor, or a whole region, is as a host of the inventory. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from drivers.openstack.inventory import Hypervisor, Provider
+from inventory.domain.host import HostFacts, StorageFacts
+
+#: Stands for a back end that says it has no bound: its real bound is the region's quota.
+UNBOUNDED_GIB = 1_000_000
+#: Stand for a project without bounds of its own.
+UNBOUNDED_VCPUS, UNBOUNDED_MEMORY_MIB = 100_000, 1 << 30
+#: Cinder's own volume type for those without one.
+_UNNAMED_TYPE = "__DEFAULT__"
+_VIRTUALISATION = {"qemu": "kvm", "kvm": "kvm"}
+
+
+def capacity_gib(value: object) -> int:
+    """Return Cinder's figure of a pool in GiB; it may be a word."""
+    try:
+        return min(UNBOUNDED_GIB, int(float(str(value))))
+    except (ValueError, OverflowError):
+        return UNBOUNDED_GIB
+
+
+def storage_facts(
+    types: Mapping[str, Mapping[str, str]], pools: Iterable[Mapping[str, object]] | None, share_count: int
+) -> tuple[StorageFacts, ...]:
+    """Return a storage pool for each volume type.
+
+    ``types`` has the extra specs of each type, ``pools`` the capabilities of Cinder's pools (None where they may not be
+    asked for). Storage is the region's, not one host's: each of ``share_count`` hosts is told an equal share of it, so that
+    what is promised on all of them together is there.
+    """
+    found = []
+    for name, specs in sorted(types.items()):
+        if name == _UNNAMED_TYPE:
+            continue
+        backend = specs.get("volume_backend_name")
+        fitting = [p for p in pools or () if backend in (None, p.get("volume_backend_name"))]
+        total = sum(capacity_gib(p.get("total_capacity_gb")) for p in fitting) if pools is not None else UNBOUNDED_GIB
+        free = sum(capacity_gib(p.get("free_capacity_gb")) for p in fitting) if pools is not None else UNBOUNDED_GIB
+        shares = max(1, share_count)
+        found.append(StorageFacts(name=name, path="cinder", capacity_gib=total // shares, available_gib=free // shares))
+    return tuple(found)
+
+
+def host_facts(
+    name: str,
+    hypervisors: Sequence[Hypervisor],
+    providers: Mapping[str, Provider],
+    storage: tuple[StorageFacts, ...],
+    *,
+    arch: str,
+    compute_version: str,
+) -> HostFacts:
+    """Return the facts of these hypervisors taken together; what kind they are is told by the first."""
+    amounts = [providers[h.provider_id].amounts for h in hypervisors if h.provider_id in providers]
+    first = hypervisors[0]
+    traits = sorted(set().union(*(providers[h.provider_id].traits for h in hypervisors if h.provider_id in providers)))
+    return HostFacts(
+        hostname=name,
+        arch=first.arch or arch,
+        virtualisation=_VIRTUALISATION.get(first.kind.lower(), first.kind.lower()),
+        cpu_count=sum(a.get("VCPU", 0) for a in amounts),
+        memory_mib=sum(a.get("MEMORY_MB", 0) for a in amounts),
+        cpu_model=first.cpu_model,
+        driver_version=f"OpenStack compute {compute_version}",
+        hypervisor_version=f"{first.kind} {first.version}",
+        storage=storage,
+        traits=tuple(traits),
+    )
+
+
+def project_facts(
+    name: str, limits: tuple[int, int], storage: tuple[StorageFacts, ...], *, arch: str, compute_version: str
+) -> HostFacts:
+    """Return the facts of a region seen only through a project's limits (vCPUs, MiB; -1 for none)."""
+    vcpu_count, memory_mib = limits
+    return HostFacts(
+        hostname=name,
+        arch=arch,
+        virtualisation="kvm",
+        cpu_count=UNBOUNDED_VCPUS if vcpu_count < 0 else vcpu_count,
+        memory_mib=UNBOUNDED_MEMORY_MIB if memory_mib < 0 else memory_mib,
+        driver_version=f"OpenStack compute {compute_version}",
+        storage=storage,
+    )

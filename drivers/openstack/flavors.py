@@ -1,0 +1,65 @@
+"""Flavors: a machine's size as the region knows it, found by its numbers, made where there is none and we may."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from drivers.faults import Permanent
+from drivers.openstack.region import Region
+
+PREFIX = "allotment"
+#: How long a flavor that was found is taken to be there: many machines of one size ask for it at once.
+FLAVOR_AGE_S = 30.0
+
+
+def flavor_name(vcpu_count: int, memory_mib: int) -> str:
+    """Return the name of a flavor we make."""
+    return f"{PREFIX}-{vcpu_count}c-{memory_mib}m"
+
+
+def pick_flavor(flavors: Iterable[Any], vcpu_count: int, memory_mib: int) -> Any:
+    """Return the flavor of exactly this size and without wishes of its own, one without a disk first, or None. Pure."""
+    fitting = [
+        f
+        for f in flavors
+        if (f.vcpus, f.ram) == (vcpu_count, memory_mib)
+        and not f.extra_specs
+        and not (f.swap or f.ephemeral)
+        and not f.is_disabled
+    ]
+    return min(fitting, key=lambda f: (f.disk, f.name), default=None)
+
+
+def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int) -> str:
+    """Return the id of a flavor of this size.
+
+    Raises:
+        Permanent: ``openstack.flavor_missing``.
+    """
+    size, now_s = (vcpu_count, memory_mib), time.monotonic()
+    known_s, known = region.flavor_ids.get(size, (0.0, ""))
+    if known and now_s - known_s < FLAVOR_AGE_S:
+        return known
+    flavor_id = _find_or_make(region, vcpu_count, memory_mib)
+    region.flavor_ids[size] = (now_s, flavor_id)
+    return flavor_id
+
+
+def _find_or_make(region: Region, vcpu_count: int, memory_mib: int) -> str:
+    sdk = region.sdk
+    found = pick_flavor(region.calls.read("flavor", lambda: list(sdk.compute.flavors(details=True))), vcpu_count, memory_mib)
+    if found is not None:
+        return str(found.id)
+    name = flavor_name(vcpu_count, memory_mib)
+    try:
+        # Machines start from volumes: the flavor's own disk would only be promised and never used.
+        made = region.calls.change(
+            "flavor", lambda: sdk.compute.create_flavor(name=name, vcpus=vcpu_count, ram=memory_mib, disk=0)
+        )
+    except Permanent as fault:
+        if fault.problem.code != "openstack.forbidden":
+            raise
+        raise Permanent(
+            "openstack.flavor_missing", internal=fault.internal, vcpu_count=vcpu_count, memory_mib=memory_mib, name=name
+        ) from fault
+    return str(made.id)

@@ -1,0 +1,121 @@
+"""What a region's hypervisors have, from Placement: read whole once, then only what changed, by generation of the provider."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openstack import exceptions as sdk_errors
+
+from drivers.faults import Permanent
+from drivers.openstack.calls import Calls
+
+#: Placement's first version with everything asked for here.
+PLACEMENT_VERSION = "1.36"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One resource provider."""
+
+    provider_id: str
+    name: str
+    generation: int
+    #: Total minus what the region itself holds back, by Placement's resource class.
+    amounts: Mapping[str, int] = field(default_factory=dict)
+    #: How far the region overcommits, in thousandths.
+    allocation_permille: Mapping[str, int] = field(default_factory=dict)
+    traits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypervisor:
+    """A hypervisor as Nova lists it."""
+
+    name: str
+    provider_id: str
+    kind: str
+    version: str
+    is_alive: bool
+    cpu_model: str = ""
+    arch: str = ""
+
+
+class Inventory:
+    """Providers and hypervisors of one region."""
+
+    def __init__(self, sdk: Any, calls: Calls) -> None:
+        self._sdk = sdk
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._providers: dict[str, Provider] = {}
+
+    def providers(self) -> Mapping[str, Provider]:
+        """Return every provider by id: one call where nothing changed, two more for each provider that is new or changed."""
+        with self._lock:
+            placement = self._sdk.placement
+            found = self._calls.read("inventory", lambda: list(placement.resource_providers()))
+            known = self._providers
+            self._providers = {
+                p.id: known[p.id] if p.id in known and known[p.id].generation == p.generation else self._read(p) for p in found
+            }
+            return dict(self._providers)
+
+    def _read(self, provider: Any) -> Provider:
+        inventories = self._get(f"/resource_providers/{provider.id}/inventories")
+        traits = self._get(f"/resource_providers/{provider.id}/traits")
+        return provider_of(provider.id, provider.name, inventories, traits)
+
+    def _get(self, path: str) -> Mapping[str, Any]:
+        def get() -> Mapping[str, Any]:
+            answer = self._sdk.placement.get(path, microversion=PLACEMENT_VERSION)
+            sdk_errors.raise_from_response(answer)
+            body: Mapping[str, Any] = answer.json()
+            return body
+
+        return self._calls.read("inventory", get)
+
+    def hypervisors(self) -> list[Hypervisor]:
+        """Return the hypervisors, sorted by name; without details, for which Nova would ask every one of them."""
+        found = self._calls.read("inventory", lambda: list(self._sdk.compute.hypervisors(details=False)))
+        return sorted((hypervisor_of(h) for h in found), key=lambda h: h.name)
+
+    def describe(self, hypervisor: Hypervisor) -> Hypervisor:
+        """Return one hypervisor with its details."""
+        return hypervisor_of(self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id)))
+
+    def alive(self) -> frozenset[str] | None:
+        """Return the names of the hypervisors that report in; None where this credential may not ask."""
+        try:
+            return frozenset(h.name for h in self.hypervisors() if h.is_alive)
+        except Permanent as fault:
+            if fault.problem.code != "openstack.forbidden":
+                raise
+            return None
+
+
+def provider_of(provider_id: str, name: str, inventories: Mapping[str, Any], traits: Mapping[str, Any]) -> Provider:
+    """Read Placement's answers of one provider. Pure."""
+    by_class = inventories["inventories"]
+    return Provider(
+        provider_id=provider_id,
+        name=name,
+        generation=inventories["resource_provider_generation"],
+        amounts={c: int(i["total"]) - int(i["reserved"]) for c, i in by_class.items()},
+        allocation_permille={c: round(i["allocation_ratio"] * 1000) for c, i in by_class.items()},
+        traits=frozenset(traits["traits"]),
+    )
+
+
+def hypervisor_of(hypervisor: Any) -> Hypervisor:
+    """Read the SDK's hypervisor. Pure."""
+    cpu = hypervisor.cpu_info if isinstance(hypervisor.cpu_info, Mapping) else {}
+    return Hypervisor(
+        name=hypervisor.name,
+        provider_id=hypervisor.id,
+        kind=hypervisor.hypervisor_type or "",
+        version=str(hypervisor.hypervisor_version or ""),
+        is_alive=hypervisor.state == "up",
+        cpu_model=str(cpu.get("model", "")),
+        arch=str(cpu.get("arch", "")),
+    )

@@ -1,0 +1,382 @@
+"""Our requests as bodies of the APIs, and their answers as what we know: pure translation, held fast by golden files."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from ipaddress import IPv4Network
+from typing import Any
+
+from drivers.openstack.marks import Mark, mark_text, parse_mark_text, read_mark
+from drivers.protocol import (
+    LeaseEntry,
+    MachineRequest,
+    NicRequest,
+    ObservedForeign,
+    ObservedInstance,
+    SegmentRequest,
+    VolumeRequest,
+)
+from inventory.domain.ids import ResourceId, is_id
+from inventory.domain.resource import Observed
+
+CLOUD_CONFIG = "#cloud-config\n"
+#: So that the same wish gives the same bytes.
+_BOUNDARY = "==allotment=="
+#: Where a machine asks for its own data, and how.
+METADATA_ADDRESS = "169.254.169.254/32"
+#: Description of the rules that let something in from beyond a department network.
+RULE_TEXT = "allotment rule"
+_HTTP = {"port_range_min": 80, "port_range_max": 80}
+
+# -- out --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Ids in the region of what a new machine is put together from."""
+
+    flavor_id: str
+    root_id: str
+    disk_ids: tuple[str, ...] = ()
+    port_ids: tuple[str, ...] = ()
+    #: Name of the hypervisor, empty where the region decides.
+    hypervisor: str = ""
+
+
+def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, Any]:
+    """Return what a new machine is asked for with: from its volumes, on its ports, findable by our id as a tag."""
+    disks = [_disk(parts.root_id, 0), *(_disk(disk_id, -1) for disk_id in parts.disk_ids)]
+    body: dict[str, Any] = {
+        "name": request.title,
+        # Metadata and tags go with the machine; this stays in Nova's record of it and says later whose it was.
+        "description": request.instance_id,
+        "hostname": request.hostname,
+        "flavor_id": parts.flavor_id,
+        "block_device_mapping": disks,
+        "networks": [{"port": port_id} for port_id in parts.port_ids] or "none",
+        "metadata": mark.values(),
+        "tags": ["allotment", request.instance_id],
+        # Addresses and user data reach the guest without a DHCP or metadata service having to answer.
+        "config_drive": True,
+    }
+    if text := user_data_text(request):
+        body["user_data"] = base64.b64encode(text.encode()).decode()
+    if parts.hypervisor:
+        body["hypervisor_hostname"] = parts.hypervisor
+    return body
+
+
+def _disk(volume_id: str, boot_index: int) -> dict[str, Any]:
+    return {
+        "uuid": volume_id,
+        "source_type": "volume",
+        "destination_type": "volume",
+        "boot_index": boot_index,
+        "delete_on_termination": False,
+    }
+
+
+def user_data_text(request: MachineRequest) -> str:
+    """Return the user data with the keys in it; both, as cloud-init's parts, where there are both."""
+    keys = CLOUD_CONFIG + json.dumps({"ssh_authorized_keys": list(request.ssh_keys)}) + "\n" if request.ssh_keys else ""
+    if not (keys and request.user_data):
+        return request.user_data or keys
+    whole = MIMEMultipart(boundary=_BOUNDARY)
+    for text in (request.user_data, keys):
+        kind = "cloud-config" if text.startswith(CLOUD_CONFIG.strip()) else "x-shellscript"
+        whole.attach(MIMEText(text, kind, "utf-8"))
+    return whole.as_string()
+
+
+def volume_body(
+    request: VolumeRequest, mark: Mark, *, image_id: str | None = None, snapshot_id: str | None = None
+) -> dict[str, Any]:
+    """Return what a new disk is asked for with."""
+    body: dict[str, Any] = {
+        "name": request.volume_id,
+        "size": request.size_gib,
+        "volume_type": request.storage_pool,
+        "metadata": {**mark.values(), "allotment_role": request.role},
+    }
+    if image_id is not None:
+        body["image_id"] = image_id
+    if snapshot_id is not None:
+        body["snapshot_id"] = snapshot_id
+    return body
+
+
+def network_body(request: SegmentRequest, mark: Mark) -> dict[str, Any]:
+    """Return what a department network is asked for with."""
+    return {"name": request.segment_id, "description": mark_text(mark), "is_port_security_enabled": True}
+
+
+def subnet_body(request: SegmentRequest, network_id: str) -> dict[str, Any]:
+    """Return what its subnet is asked for with.
+
+    Machines get the addresses we give them; the only one left to the region, for its DHCP service, is the first.
+    """
+    return {
+        "name": request.segment_id,
+        "network_id": network_id,
+        "ip_version": 4,
+        "cidr": request.cidr,
+        "gateway_ip": None,
+        "is_dhcp_enabled": True,
+        "allocation_pools": [{"start": request.gateway, "end": request.gateway}],
+    }
+
+
+def rule_bodies(request: SegmentRequest, group_id: str) -> list[dict[str, Any]]:
+    """Return the rules of a segment's security group: machines of the segment talk, nothing else does."""
+    common = {"security_group_id": group_id, "ether_type": "IPv4"}
+    inside = str(IPv4Network(request.cidr))
+    return [
+        {**common, "direction": "ingress", "remote_ip_prefix": inside},
+        {**common, "direction": "egress", "remote_ip_prefix": inside},
+        {**common, "direction": "egress", "remote_ip_prefix": METADATA_ADDRESS, "protocol": "tcp", **_HTTP},
+    ]
+
+
+def port_body(entry: LeaseEntry, segment: "NetworkReading", group_id: str, mark: Mark) -> dict[str, Any]:
+    """Return what the port of one address is asked for with."""
+    return {
+        "name": entry.hostname,
+        "description": mark_text(mark),
+        "network_id": segment.network_id,
+        "mac_address": entry.mac,
+        "fixed_ips": [{"subnet_id": segment.subnet_id, "ip_address": entry.address}],
+        "security_groups": [group_id],
+    }
+
+
+def entry_of(nic: NicRequest, hostname: str) -> LeaseEntry:
+    """Return the address entry of a card."""
+    return LeaseEntry(mac=nic.mac, address=nic.address, hostname=hostname)
+
+
+# -- in ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReading:
+    """A machine of the region."""
+
+    server_id: str
+    name: str
+    mark: Mark | None
+    status: str
+    task: str | None
+    vcpu_count: int
+    memory_mib: int
+    #: Ids in the region of its volumes, root disk included.
+    volume_ids: tuple[str, ...] = ()
+    #: Name of the hypervisor it is on, where this credential may see it.
+    hypervisor: str = ""
+    created_at: str = ""
+    updated_at: str = ""
+    has_run: bool = False
+    power: int | None = None
+    fault: str = ""
+    #: Id of the project it is in.
+    project_id: str = ""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the region does nothing with it now: an accepted act shows in the task before it shows in the status."""
+        return self.task is None and self.status not in ("BUILD", "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeReading:
+    """A volume of the region."""
+
+    volume_id: str
+    name: str
+    mark: Mark | None
+    role: str
+    status: str
+    size_gib: int
+    storage_pool: str
+    created_at: str = ""
+    updated_at: str = ""
+    server_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkReading:
+    """A department network of ours."""
+
+    network_id: str
+    subnet_id: str
+    mark: Mark
+    revision: int
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortReading:
+    """A port."""
+
+    port_id: str
+    mark: Mark | None
+    entry: LeaseEntry
+    device_id: str
+    device_owner: str = field(default="")
+    subnet_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotReading:
+    """A copy of a volume."""
+
+    snapshot_id: str
+    name: str
+    mark: Mark | None
+    volume_id: str
+    status: str
+    size_gib: int
+    created_at: str = ""
+
+
+_RUNNING_STATUS = frozenset({"ACTIVE", "PASSWORD", "REBOOT", "HARD_REBOOT"})
+_STOPPED_STATUS = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED"})
+#: Nova's power state of a machine that is off. Source: nova/compute/power_state.py.
+_POWER_OFF = 4
+_POWER_ON = 1
+
+
+def read_server(server: Any) -> ServerReading:
+    """Read the SDK's machine."""
+    flavor = server.flavor or {}
+    fault = server.fault or {}
+    return ServerReading(
+        server_id=server.id,
+        name=server.name or "",
+        mark=read_mark(server.metadata),
+        status=server.status or "",
+        task=server.task_state,
+        vcpu_count=int(flavor.get("vcpus") or 0),
+        memory_mib=int(flavor.get("ram") or 0),
+        volume_ids=tuple(sorted(v["id"] for v in server.attached_volumes or ())),
+        hypervisor=server.hypervisor_hostname or "",
+        created_at=server.created_at or "",
+        updated_at=server.updated_at or "",
+        has_run=bool(server.launched_at),
+        power=server.power_state,
+        fault=str(fault.get("message", "")),
+        project_id=server.project_id or "",
+    )
+
+
+def state_of(server: ServerReading) -> Observed:
+    """Return our state of a machine; what the region holds in between is unknown."""
+    if server.status in _RUNNING_STATUS:
+        return Observed.RUNNING
+    if server.status in _STOPPED_STATUS:
+        return Observed.STOPPED
+    if server.status == "VERIFY_RESIZE":
+        return {_POWER_OFF: Observed.STOPPED, _POWER_ON: Observed.RUNNING}.get(server.power or 0, Observed.UNKNOWN)
+    return Observed.UNKNOWN
+
+
+def observed_of(server: ServerReading, disks: Mapping[str, ResourceId]) -> ObservedInstance:
+    """Return a machine of ours; ``disks`` knows our ids of the region's volumes."""
+    assert server.mark is not None, "asked for a machine that is not ours"
+    ours = sorted(disks[v] for v in server.volume_ids if v in disks and is_id(disks[v], "volume"))
+    state = state_of(server)
+    return ObservedInstance(
+        instance_id=ResourceId(server.mark.resource_id),
+        state=state,
+        fence=server.mark.fence,
+        vcpu_count=server.vcpu_count,
+        memory_mib=server.memory_mib,
+        volume_ids=tuple(ours),
+        reason="" if state is Observed.RUNNING or server.status == "SHUTOFF" else server.status.lower(),
+    )
+
+
+def foreign_of(server: ServerReading, owners: Mapping[str, str]) -> ObservedForeign:
+    """Return a machine that is not ours; ``owners`` are the names of projects by id."""
+    return ObservedForeign(
+        uuid=server.server_id,
+        name=server.name,
+        vcpu_count=server.vcpu_count,
+        memory_mib=server.memory_mib,
+        is_running=state_of(server) is Observed.RUNNING,
+        owner=owners.get(server.project_id, server.project_id),
+    )
+
+
+def read_volume(volume: Any) -> VolumeReading:
+    """Read the SDK's volume."""
+    return VolumeReading(
+        volume_id=volume.id,
+        name=volume.name or "",
+        mark=read_mark(volume.metadata),
+        role=(volume.metadata or {}).get("allotment_role", ""),
+        status=volume.status or "",
+        size_gib=int(volume.size or 0),
+        storage_pool=volume.volume_type or "",
+        created_at=volume.created_at or "",
+        updated_at=volume.updated_at or "",
+        server_ids=tuple(sorted(a["server_id"] for a in volume.attachments or () if a.get("server_id"))),
+    )
+
+
+def read_network(network: Any) -> NetworkReading | None:
+    """Read the SDK's network; None for one that is not ours."""
+    mark = parse_mark_text(network.description)
+    if mark is None or network.name != mark.resource_id or not is_id(mark.resource_id, "segment"):
+        return None
+    return NetworkReading(
+        network_id=network.id,
+        subnet_id=next(iter(network.subnet_ids or ()), ""),
+        mark=mark,
+        revision=int(network.revision_number or 0),
+        created_at=network.created_at or "",
+    )
+
+
+def read_port(port: Any) -> PortReading:
+    """Read the SDK's port."""
+    fixed: Mapping[str, str] = next(iter(port.fixed_ips or ()), {})
+    return PortReading(
+        port_id=port.id,
+        mark=parse_mark_text(port.description),
+        entry=LeaseEntry(mac=port.mac_address, address=fixed.get("ip_address", ""), hostname=port.name or ""),
+        device_id=port.device_id or "",
+        device_owner=port.device_owner or "",
+        subnet_id=fixed.get("subnet_id", ""),
+    )
+
+
+def read_snapshot(snapshot: Any) -> SnapshotReading:
+    """Read the SDK's snapshot."""
+    return SnapshotReading(
+        snapshot_id=snapshot.id,
+        name=snapshot.name or "",
+        mark=read_mark(snapshot.metadata),
+        volume_id=snapshot.volume_id or "",
+        status=snapshot.status or "",
+        size_gib=int(snapshot.size or 0),
+        created_at=snapshot.created_at or "",
+    )
+
+
+def moment_s(text: str, unknown_s: float) -> float:
+    """Return a moment the region writes (ISO 8601, UTC) in epoch seconds; ``unknown_s`` where it wrote none."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        # Cinder and Nova's usage name no zone; it is UTC, whatever this machine's is.
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except ValueError:
+        return unknown_s
+
+
+def oldest_of(readings: Sequence[Any]) -> Any:
+    """Return the one that was made first, None of none: of two made by one wish (a lost answer) it is the one to keep."""
+    return min(readings, key=lambda r: (r.created_at, str(r)), default=None)

@@ -1,0 +1,75 @@
+"""The mark on everything we make: our id, the fence of the last act, the host it was promised on, and for whom. Pure.
+
+Machines and volumes carry it as metadata, networks and ports in their description: both are written with the thing itself,
+so nothing of ours is ever without it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PREFIX = "allotment_"
+_FIELDS = ("id", "fence", "host", "system", "department")
+_REBOOTS = _PREFIX + "reboots"
+_WORD = re.compile(r"allotment_(\w+)=(\S*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Who a thing is."""
+
+    resource_id: str
+    fence: int
+    #: Id of the host (or region) in our inventory.
+    host_id: str
+    system: str = ""
+    department: str = ""
+    #: The last restart by order that was carried out.
+    reboots: int = 0
+
+    def values(self) -> dict[str, str]:
+        """Return the mark as metadata."""
+        values = (self.resource_id, str(self.fence), self.host_id, self.system, self.department)
+        return {_PREFIX + name: value for name, value in zip(_FIELDS, values, strict=True)}
+
+
+def read_mark(metadata: Mapping[str, str] | None) -> Mark | None:
+    """Return the mark in metadata; None for what is not ours."""
+    found = metadata or {}
+    reboots = found.get(_REBOOTS, "")
+    resource_id, fence, host_id, system, department = (found.get(_PREFIX + name, "") for name in _FIELDS)
+    if not (resource_id and fence.isdecimal() and host_id):
+        return None
+    return Mark(
+        resource_id=resource_id,
+        fence=int(fence),
+        host_id=host_id,
+        system=system,
+        department=department,
+        reboots=int(reboots) if reboots.isdecimal() else 0,
+    )
+
+
+def fence_values(fence: int) -> dict[str, str]:
+    """Return the metadata that records a newer fence."""
+    return {_PREFIX + "fence": str(fence)}
+
+
+def reboot_values(number: int) -> dict[str, str]:
+    """Return the metadata that records the last restart carried out."""
+    return {_REBOOTS: str(number)}
+
+
+def mark_text(mark: Mark) -> str:
+    """Return the mark as a description."""
+    return " ".join(f"{name}={value}" for name, value in mark.values().items())
+
+
+def port_mark(resource_id: str, host_id: str) -> Mark:
+    """Return the mark of a port made for a machine: always the same one, so that the port is found by its description."""
+    return Mark(resource_id=resource_id, fence=0, host_id=host_id)
+
+
+def parse_mark_text(description: str | None) -> Mark | None:
+    """Return the mark in a description; None for what is not ours."""
+    return read_mark({_PREFIX + name: value for name, value in _WORD.findall(description or "")})

@@ -1,0 +1,214 @@
+"""Department networks as Neutron networks: a subnet, a port for each address, and a security group that lets nothing else in.
+
+The network carries the mark and the fence; its revision number guards the fence, so that of two holds only one writes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from drivers.faults import StaleFence, Transient
+from drivers.openstack.mapping import (
+    RULE_TEXT,
+    NetworkReading,
+    PortReading,
+    entry_of,
+    network_body,
+    oldest_of,
+    port_body,
+    read_network,
+    read_port,
+    rule_bodies,
+    subnet_body,
+)
+from drivers.openstack.marks import Mark, mark_text
+from drivers.openstack.region import Region
+from drivers.protocol import LeaseEntry, NicRequest, SegmentRequest
+from inventory.domain.ids import ResourceId
+
+#: Neutron's own ports on a network; they go with it.
+_OWN_PORTS = "network:"
+_ROUTER_PORT = "network:router_interface"
+
+
+def find_network(region: Region, segment_id: ResourceId) -> NetworkReading | None:
+    """Return our network of this id."""
+    neutron = region.sdk.network
+    found = region.calls.read("network", lambda: [read_network(n) for n in neutron.networks(name=segment_id)])
+    network: NetworkReading | None = oldest_of([n for n in found if n is not None])
+    if network is not None:
+        region.network_ids[segment_id] = network.network_id
+    return network
+
+
+def ensure_segment(region: Region, request: SegmentRequest, mark: Mark) -> None:
+    """Have the network, its group, and exactly these address entries.
+
+    Raises:
+        StaleFence: a newer hold has acted on it.
+    """
+    network = find_network(region, request.segment_id)
+    if network is None:
+        network = _make_network(region, request, mark)
+    else:
+        take_fence(region, network, mark.fence)
+    if not network.subnet_id:
+        body = subnet_body(request, network.network_id)
+        made = region.calls.change(
+            "network", lambda: region.sdk.network.create_subnet(**_owned(region, request.department, body))
+        )
+        network = replace(network, subnet_id=made.id)
+    group_id = _ensure_group(region, request, mark)
+    _ensure_entries(region, request, network, group_id, mark)
+    region.touch()
+
+
+def take_fence(region: Region, network: NetworkReading, fence: int) -> None:
+    """Refuse an older hold, record a newer one; Neutron refuses the record if the network changed since it was read.
+
+    Raises:
+        StaleFence: the network carries a newer fence.
+    """
+    if network.mark.fence > fence:
+        raise StaleFence(resource_id=network.mark.resource_id, given=fence, found=network.mark.fence)
+    if network.mark.fence < fence:
+        text = mark_text(replace(network.mark, fence=fence))
+        region.calls.change(
+            "network",
+            lambda: region.sdk.network.update_network(network.network_id, if_revision=network.revision, description=text),
+        )
+        region.touch()
+
+
+def ensure_segment_absent(region: Region, segment_id: ResourceId, fence: int) -> None:
+    """Have no such network, group or port.
+
+    Raises:
+        StaleFence: a newer hold has acted on it.
+        Transient: ``driver.segment_in_use``.
+    """
+    neutron = region.sdk.network
+    network = find_network(region, segment_id)
+    if network is not None:
+        take_fence(region, network, fence)
+        ports = ports_of(region, network_id=network.network_id)
+        if any(p.device_id and _is_foreign_use(p) for p in ports):
+            raise Transient("driver.segment_in_use", segment_id=segment_id)
+        for port in ports:
+            if not port.device_owner.startswith(_OWN_PORTS):
+                delete_port(region, port)
+        region.calls.change("network", lambda: neutron.delete_network(network.network_id))
+        region.touch()
+    for group in groups_of(region, segment_id):
+        region.calls.change("network", partial(neutron.delete_security_group, group.id))
+
+
+def _is_foreign_use(port: PortReading) -> bool:
+    """Whether a port in use keeps its network: a machine's, a load balancer's, a router's; not the DHCP service's."""
+    return port.device_owner == _ROUTER_PORT or not port.device_owner.startswith(_OWN_PORTS)
+
+
+def ports_of(region: Region, **query: str) -> list[PortReading]:
+    """Return ports by network, device or description."""
+    return region.calls.read("port", lambda: [read_port(p) for p in region.sdk.network.ports(**query)])
+
+
+def delete_port(region: Region, port: PortReading) -> None:
+    """Delete a port."""
+    region.calls.change("port", lambda: region.sdk.network.delete_port(port.port_id))
+
+
+def ensure_ports(region: Region, nics: Sequence[NicRequest], hostname: str, mark: Mark) -> list[str]:
+    """Return the ids of the ports of a machine's cards, made where an entry has none yet.
+
+    Raises:
+        Transient: ``driver.segment_missing``.
+    """
+    return [_ensure_port(region, nic, hostname, mark).port_id for nic in nics]
+
+
+def _ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> PortReading:
+    # Where the network is known and the port is there, which is the rule, one call does.
+    known = region.network_ids.get(nic.segment_id)
+    found = _port_of(region, nic, known) if known else None
+    if found is not None:
+        return found
+    network = find_network(region, nic.segment_id)
+    groups = groups_of(region, nic.segment_id)
+    if network is None or not network.subnet_id or not groups:
+        raise Transient("driver.segment_missing", segment_id=nic.segment_id)
+    found = _port_of(region, nic, network.network_id)
+    if found is not None:
+        return found
+    return make_port(region, network.mark.department, port_body(entry_of(nic, hostname), network, groups[0].id, mark))
+
+
+def _port_of(region: Region, nic: NicRequest, network_id: str) -> PortReading | None:
+    ports = ports_of(region, network_id=network_id, mac_address=nic.mac)
+    return next((p for p in ports if p.entry.address == nic.address), None)
+
+
+def _make_network(region: Region, request: SegmentRequest, mark: Mark) -> NetworkReading:
+    body = _owned(region, request.department, network_body(request, mark))
+    made = read_network(region.calls.change("network", lambda: region.sdk.network.create_network(**body)))
+    assert made is not None, "a network made with our mark carries it"
+    region.network_ids[request.segment_id] = made.network_id
+    region.touch()
+    return made
+
+
+def _owned(region: Region, department: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body for the department's project."""
+    return {**body, **region.projects.owner(department)}
+
+
+def groups_of(region: Region, segment_id: ResourceId) -> list[Any]:
+    """Return the security groups of a network: one, or none where it is half made."""
+    return region.calls.read("network", lambda: list(region.sdk.network.security_groups(name=segment_id)))
+
+
+def _ensure_group(region: Region, request: SegmentRequest, mark: Mark) -> str:
+    neutron, calls = region.sdk.network, region.calls
+    found = groups_of(region, request.segment_id)
+    if found:
+        group = found[0]
+    else:
+        body = _owned(region, request.department, {"name": request.segment_id, "description": mark_text(mark)})
+        group = calls.change("network", lambda: neutron.create_security_group(**body))
+    # Neutron gives every new group rules that let everything out; ours are exactly those we name.
+    wanted = rule_bodies(request, group.id)
+    rules = list(group.security_group_rules or ())
+    for rule in rules:
+        if rule.get("description") != RULE_TEXT and not any(_is_rule(rule, body) for body in wanted):
+            calls.change("network", partial(neutron.delete_security_group_rule, rule["id"]))
+    missing = [_owned(region, request.department, b) for b in wanted if not any(_is_rule(rule, b) for rule in rules)]
+    if missing:
+        calls.change("network", lambda: list(neutron.create_security_group_rules(missing)))
+    return str(group.id)
+
+
+def _is_rule(rule: Any, body: dict[str, Any]) -> bool:
+    return (rule["direction"], rule["ethertype"], rule["remote_ip_prefix"]) == (
+        body["direction"],
+        body["ether_type"],
+        body["remote_ip_prefix"],
+    )
+
+
+def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkReading, group_id: str, mark: Mark) -> None:
+    ports = [p for p in ports_of(region, network_id=network.network_id) if not p.device_owner.startswith(_OWN_PORTS)]
+    wanted: set[LeaseEntry] = set(request.leases)
+    for port in ports:
+        # A card in use keeps its port: it goes with its machine.
+        if port.entry not in wanted and not port.device_id:
+            delete_port(region, port)
+    present = {p.entry for p in ports}
+    for entry in sorted(wanted - present, key=lambda e: e.address):
+        make_port(region, request.department, port_body(entry, network, group_id, mark))
+
+
+def make_port(region: Region, department: str, body: dict[str, Any]) -> PortReading:
+    """Make a port for a department."""
+    owned = _owned(region, department, body)
+    return read_port(region.calls.change("port", lambda: region.sdk.network.create_port(**owned)))

@@ -1,0 +1,222 @@
+"""One region as all its hosts share it: one SDK connection, one listing of what is there, one record of its inventories.
+
+Drivers of the hosts of a region take it from the ``RegionBook``; it is closed with the last of them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openstack
+from openstack import exceptions as sdk_errors
+
+from drivers.faults import Permanent
+from drivers.openstack.calls import Calls
+from drivers.openstack.discovery import discover
+from drivers.openstack.inventory import Inventory
+from drivers.openstack.mapping import (
+    NetworkReading,
+    ServerReading,
+    VolumeReading,
+    read_network,
+    read_server,
+    read_volume,
+)
+from drivers.openstack.projects import BALANCING, Projects
+from drivers.openstack.roll import Roll, next_roll
+from drivers.openstack.settings import SECTION, RegionSettings, read_settings
+from inventory.domain.ids import ResourceId
+
+#: What every region must have, by the SDK's names.
+SERVICES = ("identity", "compute", "network", "block_storage", "image", "placement")
+#: Room in the storage changes slowly, and what is promised is counted by us.
+STORAGE_AGE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Everything a credential sees in the region at one moment."""
+
+    servers: tuple[ServerReading, ...]
+    volumes: tuple[VolumeReading, ...]
+    networks: tuple[NetworkReading, ...]
+    #: Hypervisors whose compute service reports in; None where this credential may not ask.
+    alive: frozenset[str] | None
+    at_s: float
+
+    @property
+    def disks(self) -> Mapping[str, ResourceId]:
+        """Our ids of the region's volumes."""
+        return {v.volume_id: ResourceId(v.mark.resource_id) for v in self.volumes if v.mark is not None}
+
+
+class Region:
+    """One region, reached with one credential."""
+
+    def __init__(self, cloud: str, clock: Callable[[], float]) -> None:
+        self.cloud = cloud
+        self.clock = clock
+        config = _config_of(cloud)
+        self.settings: RegionSettings = read_settings(config.config.get(SECTION) or {})
+        # The SDK would make a call again after a 503 by itself, one that changes something too: only ``calls`` decides that.
+        config.config.update(api_timeout=self.settings.call_timeout_s, status_code_retries=0, connect_retries=0)
+        self.sdk: Any = openstack.connection.Connection(config=config, app_name="allotment")
+        self.calls = Calls(f"openstack://{cloud}", attempts=max(1, int(self.settings.attempts)), wait_s=self.settings.wait_s)
+        discover(self.sdk, self.calls, SERVICES)
+        #: Whether the region has Octavia.
+        self.has_balancers = bool(self.calls.read("discover", lambda: self.sdk.has_service(BALANCING)))
+        self.projects = Projects(self.sdk, self.calls, self.settings)
+        self.inventory = Inventory(self.sdk, self.calls)
+        #: Which server is which machine of ours: a hint that saves a search, believed only after a look.
+        self.server_ids: dict[str, str] = {}
+        #: Which network is which of ours, and which flavor has a size and since when (monotonic): hints of the same kind.
+        self.network_ids: dict[str, str] = {}
+        self.flavor_ids: dict[tuple[int, int], tuple[float, str]] = {}
+        #: Our ids of volumes, by the region's: never changes for one volume.
+        self.disks: dict[str, ResourceId] = {}
+        #: Names of the volume types seen last: a storage pool that is among them needs no look.
+        self.volume_types: frozenset[str] = frozenset()
+        self._storage: tuple[float, Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None] | None = None
+        self._listing: Listing | None = None
+        self._roll: Roll | None = None
+        self._volumes: dict[str, VolumeReading] = {}
+        self._listed_at_s = 0.0
+        self._changes = 0
+        self._listed_changes = -1
+        self._lock = threading.Lock()
+
+    def touch(self) -> None:
+        """Hear that we changed something: the next observation lists anew."""
+        self._changes += 1
+
+    def listing(self) -> Listing:
+        """Return what is there, read at most ``observe_max_age_s`` ago and after our last change.
+
+        Raises:
+            DriverFault: the region could not be read.
+        """
+        with self._lock:
+            changes, now_s = self._changes, time.monotonic()
+            is_fresh = self._listing is not None and now_s - self._listed_at_s < self.settings.observe_max_age_s
+            if self._listing is None or not is_fresh or self._listed_changes != changes:
+                self._listing = self._list(is_touched=self._listed_changes != changes)
+                self._listed_at_s, self._listed_changes = now_s, changes
+            return self._listing
+
+    def _list(self, *, is_touched: bool) -> Listing:
+        at_s, sdk, read = self.clock(), self.sdk, self.calls.read
+        # Without a limit of ours, a page is as large as the service allows, and the last one is not followed by an empty one.
+        everywhere = self.projects.listing_scope()
+
+        def list_servers(since: str) -> list[ServerReading]:
+            query = everywhere | ({"changes_since": since} if since else {})
+            return read("observe", lambda: [read_server(s) for s in sdk.compute.servers(details=True, **query)])
+
+        whole_age_s, now_s = self.settings.whole_listing_s, time.monotonic()
+        self._roll = next_roll(self._roll, now_s, whole_age_s, list_servers, is_touched=is_touched)
+        servers = self._roll.servers.values()
+        self._volumes = self._list_volumes(is_touched=is_touched)
+        networks = read("observe", lambda: [read_network(n) for n in sdk.network.networks()])
+        listing = Listing(
+            servers=tuple(servers),
+            volumes=tuple(self._volumes.values()),
+            networks=tuple(n for n in networks if n is not None),
+            alive=self.inventory.alive(),
+            at_s=at_s,
+        )
+        self.disks.update(listing.disks)
+        self.server_ids = {s.mark.resource_id: s.server_id for s in servers if s.mark is not None}
+        return listing
+
+    def _list_volumes(self, *, is_touched: bool) -> dict[str, VolumeReading]:
+        """Return the volumes by the region's id. Whose one is never changes: those known are only asked for by their ids."""
+        everywhere, block = self.projects.listing_scope(), self.sdk.block_storage
+        if not is_touched:
+            there = self.calls.read("observe", lambda: [v.id for v in block.volumes(details=False, **everywhere)])
+            if self._volumes.keys() >= set(there):
+                return {volume_id: self._volumes[volume_id] for volume_id in there}
+        found = self.calls.read("observe", lambda: [read_volume(v) for v in block.volumes(details=True, **everywhere)])
+        return {v.volume_id: v for v in found}
+
+    def compute_version(self) -> str:
+        """Return the newest microversion of the compute service, as it was negotiated."""
+        newest = self.calls.read("versions", lambda: self.sdk.compute.get_endpoint_data().max_microversion)
+        return ".".join(str(part) for part in newest or ())
+
+    def storage(self) -> tuple[Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None]:
+        """Return the extra specs of every volume type by name, and Cinder's pools; read at most a minute ago."""
+        with self._lock:
+            now_s = time.monotonic()
+            if self._storage is None or now_s - self._storage[0] > STORAGE_AGE_S:
+                types = self.calls.read("storage", lambda: list(self.sdk.block_storage.types()))
+                self._storage = (now_s, {t.name: dict(t.extra_specs or {}) for t in types}, self._read_storage_pools())
+            return self._storage[1:]
+
+    def balancing(self, department: str = "") -> Any:
+        """Return the load balancer service, for a department where there is one."""
+        return self.projects.balancing(department)
+
+    def compute_limits(self) -> tuple[int, int]:
+        """Return how many vCPUs and MiB the region lets the credential's project have; -1: without bound."""
+        limits = self.calls.read("limits", lambda: self.sdk.compute.get_limits().absolute)
+        return int(limits.total_cores), int(limits.total_ram)
+
+    def _read_storage_pools(self) -> list[Mapping[str, object]] | None:
+        """Return what Cinder says of its pools; None where this credential may not ask."""
+        try:
+            pools = self.calls.read("storage", lambda: list(self.sdk.block_storage.backend_pools()))
+        except Permanent as fault:
+            if fault.problem.code != "openstack.forbidden":
+                raise
+            return None
+        return [p.capabilities or {} for p in pools]
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self.projects.close()
+        self.sdk.close()
+
+
+class RegionBook:
+    """The regions in use in this process, by name of the cloud."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._regions: dict[str, tuple[Region, int]] = {}
+
+    def take(self, cloud: str, clock: Callable[[], float]) -> Region:
+        """Return the region, opened with its first user.
+
+        Raises:
+            Permanent: ``openstack.cloud_unknown``, ``openstack.settings_invalid``.
+        """
+        with self._lock:
+            region, users = self._regions.get(cloud) or (Region(cloud, clock), 0)
+            self._regions[cloud] = (region, users + 1)
+            return region
+
+    def peek(self, cloud: str) -> Region | None:
+        """Return the region where it is open already."""
+        found = self._regions.get(cloud)
+        return None if found is None else found[0]
+
+    def give_back(self, cloud: str) -> None:
+        """Hear that one user is gone; the last one closes the region."""
+        with self._lock:
+            region, users = self._regions.pop(cloud)
+            if users > 1:
+                self._regions[cloud] = (region, users - 1)
+                return
+        region.close()
+
+
+def _config_of(cloud: str) -> Any:
+    try:
+        return openstack.config.OpenStackConfig().get_one(cloud=cloud)
+    except sdk_errors.ConfigException as error:
+        raise Permanent("openstack.cloud_unknown", internal=str(error), cloud=cloud) from error
+
+
+BOOK = RegionBook()

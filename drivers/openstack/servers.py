@@ -1,0 +1,219 @@
+"""Machines as Nova servers: found by our id, adopted half-made, cleared away by rule when their build failed or hangs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from drivers.faults import OutcomeUnknown, Permanent, StaleFence, Transient
+from drivers.openstack import flavors, networks, volumes
+from drivers.openstack.mapping import Parts, ServerReading, moment_s, oldest_of, read_server, server_body, state_of
+from drivers.openstack.marks import Mark, fence_values, port_mark
+from drivers.openstack.region import Region
+from drivers.protocol import MachineRequest
+from inventory.domain.ids import ResourceId
+from inventory.domain.resource import Observed
+
+
+def find_server(region: Region, instance_id: ResourceId) -> ServerReading | None:
+    """Return our machine of this id; None only when the region answered that there is none.
+
+    Of two that one wish made (its answer was lost), the older one is the machine; the other is taken away.
+    """
+    known = region.server_ids.get(instance_id)
+    if known is not None:
+        seen = look_at(region, known)
+        if seen is not None and _is_ours(seen, instance_id):
+            return seen
+        region.server_ids.pop(instance_id, None)
+    scope = region.projects.listing_scope()
+    compute = region.sdk.compute
+    found = region.calls.read(
+        "machine", lambda: [read_server(s) for s in compute.servers(details=True, tags=instance_id, **scope)]
+    )
+    ours = [s for s in found if _is_ours(s, instance_id)]
+    keep: ServerReading | None = oldest_of(ours)
+    for other in ours:
+        if keep is not None and other.server_id != keep.server_id:
+            region.calls.change("delete machine", partial(compute.delete_server, other.server_id))
+    if keep is not None:
+        region.server_ids[instance_id] = keep.server_id
+    return keep
+
+
+def _is_ours(server: ServerReading, instance_id: ResourceId) -> bool:
+    return server.mark is not None and server.mark.resource_id == instance_id and server.status != "DELETED"
+
+
+def look_at(region: Region, server_id: str) -> ServerReading | None:
+    """Read one machine by the region's id."""
+    return region.calls.find("machine", lambda: read_server(region.sdk.compute.get_server(server_id)))
+
+
+def require_server(region: Region, instance_id: ResourceId) -> ServerReading:
+    """Return our machine.
+
+    Raises:
+        Transient: ``driver.instance_missing``.
+    """
+    found = find_server(region, instance_id)
+    if found is None:
+        raise Transient("driver.instance_missing", instance_id=instance_id)
+    return found
+
+
+def check_fence(server: ServerReading, fence: int) -> Mark:
+    """Refuse an older hold.
+
+    Raises:
+        StaleFence: the machine carries a newer fence.
+    """
+    assert server.mark is not None, "only machines of ours are fenced"
+    if server.mark.fence > fence:
+        raise StaleFence(resource_id=server.mark.resource_id, given=fence, found=server.mark.fence)
+    return server.mark
+
+
+def take_fence(region: Region, server: ServerReading, fence: int) -> ServerReading:
+    """Refuse an older hold, record a newer one before the act; returns the machine as it is marked then.
+
+    Raises:
+        StaleFence: the machine carries a newer fence.
+    """
+    mark = check_fence(server, fence)
+    if mark.fence < fence:
+        write_metadata(region, server, fence_values(fence))
+    return replace(server, mark=replace(mark, fence=fence))
+
+
+def write_metadata(region: Region, server: ServerReading, values: dict[str, str]) -> None:
+    """Have these entries in a machine's metadata."""
+    compute = region.sdk.compute
+    region.calls.change("mark machine", lambda: compute.set_server_metadata(server.server_id, **values))
+    region.touch()
+
+
+def ensure_server(region: Region, request: MachineRequest, mark: Mark, hypervisor: str) -> tuple[ServerReading, bool]:
+    """Have the machine, at rest; tells whether it was made now.
+
+    Raises:
+        StaleFence: a newer hold has acted on it.
+        Permanent: ``openstack.build_failed``: the region could not build it; nothing of the attempt is left.
+        Transient: ``openstack.not_ready``: it is still being built.
+    """
+    found = find_server(region, request.instance_id)
+    if found is not None:
+        found = take_fence(region, found, mark.fence)
+        if not _is_hopeless(found, region.settings.build_limit_s, region.clock()):
+            return rest(region, found), False
+        delete_server(region, found)
+    made = _create(region, request, mark, hypervisor)
+    settled = rest(region, made)
+    if settled.status == "ERROR":
+        delete_server(region, settled)
+        raise Permanent("openstack.build_failed", internal=settled.fault, instance_id=request.instance_id, reason=settled.fault)
+    return settled, True
+
+
+def _is_hopeless(server: ServerReading, build_limit_s: float, now_s: float) -> bool:
+    """Tell whether a machine never ran and never will: its build failed, or hangs for too long."""
+    if server.has_run:
+        return False
+    if server.status == "ERROR":
+        return True
+    return server.status == "BUILD" and now_s - moment_s(server.created_at, now_s) > build_limit_s
+
+
+def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str) -> ServerReading:
+    root = volumes.find_volume(region, request.instance_id)
+    if root is None:
+        raise Transient("driver.volume_missing", volume_id=request.instance_id)
+    parts = Parts(
+        flavor_id=flavors.ensure_flavor(region, request.vcpu_count, request.memory_mib),
+        root_id=root.volume_id,
+        disk_ids=tuple(disk_id(region, d.volume_id) for d in sorted(request.disks, key=lambda d: d.slot)),
+        port_ids=tuple(networks.ensure_ports(region, request.nics, request.hostname, port_mark(mark.resource_id, mark.host_id))),
+        hypervisor=hypervisor,
+    )
+    compute = region.projects.connection(request.department).compute
+    made = region.calls.change("create machine", lambda: compute.create_server(**server_body(request, mark, parts)))
+    region.server_ids[request.instance_id] = made.id
+    region.touch()
+    seen = look_at(region, made.id)
+    if seen is None:
+        raise OutcomeUnknown("driver.outcome_unknown", connection=region.cloud, verb="create machine")
+    return seen
+
+
+def disk_id(region: Region, volume_id: ResourceId) -> str:
+    """Return the region's id of a data disk.
+
+    Raises:
+        Transient: ``driver.volume_missing``.
+    """
+    found = volumes.find_volume(region, volume_id)
+    if found is None:
+        raise Transient("driver.volume_missing", volume_id=volume_id)
+    return found.volume_id
+
+
+def rest(region: Region, server: ServerReading, is_done: Callable[[ServerReading], bool] = lambda _seen: True) -> ServerReading:
+    """Wait until the region does nothing with a machine, and until what was asked for shows.
+
+    Raises:
+        Transient: ``openstack.not_ready``, ``driver.instance_missing``.
+    """
+    first = [server]
+
+    def look() -> ServerReading | None:
+        seen = first.pop() if first else look_at(region, server.server_id)
+        if seen is None:
+            raise Transient("driver.instance_missing", instance_id=server.name)
+        is_over = seen.is_at_rest and (seen.status == "ERROR" or is_done(seen))
+        return seen if is_over else None
+
+    return region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=server.name, verb="machine"))
+
+
+def act(region: Region, server: ServerReading, verb: str, call: Callable[[], object], *, until: Observed) -> ServerReading:
+    """Ask for a change of power and wait until it shows.
+
+    Raises:
+        Transient: ``openstack.machine_failed``: the region shows an error instead.
+    """
+    region.calls.change(verb, call)
+    region.touch()
+    seen = rest(region, _again(region, server), lambda now: state_of(now) is until)
+    if state_of(seen) is not until:
+        raise Transient("openstack.machine_failed", verb=verb, status=seen.status, reason=seen.fault)
+    return seen
+
+
+def _again(region: Region, server: ServerReading) -> ServerReading:
+    seen = look_at(region, server.server_id)
+    if seen is None:
+        raise Transient("driver.instance_missing", instance_id=server.name)
+    return seen
+
+
+def delete_server(region: Region, server: ServerReading) -> None:
+    """Take a machine away and see it gone, with the ports that were its.
+
+    Raises:
+        Transient: it is not gone yet.
+    """
+    compute = region.sdk.compute
+    ports = networks.ports_of(region, device_id=server.server_id)
+    region.calls.change("delete machine", lambda: compute.delete_server(server.server_id))
+    region.touch()
+
+    def look() -> bool | None:
+        seen = look_at(region, server.server_id)
+        return True if seen is None or seen.status == "DELETED" else None
+
+    region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=server.name, verb="delete machine"))
+    for port in ports:
+        # One that somebody attached by hand is theirs.
+        if port.mark is not None:
+            networks.delete_port(region, port)
+    if server.mark is not None:
+        region.server_ids.pop(server.mark.resource_id, None)

@@ -1,0 +1,61 @@
+"""What may be set for a region, in the section ``allotment`` of its entry in ``clouds.yaml``. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from drivers.faults import Permanent
+
+SECTION = "allotment"
+#: Everything in the project of the credential (all an application credential can do), or a project for each department.
+ONE, PER_DEPARTMENT = "one", "per-department"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSettings:
+    """Bounds and choices of one region."""
+
+    #: ``one`` | ``per-department``.
+    projects: str = ONE
+    #: Domain the projects of departments are made in (id), and the role our user takes there.
+    project_domain: str = "default"
+    project_role: str = "member"
+    #: Longest one call to an API may take.
+    call_timeout_s: float = 30.0
+    #: Attempts of a call that only reads, or that was refused for its rate.
+    attempts: int = 4
+    #: Longest that a verb waits for a machine or volume to reach a state; below the reconciler's own deadline.
+    wait_s: float = 90.0
+    #: A machine that is still being built after this time is taken away and made anew.
+    build_limit_s: float = 600.0
+    #: Observations of a region's hosts share one listing for this long, unless we changed something.
+    observe_max_age_s: float = 10.0
+    #: All machines are listed anew after this time; in between only those that changed.
+    whole_listing_s: float = 300.0
+    #: Architecture of hypervisors that do not tell theirs.
+    arch: str = "x86_64"
+
+
+def read_settings(section: Mapping[str, Any]) -> RegionSettings:
+    """Read the section; every mistake is named at once.
+
+    Raises:
+        Permanent: ``openstack.settings_invalid``.
+    """
+    kinds = {f.name: type(getattr(RegionSettings(), f.name)) for f in fields(RegionSettings)}
+    wrong = sorted(section.keys() - kinds.keys())
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        if name in section:
+            try:
+                values[name] = kind(section[name])
+            except (TypeError, ValueError):
+                wrong.append(name)
+                continue
+            if kind is not str and values[name] < 0:
+                wrong.append(name)
+    if values.get("projects", ONE) not in (ONE, PER_DEPARTMENT):
+        wrong.append("projects")
+    if wrong:
+        raise Permanent("openstack.settings_invalid", names=", ".join(wrong), known=", ".join(kinds))
+    return RegionSettings(**values)

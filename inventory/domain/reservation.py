@@ -1,0 +1,129 @@
+"""Reservations: capacity promised to a project for a time. Pure.
+
+A reservation is for ``count`` equal machines, each with a *slot* on a host. What a host must hold for all of them is the most
+they need together at one moment (``peaks``): two that follow each other share a place. A ticket has no end that frees its
+machines by itself, so it is kept clear of every slot there will be; a reservation only of those it meets in time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inventory.domain.ids import DepartmentId, HostId, ProjectId, ReservationId, StoragePoolId, ZoneId
+from inventory.domain.resources import MEMORY_MIB, VCPU, disk_dimension
+from inventory.domain.system import SpreadLevel
+
+#: (provider, dimension), as in ``inventories``.
+Key = tuple[str, str]
+
+
+class ReservationState(StrEnum):
+    """``held`` is the only one that holds anything; the others are ends."""
+
+    HELD = "held"
+    #: Tickets drew all of it.
+    CONVERTED = "converted"
+    EXPIRED = "expired"
+    #: Given up before its deadline.
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A stored reservation."""
+
+    id: ReservationId
+    #: Unique among the living ones of its project.
+    name: str
+    department_id: DepartmentId
+    project_id: ProjectId
+    zone_id: ZoneId
+    mlps_level: int
+    #: Of each machine it is for.
+    vcpu_count: int
+    memory_mib: int
+    #: 0: no disk.
+    disk_gib: int
+    disk_class: str
+    #: Machines it was made for; the slots that are left say for how many it still is.
+    count: int
+    #: ``any`` or an architecture.
+    arch: str
+    spread: SpreadLevel
+    #: Half-open, epoch s: usable from ``starts_s`` on, over at ``ends_s``.
+    starts_s: int
+    ends_s: int
+    state: ReservationState
+    created_by: str
+    created_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The place of one machine of a reservation, with what it holds there and when."""
+
+    reservation_id: ReservationId
+    slot: int
+    host_id: HostId
+    storage_pool_id: StoragePoolId | None
+    vcpu_count: int
+    memory_mib: int
+    disk_gib: int
+    disk_class: str
+    starts_s: int
+    ends_s: int
+
+    def amounts(self) -> Mapping[Key, int]:
+        """Return what it holds, by provider and dimension."""
+        held: dict[Key, int] = {(self.host_id, VCPU): self.vcpu_count, (self.host_id, MEMORY_MIB): self.memory_mib}
+        if self.storage_pool_id is not None:
+            held[self.storage_pool_id, disk_dimension(self.disk_class)] = self.disk_gib
+        return held
+
+
+def peaks(slots: Iterable[Slot], start_s: float = 0, end_s: float | None = None) -> dict[Key, int]:
+    """Return the most that slots hold together at one moment, from ``start_s`` to before ``end_s`` (None: ever after)."""
+    changes: dict[Key, list[tuple[float, int]]] = {}
+    for slot in slots:
+        if slot.ends_s > start_s and (end_s is None or slot.starts_s < end_s):
+            for key, amount in slot.amounts().items():
+                changes.setdefault(key, []).extend(((max(slot.starts_s, start_s), amount), (slot.ends_s, -amount)))
+    # At one moment ends come before starts: intervals are half-open.
+    return {key: _highest(sorted(moments)) for key, moments in changes.items()}
+
+
+def _highest(moments: Iterable[tuple[float, int]]) -> int:
+    level = highest = 0
+    for _, change in moments:
+        level += change
+        highest = max(highest, level)
+    return highest
+
+
+def choose_slots(slots: Sequence[Slot], others: Sequence[Slot], wanted: Mapping[Key, int], room: Mapping[Key, int]) -> list[Slot]:
+    """Return the slots of one reservation that a ticket uses up by claiming ``wanted``.
+
+    ``room`` is what is left there when nothing at all is reserved, ``others`` are the slots of other reservations. First go
+    the slots whose place is needed, then as many as vCPUs and memory are worth: what was reserved is not kept beside what
+    was made of it.
+    """
+    left = sorted(slots, key=lambda s: (s.host_id, s.slot))
+    chosen: list[Slot] = []
+    for key in sorted(wanted):
+        own = [s for s in left if key in s.amounts()]
+        beside = [s for s in others if key in s.amounts()]
+        while own and wanted[key] + peaks([*beside, *own]).get(key, 0) > room.get(key, 0):
+            chosen.append(own.pop(0))
+            left.remove(chosen[-1])
+    hosts = {provider for provider, _ in wanted}
+    rest = sorted(left, key=lambda s: (s.host_id not in hosts, s.host_id, s.slot))
+    missing = max(0, _worth(slots, wanted) - len(chosen))
+    return chosen + rest[:missing]
+
+
+def _worth(slots: Sequence[Slot], wanted: Mapping[Key, int]) -> int:
+    if not slots:
+        return 0
+    one = slots[0]
+    vcpu, memory = (sum(n for (_, d), n in wanted.items() if d == dimension) for dimension in (VCPU, MEMORY_MIB))
+    return max(-(-vcpu // one.vcpu_count), -(-memory // one.memory_mib))

@@ -1,0 +1,104 @@
+"""Many rows in one statement: copied in, or handed in to be joined with a table.
+
+For the stores only. A commit of hundreds of machines writes thousands of rows; a statement for each row, or one that is
+compiled for each number of rows, costs more than the rows themselves. PostgreSQL takes them by ``COPY``, SQLite by an insert that
+is prepared once; both through the driver of the connection, inside its transaction.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Dialect, FromClause, Text, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import Table
+from sqlalchemy.types import TypeEngine
+
+#: Columns of given rows: name -> type.
+Columns = tuple[tuple[str, type[TypeEngine[Any]]], ...]
+KEY_AND_AMOUNT: Columns = (("provider_id", Text), ("dimension", Text), ("amount", BigInteger))
+
+
+def is_postgresql(connection: Connection) -> bool:
+    """Tell which of the two engines is spoken to."""
+    return connection.dialect.name == "postgresql"
+
+
+def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns; what is left out gets its default of the database."""
+    if rows:
+        insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows given column by column."""
+    names = tuple(columns)
+    processors = _processors(table, names, connection.dialect)
+    fit = [column if p is None else _fit(column, p) for column, p in zip(columns.values(), processors, strict=True)]
+    insert_rows(connection, table, names, list(zip(*fit, strict=True)))
+
+
+def _fit(column: Sequence[Any], process: Callable[[Any], Any]) -> list[Any]:
+    """Return values fit for the driver; one that stands in many rows is made fit once."""
+    made: dict[int, Any] = {}
+    for value in column:
+        if id(value) not in made:
+            made[id(value)] = process(value)
+    return [made[id(value)] for value in column]
+
+
+def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows given as tuples of the database's own values.
+
+    Raises:
+        IntegrityError: somebody else was faster; the caller must roll back.
+    """
+    if not rows:
+        return
+    if not is_postgresql(connection):
+        marks = ", ".join("?" * len(names))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})", list(rows))  # noqa: S608  names of our own tables
+        return
+    if not connection.in_transaction():
+        connection.begin()
+    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+    cursor: Any = connection.connection.cursor()
+    driver_error = connection.dialect.loaded_dbapi.Error
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except driver_error as error:
+        raise DBAPIError.instance(statement, None, error, driver_error) from error
+    finally:
+        cursor.close()
+
+
+@cache
+def _processors(table: Table, names: tuple[str, ...], dialect: Dialect) -> tuple[Callable[[Any], Any] | None, ...]:
+    """Return what makes a value of each column fit for the driver."""
+    return tuple(table.c[name].type.bind_processor(dialect) for name in names)
+
+
+def given(connection: Connection, columns: Columns = KEY_AND_AMOUNT) -> FromClause:
+    """Return rows that are handed in as parameters (``given_values``), to be joined with."""
+    return _given(columns, is_postgresql=is_postgresql(connection))
+
+
+@cache
+def _given(columns: Columns, *, is_postgresql: bool) -> FromClause:
+    if is_postgresql:
+        arrays = [bindparam(f"given_{name}", type_=ARRAY(type_)) for name, type_ in columns]
+        return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
+    each = func.json_each(bindparam("given_rows", type_=Text)).table_valued("value", name="each_given")
+    fields = [cast(func.json_extract(each.c.value, f"$[{n}]"), type_).label(name) for n, (name, type_) in enumerate(columns)]
+    return select(*fields).subquery("given")
+
+
+def given_values(connection: Connection, rows: Sequence[tuple[Any, ...]], columns: Columns = KEY_AND_AMOUNT) -> dict[str, Any]:
+    """Return the parameters of a statement that joins with ``given``."""
+    if not is_postgresql(connection):
+        return {"given_rows": json.dumps(rows)}
+    return {f"given_{name}": [row[n] for row in rows] for n, (name, _) in enumerate(columns)}

@@ -1,0 +1,96 @@
+"""Machines we did not make: what hosts show of them, and those of them that were taken into the books.
+
+One that is not adopted counts as foreign against its host. One that is has a row of its own and claims like any machine of
+a department; only what it has beyond its claim is foreign then. Whoever changes either calls ``recount_foreign`` with it.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from inventory.domain.host import ForeignDomain
+from inventory.domain.ids import PREFIXES, HostId, SystemId
+from inventory.domain.resource import Phase, Resource, ResourceKind
+from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.scope import PLATFORM, Scope
+from inventory.store import bulk, changes, hosts, resources
+from inventory.store import tables as t
+
+_FIELDS = tuple(f.name for f in fields(ForeignDomain))
+_R = t.resources.c
+#: An id begins with its kind and goes on in hexadecimal: a part of the primary key.
+_IS_ADOPTED = (_R.id > PREFIXES["adopted"] + "_") & (_R.id < PREFIXES["adopted"] + "_g") & (_R.phase != Phase.GONE.value)
+
+
+def domains(connection: Connection, host_ids: Collection[HostId] | None = None) -> list[ForeignDomain]:
+    """Return the machines we did not make, adopted ones too, on some hosts or everywhere."""
+    statement = select(t.foreign_domains).order_by(t.foreign_domains.c.host_id, t.foreign_domains.c.uuid)
+    if host_ids is not None:
+        statement = statement.where(t.foreign_domains.c.host_id.in_(sorted(host_ids)))
+    return [ForeignDomain(**{f: getattr(r, f) for f in _FIELDS}) for r in connection.execute(statement)]
+
+
+def save_foreign(connection: Connection, host_id: HostId, found: Iterable[ForeignDomain], now_s: float) -> bool:
+    """Replace the list of a host and count it against its capacity; tells whether that changed."""
+    table = t.foreign_domains
+    hosts.host(connection, host_id, lock=True)
+    known = {r.uuid: r.first_seen_s for r in connection.execute(select(table).where(table.c.host_id == host_id))}
+    connection.execute(table.delete().where(table.c.host_id == host_id))
+    now = list(found)
+    if now:
+        connection.execute(table.insert(), [{**asdict(f), "first_seen_s": known.get(f.uuid, now_s)} for f in now])
+    return recount_foreign(connection, host_id)
+
+
+def recount_foreign(connection: Connection, host_id: HostId) -> bool:
+    """Count the foreign machines of a host against its capacity, less what adopted ones claim; tells whether that changed.
+
+    The host's row is locked: a look and an adoption would otherwise count past each other.
+    """
+    hosts.host(connection, host_id, lock=True)
+    claimed = {a.adopted.uuid: a.adopted for a in adopted(connection) if a.host_id == host_id}
+    totals = {VCPU: 0, MEMORY_MIB: 0}
+    # A stopped foreign machine may be started at any moment by its owner: its memory is not ours to promise.
+    for machine in domains(connection, [host_id]):
+        ours = claimed.get(machine.uuid)
+        totals[VCPU] += max(0, machine.vcpu_count - (ours.vcpu_count if ours else 0))
+        totals[MEMORY_MIB] += max(0, machine.memory_mib - (ours.memory_mib if ours else 0))
+    i = t.inventories.c
+    changed = 0
+    for dimension, amount in totals.items():
+        row = (i.provider_id == host_id) & (i.dimension == dimension) & (i.foreign_used != amount)
+        changed += connection.execute(update(t.inventories).where(row).values(foreign_used=amount)).rowcount
+    if changed:
+        changes.note(connection, [host_id])
+    return changed > 0
+
+
+def adopted(connection: Connection, scope: Scope = PLATFORM, *, system_id: SystemId | None = None) -> list[Resource]:
+    """Return the living adopted machines, by id."""
+    statement = select(t.resources).where(_IS_ADOPTED).order_by(_R.id)
+    if scope.department_ids is not None:
+        statement = statement.where(_R.department_id.in_(sorted(scope.department_ids)))
+    if system_id is not None:
+        statement = statement.where(_R.system_id == system_id)
+    return [resources.from_row(r) for r in connection.execute(statement)]
+
+
+def is_read_only(connection: Connection, system_id: SystemId) -> bool:
+    """Tell whether a system has machines that are only looked at."""
+    statement = select(_R.id).where(_R.system_id == system_id, _R.kind == ResourceKind.ADOPTED.value).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def enter(connection: Connection, resource: Resource) -> None:
+    """Add an adopted machine; no worker is ever to look at it."""
+    bulk.insert_many(connection, t.resources, [{**resources.to_row(resource), "next_try_s": None}])
+
+
+def write(connection: Connection, resource: Resource) -> None:
+    """Write an adopted machine as it is now; no worker ever holds one."""
+    row = resources.to_row(resource)
+    names = ("host_id", "desired", "observed", "observed_at_s", "phase", "spec", "revision", "generation", "settled_generation")
+    values: dict[str, Any] = {name: row[name] for name in names}
+    connection.execute(update(t.resources).where(_R.id == resource.id).values(**values))

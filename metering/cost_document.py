@@ -1,0 +1,93 @@
+"""The document of cost pools (``kind: CostPools``): bytes in, cost pools out, or everything that is wrong at once."""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from inventory.domain.errors import Invalid
+from inventory.domain.resources import MEMORY_MIB
+from inventory.importers.document import excerpt, read_document, refuse
+from inventory.importers.shapes import Choice, Day, Decimal, Field, ListOf, Prose, Reading, Record
+from metering.costs import CostPool, Policy
+from metering.meters import Counting, meter_of
+
+_AMOUNT_MAX = 10**17
+_MEMORY = "memory_gib"
+
+
+def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
+    return Field(name=name, shape=shape, zh=zh, required=required)
+
+
+_KINDS = {"hardware": "设备", "power": "电力", "licences": "许可", "staff": "人员", "other": "其他"}
+_POLICIES = {"show": "单列", "proportional": "按用量", "even": "平均"}
+_POOL = Record(
+    fields=[
+        _f("name", Prose(max_length=64), "名称", required=True),
+        _f("kind", Choice(labels=_KINDS), "类别", required=True),
+        _f("amount", Decimal(places=6, maximum=_AMOUNT_MAX), "金额", required=True),
+        _f("from", Day(), "起", required=True),
+        _f("to", Day(), "止", required=True),
+        _f("over", Prose(max_length=60), "分摊计量项", required=True),
+        _f("hosts", ListOf(item=Prose(max_length=200), maximum=2000), "主机"),
+        _f("idle", Choice(labels=_POLICIES), "闲置处理"),
+    ]
+)
+COSTS = Record(
+    fields=[
+        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
+        _f("kind", Choice(labels={"CostPools": "成本池"}), "类型", required=True),
+        _f("pools", ListOf(item=_POOL, minimum=1, maximum=500, key="name"), "成本池", required=True),
+    ]
+)
+
+
+def read_costs(data: bytes, zone: ZoneInfo) -> list[CostPool]:
+    """Read cost pools; a pool lasts from the first second of its first day up to the first second of its last.
+
+    Raises:
+        Invalid: with every problem that was found.
+    """
+    document = read_document(data)
+    reading = Reading(unknown_field="cost.unknown_field", not_offered="cost.unknown_field")
+    values = COSTS.read(document.root, "", reading) or {}
+    if reading.problems:
+        raise refuse(reading.problems)
+    found = []
+    for number, one in enumerate(values["pools"]):
+        places = reading.places
+        if one["to"] <= one["from"]:
+            where = places.get(f"pools.{number}.to")
+            reading.fail("cost.window_empty", where, start=str(one["from"]), end=str(one["to"]))
+        if not _is_capacity(one["over"]):
+            reading.fail("cost.meter_without_capacity", places.get(f"pools.{number}.over"), meter=excerpt(one["over"]))
+        found.append(
+            CostPool(
+                name=one["name"],
+                kind=one["kind"],
+                micro_yuan=one["amount"],
+                from_s=_first_second(one["from"], zone),
+                to_s=max(_first_second(one["to"], zone), _first_second(one["from"], zone) + 1),
+                meter=MEMORY_MIB if one["over"] == _MEMORY else one["over"],
+                hosts=tuple(one.get("hosts", ())),
+                policy=Policy(one.get("idle", "show")),
+            )
+        )
+    if reading.problems:
+        raise refuse(reading.problems)
+    return found
+
+
+def _is_capacity(name: str) -> bool:
+    """Tell whether hosts have a capacity of a meter."""
+    if name == _MEMORY:
+        return True
+    try:
+        meter = meter_of(name)
+    except Invalid:
+        return False
+    return meter.counting is Counting.LEVEL and name not in ("address", MEMORY_MIB)
+
+
+def _first_second(day: date, zone: ZoneInfo) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

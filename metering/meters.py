@@ -1,0 +1,83 @@
+"""The catalogue of meters: what is counted, in which unit it is priced, and where its figures come from.
+
+A meter whose source is not on this platform yet stands here with its unit and is not offered: nothing can be priced or
+charged by it, and nothing is made up for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inventory.domain.errors import Invalid
+from inventory.domain.resources import ACCELERATOR_PREFIX, ADDRESS, DISK_PREFIX, MEMORY_MIB, VCPU
+
+#: What machines receive and send, by class of their zone.
+NETWORK_IN, NETWORK_OUT = "network_in_bytes:", "network_out_bytes:"
+#: The states the journal knows of a living resource; each may have a price of its own.
+STATES = ("allocated", "running", "stopped")
+_ALWAYS = frozenset(STATES)
+#: Building is not the department's time; a stopped machine still keeps its host's capacity from others.
+_SINCE_FIRST_START = frozenset({"running", "stopped"})
+
+
+class Counting(StrEnum):
+    """How a meter's figures become a quantity."""
+
+    #: An amount held for a time: priced per unit and hour.
+    LEVEL = "level"
+    #: Units that were passed or used up while a machine ran: priced per unit.
+    COUNT = "count"
+    #: Services entered by hand, with a reason and an approver: priced per unit, or per unit and month.
+    ENTRY = "entry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """What is counted of a resource, in which unit it is priced, and in which states it is charged."""
+
+    #: A dimension, or its prefix where there is one meter per class or kind.
+    name: str
+    #: What a price is for.
+    unit: str
+    #: What the journal's amounts are counted in.
+    base_unit: str
+    #: Base units in one priced unit.
+    base_per_unit: int = 1
+    counting: Counting = Counting.LEVEL
+    #: States that are charged where a price does not say it by state.
+    charged_states: frozenset[str] = _ALWAYS
+    is_offered: bool = True
+
+
+_CATALOGUE = (
+    Meter(name=VCPU, unit="vCPU", base_unit="vCPU", charged_states=_SINCE_FIRST_START),
+    Meter(name=MEMORY_MIB, unit="GiB", base_unit="MiB", base_per_unit=1024, charged_states=_SINCE_FIRST_START),
+    Meter(name=DISK_PREFIX, unit="GiB", base_unit="GiB"),
+    Meter(name=ADDRESS, unit="address", base_unit="address"),
+    Meter(name=ACCELERATOR_PREFIX, unit="card", base_unit="card", charged_states=_SINCE_FIRST_START),
+    Meter(name="service:", unit="item", base_unit="item", counting=Counting.ENTRY),
+    Meter(name="labour:", unit="hour", base_unit="minute", base_per_unit=60, counting=Counting.ENTRY),
+    Meter(name="snapshot_gib:", unit="GiB", base_unit="GiB", is_offered=False),
+    Meter(name="backup_gib:", unit="GiB", base_unit="GiB", is_offered=False),
+    Meter(name="image_gib", unit="GiB", base_unit="GiB", is_offered=False),
+    Meter(name="load_balancer_unit", unit="unit", base_unit="unit", is_offered=False),
+    Meter(name=NETWORK_IN, unit="GiB", base_unit="byte", base_per_unit=1 << 30, counting=Counting.COUNT),
+    Meter(name=NETWORK_OUT, unit="GiB", base_unit="byte", base_per_unit=1 << 30, counting=Counting.COUNT),
+)
+METERS: Mapping[str, Meter] = {meter.name: meter for meter in _CATALOGUE}
+
+
+def meter_of(name: str) -> Meter:
+    """Return the meter a dimension is counted by, for example ``disk_gib:`` for ``disk_gib:standard``.
+
+    Raises:
+        Invalid: ``price.meter_unknown`` or ``price.meter_not_offered``.
+    """
+    head, colon, kind = name.partition(":")
+    meter = METERS.get(head + colon)
+    if meter is None or bool(colon) != bool(kind):
+        offered = ", ".join(m.name + ("…" if m.name.endswith(":") else "") for m in _CATALOGUE if m.is_offered)
+        raise Invalid("price.meter_unknown", meter=name, known=offered)
+    if not meter.is_offered:
+        raise Invalid("price.meter_not_offered", meter=name)
+    return meter

@@ -1,0 +1,273 @@
+"""A period rated in the database: written for the review, accrued on demand, derived again for a proof.
+
+Months are written and accrued by the fast engine (``metering.vectors``); corrections and proofs go through the plain
+integer kernel, so that every proof of a closed month also proves the engine.
+"""
+
+import gc
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from inventory.domain.errors import Unavailable
+from metering import period_store as store
+from metering import period_tables as p
+from metering.books import Books
+from metering.charging import Charging
+from metering.ledger import LedgerInterval, derived
+from metering.ledger_tables import intervals
+from metering.lines import Kind, Line
+from metering.statements import Names, Sealed, Summing, seal
+from metering.vectors import Engine
+
+Row = Mapping[str, Any]
+#: A proof that fails is told by its first faults.
+FAULTS_MAX = 100
+_BY_HAND = (Kind.ADJUSTMENT, Kind.CORRECTION)
+#: What a correction is about.
+Subject = tuple[str, str, str, str, str]
+
+
+def write(connection: Connection, period: Row, books: Books, names: Names, previous: str) -> Sealed:
+    """Rate a period, write its lines and statements, and return what it comes to.
+
+    Raises:
+        Conflict: ``usage.price_gap``.
+    """
+    summing = Summing(period["id"])
+    start_s, end_s = period["start_s"], period["end_s"]
+    engine = Engine(Charging(books, period["id"], start_s, end_s, end_s), summing)
+    # Closed here, while the transaction lives, whatever happens: a stream left open would fail the next one.
+    with _no_collector(), closing(store.usage_rows(connection, start_s, end_s)) as portions:
+        for rows in portions:
+            engine.take(rows)
+    by_hand = chain(adjusted(connection, period), corrected(connection, period, books))
+    engine.rest(store.entries(connection, start_s, end_s), by_hand)
+    for department_id, lines in engine.finished().in_order():
+        summing.sorted_ids[department_id] = lines.ids.tobytes()
+        store.add_lines(connection, period["id"], department_id, lines)
+    found = seal(period, summing, names, previous)
+    store.add_statements(connection, found.statements, found.rows)
+    return found
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Let the garbage collector rest: it would look through a million new tuples, none of them garbage, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def accrued(connection: Connection, period: Row, books: Books, names: Names, department_id: str, until_s: int) -> Sealed:
+    """Return one department's statement of an open period as it stands at ``until_s``; writes nothing.
+
+    Raises:
+        Conflict: ``usage.price_gap``.
+    """
+    summing = Summing(period["id"])
+    charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id)
+    engine = Engine(charging, summing, makes_lines=False)
+    with closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
+        for rows in portions:
+            engine.take(rows)
+    engine.rest(store.entries(connection, period["start_s"], until_s, department_id))
+    engine.finished()
+    return seal(period, summing, names, "")
+
+
+def adjusted(connection: Connection, period: Row) -> Iterator[Line]:
+    """Return the lines of corrections by hand: the original's facts, the difference's money."""
+    for adjustment in store.approved_adjustments(connection, period["id"]):
+        _, line = store.find_line(connection, bytes(adjustment["line_id"]))
+        yield line._replace(
+            kind=Kind.ADJUSTMENT,
+            micro_yuan_per_unit=0,
+            basis_points=0,
+            list_micro_yuan=0,
+            micro_yuan=adjustment["micro_yuan"],
+            reference=bytes(adjustment["line_id"]).hex(),
+            reason=f"{adjustment['id']} {adjustment['reason']}",
+        )
+
+
+# -- word that came late -----------------------------------------------------------------------------------------------
+
+
+def corrected(connection: Connection, period: Row, books: Books) -> Iterator[Line]:
+    """Return what closed periods would have come to more or less, had late word of them been there in time."""
+    late = store.uncorrected(connection, period["id"])
+    if not late:
+        return
+    for closed in store.all_periods(connection):
+        if closed["end_s"] > period["start_s"]:
+            break
+        resources = {r["resource_id"] for r in late if r["since_s"] < closed["end_s"] <= r["frozen_until_s"]}
+        for department_id in sorted(_departments(connection, closed, resources)):
+            yield from _differences(connection, closed, period, books, department_id)
+
+
+def _departments(connection: Connection, closed: Row, resources: Iterable[str]) -> set[str]:
+    """Return whose lines of a closed period the late word may touch: then and now."""
+    ids, c = frozenset(resources), intervals.c
+    if not ids:
+        return set()
+    now = select(c.department_id).where(c.resource_id.in_(sorted(ids)), c.start_s < closed["end_s"]).distinct()
+    owners = chain.from_iterable(block.owners for block in store.columns(connection, closed["id"]))
+    return {*connection.execute(now).scalars(), *(owner[0] for owner in owners if owner[3] in ids)}
+
+
+def _differences(connection: Connection, closed: Row, period: Row, books: Books, department_id: str) -> Iterator[Line]:
+    start_s, end_s = closed["start_s"], closed["end_s"]
+    charging = Charging(books, closed["id"], start_s, end_s, end_s, department_id)
+    entries = store.entries(connection, start_s, end_s, department_id)
+    wanted: dict[Subject, list[int]] = {}
+    with closing(store.usage(connection, start_s, end_s, department_id)) as usage:
+        for line in charging.lines(usage, entries):
+            _count(wanted, line, 1)
+    reference: dict[Subject, str] = {}
+    for line_id, line in store.lines(connection, closed["id"], department_id=department_id):
+        if line.kind not in _BY_HAND:
+            _count(wanted, line, -1)
+            reference.setdefault(_subject(line), line_id.hex())
+    for line in _booked_since(connection, closed, period, department_id):
+        _count(wanted, line, -1)
+    for subject, (listed, billed) in sorted(wanted.items()):
+        if listed or billed:
+            project_id, system_id, resource_id, meter, _ = subject
+            yield Line(
+                Kind.CORRECTION, department_id, project_id, system_id, resource_id, meter, "", 1, start_s, end_s, 0, 0, "", 0, 0,
+                listed, billed, reference.get(subject, ""), f"late word of {closed['id']}",
+            )  # fmt: skip
+
+
+def _booked_since(connection: Connection, closed: Row, period: Row, department_id: str) -> Iterator[Line]:
+    """Return corrections of a closed period that later ones have booked already."""
+    for later in store.all_periods(connection):
+        if closed["id"] < later["id"] < period["id"]:
+            for _, line in store.lines(connection, later["id"], department_id=department_id, kind=Kind.CORRECTION):
+                if (line.start_s, line.end_s) == (closed["start_s"], closed["end_s"]):
+                    yield line
+
+
+def _subject(line: Line) -> Subject:
+    return (line.project_id, line.system_id, line.resource_id, line.meter, "")
+
+
+def _count(sums: dict[Subject, list[int]], line: Line, sign: int) -> None:
+    found = sums.setdefault(_subject(line), [0, 0])
+    found[0] += sign * line.list_micro_yuan
+    found[1] += sign * line.micro_yuan
+
+
+# -- proving -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Whether a closed period is what its journal, prices and decisions say, byte by byte."""
+
+    line_count: int
+    seal: str
+    derived_seal: str
+    #: What is wrong, the first of it: ``altered``, ``missing``, ``extra`` lines, ``line twice``, ``unreadable``, ``statement``,
+    #: ``seal``, ``chain``.
+    faults: tuple[str, ...]
+
+
+def prove(connection: Connection, period: Row, books: Books, previous: str) -> Proof:
+    """Derive a closed period again from the journal and compare every line, every statement and the seal."""
+    faults, stored, late = _as_stored(connection, period["id"])
+    if stored is None:
+        return Proof(line_count=period["line_count"], seal=period["seal"], derived_seal="", faults=tuple(faults[:FAULTS_MAX]))
+    summing = Summing(period["id"])
+    charging = Charging(books, period["id"], period["start_s"], period["end_s"], period["end_s"])
+    entries = store.entries(connection, period["start_s"], period["end_s"])
+    with closing(_from_journal(connection, period)) as usage:
+        rated = charging.lines(usage, entries)
+        for line_id, _ in summing.passing(chain(rated, adjusted(connection, period), late)):
+            if line_id in stored:
+                stored.discard(line_id)
+            else:
+                faults.append(f"missing line {line_id.hex()}")
+            if len(faults) >= FAULTS_MAX:
+                break
+    faults += [f"extra line {line_id.hex()}" for line_id in sorted(stored)]
+    names, kept, rows = _as_sealed(connection, period)
+    derived_seal = ""
+    if not faults:
+        found = seal(period, summing, names, previous)
+        derived_seal = found.seal
+        faults += _statement_faults(found, kept, rows)
+    if period["previous_seal"] != previous:
+        faults.append("chain: the period before has another seal")
+    if not faults and derived_seal != period["seal"]:
+        faults.append("seal: what is derived has another one")
+    return Proof(
+        line_count=period["line_count"], seal=period["seal"], derived_seal=derived_seal, faults=tuple(faults[:FAULTS_MAX])
+    )
+
+
+def _as_stored(connection: Connection, period_id: str) -> tuple[list[str], set[bytes] | None, list[Line]]:
+    """Return what is wrong with the stored lines in themselves, their ids (``None``: unreadable), and corrections among them."""
+    faults: list[str] = []
+    ids: set[bytes] = set()
+    late: list[Line] = []
+    try:
+        for line_id, line in store.lines(connection, period_id):
+            if line.id_in(period_id) != line_id:
+                faults.append(f"altered line {line_id.hex()}")
+            if line_id in ids:
+                faults.append(f"line twice {line_id.hex()}")
+            ids.add(line_id)
+            if line.kind == Kind.CORRECTION:
+                late.append(line)
+    except Unavailable as error:
+        return [*faults, f"unreadable: {error.internal}"], None, []
+    return faults, ids, late
+
+
+def _from_journal(connection: Connection, period: Row) -> Generator[LedgerInterval]:
+    for _, rows in store.journal_histories(connection, period["end_s"]):
+        yield from derived(rows)
+
+
+def _as_sealed(connection: Connection, period: Row) -> tuple[Names, list[Row], list[Row]]:
+    """Return the names a period was sealed with, its statements and their rows."""
+    kept: list[Row] = [
+        dict(r._mapping) for r in connection.execute(select(p.statements).where(p.statements.c.period_id == period["id"]))
+    ]
+    of_period = p.statement_rows.c.period_id == period["id"]
+    rows: list[Row] = [dict(r._mapping) for r in connection.execute(select(p.statement_rows).where(of_period))]
+    names = Names(
+        departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in kept},
+        projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows},
+    )
+    return names, kept, rows
+
+
+def row_key(row: Row) -> tuple[str, str, str]:
+    """Return what rows of a statement are sealed in the order of."""
+    return row["project_id"], row["meter"], row["kind"]
+
+
+def _statement_faults(found: Sealed, kept: Iterable[Row], rows: Iterable[Row]) -> Iterator[str]:
+    unsealed = ("acknowledged_by", "acknowledged_at_s")
+    wanted = {s["department_id"]: {k: v for k, v in s.items() if k not in unsealed} for s in found.statements}
+    stored = {s["department_id"]: {k: v for k, v in s.items() if k not in unsealed} for s in kept}
+    for department_id in sorted(wanted.keys() | stored.keys()):
+        if wanted.get(department_id) != stored.get(department_id):
+            yield f"statement of {department_id}"
+    key = ("department_id", "project_id", "meter", "kind")
+    derived_rows = {tuple(r[k] for k in key): dict(r) for r in found.rows}
+    stored_rows = {tuple(r[k] for k in key): dict(r) for r in rows}
+    if derived_rows != stored_rows:
+        yield "rows of statements"

@@ -1,0 +1,181 @@
+"""What-if questions on both engines, against the platform itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.workflows import tickets
+from controller.workflows.capacity.failure import Fate, what_if_hosts_fail
+from controller.workflows.capacity.fit import FitQuestion, how_many_more
+from controller.workflows.capacity.hosts_needed import HostShape, ZoneNeed, hosts_needed
+from controller.workflows.capacity.trend import DAY_S, PoolTrend, when_full
+from inventory.domain.errors import AllotError, Unplaceable
+from inventory.domain.host import Reserve, ReserveLevel
+from inventory.domain.resources import VCPU
+from inventory.domain.system import SpreadLevel
+from inventory.store import history
+from inventory.store import tables as t
+from inventory.store.engine import Database
+from tests.support.platform import Furnished, furnish
+from tests.support.reserves import set_reserve
+from tests.support.samples import NOW_S, ticket_text
+
+
+@pytest.fixture
+def here(database: Database, tmp_path: Path) -> Furnished:
+    return furnish(database, tmp_path, host_count=3, cpu_count=4)
+
+
+def fate(here: Furnished, *names: str) -> list[Fate]:
+    with here.platform.db.read() as connection:
+        return what_if_hosts_fail(connection, here.platform, names)
+
+
+def where(here: Furnished) -> dict[str, str]:
+    names = {h.id: h.name for h in here.hosts}
+    with here.platform.db.read() as connection:
+        rows = connection.execute(t.resources.select().where(t.resources.c.kind == "instance")).all()
+    return {r.name: names[r.host_id] for r in rows}
+
+
+def test_how_many_more_is_what_can_be_submitted(here: Furnished) -> None:
+    set_reserve(here.platform.db, Reserve(level=ReserveLevel.HOST))
+    tickets.submit(here.platform, ticket_text("portal", count=3), here.caller())
+    with here.platform.db.read() as connection:
+        answer = how_many_more(connection, FitQuestion(size="tiny"))
+    (line,) = answer.pools
+    assert (line.pool, line.zone, line.count) == ("sim", "gov-public", 5)
+    assert answer.levels == (("gov-public", 1, 5), ("gov-public", 2, 5), ("gov-public", 3, 5))
+    for number in range(line.count):
+        tickets.submit(here.platform, ticket_text(f"more-{number}"), here.caller())
+    with pytest.raises(Unplaceable):
+        tickets.submit(here.platform, ticket_text("one-too-many"), here.caller())
+    with here.platform.db.read() as connection:
+        assert how_many_more(connection, FitQuestion(size="tiny")).pools[0].count == 0
+
+
+def test_machines_of_hosts_that_fail_find_a_place_or_a_reason(here: Furnished) -> None:
+    for name, count in (("portal", 4), ("mail", 3), ("maps", 2)):
+        tickets.submit(here.platform, ticket_text(name, count=count), here.caller())
+    with here.platform.db.read() as connection:
+        placed = {r.system_id: r.host_id for r in connection.execute(t.resources.select()) if r.kind == "instance"}
+        portal = next(r.id for r in connection.execute(t.systems.select()) if r.name == "portal")
+    lost = next(h.name for h in here.hosts if h.id == placed[portal])
+    found = fate(here, lost)
+    assert [(f.system, f.machine, f.from_host) for f in found] == [("portal", f"web-{n}", lost) for n in range(1, 5)]
+    # One vCPU is left beside mail and two beside maps, and machines that share a network stay together: two fit, beside maps.
+    assert [bool(f.to_host) for f in found] == [True, True, False, False]
+    assert len({f.to_host for f in found[:2]}) == 1
+    for stuck in found[2:]:
+        assert stuck.explanation is not None
+        assert {m[1] for m in stuck.explanation["misses"]} == {"capacity"}
+
+
+def test_small_systems_are_not_left_out_for_a_large_one_that_takes_their_room(database: Database, tmp_path: Path) -> None:
+    here = furnish(database, tmp_path, host_count=2, cpu_count=4)
+    tickets.submit(here.platform, ticket_text("large").replace(b"size: tiny", b"size: small"), here.caller())
+    for name, count in (("one", 1), ("two", 1), ("beside", 2)):
+        tickets.submit(here.platform, ticket_text(name, count=count), here.caller())
+    with here.platform.db.read() as connection:
+        host_of = {r.system_id: r.host_id for r in connection.execute(t.resources.select()) if r.kind == "instance"}
+        home = {s.name: host_of[s.id] for s in connection.execute(t.systems.select())}
+    assert home["large"] == home["one"] == home["two"] != home["beside"], "the case is another one"
+    found = fate(here, next(h.name for h in here.hosts if h.id == home["large"]))
+    # Two vCPUs are left: for the large machine, or for the two small ones.
+    assert {f.system: bool(f.to_host) for f in found} == {"large": False, "one": True, "two": True}
+
+
+def test_the_reserve_takes_what_a_lost_host_had(here: Furnished) -> None:
+    set_reserve(here.platform.db, Reserve(level=ReserveLevel.HOST))
+    for name in ("portal", "mail"):
+        tickets.submit(here.platform, ticket_text(name, count=4), here.caller())
+    for host in sorted(set(where(here).values())):
+        found = fate(here, host)
+        assert len(found) == 4
+        assert all(f.to_host for f in found)
+    set_reserve(here.platform.db, Reserve())
+    assert fate(here, next(h.name for h in here.hosts if h.name not in where(here).values())) == []
+    both = fate(here, *sorted(set(where(here).values())))
+    assert [bool(f.to_host) for f in both].count(True) == 4, "one host is left for two"
+
+
+def needed(here: Furnished, *documents: bytes, **changes: Any) -> list[ZoneNeed]:
+    shape = HostShape(**{"vcpu_count": 4, "memory_mib": 4096, "disks_gib": {"standard": 100}, **changes})
+    with here.platform.db.read() as connection:
+        return hosts_needed(connection, here.platform, documents, shape, here.caller())
+
+
+def test_a_list_of_tickets_needs_so_many_hosts(here: Furnished) -> None:
+    many = [ticket_text(f"portal-{n}", count=3) for n in range(4)]
+    # Three machines that share a network stay together: one ticket a host of four, though the volume is that of three hosts.
+    assert needed(here, *many) == [ZoneNeed(zone="gov-public", host_count=4, lower_bound=3, machine_count=12)]
+    assert needed(here, ticket_text("one")) == [ZoneNeed(zone="gov-public", host_count=1, lower_bound=1, machine_count=1)]
+
+
+@pytest.mark.parametrize(
+    ("ask", "code"),
+    [
+        (lambda here, c: how_many_more(c, FitQuestion(size="gigantic")), "size.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", pool="none")), "pool.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", zone="none")), "zone.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(vcpu_count=-1, memory_mib=1)), "capacity.amount_invalid"),
+        (lambda here, c: how_many_more(c, FitQuestion()), "capacity.amount_invalid"),
+        (lambda here, c: when_full(c, here.platform, "none"), "pool.not_found"),
+        (lambda here, c: what_if_hosts_fail(c, here.platform, []), "capacity.hosts_missing"),
+        (lambda here, c: what_if_hosts_fail(c, here.platform, ["nobody"]), "host.not_found"),
+        (lambda here, c: what_if_hosts_fail(c, here.platform, [str(n) for n in range(99)]), "capacity.too_many_hosts"),
+        (lambda here, c: needed(here), "capacity.tickets_count"),
+        (lambda here, c: needed(here, ticket_text("x"), vcpu_count=0), "capacity.amount_invalid"),
+        (lambda here, c: needed(here, ticket_text("x"), disks_gib={}), "capacity.larger_than_shape"),
+        (lambda here, c: needed(here, ticket_text("x", count=5)), "capacity.larger_than_shape"),
+        (lambda here, c: needed(here, b"kind: Ticket"), "document.missing_field"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_answered(here: Furnished, ask: Any, code: str) -> None:
+    with here.platform.db.read() as connection, pytest.raises(AllotError) as refused:
+        ask(here, connection)
+    assert code in {refused.value.code, *(p.code for p in refused.value.problems)}
+
+
+def test_growth_is_what_the_journal_says(here: Furnished) -> None:
+    for day, name in enumerate(("a", "b", "c")):
+        here.clock.now_s = NOW_S + day * DAY_S + 60
+        tickets.submit(here.platform, ticket_text(name, count=day + 1), here.caller())
+    now_s = int(NOW_S) + 3 * DAY_S + 60
+    with here.platform.db.read() as connection:
+        growth = history.daily_growth(connection, since_s=0, now_s=now_s, day_s=DAY_S)
+    assert growth["sim"][VCPU] == [1, 2, 3]
+    assert growth["sim"]["disk_gib:standard"] == [2, 4, 6]
+    assert "address" not in growth["sim"]
+
+
+def trend(here: Furnished) -> PoolTrend:
+    with here.platform.db.read() as connection:
+        (found,) = when_full(connection, here.platform)
+    return found
+
+
+def test_a_pool_is_full_when_its_trend_says(here: Furnished) -> None:
+    assert not trend(here).trend.is_enough
+    here.clock.now_s = NOW_S - 40 * DAY_S
+    tickets.submit(here.platform, ticket_text("first"), here.caller())
+    # One machine every fourth day of the last forty; nine of twelve vCPUs are used then.
+    for number in range(8):
+        here.clock.now_s = NOW_S - (32 - 4 * number) * DAY_S
+        tickets.submit(here.platform, ticket_text(f"more-{number}"), here.caller())
+    here.clock.now_s = NOW_S
+    found = trend(here)
+    assert found.trend.history_days == 40
+    assert found.free[VCPU] == 3
+    assert found.trend.dimension == VCPU
+    assert found.p10 is not None
+    assert found.p90 is not None
+    assert "2026-06-04" <= found.p10 <= str(found.p50) <= found.p90 <= "2026-07-15"
+
+
+def test_one_per_domain_is_the_number_of_domains(here: Furnished) -> None:
+    with here.platform.db.read() as connection:
+        for spread in (SpreadLevel.HOST, SpreadLevel.RACK):
+            assert how_many_more(connection, FitQuestion(size="tiny", spread=spread)).pools[0].count == 3
+        assert how_many_more(connection, FitQuestion(size="tiny", spread=SpreadLevel.SITE)).pools[0].count == 1

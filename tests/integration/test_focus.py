@@ -1,0 +1,189 @@
+"""What we call FOCUS is: the 1.4 linter finds nothing, and neither do our own checks of the arithmetic it leaves out."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from focus_data_toolkit.model.validator import lint_focus_1_4_structure
+
+from controller.workflows import periods
+from tests.support.billing import Billing
+from tests.support.database import sqlite_database
+from tests.support.report_city import busy_city, made
+
+MONTHS = ("2026-05", "2026-06", "2026-07")
+DATASETS = {
+    "focus-cost-and-usage": "Cost and Usage",
+    "focus-billing-period": "Billing Period",
+    "focus-invoice-detail": "Invoice Detail",
+    "focus-contract-commitment": "Contract Commitment",
+}
+#: What this platform has: every rule that depends on it is asked for.
+SUPPORTED = ("SupportsMultiplePricingCategories", "SupportsUnitPricing")
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Billing]:
+    place = tmp_path_factory.mktemp("focus")
+    with sqlite_database(place / "state.db") as opened:
+        yield busy_city(opened, place)
+
+
+@pytest.fixture(scope="module")
+def bundle(city: Billing) -> dict[tuple[str, str], list[Row]]:
+    return {(m, d): read(made(city, d, "csv", month=m).path) for m in MONTHS for d in (*DATASETS, "focus-1.2")}
+
+
+def read(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def money(row: Row, column: str) -> Decimal:
+    return Decimal(row[column] or 0)
+
+
+@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_linter_of_1_4_finds_nothing(bundle: dict[tuple[str, str], list[Row]], month: str, dataset: str) -> None:
+    report = lint_focus_1_4_structure(DATASETS[dataset], bundle[month, dataset], supported_conditions=SUPPORTED)
+    assert report.messages() == []
+    assert report.row_count > 0
+
+
+def test_the_linter_would_find_something(bundle: dict[tuple[str, str], list[Row]]) -> None:
+    rows = bundle["2026-05", "focus-cost-and-usage"]
+    priced = next(r for r in rows if money(r, "ListCost"))
+    for column, value in (("ListCost", "99"), ("ChargeCategory", "Use"), ("ChargePeriodStart", "2026-05-01T00:00:00+08:00")):
+        broken = [{**priced, column: value}]
+        assert not lint_focus_1_4_structure("Cost and Usage", broken, supported_conditions=SUPPORTED).ok
+
+
+@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("dataset", ["focus-cost-and-usage", "focus-1.2"])
+def test_costs_are_unit_price_times_quantity(bundle: dict[tuple[str, str], list[Row]], month: str, dataset: str) -> None:
+    checked = 0
+    for row in bundle[month, dataset]:
+        for cost, price in (("ListCost", "ListUnitPrice"), ("ContractedCost", "ContractedUnitPrice")):
+            if row[price] and row["PricingQuantity"]:
+                product = Decimal(row[price]) * Decimal(row["PricingQuantity"])
+                assert abs(product - Decimal(row[cost])) <= Decimal("1e-9") * max(abs(product), 1)
+                checked += 1
+        if row["x_Kind"] == "usage":
+            # A line is the difference of two rounded running totals, and its quantity has seven places.
+            assert abs(money(row, "ContractedCost") - money(row, "BilledCost")) < Decimal("0.000002")
+    assert checked > 10
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_rows_of_an_invoice_add_up_to_it_without_tolerance(
+    city: Billing, bundle: dict[tuple[str, str], list[Row]], month: str
+) -> None:
+    by_detail: dict[str, Decimal] = defaultdict(Decimal)
+    category: dict[str, set[str]] = defaultdict(set)
+    for row in bundle[month, "focus-cost-and-usage"]:
+        if row["InvoiceDetailId"]:
+            by_detail[row["InvoiceDetailId"]] += money(row, "BilledCost")
+            category[row["InvoiceDetailId"]].add(row["ChargeCategory"])
+        else:
+            assert money(row, "BilledCost") == 0
+    invoices = bundle[month, "focus-invoice-detail"]
+    assert {r["InvoiceDetailId"]: money(r, "BilledCost") for r in invoices} == by_detail
+    assert {r["InvoiceDetailId"]: {r["ChargeCategory"]} for r in invoices} == category
+    by_invoice: dict[str, Decimal] = defaultdict(Decimal)
+    for row in bundle[month, "focus-1.2"]:
+        by_invoice[row["InvoiceId"]] += money(row, "BilledCost")
+    wanted: dict[str, Decimal] = defaultdict(Decimal)
+    for row in invoices:
+        wanted[row["InvoiceId"]] += money(row, "BilledCost")
+    assert by_invoice == wanted
+    payable = {f"{month}-{s['department_code']}": Decimal(0) for s in read(made(city, "statements", month=month).path)}
+    for statement in read(made(city, "statements", month=month).path):
+        payable[f"{month}-{statement['department_code']}"] += Decimal(statement["payable_yuan"])
+    assert wanted == payable
+
+
+def test_the_toolkit_finds_no_fault_between_the_datasets(city: Billing, tmp_path: Path) -> None:
+    for month in MONTHS:
+        options: list[str] = []
+        for dataset in DATASETS:
+            options += [f"--{dataset.removeprefix('focus-')}", str(made(city, dataset, "csv", month=month).path)]
+        command = [
+            str(Path(sys.executable).parent / "focus-toolkit"),
+            "validate-bundle",
+            *options,
+            "--report",
+            str(tmp_path / month),
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        assert "ERROR" not in done.stdout
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_used_and_unused_of_a_commitment_carry_its_fee(bundle: dict[tuple[str, str], list[Row]], month: str) -> None:
+    rows = [r for r in bundle[month, "focus-cost-and-usage"] if r["CommitmentDiscountId"]]
+    fee = sum(money(r, "BilledCost") for r in rows if r["ChargeCategory"] == "Purchase")
+    effective = {
+        s: sum(money(r, "EffectiveCost") for r in rows if r["CommitmentDiscountStatus"] == s) for s in ("Used", "Unused")
+    }
+    assert fee == effective["Used"] + effective["Unused"] > 0
+    assert effective["Unused"] > 0
+    assert all(money(r, "BilledCost") == 0 for r in rows if r["CommitmentDiscountStatus"])
+    assert all(money(r, "EffectiveCost") == 0 for r in rows if r["ChargeCategory"] == "Purchase")
+    bought, told = (
+        sum(money(r, "PricingQuantity") for r in rows if (r["ChargeCategory"] == "Purchase") is is_fee)
+        for is_fee in (True, False)
+    )
+    assert abs(bought - told) < Decimal("0.0001")
+    agreed = {r["ContractCommitmentId"] for r in bundle[month, "focus-contract-commitment"]}
+    assert {r["CommitmentDiscountId"] for r in rows} == agreed
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_no_row_stands_twice_and_all_lie_in_the_period(bundle: dict[tuple[str, str], list[Row]], month: str) -> None:
+    [period] = bundle[month, "focus-billing-period"]
+    rows = bundle[month, "focus-cost-and-usage"]
+    assert max(Counter(r["x_LineId"] for r in rows if r["x_LineId"]).values()) == 1
+    assert max(Counter(tuple(r.items()) for r in rows).values()) == 1
+    for row in rows:
+        assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == (period["BillingPeriodStart"], period["BillingPeriodEnd"])
+        assert row["ChargePeriodStart"] < row["ChargePeriodEnd"]
+        if row["ChargeClass"] != "Correction":
+            assert period["BillingPeriodStart"] <= row["ChargePeriodStart"]
+            assert row["ChargePeriodEnd"] <= period["BillingPeriodEnd"]
+
+
+def test_corrections_name_the_invoice_they_correct(bundle: dict[tuple[str, str], list[Row]]) -> None:
+    corrections = [r for r in bundle["2026-06", "focus-cost-and-usage"] if r["ChargeClass"] == "Correction"]
+    assert {r["x_Kind"] for r in corrections} == {"adjustment", "correction"}
+    assert all(r["ChargePeriodStart"] < "2026-05-31T16:00:00Z" for r in corrections)
+    details = {r["InvoiceDetailId"] for r in corrections}
+    rows = [r for r in bundle["2026-06", "focus-invoice-detail"] if r["InvoiceDetailId"] in details]
+    assert {r["ReferenceInvoiceId"].partition("-civil")[0].partition("-water")[0] for r in rows} == {"2026-05"}
+    others = [r for r in bundle["2026-06", "focus-invoice-detail"] if r["InvoiceDetailId"] not in details]
+    assert all(r["ReferenceInvoiceId"] == r["InvoiceId"] for r in others)
+
+
+def test_status_follows_the_period(city: Billing, bundle: dict[tuple[str, str], list[Row]]) -> None:
+    for month, period, invoice in (("2026-06", "Closed", "Issued"), ("2026-07", "Open", "Open")):
+        assert [r["BillingPeriodStatus"] for r in bundle[month, "focus-billing-period"]] == [period]
+        assert {r["InvoiceIssueStatus"] for r in bundle[month, "focus-invoice-detail"]} == {invoice}
+    assert periods.show(city.platform, "2026-06")["state"] == "closed"
+    grains = [json.loads(r["InvoiceDetailGrain"]) for r in bundle["2026-06", "focus-invoice-detail"]]
+    assert {"P-portal", "P-mail", "P-gauges"} <= {g["x_Project"] for g in grains}
+
+
+def test_1_2_is_ascii_where_it_asks_for_it(bundle: dict[tuple[str, str], list[Row]]) -> None:
+    for month in MONTHS:
+        for row in bundle[month, "focus-1.2"]:
+            assert all(value.isascii() for name, value in row.items() if not name.startswith("x_"))
+    assert "局" in bundle["2026-06", "focus-1.2"][0]["x_BillingAccountName"]
+    assert "局" in bundle["2026-06", "focus-cost-and-usage"][0]["BillingAccountName"]

@@ -1,0 +1,93 @@
+"""Many promises in one statement: every row is guarded on its own, and what was refused is named. On both engines."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from inventory.domain.host import AdminState
+from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.store import bulk, hosts
+from inventory.store import tables as t
+from inventory.store.engine import Database
+from tests.support.platform import Furnished, furnish
+from tests.support.race import race
+
+CPUS = 8
+
+
+@pytest.fixture
+def here(database: Database, tmp_path: Path) -> Furnished:
+    return furnish(database, tmp_path, host_count=2, cpu_count=CPUS)
+
+
+def _used(database: Database) -> dict[tuple[str, str], int]:
+    with database.read() as connection:
+        return {(r.provider_id, r.dimension): r.used for r in hosts.inventories(connection) if r.used}
+
+
+def test_what_fits_is_promised_and_given_back(here: Furnished) -> None:
+    first, second = (h.id for h in here.hosts)
+    wanted = {(first, VCPU): CPUS, (first, MEMORY_MIB): 1024, (second, VCPU): 1}
+    with here.platform.db.write() as connection:
+        assert hosts.try_use(connection, wanted) == []
+    assert _used(here.platform.db) == wanted
+    with here.platform.db.write() as connection:
+        hosts.give_back(connection, {(first, VCPU): CPUS, (first, MEMORY_MIB): 1000})
+    assert _used(here.platform.db) == {(first, MEMORY_MIB): 24, (second, VCPU): 1}
+
+
+def test_each_row_that_refuses_is_named_in_order_and_no_other(here: Furnished) -> None:
+    first, second = (h.id for h in here.hosts)
+    with here.platform.db.write() as connection:
+        refused = hosts.try_use(connection, {(second, VCPU): CPUS + 1, (first, VCPU): CPUS, (second, MEMORY_MIB): 10**9})
+        assert refused == sorted([(second, VCPU), (second, MEMORY_MIB)])
+        connection.rollback()
+    assert _used(here.platform.db) == {}
+
+
+def test_a_host_that_takes_nothing_new_and_one_nobody_knows_refuse(here: Furnished) -> None:
+    first, second = here.hosts
+    with here.platform.db.write() as connection:
+        hosts.set_admin_state(connection, first.id, AdminState.CORDONED, reason="", by="ops", until_s=None)
+        refused = hosts.try_use(connection, {(first.id, VCPU): 1, (second.id, VCPU): 1, ("host_unknown", VCPU): 1})
+        assert refused == sorted([(first.id, VCPU), ("host_unknown", VCPU)])
+
+
+def test_more_given_back_than_promised_is_refused_by_the_database(here: Furnished) -> None:
+    with pytest.raises(IntegrityError), here.platform.db.write() as connection:
+        hosts.give_back(connection, {(here.hosts[0].id, VCPU): 1})
+
+
+def test_nothing_asked_is_nothing_done(here: Furnished) -> None:
+    with here.platform.db.write() as connection:
+        assert hosts.try_use(connection, {}) == []
+        hosts.give_back(connection, {})
+        bulk.insert_many(connection, t.claims, [])
+        assert connection.execute(select(func.count()).select_from(t.claims)).scalar_one() == 0
+
+
+@pytest.mark.postgres
+def test_promises_of_many_rows_in_any_order_neither_deadlock_nor_exceed_the_capacity(
+    postgres_database: Database, tmp_path: Path
+) -> None:
+    """Every contender wants a unit of every row; as many win as there are units, whatever order they name the rows in."""
+    here = furnish(postgres_database, tmp_path, host_count=4, cpu_count=CPUS)
+    keys = [(h.id, VCPU) for h in here.hosts]
+
+    def attempt(_round: int, number: int) -> bool:
+        mine = keys[number % 4 :] + keys[: number % 4]
+        with postgres_database.write() as connection:
+            refused = hosts.try_use(connection, dict.fromkeys(mine, 1))
+            if refused:
+                connection.rollback()
+        return not refused
+
+    def empty(round_: int) -> None:
+        if round_:
+            with postgres_database.write() as connection:
+                hosts.give_back(connection, dict.fromkeys(keys, CPUS))
+
+    result = race(attempt, contenders=3 * CPUS, rounds=20, between=empty, threads=8)
+    assert set(result.wins) == {CPUS}

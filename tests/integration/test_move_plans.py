@@ -1,0 +1,251 @@
+"""Plans of moves on a running controller with simulated hosts: drained, cancelled on the way, stopped, within budget."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from controller.identity.caller import Role
+from controller.moves import store
+from controller.moves.model import MovePlan, MoveStep, PlanState, StepState
+from controller.reconcile.auditor import audit_invariants
+from controller.reconcile.settings import ReconcileSettings
+from controller.scheduling.moves.plan import Limits, PlanKind
+from controller.tickets.model import TicketState
+from controller.workflows import hosts as host_workflow
+from controller.workflows.engine import StepSettings
+from controller.workflows.moves import plans
+from controller.workflows.moves.begin import begin_next
+from controller.workflows.moves.bounds import MoveBounds
+from controller.workflows.moves.plans import PlanRequest
+from drivers.simulated.faults import Script, Site, StorageFull
+from inventory.domain.errors import Conflict, Invalid
+from inventory.domain.host import AdminState
+from inventory.domain.ids import MovePlanId
+from inventory.store import directory, journal
+from inventory.store.engine import Database
+from tests.support.reconciling import Running, running_controller
+from tests.support.samples import ticket_text
+
+QUICK = ReconcileSettings(
+    moves_s=0.0,
+    idle_s=0.02,
+    progress_s=0.0,
+    observe_s=0.5,
+    steps=StepSettings(backoff_first_s=0.1, backoff_most_s=0.3, parts_s=0.1, subnet_rest_s=0.1),
+)
+T = TypeVar("T")
+LOOSE = MoveBounds(cool_down_s=0.0, dwell_s=0.0)
+
+
+@dataclass
+class Hang:
+    """A call that does not come back until it is let go, and then does its work."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def around(self, site: Site, work: Callable[[], T]) -> T:
+        self.let_go.wait(30)
+        return work()
+
+
+@contextmanager
+def city(database: Database, folder: Path, *, systems: int = 3, bounds: MoveBounds = LOOSE) -> Iterator[Running]:
+    """Have some systems of one machine with a data disk each, running on three hosts."""
+    with running_controller(database, folder, settings=QUICK) as running:
+        running.platform = running.reconciler.platform = replace(running.platform, moves=bounds)
+        tickets = [running.submit(ticket_text(f"sys-{n}")) for n in range(systems)]
+        assert running.wait_for(lambda: all(running.ticket_state(t) is TicketState.DONE for t in tickets))
+        yield running
+
+
+def made(running: Running, kind: PlanKind, host: str = "", **limits: int) -> tuple[MovePlan, list[MoveStep]]:
+    """Make a plan as the operator."""
+    with running.platform.db.read() as connection:
+        pools = {p.id for p in directory.pools(connection)}
+    request = PlanRequest(kind=kind, host=host, migrating=pools, limits=Limits(**limits))
+    return plans.compute(running.platform, request, running.furnished.caller(Role.OPERATOR), is_dry_run=False)
+
+
+def run(running: Running, plan: MovePlan) -> None:
+    plans.run(running.platform, plan.id, running.furnished.caller(Role.OPERATOR))
+    running.reconciler.wake()
+
+
+def now(running: Running, plan_id: MovePlanId) -> tuple[MovePlan, list[MoveStep]]:
+    with running.platform.db.read() as connection:
+        return store.get(connection, plan_id), store.steps(connection, plan_id)
+
+
+def ended(running: Running, plan: MovePlan, state: PlanState) -> Callable[[], bool]:
+    def is_over() -> bool:
+        found, steps = now(running, plan.id)
+        return found.state is state and all(s.state not in (StepState.RUNNING, StepState.PLANNED) for s in steps)
+
+    return is_over
+
+
+def busy_host(running: Running) -> str:
+    """Return the host with the most machines."""
+    return max(running.world.hosts.values(), key=lambda h: len(h.machines)).name
+
+
+def at_rest(running: Running) -> bool:
+    return not [r for r in running.rows() if r["next_try_s"] is not None and r["phase"] != "gone"]
+
+
+def assert_books_are_clean(running: Running) -> None:
+    assert running.wait_for(lambda: at_rest(running))
+    seen = {h.id: running.world.hosts[h.name].observe() for h in running.furnished.hosts if h.name in running.world.hosts}
+    with running.platform.db.read() as connection:
+        assert audit_invariants(connection, seen, is_quiet=True) == []
+
+
+def test_a_drained_host_is_empty_and_the_journal_shows_the_change(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path) as running:
+        host = busy_host(running)
+        machines = list(running.world.hosts[host].machines)
+        plan, steps = made(running, PlanKind.DRAIN, host)
+        assert len(steps) == len(machines)
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        assert not running.world.hosts[host].machines
+        assert not running.world.hosts[host].volumes
+        with running.platform.db.read() as connection:
+            for step in steps:
+                lines = journal.of_resource(connection, step.machine_id)
+                assert (lines[-2].host_id, lines[-1].host_id) == (step.source_id, step.target_id)
+                assert (lines[-1].state, lines[-1].amounts) == (lines[-2].state, lines[-2].amounts)
+        assert_books_are_clean(running)
+
+
+def test_a_plan_is_cancelled_while_a_machine_is_on_its_way(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path) as running:
+        host = busy_host(running)
+        before = set(running.world.hosts[host].machines)
+        plan, _ = made(running, PlanKind.DRAIN, host)
+        # The image takes long: the machine waits on its way, with room held on both hosts.
+        slow = Hang()
+        running.world.faults = Script().on("ensure_image", fault=slow)
+        run(running, plan)
+        assert running.wait_for(lambda: any(r["target_host_id"] for r in running.rows(kind="instance")))
+        plans.cancel(running.platform, plan.id, running.furnished.caller(Role.OPERATOR))
+        running.reconciler.wake()
+        assert running.wait_for(lambda: not any(r["target_host_id"] for r in running.rows()))
+        slow.let_go.set()
+        assert set(running.world.hosts[host].machines) == before
+        assert now(running, plan.id)[0].state is PlanState.CANCELLED
+        assert_books_are_clean(running)
+
+
+def test_a_full_target_stops_the_plan_with_its_reason_and_the_machine_runs_on(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path) as running:
+        host = busy_host(running)
+        before = set(running.world.hosts[host].machines)
+        plan, _ = made(running, PlanKind.DRAIN, host)
+        running.world.faults = Script().on("ensure_migrated", fault=StorageFull(), times=1000)
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.STOPPED)), now(running, plan.id)
+        found, steps = now(running, plan.id)
+        assert found.problem is not None
+        assert found.problem.code == "driver.storage_full"
+        assert steps[0].state is StepState.FAILED
+        assert set(running.world.hosts[host].machines) == before
+        assert_books_are_clean(running)
+
+
+def test_a_step_the_world_left_behind_is_never_forced(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path) as running:
+        plan, steps = made(running, PlanKind.DRAIN, busy_host(running))
+        operator = running.furnished.caller(Role.OPERATOR)
+        for target in {step.target_id for step in steps}:
+            host_workflow.set_state(running.platform, target, AdminState.CORDONED, operator, reason="test")
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.STOPPED))
+        found, steps = now(running, plan.id)
+        assert found.problem is not None
+        assert found.problem.code == "moves.target_closed"
+        assert all(s.state in (StepState.FAILED, StepState.CANCELLED) for s in steps)
+        assert_books_are_clean(running)
+
+
+def test_no_more_steps_begin_in_an_hour_than_the_budget_allows(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=4, bounds=replace(LOOSE, per_hour=1)) as running:
+        host = busy_host(running)
+        plan, steps = made(running, PlanKind.DRAIN, host)
+        assert len(steps) > 1, "nothing to hold back"
+        run(running, plan)
+        assert running.wait_for(lambda: now(running, plan.id)[1][0].state is StepState.DONE)
+        with running.platform.db.write() as connection:
+            begin_next(connection, running.platform)
+        found, steps = now(running, plan.id)
+        assert (found.state, steps[1].state) == (PlanState.RUNNING, StepState.PLANNED)
+        plans.cancel(running.platform, plan.id, running.furnished.caller(Role.OPERATOR))
+        assert_books_are_clean(running)
+
+
+def test_a_moved_machine_rests_before_it_moves_for_evenness_again(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, bounds=MoveBounds(cool_down_s=3600.0, dwell_s=0.0)) as running:
+        host = busy_host(running)
+        plan, steps = made(running, PlanKind.DRAIN, host)
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE))
+        even, moves = made(running, PlanKind.REBALANCE, gain_least_micro=0)
+        assert not {m.machine_id for m in moves} & {s.machine_id for s in steps}
+        assert even.state is PlanState.PLANNED
+
+
+def test_a_system_is_not_changed_while_a_machine_of_it_is_on_its_way(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=1) as running:
+        plan, steps = made(running, PlanKind.DRAIN, busy_host(running))
+        slow = Hang()
+        running.world.faults = Script().on("ensure_image", fault=slow)
+        run(running, plan)
+        assert running.wait_for(lambda: any(r["target_host_id"] for r in running.rows(kind="instance")))
+        with pytest.raises(Conflict) as refused:
+            running.submit(WIDER)
+        assert refused.value.code == "system.moving"
+        slow.let_go.set()
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        assert_books_are_clean(running)
+        assert steps
+
+
+WIDER = b"""\
+apiVersion: allotment/v1
+kind: Ticket
+metadata: {name: sys-0, action: change}
+base: 1
+resources: {servers: [{name: web, count: 2}]}
+"""
+
+
+def test_where_the_driver_moves_nothing_the_plan_says_so_for_each_machine(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=1) as running:
+        host = busy_host(running)
+        request = PlanRequest(kind=PlanKind.DRAIN, host=host)
+        operator = running.furnished.caller(Role.OPERATOR)
+        plan, steps = plans.compute(running.platform, request, operator, is_dry_run=True)
+        assert not steps
+        assert [s["reason"] for s in plan.stays] == ["moves.not_offered"]
+        with pytest.raises(Invalid):
+            plans.compute(running.platform, PlanRequest(kind=PlanKind.DRAIN), operator, is_dry_run=True)
+
+
+def test_one_plan_runs_at_a_time_and_one_that_is_over_stays_over(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=1, bounds=replace(LOOSE, per_hour=0)) as running:
+        operator = running.furnished.caller(Role.OPERATOR)
+        first, _ = made(running, PlanKind.DRAIN, busy_host(running))
+        second, _ = made(running, PlanKind.DRAIN, busy_host(running))
+        run(running, first)
+        with pytest.raises(Conflict) as refused:
+            plans.run(running.platform, second.id, operator)
+        assert refused.value.code == "moves.another_runs"
+        plans.cancel(running.platform, first.id, operator)
+        for act in (plans.run, plans.cancel):
+            with pytest.raises(Conflict):
+                act(running.platform, first.id, operator)

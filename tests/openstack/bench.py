@@ -1,0 +1,289 @@
+"""What our path costs over a bare script of openstacksdk that makes the same machines: calls and time, in turns on one region.
+
+``make bench-openstack`` writes ``docs/benchmarks-openstack.md``. Both go through the same counting proxies, ask for the same
+things (a root disk from the image, a port, a machine) with the same parallelism, and look as often. Times are of this machine
+under whatever else it does; the ratios are the figures.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openstack
+
+from drivers.openstack.calls import FIRST_LOOK_S, LONGEST_LOOK_S
+from drivers.openstack.settings import RegionSettings
+from drivers.protocol import ComputeDriver, LeaseEntry, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
+from tests.bench.machine import hardware
+from tests.bench.report import Figure, Line, Machine, Target, figure_text, page
+from tests.openstack.crowd import crowd
+from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_cidr, new_id, small_image
+from tests.openstack.proxy import Proxies, proxied_clouds
+from tests.openstack.region.layout import REPO, Layout
+from tests.openstack.region.region import Region, require_packages
+from tests.openstack.region.seeding import administrator
+
+WORKERS = 4
+ROUNDS = 2
+CROWD = 1000
+PAGE = REPO / "docs" / "benchmarks-openstack.md"
+FENCE = 1
+
+
+class Round:
+    """One network of one image, and machines on it."""
+
+    def __init__(self, driver: ComputeDriver, sdk: Any, behind: Behind, directory: Path, count: int) -> None:
+        self.driver = driver
+        self.sdk = sdk
+        self.behind = behind
+        self.count = count
+        self.image = small_image(directory)
+        self.cidr = new_cidr()
+        self.base = self.cidr.removesuffix("0/26")
+        self.segment_id = new_id("segment")
+        self.names = [new_id("instance") for _ in range(count)]
+
+    def prepare(self) -> None:
+        """Have what both need before: the network, its addresses, the image."""
+        leases = tuple(LeaseEntry(mac=self._mac(n), address=self._address(n), hostname=f"b{n}") for n in range(self.count))
+        request = SegmentRequest(
+            segment_id=self.segment_id, cidr=self.cidr, gateway=f"{self.base}1", department="", leases=leases
+        )
+        self.driver.ensure_segment(request, FENCE)
+        self.driver.ensure_image(self.image, STORAGE_POOL)
+
+    def _mac(self, number: int) -> str:
+        tail = self.segment_id[-4:]
+        return f"02:00:{tail[:2]}:{tail[2:]}:00:{number:02x}"
+
+    def _address(self, number: int) -> str:
+        return f"{self.base}{number + 10}"
+
+    def ours(self, number: int) -> None:
+        """Make one machine as the platform's steps do."""
+        instance_id = self.names[number]
+        root = VolumeRequest(volume_id=instance_id, role="root", storage_pool=STORAGE_POOL, size_gib=1, image=self.image)
+        card = NicRequest(segment_id=self.segment_id, mac=self._mac(number), address=self._address(number))
+        request = MachineRequest(
+            instance_id=instance_id, title="bench", hostname=f"b{number}", vcpu_count=1, memory_mib=128, root=root, nics=(card,)
+        )
+        self.driver.ensure_volume(root, FENCE)
+        driver: Any = self.driver
+        driver.ensure_launched(request, FENCE)
+        self.driver.ensure_running(instance_id, FENCE)
+
+    def bare(self, number: int) -> None:
+        """Make one machine as a short script would: no mark, no fence, no look whether it is there already."""
+        sdk, name = self.sdk, self.names[number]
+        image = next(iter(sdk.image.images(name=f"allotment-{self.image.sha256}")))
+        volume = sdk.block_storage.create_volume(name=name, size=1, image_id=image.id, volume_type=STORAGE_POOL)
+        _until(lambda: sdk.block_storage.get_volume(volume.id).status == "available")
+        network = sdk.network.find_network(self.segment_id)
+        (port,) = sdk.network.ports(network_id=network.id, mac_address=self._mac(number))
+        flavor = next(f for f in sdk.compute.flavors() if (f.vcpus, f.ram) == (1, 128))
+        disk = {"uuid": volume.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
+        server = sdk.compute.create_server(
+            name="bench",
+            flavor_id=flavor.id,
+            networks=[{"port": port.id}],
+            block_device_mapping=[disk],
+            metadata={"allotment_id": name, "allotment_fence": "1", "allotment_host": "bench"},
+            tags=["allotment", name],
+            hypervisor_hostname="hv-003",
+        )
+        _until(lambda: sdk.compute.get_server(server.id).status == "ACTIVE")
+
+    def clean(self) -> None:
+        """Take everything away."""
+        with ThreadPoolExecutor(WORKERS) as crew:
+            for done in [crew.submit(self.driver.ensure_absent, name, STORAGE_POOL, FENCE) for name in self.names]:
+                done.result()
+        self.driver.ensure_segment_absent(self.segment_id, FENCE)
+        self.behind.remove_images(self.image)
+
+
+def _until(is_done: Callable[[], bool]) -> None:
+    pause_s = FIRST_LOOK_S
+    while not is_done():
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_LOOK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One round of one path."""
+
+    took_s: float
+    calls: Counter[str]
+
+    @property
+    def call_count(self) -> int:
+        """All calls."""
+        return self.calls.total()
+
+    @property
+    def change_count(self) -> int:
+        """Calls that change something."""
+        return sum(n for kind, n in self.calls.items() if not kind.endswith("GET"))
+
+
+def measure(proxies: Proxies, work: Callable[[int], None], count: int) -> Run:
+    """Let a crew make ``count`` machines."""
+    proxies.asked.clear()
+    begun = time.monotonic()
+    with ThreadPoolExecutor(WORKERS) as crew:
+        for done in [crew.submit(work, number) for number in range(count)]:
+            done.result()
+    return Run(time.monotonic() - begun, Counter(f"{a.service} {a.method}" for a in proxies.asked))
+
+
+@contextmanager
+def connected(region: Region, **settings: Any) -> Iterator[tuple[Proxies, ComputeDriver, Any, Behind, Path]]:
+    """Give everything a measurement needs, and put it away."""
+    with tempfile.TemporaryDirectory() as name, proxied_clouds(region.layout, Path(name), **settings) as proxies:
+        os.environ["OS_CLIENT_CONFIG_FILE"] = str(Path(name) / "clouds.yaml")
+        driver = driver_of("openstack://proxied/hv-003")
+        sdk = openstack.connect(cloud="proxied")
+        behind = Behind(administrator(region.layout))
+        try:
+            yield proxies, driver, sdk, behind, Path(name)
+        finally:
+            driver.close()
+
+
+def making(region: Region, count: int, rounds: int) -> Figure:
+    """Measure making machines, ours and the script in turns, each first as often as second."""
+    begun, load = time.monotonic(), os.getloadavg()[0]
+    runs: dict[str, list[Run]] = {"bare": [], "ours": []}
+    with connected(region) as (proxies, driver, sdk, behind, directory):
+        for number in range(rounds):
+            for path in ("bare", "ours") if number % 2 == 0 else ("ours", "bare"):
+                made = Round(driver, sdk, behind, directory, count)
+                made.prepare()
+                runs[path].append(measure(proxies, getattr(made, path), count))
+                made.clean()
+                print(f"{path}: {runs[path][-1].took_s:.1f} s", file=sys.stderr, flush=True)
+    pairs = list(zip(runs["ours"], runs["bare"], strict=True))
+    names = {"ours": "the platform", "bare": "the script"}
+    lines = [
+        Line(
+            what="time over the script",
+            unit="×",
+            values=tuple(ours.took_s / bare.took_s for ours, bare in pairs),
+            target=Target(limit=1.10),
+        ),
+        Line(
+            what="calls over the script",
+            unit="×",
+            values=tuple(ours.call_count / bare.call_count for ours, bare in pairs),
+            target=Target(limit=1.30),
+        ),
+    ]
+    for path, name in names.items():
+        lines += [
+            Line(what=f"time, {name}", unit="s", values=tuple(r.took_s for r in runs[path])),
+            Line(what=f"calls a machine, {name}", unit="calls", values=tuple(r.call_count / count for r in runs[path])),
+            Line(what=f"changing calls, {name}", unit="calls", values=tuple(r.change_count / count for r in runs[path])),
+        ]
+    notes = tuple(f"{name}, calls a machine: {_kinds(runs[path], count)}" for path, name in names.items())
+    return Figure(
+        name="making",
+        title="Making machines, against a bare script",
+        size=f"{count} machines, {WORKERS} at a time, {rounds} rounds in turns",
+        seed=None,
+        lines=tuple(lines),
+        notes=notes,
+        load=(load, os.getloadavg()[0]),
+        took_s=time.monotonic() - begun,
+    )
+
+
+def _kinds(runs: list[Run], count: int) -> str:
+    total: Counter[str] = sum((r.calls for r in runs), Counter())
+    return ", ".join(f"{kind} {n / count / len(runs):.1f}" for kind, n in sorted(total.items()))
+
+
+def polling(region: Region, count: int) -> Figure:
+    """Measure what it costs to look at a region with many machines, as often as may be."""
+    begun, load = time.monotonic(), os.getloadavg()[0]
+    whole: list[float] = []
+    steady: list[float] = []
+    calls: list[float] = []
+    with connected(region) as (proxies, driver, sdk, behind, directory):
+        made = Round(driver, sdk, behind, directory, 1)
+        made.prepare()
+        made.ours(0)
+        (server,), (volume,) = behind.servers(made.names[0]), behind.volumes(made.names[0])
+        with crowd(region.layout, server.id, volume.id, count - 1):
+            assert len(driver.observe().instances) == count
+            for times in (whole, steady, steady, steady):
+                if times is whole:
+                    driver._region.touch()  # type: ignore[attr-defined]
+                proxies.asked.clear()
+                started = time.monotonic()
+                driver.observe()
+                times.append(time.monotonic() - started)
+                calls.append(len(proxies.asked))
+        made.clean()
+    age_s = RegionSettings().observe_max_age_s
+    lines = (
+        Line(
+            what="calls a second at most, whatever the number of hosts",
+            unit="calls/s",
+            values=tuple(n / age_s for n in calls),
+            target=Target(limit=1.0, statistic="max"),
+        ),
+        Line(what="calls a look", unit="calls", values=tuple(calls)),
+        Line(what="a look at everything", unit="s", values=tuple(whole)),
+        Line(what="a steady look", unit="s", values=tuple(steady), baseline="a look at everything"),
+    )
+    note = f"Hosts of a region share one look for {age_s:.0f} s (`observe_max_age_s`), whatever their number."
+    return Figure(
+        name="polling",
+        title="Looking at a region",
+        size=f"{count} machines, each with a volume; all but one are rows copied in the region's databases",
+        seed=None,
+        lines=lines,
+        notes=(note,),
+        load=(load, os.getloadavg()[0]),
+        took_s=time.monotonic() - begun,
+    )
+
+
+INTRODUCTION = """\
+# Benchmarks on OpenStack
+
+Written by `make bench-openstack`, on the region the tests start ([OpenStack](openstack.md)); measure again instead of editing.
+Services, database, platform and script share the cores of one machine: ratios and counts are the figures, times are not.
+"""
+
+
+def main(count: int, rounds: int) -> int:
+    """Measure, print the figures and write the page; without rounds, only look at a region."""
+    require_packages()
+    region = Region(Layout.from_environment())
+    was_up = region.processes.is_alive("nova-api")
+    try:
+        region.up(lambda text: print(text, file=sys.stderr, flush=True))
+        figures = [polling(region, CROWD), *([making(region, count, rounds)] if rounds else [])]
+    finally:
+        if not was_up:
+            region.down()
+    print("\n".join(figure_text(figure) for figure in figures))
+    if rounds:
+        PAGE.write_text(page(figures, Machine(facts=hardware()), INTRODUCTION), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(main(*(given + [50, ROUNDS][len(given) :])))

@@ -1,0 +1,205 @@
+"""An HTTP proxy in front of one service, which can refuse, slow down, and lose answers after the service has acted."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.openstack.region.layout import REGION, Layout
+from tests.openstack.region.seeding import PLATFORM_USER
+
+_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
+#: Services in front of which a proxy stands: their port, the path of their endpoint, their name in ``clouds.yaml``.
+SERVICES = {
+    "nova": ("/v2.1", "compute"),
+    "neutron": ("", "network"),
+    "cinder": ("/v3/{project_id}", "block_storage"),
+    "glance": ("", "image"),
+    "placement": ("", "placement"),
+    "octavia": ("", "load_balancer"),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came."""
+
+    service: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Hand it on and give the answer back."""
+
+
+@dataclass(frozen=True)
+class Lose:
+    """Hand it on, and hang up instead of giving the answer back."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answer in the service's place."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Hand only the beginning of the body on, and hang up on both sides."""
+
+
+Treatment = Pass | Lose | Refuse | Cut
+
+
+class Proxies:
+    """Proxies in front of a region's services; ``treat`` decides about each request, from any thread."""
+
+    def __init__(self) -> None:
+        self.treat: Callable[[Asked], Treatment] = lambda _asked: Pass()
+        self.asked: list[Asked] = []
+        self.lock = threading.Lock()
+
+    def decide(self, asked: Asked) -> Treatment:
+        """Note a request and return how it is treated."""
+        with self.lock:
+            self.asked.append(asked)
+            return self.treat(asked)
+
+
+def once_each(treatment: Treatment, is_meant: Callable[[Asked], bool]) -> Callable[[Asked], Treatment]:
+    """Treat the first request of each kind (service, method, path without ids) so, and pass the others on."""
+    seen: set[tuple[str, str, str]] = set()
+
+    def treat(asked: Asked) -> Treatment:
+        words = [w for w in asked.path.partition("?")[0].split("/") if w and len(w) < 32]
+        kind = (asked.service, asked.method, "/".join(words))
+        if not is_meant(asked) or kind in seen:
+            return Pass()
+        seen.add(kind)
+        return treatment
+
+    return treat
+
+
+@contextmanager
+def proxied_clouds(layout: Layout, directory: Path, **settings: Any) -> Iterator[Proxies]:
+    """Give proxies, and a ``clouds.yaml`` in ``directory`` whose cloud ``proxied`` goes through them."""
+    proxies = Proxies()
+    servers = {name: _serve(proxies, name, layout.port(name)) for name in SERVICES}
+    try:
+        (directory / "clouds.yaml").write_text(_clouds(layout, servers, settings))
+        yield proxies
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+def _clouds(layout: Layout, servers: Mapping[str, ThreadingHTTPServer], settings: Mapping[str, Any]) -> str:
+    project_id = _project_id(layout)
+    lines = [
+        "clouds:",
+        "  proxied:",
+        f"    region_name: {REGION}",
+        f'    auth: {{auth_url: "{layout.url("keystone", "/v3")}", username: {PLATFORM_USER}, password: "{layout.password}",',
+        f"           project_name: {PLATFORM_USER}, user_domain_name: Default, project_domain_name: Default}}",
+    ]
+    for name, (path, service) in SERVICES.items():
+        address = f"http://127.0.0.1:{servers[name].server_port}{path.format(project_id=project_id)}"
+        lines.append(f"    {service}_endpoint_override: {address}")
+    chosen = ", ".join(f"{name}: {value}" for name, value in {"observe_max_age_s": 0, **settings}.items())
+    return "\n".join([*lines, f"    allotment: {{{chosen}}}"]) + "\n"
+
+
+def _project_id(layout: Layout) -> str:
+    from tests.openstack.region.seeding import administrator
+
+    cloud = administrator(layout)
+    found = str(cloud.identity.find_project(PLATFORM_USER).id)
+    cloud.close()
+    return found
+
+
+def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's own name
+            """Say nothing."""
+
+        def handle_any(self) -> None:
+            body = _body_of(self)
+            treatment = proxies.decide(Asked(service, self.command, self.path))
+            if isinstance(treatment, Refuse):
+                _answer(self, treatment.status, treatment.headers, b"{}")
+                return
+            if isinstance(treatment, Cut):
+                body = body[: len(body) // 2]
+            upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
+            if service == "octavia":
+                # It names its versions under the address it was asked at; the SDK goes there.
+                headers["Host"] = self.headers["Host"]
+            if isinstance(treatment, Cut):
+                _send_half(upstream, self, headers, body)
+                return
+            upstream.request(self.command, self.path, body, headers)
+            answer = upstream.getresponse()
+            content = answer.read()
+            upstream.close()
+            if isinstance(treatment, Lose):
+                self.close_connection = True
+                self.connection.close()
+                return
+            _answer(self, answer.status, dict(answer.getheaders()), content)
+
+    for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True, name=f"proxy-{service}").start()
+    return server
+
+
+def _body_of(handler: BaseHTTPRequestHandler) -> bytes:
+    if handler.headers.get("Transfer-Encoding", "") == "chunked":
+        parts = []
+        while size := int(handler.rfile.readline().split(b";")[0], 16):
+            parts.append(handler.rfile.read(size))
+            handler.rfile.readline()
+        handler.rfile.readline()
+        return b"".join(parts)
+    return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+
+
+def _send_half(
+    upstream: http.client.HTTPConnection, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes
+) -> None:
+    upstream.putrequest(handler.command, handler.path)
+    for name, value in headers.items():
+        upstream.putheader(name, value)
+    upstream.putheader("Content-Length", str(len(body) * 2))
+    upstream.endheaders()
+    upstream.send(body)
+    upstream.close()
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def _answer(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], content: bytes) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        if name.lower() not in _HOP:
+            handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(content)

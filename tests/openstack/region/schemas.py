@@ -1,0 +1,93 @@
+"""The databases of the services: made once, the long ones side by side."""
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.openstack.region.configuration import HERE, config_file, database_url
+from tests.openstack.region.layout import REGION, Layout
+from tests.openstack.region.processes import RegionError
+
+#: Debian's OpenStack is made for Debian's Python.
+SYSTEM_PYTHON = "/usr/bin/python3"
+DATABASES = ("keystone", "placement", "glance", "nova_api", "nova", "nova_cell0", "neutron", "cinder", "octavia")
+
+
+def service_environment(layout: Layout) -> dict[str, str]:
+    """Return what Debian's Python needs to find the region's plugins and nothing of ours."""
+    return {
+        "PYTHONPATH": str(layout.sub("plugins")),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(layout.directory),
+        "REGION_DIR": str(layout.directory),
+    }
+
+
+def service_command(target: str, *arguments: str | Path) -> list[str]:
+    """Return the command that runs an entry point of a service."""
+    return [SYSTEM_PYTHON, str(HERE / "services" / "run_service.py"), target, *(str(a) for a in arguments)]
+
+
+def sql(layout: Layout, text: str) -> None:
+    """Run statements as the administrator of the database.
+
+    Raises:
+        RegionError: they failed.
+    """
+    client = ["mariadb", "--no-defaults", "-S", str(layout.database_socket), "-u", "root"]
+    done = subprocess.run(client, input=text, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise RegionError(f"the database refused: {done.stderr.strip()}")
+
+
+def make_schemas(layout: Layout) -> None:
+    """Make the databases and bring each to the newest schema."""
+    user = f"'region'@'127.0.0.1' identified by '{layout.password}'"
+    sql(layout, "".join(f"create database if not exists {d}; grant all on {d}.* to {user};" for d in DATABASES))
+    with ThreadPoolExecutor(4) as side_by_side:
+        for done in [side_by_side.submit(make, layout) for make in (_keystone, _nova, _neutron, _others)]:
+            done.result()
+
+
+def _run(layout: Layout, target: str, *arguments: str | Path, good: tuple[int, ...] = (0,)) -> None:
+    environment = {**service_environment(layout), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = subprocess.run(service_command(target, *arguments), env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in good:
+        raise RegionError(f"{target} {' '.join(str(a) for a in arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+
+
+def _keystone(layout: Layout) -> None:
+    manage = ("keystone.cmd.manage:main", "--config-file", config_file(layout, "keystone"))
+    _run(layout, *manage, "db_sync")
+    for keys in ("fernet_setup", "credential_setup"):
+        _run(layout, *manage, keys, "--keystone-user", "root", "--keystone-group", "root")
+    urls = [
+        part for kind in ("public", "internal", "admin") for part in (f"--bootstrap-{kind}-url", layout.url("keystone", "/v3"))
+    ]
+    _run(layout, *manage, "bootstrap", "--bootstrap-password", layout.password, "--bootstrap-region-id", REGION, *urls)
+
+
+def _nova(layout: Layout) -> None:
+    manage = ("nova.cmd.manage:main", "--config-file", config_file(layout, "nova"))
+    _run(layout, *manage, "api_db", "sync")
+    _run(layout, *manage, "cell_v2", "map_cell0", "--database_connection", database_url(layout, "nova_cell0"))
+    _run(layout, *manage, "db", "sync")
+    # 2: the cell is there already, from an attempt that was cut.
+    _run(layout, *manage, "cell_v2", "create_cell", "--name=cell1", good=(0, 2))
+
+
+def _neutron(layout: Layout) -> None:
+    _run(layout, "neutron.db.migration.cli:main", "--config-file", config_file(layout, "neutron"), "upgrade", "head")
+
+
+def _others(layout: Layout) -> None:
+    _run(layout, "glance.cmd.manage:main", "--config-file", config_file(layout, "glance"), "db_sync")
+    _run(layout, "placement.cmd.manage:main", "--config-file", config_file(layout, "placement"), "db", "sync")
+    _run(layout, "cinder.cmd.manage:main", "--config-file", config_file(layout, "cinder"), "db", "sync")
+    _run(layout, "octavia.db.migration.cli:main", "--config-file", config_file(layout, "octavia"), "upgrade", "head")
+
+
+def discover_hosts(layout: Layout) -> None:
+    """Map hosts that are new to the cell."""
+    _run(layout, "nova.cmd.manage:main", "--config-file", config_file(layout, "nova"), "cell_v2", "discover_hosts")

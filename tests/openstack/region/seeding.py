@@ -1,0 +1,177 @@
+"""What a region holds before anybody uses it, made through its own APIs: users, endpoints, a volume type, a network outside."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import openstack
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from tests.openstack.region.layout import REGION, Layout
+from tests.openstack.region.processes import RegionError
+
+ENDPOINTS = {
+    "glance": ("image", ""),
+    "placement": ("placement", ""),
+    "nova": ("compute", "/v2.1"),
+    "neutron": ("network", ""),
+    "cinderv3": ("volumev3", "/v3/%(project_id)s"),
+    "octavia": ("load-balancer", ""),
+}
+#: The user the platform acts as; its project holds what belongs to no department.
+PLATFORM_USER = "allotment"
+#: A user that is a plain member of one project, and logs in with an application credential: the least a pool needs.
+MEMBER = "allotment-member"
+CLOUDS = """\
+clouds:
+  region-admin:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: admin, password: "{password}", project_name: admin, user_domain_name: Default, project_domain_name: Default}}
+  region:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, user_domain_name: Default, project_domain_name: Default}}
+    allotment: {{observe_max_age_s: 0}}
+  departments:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, user_domain_name: Default, project_domain_name: Default}}
+    allotment: {{observe_max_age_s: 0, projects: per-department, project_role: admin}}
+  member:
+    region_name: {region}
+    auth_type: v3applicationcredential
+    auth: {{auth_url: "{url}", application_credential_id: "{credential_id}", application_credential_secret: "{secret}"}}
+    allotment: {{observe_max_age_s: 0}}
+  silent:
+    region_name: {region}
+    auth: {{auth_url: "http://127.0.0.1:9/v3", username: nobody, password: nothing, project_name: none, user_domain_name: Default, project_domain_name: Default}}
+"""  # noqa: E501  one line a credential
+
+
+def write_clouds(layout: Layout) -> None:
+    """Write ``clouds.yaml``: the region's administrator, and the platform's own user."""
+    made = layout.directory / "application-credential"
+    credential_id, secret = made.read_text().split() if made.exists() else ("", "")
+    url = layout.url("keystone", "/v3")
+    text = CLOUDS.format(region=REGION, url=url, password=layout.password, credential_id=credential_id, secret=secret)
+    layout.clouds_file.touch(mode=0o600)
+    layout.clouds_file.write_text(text)
+
+
+def administrator(layout: Layout) -> Any:
+    """Return a connection of the region's administrator."""
+    config = openstack.config.OpenStackConfig(config_files=[str(layout.clouds_file)], load_envvars=False)
+    return openstack.connection.Connection(config=config.get_one(cloud="region-admin"))
+
+
+def seed_identity(layout: Layout) -> None:
+    """Make the services' users, the platform's user, and the catalogue."""
+    identity = administrator(layout).identity
+    roles = {role.name: role for role in identity.roles()}
+    if "service" not in roles:
+        roles["service"] = identity.create_role(name="service")
+    project = identity.find_project("service") or identity.create_project(name="service", domain_id="default")
+    services = {service.name: service for service in identity.services()}
+    for name, (kind, path) in ENDPOINTS.items():
+        login = name.removesuffix("v3")
+        user = identity.find_user(login) or identity.create_user(name=login, password=layout.password, domain_id="default")
+        for role in ("admin", "service"):
+            identity.assign_project_role_to_user(project, user, roles[role])
+        service = services.get(name) or identity.create_service(name=name, type=kind)
+        known = {endpoint.interface for endpoint in identity.endpoints(service_id=service.id)}
+        for interface in {"public", "internal", "admin"} - known:
+            url = layout.url(login, path)
+            identity.create_endpoint(service_id=service.id, interface=interface, region_id=REGION, url=url)
+    for login, role in ((PLATFORM_USER, "admin"), (MEMBER, "member")):
+        own = identity.find_project(login) or identity.create_project(name=login, domain_id="default")
+        user = identity.find_user(login) or identity.create_user(name=login, password=layout.password, domain_id="default")
+        identity.assign_project_role_to_user(own, user, roles[role])
+
+
+def seed_application_credential(layout: Layout) -> None:
+    """Let the member make itself an application credential; its secret is told only once."""
+    cloud = openstack.connect(
+        auth_url=layout.url("keystone", "/v3"),
+        username=MEMBER,
+        password=layout.password,
+        project_name=MEMBER,
+        user_domain_name="Default",
+        project_domain_name="Default",
+        region_name=REGION,
+    )
+    made = cloud.identity.create_application_credential(cloud.current_user_id, name="allotment")
+    path = layout.directory / "application-credential"
+    path.touch(mode=0o600)
+    path.write_text(f"{made.id} {made.secret}")
+    cloud.close()
+    write_clouds(layout)
+
+
+#: A region's own limits of a project are made for a few machines; here the platform's are the ones that count.
+QUOTAS = {
+    "compute": {"cores": 2_000, "ram": 4_000_000, "instances": 1_000, "server_groups": 100},
+    "block_storage": {"volumes": 2_000, "gigabytes": 100_000, "snapshots": 500},
+    "network": {
+        "networks": 500, "subnets": 500, "ports": 5_000, "routers": 100, "floating_ips": 100,
+        "security_groups": 500, "security_group_rules": 5_000,
+    },
+}  # fmt: skip
+
+
+def seed_quotas(layout: Layout) -> None:
+    """Give the projects of the platform and of the member room for every test."""
+    cloud = administrator(layout)
+    for name in (PLATFORM_USER, MEMBER):
+        project_id = cloud.identity.find_project(name).id
+        cloud.compute.update_quota_set(project_id, **QUOTAS["compute"])
+        cloud.block_storage.update_quota_set(project_id, **QUOTAS["block_storage"])
+        cloud.network.update_quota(project_id, **QUOTAS["network"])
+
+
+def seed_cloud(layout: Layout) -> None:
+    """Make what every region has: a volume type and a network outside."""
+    cloud = administrator(layout)
+    if cloud.block_storage.find_type("standard") is None:
+        cloud.block_storage.create_type(name="standard", extra_specs={"volume_backend_name": "standard"})
+    if cloud.network.find_network("outside") is None:
+        outside = cloud.network.create_network(
+            name="outside", is_router_external=True, provider_network_type="flat", provider_physical_network="outside"
+        )
+        cloud.network.create_subnet(
+            name="outside", network_id=outside.id, ip_version=4, cidr="203.0.113.0/24", is_dhcp_enabled=False
+        )
+
+
+def wait_ready(layout: Layout, timeout_s: float, since_s: float = 0.0) -> None:
+    """Wait until every service has reported in after a moment (epoch s) and every hypervisor has its resource provider.
+
+    Raises:
+        RegionError: not in time.
+    """
+    cloud = administrator(layout)
+    _until(lambda: _missing(cloud, layout, since_s), timeout_s)
+
+
+def _missing(cloud: Any, layout: Layout, since_s: float) -> list[str]:
+    try:
+        services = [*cloud.compute.services(), *cloud.block_storage.services()]
+    except (SDKException, ClientException) as error:
+        return [str(error)]
+    alive = [s for s in services if s.state == "up" and moment_s(s.updated_at or "", 0.0) >= since_s]
+    up = {s.host if s.binary == "nova-compute" else s.binary for s in alive}
+    provided = {p.name for p in cloud.placement.resource_providers()}
+    wanted = {"nova-scheduler", "nova-conductor", "cinder-scheduler", "cinder-volume"}
+    return sorted(wanted - up) + [name for name in layout.host_names() if name not in up or name not in provided]
+
+
+def _until(missing: Callable[[], list[str]], timeout_s: float) -> None:
+    end = time.monotonic() + timeout_s
+    while left := missing():
+        if time.monotonic() > end:
+            raise RegionError(f"not up after {timeout_s:.0f} s: {', '.join(left)}")
+        time.sleep(0.5)
+
+
+def moment_s(text: str, unknown_s: float) -> float:
+    """Return a moment as the services write it (ISO 8601, UTC, no zone) in epoch seconds."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else unknown_s

@@ -1,0 +1,77 @@
+"""Several nova-compute services in one process, with Nova's own fake hypervisor: run_computes.py NAME,NAME… --config-file FILE.
+
+Each is a real service with its own queue, heartbeat, resource provider and inventory. ``RegionDriver`` adds what a
+hypervisor has and Nova's fake one lacks: machines are still there when nova-compute starts again. How large each host is
+comes from the environment. A build can be made to take long by a file in the region's directory (see ``spawn``).
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+names = sys.argv.pop(1).split(",")
+
+import nova.cmd.compute  # noqa: E402  patches the standard library for eventlet, before anything else is imported
+import nova.conf  # noqa: E402
+import nova.db.main.api  # noqa: E402
+import os_vif  # noqa: E402
+from nova import config, context, objects, service  # noqa: E402
+from nova.compute import power_state, rpcapi, vm_states  # noqa: E402
+from nova.conductor import rpcapi as conductor  # noqa: E402
+from nova.objects import base  # noqa: E402
+from nova.virt import fake  # noqa: E402
+from oslo_log import log as logging  # noqa: E402
+from oslo_privsep import priv_context  # noqa: E402
+from oslo_service import service as oslo_service  # noqa: E402
+from oslo_service import threadgroup  # noqa: E402
+
+NEVER_RAN = (vm_states.BUILDING, vm_states.ERROR)
+#: While this file is there, builds wait: a machine stays in BUILD, as with a slow storage.
+SLOW_BUILD = Path(os.environ["REGION_DIR"]) / "slow-build"
+
+
+class RegionDriver(fake.FakeDriver):
+    """Nova's fake hypervisor with a size, a memory of its machines and builds that can be held up."""
+
+    vcpus = int(os.environ["REGION_HOST_VCPUS"])
+    memory_mb = int(os.environ["REGION_HOST_MEMORY_MIB"])
+    local_gb = int(os.environ["REGION_HOST_DISK_GIB"])
+
+    def init_host(self, host):
+        """Find the machines of this host again."""
+        super().init_host(host)
+        known = objects.InstanceList.get_by_host(context.get_admin_context(), host, expected_attrs=["info_cache"])
+        for machine in known:
+            if machine.vm_state not in NEVER_RAN:
+                is_off = machine.vm_state == vm_states.STOPPED
+                state = power_state.SHUTDOWN if is_off else power_state.RUNNING
+                self.instances[machine.uuid] = fake.FakeInstance(machine.name, state, machine.uuid)
+                self._interfaces.update((card["id"], card) for card in machine.get_network_info())
+
+    def spawn(self, *args, **kwargs):
+        """Build a machine, as soon as builds are not held up."""
+        while SLOW_BUILD.exists():
+            time.sleep(0.2)
+        return super().spawn(*args, **kwargs)
+
+
+fake.RegionDriver = RegionDriver
+CONF = nova.conf.CONF
+config.parse_args(sys.argv)
+for group in ("api_database", "database"):  # a compute host knows neither
+    CONF.set_override("connection", None, group)
+logging.setup(CONF, "nova")
+priv_context.init(root_helper=["false"])
+objects.register_all()
+os_vif.initialize()
+nova.db.main.api.DISABLE_DB_ACCESS = True
+base.NovaObject.indirection_api = conductor.ConductorAPI()
+objects.Service.enable_min_version_cache()
+
+launcher = oslo_service.ServiceLauncher(CONF, restart_method="mutate")
+launcher.services.tg = threadgroup.ThreadGroup(len(names) + 10)  # it would hold ten
+for name in names:
+    CONF.set_override("host", name)  # the fake driver reads it when it is made
+    launcher.launch_service(service.Service.create(host=name, binary="nova-compute", topic=rpcapi.RPC_TOPIC))
+launcher.wait()

@@ -1,0 +1,221 @@
+"""What breaks while copies of disks, ways outside and load balancers are made: nothing is doubled, nothing is left."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.faults import OutcomeUnknown, Transient
+from drivers.openstack.driver import OpenStackDriver
+from drivers.powers import (
+    BalancerRequest,
+    GatewayRequest,
+    HealthRequest,
+    ListenerRequest,
+    MemberRequest,
+    PublicAddressRequest,
+    SnapshotRequest,
+)
+from inventory.domain.ids import ResourceId
+from tests.openstack.harness import OUTSIDE, STORAGE_POOL, Behind, driver_of, new_id
+from tests.openstack.proxy import Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
+from tests.openstack.region.region import Region
+from tests.openstack.wish import FENCE, Wish, wish_on
+
+pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
+#: What is known to take too long is not waited for: seconds.
+QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
+
+
+@pytest.fixture
+def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    """Proxies in front of the region's services; what hangs for two minutes is given up."""
+    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60), build_limit_s=120) as found:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        yield found
+
+
+@pytest.fixture
+def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
+    """A network and a disk whose every call goes through the proxies."""
+    driver = driver_of("openstack://proxied/hv-006")
+    assert isinstance(driver, OpenStackDriver)
+    found = wish_on(driver, tmp_path)
+    yield found
+    proxies.treat = lambda _asked: Pass()
+    found.remove()
+    driver.close()
+
+
+def balancer_on(wish: Wish) -> BalancerRequest:
+    """Return the wish for a load balancer on the wish's network."""
+    base = wish.segment.cidr.removesuffix("0/26")
+    health = HealthRequest(kind="tcp", interval_s=5, timeout_s=3, count=2)
+    members = tuple(MemberRequest(address=f"{base}{number}", port=80) for number in (11, 12))
+    return BalancerRequest(
+        balancer_id=new_id("balancer"),
+        title="faults",
+        segment_id=wish.segment.segment_id,
+        address=f"{base}20",
+        listeners=(ListenerRequest(port=80, protocol="http", members=members, health=health),),
+    )
+
+
+def remains(behind: Behind, *ids: ResourceId) -> list[str]:
+    """Return what the region shows of these ids."""
+    return [left for resource_id in ids for left in behind.leftovers(resource_id)]
+
+
+def test_a_lost_answer_at_every_create_call_of_a_copy_and_a_way_outside(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    wish.driver.ensure_segment(wish.segment, FENCE)
+    wish.driver.ensure_volume(wish.data, FENCE)
+    base = wish.segment.cidr.removesuffix("0/26")
+    copy = SnapshotRequest(snapshot_id=new_id("snapshot"), volume_id=wish.data.volume_id)
+    second = replace(wish.data, volume_id=new_id("volume"))
+    gateway = GatewayRequest(
+        gateway_id=new_id("gateway"), segment_id=wish.segment.segment_id, address=f"{base}2", outside=OUTSIDE
+    )
+    public = PublicAddressRequest(
+        address_id=new_id("public_address"), outside=OUTSIDE, segment_id=wish.segment.segment_id, inside=f"{base}10"
+    )
+    proxies.treat = once_each(Lose(), lambda asked: asked.method in ("POST", "PUT"))
+    driver = wish.driver
+    wish.have(lambda: driver.ensure_snapshot(copy, FENCE))
+    wish.have(lambda: driver.ensure_volume_of_snapshot(second, copy.snapshot_id, FENCE))
+    wish.have(lambda: driver.ensure_gateway(gateway, FENCE))
+    wish.have(lambda: driver.ensure_public_address(public, FENCE))
+    lost = [f for f in wish.faults if isinstance(f, OutcomeUnknown)]
+    # Copy, disk of it, router, its port, its interface, the default route, the address.
+    assert len(lost) >= 7, [f.problem for f in wish.faults]
+    ids = (copy.snapshot_id, second.volume_id, gateway.gateway_id, public.address_id)
+    found = remains(behind, *ids)
+    assert [left.split(" ")[0] for left in found] == ["snapshot", "volume", "router", "port", "floating"], found
+    wish.have(lambda: driver.ensure_public_address_absent(public.address_id, FENCE))
+    wish.have(lambda: driver.ensure_gateway_absent(gateway.gateway_id, FENCE))
+    wish.have(lambda: driver.ensure_volume_absent(second.volume_id, STORAGE_POOL, FENCE))
+    wish.have(lambda: driver.ensure_snapshot_absent(copy.snapshot_id, FENCE))
+    assert remains(behind, *ids) == []
+
+
+def test_a_lost_answer_at_every_create_call_of_a_load_balancer(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    wish.driver.ensure_segment(wish.segment, FENCE)
+    request = balancer_on(wish)
+    proxies.treat = once_each(Lose(), lambda asked: asked.service == "octavia" and asked.method == "POST")
+    seen = wish.have(lambda: wish.driver.ensure_balancer(request, FENCE))
+    assert seen.listeners == request.listeners
+    lost = [f for f in wish.faults if isinstance(f, OutcomeUnknown)]
+    # Load balancer, listener, pool, member, health monitor.
+    assert len(lost) >= 5, [f.problem for f in wish.faults]
+    assert len(remains(behind, request.balancer_id)) == 1
+    wish.have(lambda: wish.driver.ensure_balancer_absent(request.balancer_id, FENCE))
+    assert remains(behind, request.balancer_id) == []
+
+
+@pytest.mark.alone
+@QUICK
+def test_a_load_balancer_waits_for_a_worker_that_is_not_there(wish: Wish, region: Region, behind: Behind) -> None:
+    wish.driver.ensure_segment(wish.segment, FENCE)
+    request = balancer_on(wish)
+    region.processes.stop(["octavia-worker"])
+    try:
+        with pytest.raises(Transient) as pending:
+            wish.driver.ensure_balancer(request, FENCE)
+        assert pending.value.problem.code == "openstack.not_ready"
+    finally:
+        region.start_service("octavia-worker")
+    seen = wish.have(lambda: wish.driver.ensure_balancer(request, FENCE))
+    assert seen.listeners == request.listeners
+    assert len(remains(behind, request.balancer_id)) == 1
+    wish.have(lambda: wish.driver.ensure_balancer_absent(request.balancer_id, FENCE))
+    assert remains(behind, request.balancer_id) == []
+
+
+def test_without_octavia_everything_else_goes_on(wish: Wish, proxies: Proxies) -> None:
+    wish.driver.observe()
+    proxies.treat = lambda asked: Refuse(503) if asked.service == "octavia" else Pass()
+    with pytest.raises(Transient) as away:
+        wish.driver.balancer_ids()
+    assert away.value.problem.code == "driver.unreachable"
+    wish.driver.observe()
+    wish.driver.ensure_segment(wish.segment, FENCE)
+
+
+def test_a_disk_that_hangs_while_it_is_made_is_made_anew(
+    region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxied_clouds(region.layout, tmp_path, wait_s=2, build_limit_s=5) as _proxies:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        driver = driver_of("openstack://proxied/hv-006")
+        assert isinstance(driver, OpenStackDriver)
+        wish = wish_on(driver, tmp_path)
+        try:
+            first = _hanging(wish, region, behind)
+            wish.have(lambda: driver.ensure_volume(wish.data, FENCE))
+            (volume,) = behind.volumes(wish.data.volume_id)
+            assert (volume.status, volume.id == first) == ("available", False)
+        finally:
+            wish.remove()
+            driver.close()
+        assert remains(behind, wish.data.volume_id) == []
+
+
+def _hanging(wish: Wish, region: Region, behind: Behind) -> str:
+    """Have Cinder believe that it still makes the disk, whose maker has lost the order; returns the disk."""
+    wish.driver.ensure_volume(wish.data, FENCE)
+    (volume,) = behind.volumes(wish.data.volume_id)
+    behind.cloud.block_storage.reset_volume_status(volume.id, status="creating")
+    assert wish.driver is not None
+    return str(volume.id)
+
+
+@pytest.mark.alone
+def test_a_region_whose_broker_stops_makes_one_machine_when_it_is_back(wish: Wish, region: Region, behind: Behind) -> None:
+    _prepared(wish)
+    _through(region, "broker", lambda: _refused(lambda: wish.driver.ensure_launched(wish.request, FENCE)))
+    wish.have(lambda: wish.driver.ensure_launched(wish.request, FENCE))
+    assert len(behind.servers(wish.request.instance_id)) == 1
+    wish.have(lambda: wish.driver.ensure_absent(wish.request.instance_id, STORAGE_POOL, FENCE))
+    assert remains(behind, wish.request.instance_id) == []
+
+
+@pytest.mark.alone
+def test_a_region_whose_database_stops_is_unreachable_and_never_empty(wish: Wish, region: Region, behind: Behind) -> None:
+    _prepared(wish)
+    wish.driver.observe()
+
+    def nothing_is_called_absent() -> None:
+        for look in (wish.driver.observe, lambda: wish.driver.observe_instance(wish.request.instance_id)):
+            with pytest.raises(Transient) as away:
+                look()
+            assert away.value.problem.code == "driver.unreachable"
+        with pytest.raises((Transient, OutcomeUnknown)):
+            wish.driver.ensure_launched(wish.request, FENCE)
+
+    _through(region, "database", nothing_is_called_absent)
+    wish.have(lambda: wish.driver.ensure_launched(wish.request, FENCE))
+    assert len(behind.servers(wish.request.instance_id)) == 1
+
+
+def _prepared(wish: Wish) -> None:
+    """Have everything a machine needs."""
+    wish.driver.ensure_segment(wish.segment, FENCE)
+    wish.driver.ensure_volume(wish.data, FENCE)
+    wish.driver.ensure_image(wish.image, STORAGE_POOL)
+    wish.driver.ensure_volume(wish.request.root, FENCE)
+
+
+def _through(region: Region, foundation: str, meanwhile: Callable[[], None]) -> None:
+    """Stop what the services stand on, look meanwhile, and start it again."""
+    region.processes.stop([foundation])
+    try:
+        meanwhile()
+    finally:
+        region.start_service(foundation)
+        region.wait_ready(since_s=time.time() + 1)
+
+
+def _refused(call: Callable[[], object]) -> None:
+    with pytest.raises((Transient, OutcomeUnknown)):
+        call()

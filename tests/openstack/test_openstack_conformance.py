@@ -1,0 +1,41 @@
+"""The OpenStack driver keeps the protocol on real OpenStack services."""
+
+import pytest
+
+from drivers.conformance import CHECKS, Check, Harness, Outcome, run_check
+from drivers.protocol import Capability
+
+pytestmark = pytest.mark.openstack
+
+#: Checks for drivers that lack a power a region has.
+LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE
+#: A region has no counters of all machines in one call and tells of no events; moving machines is not offered yet.
+NEEDS_WHAT_IS_NOT_OFFERED = Capability.STATS | Capability.EVENTS | Capability.LIVE_MIGRATION
+#: Where each department has a project of its own, each kind is made with another token.
+IN_PROJECTS = frozenset(
+    {
+        "a_departments_place_goes_when_it_is_empty",
+        "a_disk_is_made_of_a_copy",
+        "a_load_balancer_goes_with_all_of_it",
+        "a_network_in_use_is_not_removed",
+        "an_address_outside_leads_where_it_is_asked_to",
+    }
+)
+#: Needs a proxy in between, see ``test_openstack_faults``.
+NOT_APPLICABLE = frozenset({"a_lost_request_is_never_a_success"})
+
+
+APPLIES = [c for c in CHECKS if not c.lacks & LACKS and not c.needs & NEEDS_WHAT_IS_NOT_OFFERED]
+
+
+@pytest.mark.parametrize("check", [c for c in APPLIES if not c.needs & Capability.DEPARTMENTS], ids=lambda c: c.name)
+def test_openstack_driver_keeps_the_protocol(check: Check, harness: Harness) -> None:
+    result = run_check(check, harness)
+    expected = Outcome.NOT_APPLICABLE if check.name in NOT_APPLICABLE else Outcome.PASSED
+    assert result.outcome is expected, result.reason
+
+
+@pytest.mark.parametrize("check", [c for c in APPLIES if c.name in IN_PROJECTS], ids=lambda c: c.name)
+def test_openstack_driver_keeps_the_protocol_in_departments_projects(check: Check, departments_harness: Harness) -> None:
+    result = run_check(check, departments_harness)
+    assert result.outcome is Outcome.PASSED, result.reason

@@ -1,0 +1,243 @@
+"""What breaks between us and a region, on its real services: nothing is doubled, nothing is left, and the state is clear."""
+
+import hashlib
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.faults import OutcomeUnknown, Permanent, Transient
+from drivers.openstack.driver import OpenStackDriver
+from drivers.protocol import ObservedInstance
+from inventory.domain.resource import Observed
+from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_id
+from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
+from tests.openstack.region.layout import Layout
+from tests.openstack.region.region import COMPUTE, Region
+from tests.openstack.region.seeding import PLATFORM_USER
+from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_on
+
+pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
+
+HYPERVISOR = "hv-005"
+#: What is known to take too long is not waited for: seconds.
+QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
+
+
+@pytest.fixture
+def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    """Proxies in front of the region's services."""
+    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60)) as found:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        yield found
+
+
+@pytest.fixture
+def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
+    """A wish whose every call goes through the proxies; what a failed test leaves is taken away."""
+    driver = driver_of(f"openstack://proxied/{HYPERVISOR}")
+    assert isinstance(driver, OpenStackDriver)
+    found = wish_on(driver, tmp_path)
+    yield found
+    proxies.treat = lambda _asked: Pass()
+    found.remove()
+    driver.close()
+    behind.remove_images(found.image)
+
+
+def is_create(asked: Asked) -> bool:
+    """Whether a request makes something."""
+    return asked.method == "POST" or (asked.service == "glance" and asked.method == "PUT")
+
+
+def test_a_lost_answer_at_every_create_call_doubles_nothing(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    proxies.treat = once_each(Lose(), is_create)
+    assert wish.make().state is Observed.RUNNING
+    lost = [f for f in wish.faults if isinstance(f, OutcomeUnknown)]
+    # Network, subnet, group, rules, port, volume, image, its bytes, machine.
+    assert len(lost) >= 9, [f.problem for f in wish.faults]
+    assert_made_once(behind, wish)
+    wish.remove()
+    assert_nothing_left(behind, wish)
+
+
+def test_a_region_that_asks_for_patience_gets_it(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    limits = once_each(Refuse(429, {"Retry-After": "1"}), is_create)
+    trouble = once_each(Refuse(503), lambda asked: asked.method == "GET")
+    wish.driver.observe()  # a connection whose services did not all answer when it was made is given up, see the next test
+    proxies.treat = lambda asked: limits(asked) if is_create(asked) else trouble(asked)
+    assert wish.make().state is Observed.RUNNING
+    assert wish.faults == [], "calls that may be made again are made again without troubling the caller"
+    assert_made_once(behind, wish)
+
+
+def test_a_connection_that_could_not_find_every_service_is_made_anew(wish: Wish, proxies: Proxies) -> None:
+    proxies.treat = lambda asked: Refuse(503) if asked.service == "neutron" else Pass()
+    with pytest.raises(Transient) as unreachable:
+        wish.driver.observe()
+    assert unreachable.value.problem.code == "driver.unreachable"
+    proxies.treat = lambda _asked: Pass()
+    wish.driver.observe()
+
+
+def test_a_create_that_met_trouble_is_not_made_again_unseen(wish: Wish, proxies: Proxies) -> None:
+    wish.driver.observe()
+    proxies.asked.clear()
+    proxies.treat = lambda asked: Refuse(503) if is_create(asked) else Pass()
+    with pytest.raises(OutcomeUnknown):
+        wish.driver.ensure_volume(wish.data, FENCE)
+    assert [a.method for a in proxies.asked].count("POST") == 1
+
+
+def test_what_a_region_refuses_for_longer_is_left_to_the_reconciler(wish: Wish, proxies: Proxies) -> None:
+    proxies.treat = lambda asked: Refuse(429, {"Retry-After": "60"}) if is_create(asked) else Refuse(503)
+    with pytest.raises(Transient) as unreachable:
+        wish.driver.observe()
+    assert unreachable.value.problem.code == "driver.unreachable"
+    proxies.treat = once_each(Refuse(429, {"Retry-After": "60"}), is_create)
+    with pytest.raises(Transient) as too_many:
+        wish.driver.ensure_volume(wish.data, FENCE)
+    assert (too_many.value.problem.code, too_many.value.delay_s) == ("openstack.too_many_calls", 60)
+
+
+def test_an_upload_that_is_cut_leaves_one_whole_image(wish: Wish, proxies: Proxies, behind: Behind, tmp_path: Path) -> None:
+    path = tmp_path / "other.raw"
+    path.write_bytes(new_id("image").encode() * 50_000)
+    image = replace(wish.image, image_id=new_id("image"), path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    proxies.treat = once_each(Cut(), lambda asked: asked.method == "PUT" and asked.service == "glance")
+    with pytest.raises(OutcomeUnknown):
+        wish.driver.ensure_image(image, STORAGE_POOL)
+    wish.have(lambda: wish.driver.ensure_image(image, STORAGE_POOL))
+    ids = behind.image_ids(image)
+    assert len(ids) == 1
+    assert behind.cloud.image.get_image(ids[0]).status == "active"
+    behind.cloud.image.delete_image(ids[0])
+
+
+@pytest.mark.alone
+def test_a_quota_lower_in_the_region_is_said_with_the_regions_own_words(wish: Wish, behind: Behind) -> None:
+    compute, block = behind.cloud.compute, behind.cloud.block_storage
+    project_id = behind.cloud.identity.find_project(PLATFORM_USER).id
+    wish.have(lambda: wish.driver.ensure_segment(wish.segment, FENCE))
+    wish.driver.ensure_image(wish.image, STORAGE_POOL)
+    block.update_quota_set(project_id, volumes=0)
+    try:
+        with pytest.raises(Permanent) as no_volume:
+            wish.driver.ensure_volume(wish.data, FENCE)
+    finally:
+        block.update_quota_set(project_id, volumes=1000)
+    wish.driver.ensure_volume(wish.data, FENCE)
+    wish.driver.ensure_volume(wish.request.root, FENCE)
+    compute.update_quota_set(project_id, instances=0)
+    try:
+        with pytest.raises(Permanent) as no_machine:
+            wish.driver.ensure_launched(wish.request, FENCE)
+    finally:
+        compute.update_quota_set(project_id, instances=1000)
+    assert no_volume.value.problem.code == "openstack.quota_exceeded"
+    assert no_machine.value.problem.code == "openstack.forbidden"
+    assert "instances" in no_machine.value.problem.params["reason"]
+    assert behind.servers(wish.request.instance_id) == []
+
+
+def test_ports_of_a_machine_that_was_never_made_go_with_it(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    # Without address entries the machine's own step makes the port.
+    wish.segment = replace(wish.segment, leases=())
+    proxies.treat = lambda asked: Refuse(400) if asked.method == "POST" and asked.path.endswith("/servers") else Pass()
+    with pytest.raises(Permanent):
+        wish.make()
+    assert len(behind.ports(wish.request.instance_id)) == 1
+    wish.remove()
+    assert_nothing_left(behind, wish)
+
+
+def test_a_disk_grows_and_stays_the_same_disk(wish: Wish, behind: Behind) -> None:
+    wish.driver.ensure_volume(wish.data, FENCE)
+    (before,) = behind.volumes(wish.data.volume_id)
+    wish.driver.ensure_volume(replace(wish.data, size_gib=3), FENCE)
+    (after,) = behind.volumes(wish.data.volume_id)
+    assert (after.id, after.size, after.status) == (before.id, 3, "available")
+
+
+@pytest.mark.alone
+def test_a_token_that_is_no_longer_good_is_replaced(wish: Wish, region: Region, behind: Behind) -> None:
+    wish.driver.observe()
+    sdk = wish.driver._region.sdk
+    old = sdk.auth_token
+    behind.cloud.identity.delete("/auth/tokens", headers={"X-Subject-Token": old})
+    _forget_tokens(region.layout)
+    wish.driver.observe()
+    assert sdk.auth_token != old
+
+
+def _forget_tokens(layout: Layout) -> None:
+    with socket.create_connection(("127.0.0.1", layout.port("memcached"))) as cache:
+        cache.sendall(b"flush_all\r\nquit\r\n")
+        assert cache.recv(16).startswith(b"OK")
+
+
+@pytest.mark.alone
+@QUICK
+def test_a_compute_service_killed_while_it_builds_leaves_one_machine(wish: Wish, region: Region, behind: Behind) -> None:
+    slow = region.layout.directory / "slow-build"
+    slow.touch()
+    try:
+        wish.have(lambda: wish.driver.ensure_segment(wish.segment, FENCE))
+        wish.driver.ensure_volume(wish.data, FENCE)
+        wish.driver.ensure_image(wish.image, STORAGE_POOL)
+        wish.driver.ensure_volume(wish.request.root, FENCE)
+        with pytest.raises(Transient) as building:
+            wish.driver.ensure_launched(wish.request, FENCE)
+        assert building.value.problem.code == "openstack.not_ready"
+        region.processes.kill(COMPUTE)
+    finally:
+        slow.unlink()
+    region.start_service(COMPUTE)
+    assert _made_at_last(wish).state is Observed.RUNNING
+    assert_made_once(behind, wish)
+
+
+def _made_at_last(wish: Wish) -> ObservedInstance:
+    """Make it, as often as a reconciler would place it again."""
+    refused: list[str] = []
+    while len(refused) < 3:
+        try:
+            return wish.have(lambda: wish.driver.ensure_launched(wish.request, FENCE))
+        except Permanent as fault:
+            refused.append(fault.problem.code)
+    assert set(refused) == {"openstack.build_failed"}
+    raise AssertionError("it is not made in three attempts")
+
+
+@pytest.mark.alone
+def test_a_machine_stuck_without_a_scheduler_is_cleared_away_and_made_anew(
+    region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxied_clouds(region.layout, tmp_path, wait_s=3, build_limit_s=8) as _proxies:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        driver = driver_of(f"openstack://proxied/{HYPERVISOR}")
+        assert isinstance(driver, OpenStackDriver)
+        wish = wish_on(driver, tmp_path)
+        wish.have(lambda: driver.ensure_segment(wish.segment, FENCE))
+        wish.have(lambda: driver.ensure_volume(wish.data, FENCE))
+        wish.have(lambda: driver.ensure_image(wish.image, STORAGE_POOL))
+        wish.have(lambda: driver.ensure_volume(wish.request.root, FENCE))
+        region.processes.stop(["nova-scheduler"])
+        try:
+            with pytest.raises(Transient):
+                driver.ensure_launched(wish.request, FENCE)
+            first = [s.id for s in behind.servers(wish.request.instance_id)]
+            seen = driver.observe_instance(wish.request.instance_id)
+            assert seen is not None
+            assert seen.state is Observed.UNKNOWN, "what is being built is neither running nor stopped"
+        finally:
+            region.start_service("nova-scheduler")
+        assert len(first) == 1
+        assert _made_at_last(wish).state is Observed.RUNNING
+        assert_made_once(behind, wish)
+        wish.remove()
+        assert_nothing_left(behind, wish)
+        behind.remove_images(wish.image)
+        driver.close()

@@ -1,0 +1,96 @@
+"""What a region has, read from its own services: right, and with few calls."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.openstack.driver import OpenStackDriver
+from tests.openstack.harness import STORAGE_POOL, Behind, driver_of
+from tests.openstack.proxy import Proxies, proxied_clouds
+from tests.openstack.region.configuration import HOST_MEMORY_MIB, HOST_VCPUS
+from tests.openstack.region.region import Region
+from tests.openstack.wish import wish_on
+
+pytestmark = [pytest.mark.openstack, pytest.mark.alone, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    """Proxies that count, and a region whose hosts share what was read for an hour."""
+    with proxied_clouds(region.layout, tmp_path, observe_max_age_s=3600) as found:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        yield found
+
+
+@pytest.fixture
+def drivers(proxies: Proxies) -> Iterator[list[OpenStackDriver]]:
+    """Two hypervisors of the region, connected."""
+    found = [driver_of(f"openstack://proxied/{name}", host_id=f"host_{name}") for name in ("hv-001", "hv-002")]
+    ours = [d for d in found if isinstance(d, OpenStackDriver)]
+    assert len(ours) == 2
+    yield ours
+    for driver in ours:
+        driver.close()
+
+
+def calls(proxies: Proxies, service: str = "") -> int:
+    """Return how many calls were made since the last time this was asked."""
+    count = sum(a.service == service for a in proxies.asked) if service else len(proxies.asked)
+    proxies.asked.clear()
+    return count
+
+
+def provider_of(behind: Behind, name: str) -> Any:
+    return next(p for p in behind.cloud.placement.resource_providers() if p.name == name)
+
+
+def test_facts_are_what_placement_says_less_what_the_region_holds_back(drivers: list[OpenStackDriver], behind: Behind) -> None:
+    facts = drivers[0].inspect_host()
+    inventories = f"/resource_providers/{provider_of(behind, 'hv-001').id}/inventories"
+    memory = behind.cloud.placement.get(inventories, microversion="1.36").json()["inventories"]["MEMORY_MB"]
+    assert (facts.cpu_count, facts.memory_mib) == (HOST_VCPUS, HOST_MEMORY_MIB - memory["reserved"])
+    assert facts.hostname == "hv-001"
+    assert any(t.startswith("COMPUTE_") for t in facts.traits)
+    assert STORAGE_POOL in {s.name for s in facts.storage}
+
+
+def test_only_providers_that_changed_are_read_again(drivers: list[OpenStackDriver], proxies: Proxies, behind: Behind) -> None:
+    placement = behind.cloud.placement
+    # One of our own: those of hypervisors are also written by their compute service, at moments of its own.
+    spare = placement.create_resource_provider(name="spare")
+    try:
+        drivers[0].inspect_host()
+        calls(proxies)
+        drivers[0].inspect_host()
+        assert calls(proxies, "placement") == 1, "a steady inventory costs one call to Placement"
+        inventory = {"resource_class": "VCPU", "total": 8, "resource_provider_generation": spare.generation}
+        answer = placement.post(f"/resource_providers/{spare.id}/inventories", json=inventory, microversion="1.36")
+        assert answer.status_code == 201, answer.text
+        drivers[0].inspect_host()
+        assert calls(proxies, "placement") == 3, "and two more for each provider that changed"
+    finally:
+        placement.delete_resource_provider(spare)
+
+
+def test_the_hosts_of_a_region_share_one_listing_until_we_change_something(
+    drivers: list[OpenStackDriver], proxies: Proxies, tmp_path: Path
+) -> None:
+    first, second = drivers
+    first.observe()
+    calls(proxies)
+    for _ in range(5):
+        first.observe()
+        second.observe()
+    assert calls(proxies) == 0
+    wish = wish_on(first, tmp_path)
+    first.ensure_volume(wish.data, wish.fence)
+    try:
+        calls(proxies)
+        assert wish.data.volume_id in first.observe().volume_ids
+        assert wish.data.volume_id not in second.observe().volume_ids
+        # Machines, volumes, networks, hypervisors.
+        assert calls(proxies) == 4
+    finally:
+        first.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, wish.fence)

@@ -1,0 +1,109 @@
+"""One wish for a machine with a disk on a network, carried through a driver as a controller would: steps, faults and all."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from drivers.faults import DriverFault, OutcomeUnknown, Transient
+from drivers.openstack.driver import OpenStackDriver
+from drivers.protocol import (
+    DiskRequest,
+    ImageSource,
+    LeaseEntry,
+    MachineRequest,
+    NicRequest,
+    ObservedInstance,
+    SegmentRequest,
+    VolumeRequest,
+)
+from tests.openstack.harness import STORAGE_POOL, Behind, new_cidr, new_id, small_image
+
+T = TypeVar("T")
+FENCE = 10
+TRIES = 40
+
+
+@dataclass
+class Wish:
+    """One machine with a data disk on a network, and the steps a controller would take to have it."""
+
+    driver: OpenStackDriver
+    request: MachineRequest
+    segment: SegmentRequest
+    data: VolumeRequest
+    fence: int = FENCE
+    faults: list[DriverFault] = field(default_factory=list)
+
+    def have(self, call: Callable[[], T]) -> T:
+        """Call until it succeeds, as the reconciler does; what went wrong meanwhile is kept."""
+        for _ in range(TRIES):
+            try:
+                return call()
+            except (Transient, OutcomeUnknown) as fault:
+                self.faults.append(fault)
+                time.sleep(min(1.0, getattr(fault, "delay_s", 1.0)))
+        raise AssertionError(f"not done after {TRIES} tries: {self.faults[-3:]}")
+
+    @property
+    def image(self) -> ImageSource:
+        """The image its root disk is made from."""
+        assert self.request.root.image is not None
+        return self.request.root.image
+
+    def make(self) -> ObservedInstance:
+        """Take every step of a create."""
+        self.have(lambda: self.driver.ensure_segment(self.segment, self.fence))
+        self.have(lambda: self.driver.ensure_volume(self.data, self.fence))
+        self.have(lambda: self.driver.ensure_image(self.image, STORAGE_POOL))
+        self.have(lambda: self.driver.ensure_volume(self.request.root, self.fence))
+        return self.have(lambda: self.driver.ensure_launched(self.request, self.fence))
+
+    def remove(self) -> None:
+        """Take every step of a delete."""
+        self.have(lambda: self.driver.ensure_absent(self.request.instance_id, STORAGE_POOL, self.fence))
+        self.have(lambda: self.driver.ensure_volume_absent(self.data.volume_id, STORAGE_POOL, self.fence))
+        self.have(lambda: self.driver.ensure_segment_absent(self.segment.segment_id, self.fence))
+
+
+def wish_on(driver: OpenStackDriver, directory: Path, memory_mib: int = 128, image: ImageSource | None = None) -> Wish:
+    """Return the wish for a machine nobody has had before."""
+    instance_id, cidr = new_id("instance"), new_cidr()
+    base = cidr.removesuffix("0/26")
+    tail = instance_id[-4:]
+    card = NicRequest(segment_id=new_id("segment"), mac=f"02:00:00:00:{tail[:2]}:{tail[2:]}", address=f"{base}10")
+    data = VolumeRequest(volume_id=new_id("volume"), role="data", storage_pool=STORAGE_POOL, size_gib=1)
+    root = VolumeRequest(
+        volume_id=instance_id, role="root", storage_pool=STORAGE_POOL, size_gib=1, image=image or small_image(directory)
+    )
+    request = MachineRequest(
+        instance_id=instance_id,
+        title="faults",
+        hostname="faults",
+        vcpu_count=1,
+        memory_mib=memory_mib,
+        root=root,
+        disks=(DiskRequest(volume_id=data.volume_id, storage_pool=STORAGE_POOL, slot=0),),
+        nics=(card,),
+    )
+    lease = LeaseEntry(mac=card.mac, address=card.address, hostname="faults")
+    segment = SegmentRequest(segment_id=card.segment_id, cidr=cidr, gateway=f"{base}1", department="", leases=(lease,))
+    return Wish(driver, request, segment, data)
+
+
+def assert_made_once(behind: Behind, wish: Wish) -> None:
+    """Check that the region holds exactly one of each."""
+    assert len(behind.servers(wish.request.instance_id)) == 1
+    assert len(behind.volumes(wish.request.instance_id)) == 1
+    assert len(behind.volumes(wish.data.volume_id)) == 1
+    assert [n.name for n in behind.networks()].count(wish.segment.segment_id) == 1
+    assert [g.name for g in behind.groups()].count(wish.segment.segment_id) == 1
+    assert set(behind.leases_of(wish.segment.segment_id)) == set(wish.segment.leases)
+
+
+def assert_nothing_left(behind: Behind, wish: Wish) -> None:
+    """Check that the region holds none of it."""
+    ids = (wish.request.instance_id, wish.data.volume_id, wish.segment.segment_id)
+    assert [left for resource_id in ids for left in behind.leftovers(resource_id)] == []
+    assert wish.segment.segment_id not in [x.name for x in (*behind.networks(), *behind.groups())]

@@ -1,0 +1,190 @@
+"""From whatever a load balancer is to whatever is asked for, in a few looks, with no change where there is nothing to change."""
+
+from dataclasses import replace
+from itertools import count
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.openstack.balancer_plan import (
+    ERROR,
+    Act,
+    BalancerReading,
+    Change,
+    ListenerReading,
+    MemberReading,
+    PoolReading,
+    next_changes,
+    observed_balancer,
+)
+from drivers.openstack.marks import Mark
+from drivers.powers import Algorithm, BalancerRequest, HealthRequest, ListenerRequest, MemberRequest
+from inventory.domain.ids import ResourceId
+
+SUBNET = "subnet"
+MARK = Mark(resource_id="lb_x", fence=1, host_id="host_x")
+EMPTY = BalancerReading(lb_id="lb", mark=MARK, status="ACTIVE", address="10.0.0.10")
+OURS = {"ROUND_ROBIN": "ROUND_ROBIN", "LEAST_CONNECTIONS": "LEAST_CONNECTIONS", "SOURCE_IP": "SOURCE_IP"}
+
+members = st.builds(
+    MemberRequest, address=st.sampled_from(["10.0.0.11", "10.0.0.12", "10.0.0.13"]), port=st.sampled_from([80, 81]),
+    weight=st.integers(0, 3),
+)  # fmt: skip
+healths = st.one_of(
+    st.none(),
+    st.builds(HealthRequest, kind=st.just("tcp"), interval_s=st.integers(1, 3), timeout_s=st.just(1), count=st.integers(1, 3)),
+    st.builds(
+        HealthRequest, kind=st.just("http"), interval_s=st.just(5), timeout_s=st.just(1), count=st.just(2),
+        path=st.sampled_from(["", "/health"]),
+    ),
+)  # fmt: skip
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> BalancerRequest:
+    ports = draw(st.sets(st.sampled_from([80, 443, 5432]), max_size=3))
+    listeners = []
+    for port in sorted(ports):
+        chosen = draw(st.lists(members, max_size=4, unique_by=lambda m: (m.address, m.port)))
+        listeners.append(
+            ListenerRequest(
+                port=port,
+                protocol=draw(st.sampled_from(["tcp", "http"])),
+                members=tuple(sorted(chosen, key=lambda m: (m.address, m.port))),
+                algorithm=draw(st.sampled_from(Algorithm)),
+                health=draw(healths),
+            )
+        )
+    return BalancerRequest(
+        balancer_id=ResourceId("lb_x"), title="t", segment_id=ResourceId("seg_x"), address="10.0.0.10", listeners=tuple(listeners)
+    )
+
+
+class Octavia:
+    """What Octavia does with the changes: refuses what names a part that is not there."""
+
+    def __init__(self) -> None:
+        self.state = EMPTY
+        self._ids = count()
+
+    def look(self) -> BalancerReading:
+        return self.state
+
+    def carry_out(self, change: Change) -> None:
+        getattr(self, f"_{change.act.name.lower()}")(change)
+
+    def spoil(self, pick: int) -> None:
+        """Let one part fall into error."""
+        parts = [*self.state.listeners, *self.state.pools]
+        if parts:
+            bad = parts[pick % len(parts)]
+            self.state = replace(
+                self.state,
+                listeners=tuple(replace(x, status=ERROR) if x is bad else x for x in self.state.listeners),
+                pools=tuple(replace(x, status=ERROR) if x is bad else x for x in self.state.pools),
+            )
+
+    def _new_id(self) -> str:
+        return f"id{next(self._ids)}"
+
+    def _pools(self, pool_id: str, **values: object) -> None:
+        assert any(p.pool_id == pool_id for p in self.state.pools), "the pool is not there"
+        pools = tuple(replace(p, **values) if p.pool_id == pool_id else p for p in self.state.pools)  # type: ignore[arg-type]
+        self.state = replace(self.state, pools=pools)
+
+    def _pool(self, pool_id: str) -> PoolReading:
+        (found,) = [p for p in self.state.pools if p.pool_id == pool_id]
+        return found
+
+    def _create_listener(self, change: Change) -> None:
+        port = change.body["protocol_port"]
+        assert all(ls.port != port for ls in self.state.listeners), "the port is taken"
+        made = ListenerReading(listener_id=self._new_id(), port=port, protocol=change.body["protocol"])
+        self.state = replace(self.state, listeners=(*self.state.listeners, made))
+
+    def _delete_listener(self, change: Change) -> None:
+        left = tuple(ls for ls in self.state.listeners if ls.listener_id != change.part_id)
+        assert len(left) == len(self.state.listeners) - 1
+        self.state = replace(self.state, listeners=left)
+
+    def _create_pool(self, change: Change) -> None:
+        listener_id = change.body["listener_id"]
+        assert all(listener_id not in p.listener_ids for p in self.state.pools), "the listener has a pool"
+        made = PoolReading(pool_id=self._new_id(), listener_ids=(listener_id,), algorithm=change.body["lb_algorithm"])
+        self.state = replace(self.state, pools=(*self.state.pools, made))
+
+    def _delete_pool(self, change: Change) -> None:
+        self._pool(change.part_id)
+        self.state = replace(self.state, pools=tuple(p for p in self.state.pools if p.pool_id != change.part_id))
+
+    def _update_pool(self, change: Change) -> None:
+        self._pools(change.part_id, algorithm=OURS[change.body["lb_algorithm"]])
+
+    def _create_member(self, change: Change) -> None:
+        body, pool = change.body, self._pool(change.pool_id)
+        member = MemberRequest(address=body["address"], port=body["protocol_port"], weight=body["weight"])
+        assert all((r.member.address, r.member.port) != (member.address, member.port) for r in pool.members)
+        assert body["subnet_id"] == SUBNET
+        self._pools(pool.pool_id, members=(*pool.members, MemberReading(member_id=self._new_id(), member=member)))
+
+    def _update_member(self, change: Change) -> None:
+        pool = self._pool(change.pool_id)
+        found = [replace(r.member, weight=change.body["weight"]) for r in pool.members if r.member_id == change.part_id]
+        rest = [r for r in pool.members if r.member_id != change.part_id]
+        self._pools(pool.pool_id, members=(*rest, MemberReading(member_id=change.part_id, member=found[0])))
+
+    def _delete_member(self, change: Change) -> None:
+        pool = self._pool(change.pool_id)
+        self._pools(pool.pool_id, members=tuple(r for r in pool.members if r.member_id != change.part_id))
+
+    def _create_monitor(self, change: Change) -> None:
+        body = change.body
+        assert not self._pool(body["pool_id"]).monitor_id, "the pool has a health monitor"
+        path = body.get("url_path", "")
+        health = HealthRequest(
+            kind=body["type"].lower(), interval_s=body["delay"], timeout_s=body["timeout"], count=body["max_retries"],
+            path="" if path == "/" else path,
+        )  # fmt: skip
+        self._pools(body["pool_id"], monitor_id=self._new_id(), health=health)
+
+    def _delete_monitor(self, change: Change) -> None:
+        (pool,) = [p for p in self.state.pools if p.monitor_id == change.part_id]
+        self._pools(pool.pool_id, monitor_id="", health=None)
+
+
+def bring(octavia: Octavia, wish: BalancerRequest) -> int:
+    """Carry out changes until there are none; returns the looks it took."""
+    for looks in range(6):
+        changes = next_changes(octavia.look(), wish, SUBNET)
+        if not changes:
+            return looks
+        for change in changes:
+            octavia.carry_out(change)
+    raise AssertionError("it does not come to rest")
+
+
+@given(wishes(), wishes(), st.integers(0, 20))
+def test_any_wish_is_reached_from_any_other_and_from_parts_in_error(
+    first: BalancerRequest, second: BalancerRequest, pick: int
+) -> None:
+    octavia = Octavia()
+    assert bring(octavia, first) <= 3
+    assert observed_balancer(octavia.look()).listeners == first.listeners
+    octavia.spoil(pick)
+    assert bring(octavia, second) <= 3
+    assert observed_balancer(octavia.look()).listeners == second.listeners
+    found = octavia.look()
+    assert ERROR not in {*(part.status for part in found.listeners), *(part.status for part in found.pools)}
+
+
+@given(wishes())
+def test_what_is_right_is_left_alone(wish: BalancerRequest) -> None:
+    octavia = Octavia()
+    bring(octavia, wish)
+    assert next_changes(octavia.look(), wish, SUBNET) == []
+
+
+def test_acts_are_verbs_of_the_sdk() -> None:
+    from openstack.load_balancer.v2._proxy import Proxy
+
+    assert [act for act in Act if not hasattr(Proxy, act.value)] == []

@@ -1,0 +1,337 @@
+"""Both engines and both tiers choose what a loop over all hosts in plain Python chooses, whatever was taken before."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.scheduling import index as index_module
+from controller.scheduling.blocks import BLOCK
+from controller.scheduling.columns import NONE
+from controller.scheduling.engine import PLAIN, Engine
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.groups import Groups
+from controller.scheduling.loading import load_compiled
+from controller.scheduling.policy import WEIGHT_NAMES, LargeSize, Policy
+from controller.scheduling.scoring import fill, slots
+from controller.scheduling.snapshot import HostEntry
+from controller.scheduling.stream import StreamRule, give_back, place_stream
+from controller.scheduling.tables import GROUP
+from controller.scheduling.units import Need, units_of
+from controller.scheduling.weighers import ranked
+from inventory.domain.host import AdminState
+from inventory.domain.ids import HostId, PoolId
+from inventory.domain.placement import GroupRule, PlacementRequest
+from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.system import SpreadLevel
+from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
+
+LEVELS = (SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE)
+ZONES = [zone("a", mlps_max=3), zone("b", mlps_max=2)]
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Engine:
+    return load_compiled()
+
+
+def some_hosts(source: random.Random, count: int, placements: Sequence[str] = ("",)) -> list[HostEntry]:
+    """Return hosts; each is of a pool with one of the policies named."""
+
+    def one(n: int) -> HostEntry:
+        made, placement = facts(n), source.choice(placements)
+        return replace(made, pool=replace(made.pool, id=PoolId(f"{made.pool.id}_{placement}"), placement=placement))
+
+    def facts(n: int) -> HostEntry:
+        vcpu, memory_mib = source.choice([(16, 32 * GIB), (16, 32 * GIB), (24, 64 * GIB)])
+        pools = [("standard", source.choice([20, 30]), source.randint(0, 15)) for _ in range(source.choice([1, 1, 2]))]
+        return entry(
+            n,
+            vcpu=vcpu,
+            memory_mib=memory_mib,
+            used={VCPU: source.randint(0, 12), MEMORY_MIB: source.randint(0, 24) * GIB},
+            accelerators={"accelerator:gpu": 2} if source.random() < 0.1 else {},
+            storage=[*pools, *([("fast", 40, source.randint(0, 40))] if source.random() < 0.6 else [])],
+            in_zone=source.choices(ZONES, [4, 1])[0],
+            rack=f"r{n // 7}",
+            room=f"m{n // 60}",
+            site=f"s{n // 200}",
+            arch=source.choices(["x86_64", "aarch64"], [5, 1])[0],
+            traits=("tpm",) if source.random() < 0.5 else (),
+            admin_state=source.choices([AdminState.ACTIVE, AdminState.CORDONED], [12, 1])[0],
+        )
+
+    return [one(n) for n in range(count)]
+
+
+def some_request(source: random.Random, count: int) -> PlacementRequest:
+    disks = source.choice([(), (("standard", 3),), (("standard", 9), ("standard", 8)), (("standard", 4), ("fast", 9))])
+    asked = member(
+        "m",
+        group="g",
+        vcpu=source.randint(0, 4),
+        memory_mib=source.randint(0, 6) * GIB,
+        disks=disks,
+        arch=source.choice(["any", "any", "x86_64"]),
+        traits=source.choice([(), (), ("tpm",)]),
+        accelerators={"accelerator:gpu": 1} if source.random() < 0.1 else {},
+    )
+    return request(asked, rules=tuple(some_rule(source, count)), zone_code=source.choice("aaab"), mlps_level=source.randint(1, 3))
+
+
+def some_rule(source: random.Random, count: int) -> Iterator[GroupRule]:
+    if source.random() < 0.6:
+        yield GroupRule(
+            group="g",
+            spread=source.choice(LEVELS),
+            is_hard=source.random() < 0.6,
+            max_per_domain=source.choice([1, 1, 2, 3]),
+            is_affinity=source.random() < 0.3,
+            existing_host_ids=tuple(HostId(f"host_{source.randrange(count):05d}") for _ in range(source.choice([0, 1, 3, 12]))),
+        )
+
+
+def some_policy(source: random.Random) -> Policy:
+    weights = {name: source.choice([0, 1, 3, 20, 1000]) for name in WEIGHT_NAMES if source.random() < 0.6}
+    large = LargeSize(vcpu_count=source.randint(1, 7), memory_mib=source.choice([300, 3 * GIB, 7 * GIB, 99 * GIB]))
+    return Policy(name="drawn", version=1, weights=weights, large=source.choice([large, large, None]))
+
+
+def oracle(need: Need, fleet: Fleet, groups: Groups, policy: Policy) -> int | None:
+    """Return the best host by a loop over all of them: the best of each policy, and of those the best by the platform's own."""
+    best: dict[str, tuple[int, int]] = {}
+    for host in range(fleet.snapshot.host_count):
+        if fits(need, fleet, host) and not groups.breaks(need, host):
+            name = fleet.snapshot.policy_name(host)
+            rank = (-score(need, fleet, groups, policy.others.get(name, policy), host), host)
+            best[name] = min(best.get(name, rank), rank)
+    heads = [host for _, host in best.values()]
+    return min(heads, key=lambda host: (-score(need, fleet, groups, policy, host), host), default=None)
+
+
+def fits(need: Need, fleet: Fleet, host: int) -> bool:
+    shot = fleet.snapshot
+    facts = (
+        shot.admin_states[host] is AdminState.ACTIVE
+        and shot.zone_ids[shot.zone_index[host]] == need.zone_id
+        and shot.mlps_max[host] >= need.mlps_level
+        and (not need.archs or need.archs == (shot.archs[shot.arch_index[host]],))
+        and all(shot.has_trait(host, trait) for trait in need.traits)
+    )
+    return facts and fleet.has_room(need, host)
+
+
+def score(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: int) -> int:
+    shot, ask, weight = fleet.snapshot, dict(need.ask), policy.weights
+    capacity = {d: int(shot.capacity[d][host]) for d in (VCPU, MEMORY_MIB)}
+    p, m = (fill(capacity[d] - fleet.free_at(d, host) + ask.get(d, 0), capacity[d]) for d in (VCPU, MEMORY_MIB))
+    total = weight.get("pack", 0) * ((p + m) // 2) + weight.get("spread_load", 0) * (1000 - (p + m) // 2)
+    total -= weight.get("balance", 0) * abs(p - m)
+    total -= remainder(ask, {d: fleet.free_at(d, host) for d in capacity}, capacity, policy)
+    classes = {c for c, _ in need.disks}
+    for disk_class in classes:
+        room, asked = int(shot.class_capacity_gib[disk_class][host]), sum(g for c, g in need.disks if c == disk_class)
+        left = 1000 - fill(room - fleet.class_room(disk_class, host)[0] + asked, room)
+        total += weight.get("storage", 0) // len(classes) * left
+    if "accelerator:gpu" not in ask and shot.has_accelerator[host]:
+        total -= 1000 * weight.get("keep_accelerators", 0)
+    for group, _ in need.soft:
+        rule, mates = groups.rules[group], groups.mates(group, host)
+        misfits = int(mates == 0 < groups.totals[group]) if rule.is_affinity else max(0, mates - rule.max_per_domain + 1)
+        total -= 1000 * weight.get("soft_spread", 0) * misfits
+    return total
+
+
+def remainder(ask: Mapping[str, int], free: Mapping[str, int], capacity: Mapping[str, int], policy: Policy) -> int:
+    """Return what placing costs of the room that is left on a host."""
+    weight, left = policy.weights, {d: free[d] - ask.get(d, 0) for d in free}
+    p0, m0 = (fill(capacity[d] - free[d], capacity[d]) for d in (VCPU, MEMORY_MIB))
+    p, m = (fill(capacity[d] - left[d], capacity[d]) for d in (VCPU, MEMORY_MIB))
+    cost = weight.get("keep_usable", 0) * ((1000 - max(p0, m0)) ** 2 - (1000 - max(p, m)) ** 2) // 1024
+    cost += weight.get("even_out", 0) * (abs(p - m) - abs(p0 - m0))
+    cost += 1000 * weight.get("keep_empty", 0) * (free == capacity)
+    if policy.large is not None:
+        large = policy.large
+        before, after = (
+            min(slots(room[VCPU], large.vcpu_count), slots(room[MEMORY_MIB] // 256, large.memory_mib // 256))
+            for room in (free, left)
+        )
+        share = (fill(large.vcpu_count, capacity[VCPU]) + fill(large.memory_mib, capacity[MEMORY_MIB])) // 2
+        cost += weight.get("keep_large", 0) * (before - after) * share
+    return cost
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.sampled_from([0, 1, 5, 40, 300, 300, 1300]),
+    placements=st.sampled_from([("",), ("", "one"), ("one", "two", "gone"), ("", "one", "two")]),
+    bounded_above=st.sampled_from([-1, index_module.BOUNDED_ABOVE]),
+)
+def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
+    seed: int, count: int, placements: tuple[str, ...], bounded_above: int, compiled: Engine
+) -> None:
+    source = random.Random(seed)
+    entries = some_hosts(source, count, placements)
+    shot = snapshot(entries)
+    policy = replace(some_policy(source), others={name: some_policy(source) for name in ("one", "two")})
+    assert [shot.policy_name(host) for host in range(count)] == [e.pool.placement for e in entries]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "BOUNDED_ABOVE", bounded_above)
+        fleets = [Fleet(shot), Fleet(shot, compiled)]
+    requests = [some_request(source, max(1, count)) for _ in range(4)]
+    for _ in range(14 if count < 1000 else 6):
+        asked = source.choice(requests)
+        need, groups = units_of(asked)[0].need, Groups(asked, shot)
+        expected = oracle(need, fleets[0], groups, policy)
+        assert [fleet.best(need, policy, groups) for fleet in fleets] == [expected] * 2
+        left = np.array([h for h in range(count) if fits(need, fleets[0], h) and not groups.breaks(need, h)], dtype=np.int32)
+        if len(left):
+            assert ranked(need, fleets[0], groups, policy, left)[0] == expected
+        if expected is not None:
+            assert len({tuple(fleet.take(need, expected)) for fleet in fleets}) == 1
+        if source.random() < 0.3:
+            host = source.randrange(count) if count else 0
+            change_one(fleets, host, source.randint(0, 12)) if count else None
+    # Where numpy kept no bounds, they are there once an engine needs them.
+    fleets[0].use(compiled)
+    assert all(bounds_hold(fleet) for fleet in fleets)
+
+
+def change_one(fleets: list[Fleet], host: int, used: int) -> None:
+    """Change what one host has, as an observation would: undoing is over then."""
+    for fleet in fleets:
+        fleet.keep()
+        fleet.set_used(fleet.snapshot.host_ids[host], used={VCPU: used, MEMORY_MIB: used * GIB}, foreign={}, storage_used_gib={})
+
+
+def bounds_hold(fleet: Fleet) -> bool:
+    """Tell whether no host scores higher for a live class than the bound of its block and of its group of blocks says."""
+    index = fleet.index
+    for slot in range(index.live_count + 2):
+        before = index.bounds.block[:, slot].copy(), index.bounds.group[:, slot].copy()
+        PLAIN.scan(fleet.hosts, index.classes, index.bounds, slot, index.buffer)
+        if (index.bounds.block[:, slot] > before[0]).any() or (index.bounds.group[:, slot] > before[1]).any():
+            return False
+    return True
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.sampled_from([1, 40, 300, 1300]))
+def test_a_stream_is_the_same_on_both_engines_and_decision_by_decision(seed: int, count: int, compiled: Engine) -> None:
+    source = random.Random(seed)
+    shot, policy = snapshot(some_hosts(source, count)), some_policy(source)
+    needs = list({units_of(request_without_rule(source, count))[0].need for _ in range(5)})
+    rules = [
+        StreamRule(
+            spread=source.choice(LEVELS),
+            is_hard=source.random() < 0.6,
+            max_per_domain=source.choice([1, 2]),
+            is_affinity=source.random() < 0.3,
+            existing=tuple(source.randrange(count) for _ in range(source.choice([0, 1, 4]))),
+        )
+        for _ in range(12)
+    ]
+    orders, groups = some_orders(source, len(needs), len(rules))
+    gangs = some_gangs(source, needs, orders, groups)
+    fleets = [Fleet(shot), Fleet(shot, compiled)]
+    plain, fast = (place_stream(fleet, policy, needs, orders, groups=groups, rules=rules, gangs=gangs) for fleet in fleets)
+    for gang in set(gangs) - {-1}:
+        hosts = [host for host, of in zip(plain.hosts.tolist(), gangs, strict=True) if of == gang]
+        assert -1 not in hosts or set(hosts) == {-1}, "a gang is placed whole or not at all"
+    assert plain.hosts.tolist() == fast.hosts.tolist()
+    assert plain.pools.tolist() == fast.pools.tolist()
+    assert is_same_snapshot(fleets[0].to_snapshot(""), fleets[1].to_snapshot(""))
+    assert bounds_hold(fleets[1])
+    free = fleets[1].to_snapshot("")
+    assert (free.free_rows[: len(shot.rows.dimensions)] >= np.minimum(shot.free_rows[: len(shot.rows.dimensions)], 0)).all()
+    assert (free.storage_free_gib >= np.minimum(shot.storage_free_gib, 0)).all()
+
+
+def request_without_rule(source: random.Random, count: int) -> PlacementRequest:
+    while True:
+        asked = some_request(source, count)
+        if not asked.rules:
+            return asked
+
+
+def some_orders(source: random.Random, classes: int, rules: int) -> tuple[list[int], list[int]]:
+    orders: list[int] = []
+    groups: list[int] = []
+    for group in range(rules):
+        for _ in range(source.randint(1, 4)):
+            orders.append(source.randrange(classes))
+            groups.append(group if source.random() < 0.9 else -1)
+            if source.random() < 0.25:
+                orders.append(give_back(source.randrange(len(orders))) if orders[-1] >= 0 else orders[-1])
+                groups.append(-1)
+    return orders, groups
+
+
+def some_gangs(source: random.Random, needs: list[Need], orders: list[int], groups: list[int]) -> list[int]:
+    """Return gangs among orders that follow each other, of one group, and ask for the same zone and level."""
+    gangs: list[int] = []
+    for n, (order, group) in enumerate(zip(orders, groups, strict=True)):
+        is_next = bool(gangs) and gangs[-1] >= 0 and group == groups[n - 1] and order >= 0
+        if is_next and place(needs[order]) == place(needs[orders[n - 1]]) and source.random() < 0.8:
+            gangs.append(gangs[-1])
+        else:
+            gangs.append(n if order >= 0 and source.random() < 0.8 else -1)
+    return gangs
+
+
+def place(need: Need) -> tuple[str, int]:
+    return need.zone_id, need.mlps_level
+
+
+def test_giving_everything_back_leaves_a_stream_without_a_trace(compiled: Engine) -> None:
+    source = random.Random(7)
+    shot = snapshot(some_hosts(source, 300))
+    needs = [units_of(request_without_rule(source, 300))[0].need for _ in range(6)]
+    orders = [source.randrange(6) for _ in range(200)]
+    back = [give_back(n) for n in range(200)]
+    for engine in (PLAIN, compiled):
+        fleet = Fleet(shot, engine)
+        answer = place_stream(fleet, some_policy(random.Random(1)), needs, [*orders, *back])
+        assert (answer.hosts[:200] >= 0).any()
+        assert is_same_snapshot(fleet.to_snapshot(shot.revision), shot)
+
+
+def test_a_stream_is_decided_under_one_policy() -> None:
+    shot = snapshot(some_hosts(random.Random(1), 40, ("", "one")))
+    need = units_of(request_without_rule(random.Random(1), 40))[0].need
+    with pytest.raises(ValueError, match="one policy"):
+        place_stream(Fleet(shot), some_policy(random.Random(1)), [need], [0])
+
+
+def test_a_class_that_rested_longest_makes_room_for_another(monkeypatch: pytest.MonkeyPatch, compiled: Engine) -> None:
+    monkeypatch.setattr(index_module, "LIVE_MAX", 3)
+    source = random.Random(3)
+    shot, policy = snapshot(some_hosts(source, 40)), some_policy(source)
+    fleet = Fleet(shot, compiled)
+    for vcpu in [1, 1, 2, 2, 3, 3, 4, 4, 1, 1, 5, 2, 3, 3]:
+        asked = request(member("m", vcpu=vcpu, memory_mib=1, disks=()))
+        need, groups = units_of(asked)[0].need, Groups(asked, shot)
+        host = fleet.best(need, policy, groups)
+        assert host == oracle(need, fleet, groups, policy)
+        if host is not None:
+            fleet.take(need, host)
+    assert fleet.index.live_count == 3
+
+
+def test_the_scan_sees_every_place_of_full_and_partly_filled_blocks(compiled: Engine) -> None:
+    policy = Policy(name="p", version=1, weights={})
+    for count in (1, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK * GROUP, BLOCK * GROUP + 1):
+        hosts = [entry(n, vcpu=8 if n == count - 1 else 1, memory_mib=8) for n in range(count)]
+        asked = request(member("m", vcpu=4, memory_mib=1, disks=()))
+        need, shot = units_of(asked)[0].need, snapshot(hosts)
+        for engine in (PLAIN, compiled):
+            fleet = Fleet(shot, engine)
+            found = [fleet.best(need, policy, Groups(asked, shot)) for _ in range(3)]
+            assert found == [count - 1] * 3
+    assert cast(int, NONE) < 0

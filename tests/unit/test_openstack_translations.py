@@ -1,0 +1,336 @@
+"""OpenStack: pure translations. What we ask for is held by golden files, what we read is compared by hand."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from drivers.faults import OutcomeUnknown, Permanent, Transient
+from drivers.openstack.address import Address, parse_address
+from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, host_facts, storage_facts
+from drivers.openstack.flavors import pick_flavor
+from drivers.openstack.inventory import Hypervisor, Provider, provider_of
+from drivers.openstack.mapping import (
+    NetworkReading,
+    Parts,
+    ServerReading,
+    moment_s,
+    network_body,
+    observed_of,
+    oldest_of,
+    port_body,
+    rule_bodies,
+    server_body,
+    state_of,
+    subnet_body,
+    user_data_text,
+    volume_body,
+)
+from drivers.openstack.marks import Mark, mark_text, parse_mark_text, port_mark, read_mark
+from drivers.openstack.settings import read_settings
+from drivers.openstack.translate_errors import LONGEST_DELAY_S, delay_of, fault_of
+from drivers.protocol import (
+    DiskRequest,
+    ImageSource,
+    LeaseEntry,
+    MachineRequest,
+    NicRequest,
+    SegmentRequest,
+    VolumeRequest,
+)
+from drivers.registry import driver_factory
+from inventory.domain.ids import ResourceId
+from inventory.domain.resource import Observed
+from tests.support.golden import assert_golden
+
+INSTANCE = ResourceId("inst_" + "a" * 32)
+VOLUME = ResourceId("vol_" + "b" * 32)
+SEGMENT = ResourceId("seg_" + "c" * 32)
+MARK = Mark(resource_id=INSTANCE, fence=7, host_id="host_1", system="sys_portal", department="civil-affairs")
+ENTRY = LeaseEntry(mac="02:00:00:00:00:01", address="10.96.0.2", hostname="web-1")
+NETWORK = SegmentRequest(
+    segment_id=SEGMENT, cidr="10.96.0.0/26", gateway="10.96.0.1", department="civil-affairs", leases=(ENTRY,)
+)
+
+
+def machine(tmp_path: Any = None, **changes: Any) -> MachineRequest:
+    request = MachineRequest(
+        instance_id=INSTANCE,
+        title="civil-affairs-portal-web-1",
+        hostname="web-1",
+        vcpu_count=2,
+        memory_mib=4096,
+        root=VolumeRequest(volume_id=INSTANCE, role="root", storage_pool="standard", size_gib=20),
+        disks=(DiskRequest(volume_id=VOLUME, storage_pool="standard", slot=0),),
+        nics=(NicRequest(segment_id=SEGMENT, mac=ENTRY.mac, address=ENTRY.address),),
+        user_data="#cloud-config\npackages: [nginx]\n",
+        ssh_keys=("ssh-ed25519 AAAA someone",),
+        system="sys_portal",
+        department="civil-affairs",
+    )
+    return replace(request, **changes)
+
+
+def text(body: object) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def test_a_machine_is_asked_for_as_the_golden_file_says(update_golden: bool) -> None:
+    parts = Parts(flavor_id="F", root_id="R", disk_ids=("D",), port_ids=("P",), hypervisor="hv-001")
+    assert_golden("openstack/server.json", text(server_body(machine(), MARK, parts)), update=update_golden)
+
+
+def test_a_machine_without_cards_gets_no_network_of_the_regions_choice() -> None:
+    body = server_body(machine(nics=()), MARK, Parts(flavor_id="F", root_id="R"))
+    assert body["networks"] == "none"
+    assert "hypervisor_hostname" not in body
+
+
+def test_a_disk_is_asked_for_as_the_golden_file_says(update_golden: bool, tmp_path: Any) -> None:
+    image = ImageSource(image_id="img_x", sha256="0" * 64, disk_format="qcow2", virtual_size_gib=1, path=tmp_path / "x")
+    root = replace(machine().root, image=image)
+    bodies = [
+        volume_body(root, MARK, image_id="I"),
+        volume_body(VolumeRequest(volume_id=VOLUME, role="data", storage_pool="ssd", size_gib=5), MARK, image_id=None),
+    ]
+    assert_golden("openstack/volumes.json", text(bodies), update=update_golden)
+
+
+def test_a_network_is_asked_for_as_the_golden_file_says(update_golden: bool) -> None:
+    mark = replace(MARK, resource_id=SEGMENT)
+    reading = NetworkReading(network_id="N", subnet_id="S", mark=mark, revision=1)
+    bodies = {
+        "network": network_body(NETWORK, mark),
+        "subnet": subnet_body(NETWORK, "N"),
+        "rules": rule_bodies(NETWORK, "G"),
+        "port": port_body(ENTRY, reading, "G", mark),
+    }
+    assert_golden("openstack/network.json", text(bodies), update=update_golden)
+
+
+def test_no_rule_of_a_segment_lets_the_world_in_or_out() -> None:
+    for rule in rule_bodies(NETWORK, "G"):
+        assert rule["remote_ip_prefix"] in ("10.96.0.0/26", "169.254.169.254/32")
+
+
+def test_keys_and_user_data_both_reach_the_guest() -> None:
+    whole = user_data_text(machine())
+    assert whole.startswith("Content-Type: multipart/mixed")
+    assert whole.count("Content-Type: text/cloud-config") == 2
+    assert user_data_text(machine(ssh_keys=())) == "#cloud-config\npackages: [nginx]\n"
+    assert user_data_text(machine(user_data="")).startswith("#cloud-config\n{")
+    assert user_data_text(machine(user_data="", ssh_keys=())) == ""
+
+
+def test_the_same_wish_gives_the_same_bytes() -> None:
+    assert user_data_text(machine()) == user_data_text(machine())
+
+
+def test_a_mark_survives_both_ways_it_is_kept() -> None:
+    assert read_mark(MARK.values()) == MARK
+    assert parse_mark_text(mark_text(MARK)) == MARK
+    assert parse_mark_text("put up by hand " + mark_text(MARK)) == MARK
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {},
+        {"allotment_id": INSTANCE},
+        {"allotment_id": INSTANCE, "allotment_fence": "x", "allotment_host": "h"},
+        {"name": "x"},
+    ],
+)
+def test_what_does_not_bear_the_whole_mark_is_not_ours(metadata: dict[str, str] | None) -> None:
+    assert read_mark(metadata) is None
+
+
+@pytest.mark.parametrize(
+    ("connection", "address"),
+    [
+        ("openstack://City-One/hv-001", Address("City-One", "hv-001")),
+        ("openstack://city", Address("city", "")),
+        ("openstack://city/", Address("city", "")),
+    ],
+)
+def test_an_address_names_a_region_or_one_hypervisor(connection: str, address: Address) -> None:
+    assert parse_address(connection) == address
+    assert parse_address(address.text) == address
+
+
+@pytest.mark.parametrize("connection", ["", "city", "qemu:///system", "openstack://", "openstack://a/b/c", "openstack://a/b?c=d"])
+def test_what_is_no_address_is_refused(connection: str) -> None:
+    with pytest.raises(Permanent) as refused:
+        parse_address(connection)
+    assert refused.value.problem.code == "openstack.address_invalid"
+
+
+def test_the_port_of_a_machine_is_found_by_a_text_that_never_changes() -> None:
+    text_of_port = mark_text(port_mark(INSTANCE, "host_1"))
+    assert text_of_port == mark_text(port_mark(INSTANCE, "host_1"))
+    assert parse_mark_text(text_of_port) == Mark(resource_id=INSTANCE, fence=0, host_id="host_1")
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(Permanent) as refused:
+        read_settings({"wait_s": "soon", "attempts": -1, "projects": "many", "colour": "red"})
+    assert sorted(str(refused.value.problem.params["names"]).split(", ")) == ["attempts", "colour", "projects", "wait_s"]
+    assert read_settings({"wait_s": "5"}).wait_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "kind", "code"),
+    [
+        (0, False, Transient, "driver.unreachable"),
+        (0, True, OutcomeUnknown, "driver.outcome_unknown"),
+        (500, False, Transient, "driver.unreachable"),
+        (503, True, OutcomeUnknown, "driver.outcome_unknown"),
+        (504, True, OutcomeUnknown, "driver.outcome_unknown"),
+        (429, True, Transient, "openstack.too_many_calls"),
+        (404, True, Transient, "openstack.call_failed"),
+        (409, True, Transient, "openstack.call_failed"),
+        (400, True, Permanent, "openstack.refused"),
+        (401, False, Permanent, "openstack.access_denied"),
+        (403, True, Permanent, "openstack.forbidden"),
+        (413, True, Permanent, "openstack.quota_exceeded"),
+        (418, True, Permanent, "openstack.refused"),
+    ],
+)
+def test_a_status_is_told_as_what_it_means_for_the_next_try(status: int, changes: bool, kind: type, code: str) -> None:
+    fault = fault_of(status, connection="openstack://x", verb="v", changes=changes, internal="i")
+    assert type(fault) is kind
+    assert fault.problem.code == code
+
+
+def test_a_quota_is_told_from_a_conflict_by_its_type_and_not_by_its_sentence() -> None:
+    def fault(kind: str) -> str:
+        body = {"NeutronError": {"type": kind, "message": "Quota exceeded for resources"}}
+        return fault_of(409, connection="c", verb="v", changes=True, internal="", body=body).problem.code
+
+    assert fault("OverQuota") == "openstack.quota_exceeded"
+    assert fault("IpAddressInUse") == "openstack.call_failed"
+
+
+def test_the_time_a_service_asks_for_is_kept_and_bounded() -> None:
+    fault = fault_of(429, connection="c", verb="v", changes=True, internal="", headers={"Retry-After": "7"})
+    assert isinstance(fault, Transient)
+    assert fault.delay_s == 7
+    assert delay_of({"Retry-After": "999999"}) == LONGEST_DELAY_S
+    assert delay_of({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 0
+    assert delay_of(None) == 0
+
+
+def server(**changes: Any) -> ServerReading:
+    known = ServerReading(
+        server_id="S", name="n", mark=MARK, status="ACTIVE", task=None, vcpu_count=2, memory_mib=4096, volume_ids=("R", "D", "X")
+    )
+    return replace(known, **changes)
+
+
+@pytest.mark.parametrize(
+    ("status", "power", "state"),
+    [
+        ("ACTIVE", 1, Observed.RUNNING),
+        ("REBOOT", 1, Observed.RUNNING),
+        ("SHUTOFF", 4, Observed.STOPPED),
+        ("SHELVED_OFFLOADED", 4, Observed.STOPPED),
+        ("VERIFY_RESIZE", 4, Observed.STOPPED),
+        ("VERIFY_RESIZE", 1, Observed.RUNNING),
+        ("VERIFY_RESIZE", None, Observed.UNKNOWN),
+        ("BUILD", 0, Observed.UNKNOWN),
+        ("ERROR", 1, Observed.UNKNOWN),
+        ("PAUSED", 3, Observed.UNKNOWN),
+        ("NEVER_HEARD_OF", None, Observed.UNKNOWN),
+    ],
+)
+def test_a_status_of_the_region_is_a_state_of_ours_or_unknown(status: str, power: int | None, state: Observed) -> None:
+    assert state_of(server(status=status, power=power)) is state
+
+
+def test_only_data_disks_of_ours_are_observed_as_attached() -> None:
+    seen = observed_of(server(), {"R": INSTANCE, "D": VOLUME})
+    assert seen.volume_ids == (VOLUME,)
+    assert (seen.instance_id, seen.fence, seen.state) == (INSTANCE, 7, Observed.RUNNING)
+
+
+def test_a_machine_with_a_task_is_not_at_rest() -> None:
+    assert server().is_at_rest
+    assert not server(task="powering-off").is_at_rest
+    assert not server(status="BUILD").is_at_rest
+
+
+def test_of_two_machines_of_one_wish_the_older_is_kept() -> None:
+    older, newer = (
+        server(server_id="A", created_at="2026-01-01T00:00:00Z"),
+        server(server_id="B", created_at="2026-01-01T00:00:01Z"),
+    )
+    assert oldest_of([newer, older]) == older
+    assert oldest_of([]) is None
+
+
+def test_a_moment_is_read_or_said_to_be_unknown() -> None:
+    assert moment_s("2026-01-01T00:00:01Z", 5.0) == 1767225601.0
+    assert moment_s("", 5.0) == 5.0
+
+
+def flavor(**changes: Any) -> SimpleNamespace:
+    known = {"vcpus": 2, "ram": 4096, "disk": 0, "extra_specs": {}, "swap": 0, "ephemeral": 0, "is_disabled": False, "name": "f"}
+    return SimpleNamespace(**{**known, **changes})
+
+
+def test_a_flavor_is_picked_by_its_numbers_and_never_one_with_wishes_of_its_own() -> None:
+    plain, with_disk = flavor(name="plain"), flavor(name="a", disk=20)
+    others = [
+        flavor(extra_specs={"hw:cpu_policy": "dedicated"}),
+        flavor(vcpus=3),
+        flavor(ram=1),
+        flavor(is_disabled=True),
+        flavor(swap=1),
+    ]
+    assert pick_flavor([*others, with_disk, plain], 2, 4096) is plain
+    assert pick_flavor([*others, with_disk], 2, 4096) is with_disk
+    assert pick_flavor(others, 2, 4096) is None
+
+
+def test_what_the_region_holds_back_is_not_capacity() -> None:
+    inventories = {
+        "resource_provider_generation": 5,
+        "inventories": {"MEMORY_MB": {"total": 1000, "reserved": 100, "allocation_ratio": 1.5}},
+    }
+    provider = provider_of("P", "hv", inventories, {"traits": ["HW_CPU_X86_AVX"]})
+    assert (provider.amounts, provider.allocation_permille, provider.generation) == ({"MEMORY_MB": 900}, {"MEMORY_MB": 1500}, 5)
+
+
+def test_shared_storage_is_never_promised_twice() -> None:
+    types = {"standard": {"volume_backend_name": "a"}, "fast": {"volume_backend_name": "b"}, "__DEFAULT__": {}}
+    pools = [
+        {"volume_backend_name": "a", "total_capacity_gb": "1000.5", "free_capacity_gb": 700},
+        {"volume_backend_name": "a", "total_capacity_gb": 10, "free_capacity_gb": 10},
+        {"volume_backend_name": "b", "total_capacity_gb": 90, "free_capacity_gb": 30},
+    ]
+    found = {s.name: (s.capacity_gib, s.available_gib) for s in storage_facts(types, pools, 3)}
+    assert found == {"standard": (336, 236), "fast": (30, 10)}
+    assert [capacity_gib(v) for v in ("infinite", "unknown", "12.9", None)] == [UNBOUNDED_GIB, UNBOUNDED_GIB, 12, UNBOUNDED_GIB]
+
+
+def test_a_region_is_the_sum_of_its_hypervisors() -> None:
+    hypervisors = [
+        Hypervisor(name=n, provider_id=p, kind="QEMU", version="7", is_alive=True)
+        for n, p in (("a", "P1"), ("b", "P2"), ("c", "P3"))
+    ]
+    providers = {p: Provider(provider_id=p, name=p, generation=1, amounts={"VCPU": 8, "MEMORY_MB": 100}) for p in ("P1", "P2")}
+    facts = host_facts("city", hypervisors, providers, (), arch="aarch64", compute_version="2.93")
+    assert (facts.cpu_count, facts.memory_mib, facts.virtualisation, facts.arch) == (16, 200, "kvm", "aarch64")
+
+
+def test_a_controller_without_a_region_never_imports_the_sdk() -> None:
+    imports = "import sys, controller.wiring, controller.local.serve, drivers.registry"
+    code = f"{imports}; print(sorted({{'openstack', 'keystoneauth1'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert driver_factory("openstack").__module__ == "drivers.openstack.driver"
