@@ -3,14 +3,13 @@
 A controller that restarts meanwhile is waited for: work goes on where it stopped, and so does the telling.
 """
 
-import threading
 import time
 from typing import Any
 
 import typer
 
 from controller.cli.client import segment
-from controller.cli.interrupting import interrupts_noted
+from controller.cli.interrupting import Wish, interrupts_noted
 from controller.cli.session import Session
 from inventory.domain.errors import Unavailable
 
@@ -29,8 +28,8 @@ def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]
         Exit: interrupted; the work goes on.
     """
     try:
-        with interrupts_noted() as wished:
-            ticket = _Follower(session, ticket_id, wished).until_over(time.monotonic() + timeout_s)
+        with interrupts_noted() as wish:
+            ticket = _Follower(session, ticket_id, wish).until_over(time.monotonic() + timeout_s)
     except KeyboardInterrupt:
         ticket = None
     if ticket is None:
@@ -40,10 +39,10 @@ def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]
 
 
 class _Follower:
-    def __init__(self, session: Session, ticket_id: str, wished: threading.Event) -> None:
+    def __init__(self, session: Session, ticket_id: str, wish: Wish) -> None:
         self._session = session
         self._ticket_id = ticket_id
-        self._is_end_wished = wished
+        self._end = wish
         self._seq = 0
         self._away_since: float | None = None
 
@@ -51,7 +50,7 @@ class _Follower:
         """Return the ticket once it is over; None when somebody does not want to hear more."""
         console = self._session.out.console(stderr=True)
         with console.status(self._session.out.say("cli.say.waiting", ticket=self._ticket_id)) as spinner:
-            while not self._is_end_wished.is_set():
+            while not self._end.is_made():
                 ticket = self._look()
                 if ticket is not None:
                     spinner.update(self._session.out.say("cli.say.waiting_state", state=self._state(ticket)))
@@ -59,7 +58,7 @@ class _Follower:
                         return ticket
                 if time.monotonic() >= deadline:
                     raise Unavailable("cli.wait_too_long", ticket=self._ticket_id)
-                self._is_end_wished.wait(_POLL_S)
+                self._end.wait(_POLL_S)
         return None
 
     def _state(self, ticket: dict[str, Any]) -> str:

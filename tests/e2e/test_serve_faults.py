@@ -106,18 +106,18 @@ def test_a_paused_controller_changes_nothing(tmp_path: Path) -> None:
         assert "cli.wait_too_long" in late.err
         assert {m["observed"] for m in found.ok("get", "instances", "-o", "json").json} == {"unknown"}
         # Ctrl-C ends only the telling: the ticket goes on when the loop does.
-        waiting = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "controller", "status", "one", "--wait", "--timeout", "60"],
             cwd=found.directory,
             env=found.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )
-        assert waiting.stderr is not None
-        heard = waiting.stderr.readline()  # it follows: only now is there something to interrupt
-        waiting.send_signal(signal.SIGINT)
-        _, rest = waiting.communicate(timeout=30)
+        ) as waiting:
+            assert waiting.stderr is not None
+            heard = waiting.stderr.readline()  # it follows: only now is there something to interrupt
+            waiting.send_signal(signal.SIGINT)
+            _, rest = waiting.communicate()  # no longer than --timeout
         assert waiting.returncode == 130, (heard + rest).decode()
         assert b"Traceback" not in heard + rest
         assert found.ok("get", "tickets", "-o", "json").json[0]["state"] == "accepted"

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -23,10 +25,10 @@ def _interrupt() -> None:
 
 
 def _twice() -> None:
-    with interrupts_noted() as wished:
-        assert not wished.is_set()
+    with interrupts_noted() as wish:
+        assert not wish.is_made()
         _interrupt()
-        assert wished.wait(5)
+        assert wish.wait(5)
         _interrupt()
 
 
@@ -48,8 +50,8 @@ def test_a_thread_of_its_own_has_nothing_to_note() -> None:
     seen: list[bool] = []
 
     def work() -> None:
-        with interrupts_noted() as wished:
-            seen.append(wished.is_set())
+        with interrupts_noted() as wish:
+            seen.append(wish.is_made())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -59,8 +61,44 @@ def test_a_thread_of_its_own_has_nothing_to_note() -> None:
 
 def test_a_command_in_the_background_of_a_script_goes_on_ignoring_it() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with interrupts_noted() as wished:
+    with interrupts_noted() as wish:
         _interrupt()
         _interrupt()
-    assert not wished.is_set()
+    assert not wish.is_made()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+#: Interrupts the waiting main thread at its n-th line, for every n: wherever it stands, the wish is noted and the wait ends.
+_AT_EVERY_LINE = """
+import signal, sys
+from controller.cli.interrupting import interrupts_noted
+
+def interrupted_at(line):
+    seen = 0
+    def trace(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_name in ("interrupts_noted", "__exit__", "note", "make"):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+    with interrupts_noted() as wish:
+        sys.settrace(trace)
+        wish.wait(0.001)
+        sys.settrace(None)
+        return wish.is_made()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+line = 1
+while interrupted_at(line):
+    line += 1
+print(line)
+"""
+
+
+def test_a_wish_is_noted_wherever_it_finds_the_command() -> None:
+    done = subprocess.run([sys.executable, "-c", _AT_EVERY_LINE], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 3, done.stdout
