@@ -62,6 +62,15 @@ class EntryRate:
     code: str
 
 
+#: Basis points of a whole price.
+WHOLE_POINTS = 10_000
+
+
+def discounted(value: int, over: int, basis_points: int) -> tuple[int, int]:
+    """Return what is left of ``value / over`` after a discount, as numerator and denominator."""
+    return value * (WHOLE_POINTS - basis_points), over * WHOLE_POINTS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discount:
     """What a department pays less."""

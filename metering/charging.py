@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from inventory.domain.errors import Conflict
 from inventory.domain.money import rounded
-from metering.books import Books, BookVersion, Commitment, Mode, Rate, Step
+from metering.books import Books, BookVersion, Commitment, Mode, Rate, Step, discounted
 from metering.counts import STATE, Counted
 from metering.coverage import Piece, cover
 from metering.entries import Entry
@@ -23,7 +23,6 @@ from metering.lines import Kind, Line
 from metering.meters import Counting, meter_of
 
 HOUR_S = 3600
-_FULL = 10_000
 
 
 class Segment(NamedTuple):
@@ -175,11 +174,9 @@ class Charging:
         # The same numerators and denominators wherever the interval is cut: counted from where everything held.
         over = segment.over
         value = amount * micro
-        listed = rounded(value * (last - anchor_s), over) - rounded(value * (first - anchor_s), over)
-        billed = listed
+        listed = billed = rounded(value * (last - anchor_s), over) - rounded(value * (first - anchor_s), over)
         if segment.basis_points:
-            value *= _FULL - segment.basis_points
-            over *= _FULL
+            value, over = discounted(value, over, segment.basis_points)
             billed = rounded(value * (last - anchor_s), over) - rounded(value * (first - anchor_s), over)
         return self._line(Kind.USAGE, interval, segment, first, last, amount, listed, billed, micro)
 
@@ -218,9 +215,9 @@ class Charging:
             quantity += _quantity(piece)
             before, worth = worth, worth_of(quantity, steps, over)
             listed = rounded(worth, over) - rounded(before, over)
-            billed_before = billed_sum
-            billed_sum += (worth - before) * (_FULL - piece.segment.basis_points)
-            billed = rounded(billed_sum, over * _FULL) - rounded(billed_before, over * _FULL)
+            net, net_over = discounted(worth - before, over, piece.segment.basis_points)
+            billed = rounded(billed_sum + net, net_over) - rounded(billed_sum, net_over)
+            billed_sum += net
             micro = price_between(quantity - _quantity(piece), quantity, steps, over)
             yield self._line(
                 Kind.COUNTED if _is_counted(piece) else Kind.USAGE,
@@ -302,7 +299,7 @@ class Charging:
             if rate.per == "month":
                 # A part of the month, in its true seconds.
                 value, over = value * (until_s - since_s), over * (self.end_s - self.start_s)
-            listed, billed = rounded(value, over), rounded(value * (_FULL - points), over * _FULL)
+            listed, billed = rounded(value, over), rounded(*discounted(value, over, points))
             yield Line(
                 Kind.ENTRY, entry.department_id, entry.project_id, "", entry.id, entry.meter, "", entry.amount,
                 since_s, until_s, 0, 0, version.id, rate.micro_yuan, points, listed, billed, "", entry.reason,
@@ -328,7 +325,7 @@ class Charging:
                 continue
             micro = segment.rate.steps[0].micro_yuan
             listed = rounded(amount * micro, segment.over)
-            billed = rounded(amount * micro * (_FULL - segment.basis_points), segment.over * _FULL)
+            billed = rounded(*discounted(amount * micro, segment.over, segment.basis_points))
             yield self._line(Kind.COUNTED, interval, segment, interval.start_s, last_s, amount, listed, billed, micro)
 
     def _segments_from(self, department_id: str, meter: str, first_s: int) -> list[Segment]:

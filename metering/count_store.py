@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, tuple_, update
 
-from metering.counts import Counted, CountedDay, Run, by_meter, faults
+from metering.counts import Counted, CountedDay, Run, by_meter, bytes_of, faults
 from metering.ledger_store import DIFFERENCES_MAX, Difference
 from metering.sample_tables import network_counts
 
@@ -28,8 +28,7 @@ def runs(connection: Connection, key: Sequence[Any]) -> list[Run]:
 
 def row(day: CountedDay) -> dict[str, Any]:
     """Return a day as it is stored."""
-    bytes_ = {"received_bytes": day.received_bytes, "sent_bytes": day.sent_bytes}
-    return {**{name: getattr(day, name) for name in _DAY}, **bytes_, "runs": [list(r) for r in day.runs]}
+    return {**{name: getattr(day, name) for name in _DAY}, **bytes_of(day.runs), "runs": [list(r) for r in day.runs]}
 
 
 def counted(connection: Connection, start_s: int, end_s: int, department_id: str = "") -> Iterator[Counted]:
@@ -56,11 +55,7 @@ def rebuild(connection: Connection, frozen_until_s: int) -> int:
     """Make every day of a month that is not reviewed again from its readings; returns how many were otherwise."""
     changed = 0
     for found in list(_portions(connection, select(network_counts).where(_C.start_s >= frozen_until_s))):
-        own = [Run(*r) for r in found["runs"]]
-        fresh = {
-            "received_bytes": sum(r.received_to - r.received_from for r in own),
-            "sent_bytes": sum(r.sent_to - r.sent_from for r in own),
-        }
+        fresh = bytes_of([Run(*r) for r in found["runs"]])
         if fresh != {name: found[name] for name in fresh}:
             is_it = tuple_(*network_counts.primary_key) == tuple(found[c.name] for c in network_counts.primary_key)
             connection.execute(update(network_counts).where(is_it).values(**fresh))

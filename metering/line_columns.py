@@ -21,9 +21,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from metering import exact_sums
+from metering.exact_sums import Ints
 from metering.lines import ID_BYTES, Line, owner_digest, what
 
-Ints = NDArray[np.int64]
 #: Department, project, system, resource.
 OwnerKey = tuple[str, str, str, str]
 #: Kind, meter, state, book, reference, reason.
@@ -127,12 +128,7 @@ class LineColumns:
 
     def sums_of_owners(self) -> list[int]:
         """Return what the lines of each owner come to, exactly."""
-        count, billed = len(list(self.owners)), self.figures[BILLED]
-        halves = [np.zeros(count, dtype=np.int64) for _ in range(2)]
-        # Halves of 64 bits: no sum of fewer than 2**31 lines overflows.
-        np.add.at(halves[0], self.owner_of, billed >> 32)
-        np.add.at(halves[1], self.owner_of, billed & 0xFFFF_FFFF)
-        return [(high << 32) + low for high, low in zip(*(half.tolist() for half in halves), strict=True)]
+        return exact_sums.by_group(self.figures[BILLED], self.owner_of, len(list(self.owners)))
 
     def in_order(self) -> "Iterator[tuple[str, LineColumns]]":
         """Return the lines of each department, by id."""

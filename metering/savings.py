@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from inventory.domain.errors import Conflict
 from inventory.domain.money import rounded
 from inventory.domain.resources import MEMORY_MIB, VCPU
-from metering.books import Books
+from metering.books import Books, discounted
 from metering.charging import segments
 from metering.efficiency import Finding, Machine
 from metering.ledger import LedgerInterval
 
 YEAR_S = 365 * 86_400
-_FULL = 10_000
 
 
 @dataclass(slots=True)
@@ -44,7 +43,7 @@ class Savings:
             # Not charged in this state.
             return 0, 1
         lowest = min(step.micro_yuan for step in found[0].rate.steps)
-        return lowest * (_FULL - found[0].basis_points), found[0].over * _FULL
+        return discounted(lowest, found[0].over, found[0].basis_points)
 
     def of_system(self, machines: Iterable[Machine], held: Iterable[LedgerInterval], *, is_released: bool) -> int | None:
         """Return what a system would save: all it holds, or what its idle and too large machines would give back."""

@@ -7,26 +7,25 @@ it leaves to ``metering.charging``, the plain integer kernel it is proven agains
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metering.books import Mode
+from metering import exact_sums
+from metering.books import Mode, discounted
 from metering.charging import Charging, Segment
 from metering.counts import Counted
 from metering.entries import Entry
+from metering.exact_sums import SAFE, Ints
 from metering.ledger import of_row
-from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Ints, Legend, LineColumns, joined
+from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Legend, LineColumns, joined
 from metering.lines import FIGURES, ID_BYTES, Kind, Line
 from metering.statements import Summing
 
 #: A row of the ledger as its table has it.
 LedgerRow = Sequence[Any]
-#: Every product stays below this, far enough from 2**63 that an estimate in floating point decides it safely.
-_SAFE = float(1 << 61)
-_FULL = 10_000
 #: Later than any interval ends.
 _OPEN = (1 << 62) - 1
 
@@ -116,24 +115,11 @@ class Engine:
         found, own = np.unique(party[lines.owner_of] * len(meters) + lines.what_of, return_inverse=True)
         counts = np.bincount(own).tolist()
         amounts, seconds = lines.figures[AMOUNT], lines.figures[END] - lines.figures[START]
-        quantity = _summed(amounts, own, len(found), seconds)
-        listed, billed = (_summed(lines.figures[n], own, len(found)) for n in (LISTED, BILLED))
+        quantity = exact_sums.products_by_group(amounts, seconds, own, len(found))
+        listed, billed = (exact_sums.by_group(lines.figures[n], own, len(found)) for n in (LISTED, BILLED))
         for key, count, *sums in zip(found.tolist(), counts, quantity, listed, billed, strict=True):
             department, project = parties[key // len(meters)]
             self.summing.more((department, project, meters[key % len(meters)], Kind.USAGE), count, *sums)
-
-
-def _summed(values: Ints, own: Ints, count: int, times: Ints | None = None) -> list[int]:
-    """Return the exact sum of values (or of products) of each group."""
-    estimate = values.astype(float) if times is None else values.astype(float) * times.astype(float)
-    if estimate.sum() < _SAFE:
-        found = np.zeros(count, dtype=np.int64)
-        np.add.at(found, own, values if times is None else values * times)
-        return [int(n) for n in found]
-    sums = [0] * count
-    for n, value, factor in zip(own.tolist(), values.tolist(), repeat(1) if times is None else times.tolist(), strict=False):
-        sums[n] += value * factor
-    return sums
 
 
 @dataclass(slots=True)
@@ -235,14 +221,13 @@ class _Level:
     """One segment of each group; where a group has none, one that holds at no moment."""
 
     def __init__(self, held: Sequence[Segment | None], keys: Sequence[tuple[str, str, str]], legend: Legend) -> None:
-        micro = [s.rate.steps[0].micro_yuan if s else 0 for s in held]
-        net = [m * (_FULL - s.basis_points) if s else 0 for m, s in zip(micro, held, strict=True)]
+        gross = [(s.rate.steps[0].micro_yuan, s.over, s.basis_points) if s else (0, 1, 0) for s in held]
         self.since_s, self.until_s, self.anchor_s = (
             np.array([getattr(s, name) if s else 0 for s in held], dtype=np.int64) for name in ("from_s", "to_s", "anchor_s")
         )
-        over = np.array([s.over if s else 1 for s in held], dtype=np.int64)
-        self.listing, self.billing = _Price(micro, over), _Price(net, over * _FULL)
-        self.points = np.array([s.basis_points if s else 0 for s in held], dtype=np.int64)
+        self.listing = _Price([price[:2] for price in gross])
+        self.billing = _Price([discounted(*price) for price in gross])
+        self.points = np.array([points for _, _, points in gross], dtype=np.int64)
         self.what_of: Ints = np.array(
             [
                 legend.what_of((Kind.USAGE, meter, state, s.book_id if s else "", "", ""))
@@ -255,10 +240,10 @@ class _Level:
 class _Price:
     """A price of each group, and what it is divided by for one base unit and second."""
 
-    def __init__(self, micro_yuan: Sequence[int], over: Ints) -> None:
-        self.fits: NDArray[np.bool_] = np.array([m < 1 << 61 for m in micro_yuan], dtype=bool)
-        self.micro_yuan: Ints = np.array([m if m < 1 << 61 else 0 for m in micro_yuan], dtype=np.int64)
-        self.over = over
+    def __init__(self, prices: Sequence[tuple[int, int]]) -> None:
+        self.fits: NDArray[np.bool_] = np.array([m < 1 << 61 for m, _ in prices], dtype=bool)
+        self.micro_yuan: Ints = np.array([m if m < 1 << 61 else 0 for m, _ in prices], dtype=np.int64)
+        self.over: Ints = np.array([over for _, over in prices], dtype=np.int64)
 
 
 def _telescoped(amounts: Ints, price: _Price, own: Ints, before_s: Ints, after_s: Ints) -> tuple[Ints, NDArray[np.bool_]]:
@@ -269,7 +254,7 @@ def _telescoped(amounts: Ints, price: _Price, own: Ints, before_s: Ints, after_s
     micro, over, length = price.micro_yuan[own], price.over[own], after_s.astype(float)
     value = amounts.astype(float) * micro.astype(float)
     # Both parts of the sum, each at its largest.
-    sound = price.fits[own] & (value < _SAFE) & (value / over * length < _SAFE) & ((2 * length + 1) * over < _SAFE)
+    sound = price.fits[own] & (value < SAFE) & (value / over * length < SAFE) & ((2 * length + 1) * over < SAFE)
     whole, rest = np.divmod(np.where(sound, amounts, 0) * micro, over)
     after_s, before_s = np.where(sound, after_s, 0), np.where(sound, before_s, 0)
     found = whole * (after_s - before_s)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metering import exact_sums
 from metering.books import Books, BookVersion, EntryRate, Rate
 from metering.charging import HOUR_S
 from metering.line_columns import AMOUNT, BILLED, CLOSED, END, LISTED, OPENED, POINTS, START, UNIT_PRICE, LineColumns
@@ -220,8 +221,8 @@ class Chunks:
             if not _priced(key, self._versions, self.period_s).is_timed:
                 seconds[n] = 1
         self.totals.rows += len(lines)
-        self.totals.list_micro_yuan += _total(figures[LISTED])
-        self.totals.micro_yuan += _total(figures[BILLED])
+        self.totals.list_micro_yuan += exact_sums.total(figures[LISTED])
+        self.totals.micro_yuan += exact_sums.total(figures[BILLED])
         high, low = np.ascontiguousarray(lines.ids).view(">u8").astype(np.uint64).T
         return self._chunk(
             {
@@ -360,8 +361,3 @@ def _is_small(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Tell where 64 bits are enough for quantities: the number of priced units, times ten million, and all on the way."""
     found: NDArray[np.bool_] = columns["factor"].astype(float) * columns["seconds"].astype(float) < _SMALL
     return found
-
-
-def _total(values: NDArray[np.int64]) -> int:
-    """Return an exact sum: of the upper and the lower half of each value, which do not overflow."""
-    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFF_FFFF).sum())

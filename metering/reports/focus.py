@@ -10,6 +10,7 @@ Source: FOCUS 1.4 and 1.2, https://focus.finops.org.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from metering.books import WHOLE_POINTS
 from metering.lines import Kind
 from metering.reports.columns import Column, Dataset, Type, shifted
 from metering.reports.facets import CORRECTIONS, Extra, Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
@@ -145,11 +146,13 @@ _LIST_16 = (
     f"WHEN 'steps' THEN coalesce((listed::HUGEINT * {10**17} + quantity // 2) // quantity, 0) END"
 )
 _CONTRACTED_16 = (
-    f"CASE way WHEN 'flat' THEN micro::HUGEINT * (10000 - points) * {10**6} "
+    f"CASE way WHEN 'flat' THEN micro::HUGEINT * ({WHOLE_POINTS} - points) * {10**6} "
     f"WHEN 'steps' THEN coalesce((billed::HUGEINT * {10**17} + quantity // 2) // quantity, 0) END"
 )
 _LIST_17 = f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * {10**4} ELSE listed::HUGEINT * {10**11} END"
-_CONTRACTED_17 = f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * (10000 - points) ELSE billed::HUGEINT * {10**11} END"
+_CONTRACTED_17 = (
+    f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * ({WHOLE_POINTS} - points) ELSE billed::HUGEINT * {10**11} END"
+)
 _BILLED = f"CASE WHEN kind IN ('{Kind.COMMITMENT_USED}', '{Kind.COMMITMENT_UNUSED}') THEN 0 ELSE billed END"
 _EFFECTIVE = f"CASE WHEN kind = '{Extra.COMMITMENT_FEE}' THEN 0 ELSE billed END"
 _QUANTITY = shifted("quantity", QUANTITY_SCALE, QUANTITY_SCALE)
