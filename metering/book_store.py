@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from inventory.domain.errors import NotFound
+from inventory.store import bulk
 from metering.book_tables import price_books as table
 from metering.books import BookVersion
 
@@ -18,8 +19,7 @@ Row = Mapping[str, Any]
 
 def lock(connection: Connection) -> None:
     """Let one decision on price books at a time be made."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    bulk.lock(connection, _LOCK)
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:

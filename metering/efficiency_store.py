@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, delete, select
 
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import Scope
+from inventory.store.scoping import in_scope
 from metering import period_store
 from metering.efficiency import Machine, Rules
 from metering.ledger import LedgerInterval
@@ -97,15 +98,12 @@ def answer(connection: Connection, values: Mapping[str, Any]) -> None:
 
 def answers(connection: Connection, period_id: str, scope: Scope) -> dict[str, Mapping[str, Any]]:
     """Return what departments answered of a month, by system."""
-    statement = select(efficiency_answers).where(_A.period_id == period_id)
-    if scope.department_ids is not None:
-        statement = statement.where(_A.department_id.in_(sorted(scope.department_ids)))
+    statement = select(efficiency_answers).where(_A.period_id == period_id, in_scope(scope, _A.department_id))
     return {r.system_id: dict(r._mapping) for r in connection.execute(statement)}
 
 
 def _of(statement: Select[Any], scope: Scope, department: Any, system: Any, system_id: str) -> Select[Any]:
-    if scope.department_ids is not None:
-        statement = statement.where(department.in_(sorted(scope.department_ids)))
+    statement = statement.where(in_scope(scope, department))
     return statement.where(system == system_id) if system_id else statement
 
 

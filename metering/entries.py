@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.scope import Scope
+from inventory.store.scoping import in_scope
 from metering.book_tables import usage_entries as table
 
 
@@ -65,7 +66,5 @@ def decide(connection: Connection, id_: str, decision: Mapping[str, object]) -> 
 
 def page(connection: Connection, scope: Scope, *, limit: int, after: str = "") -> list[Entry]:
     """Return entries of the departments in ``scope``, oldest first."""
-    statement = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-    if scope.department_ids is not None:
-        statement = statement.where(table.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(table).where(table.c.id > after, in_scope(scope, table.c.department_id)).order_by(table.c.id).limit(limit)
     return [Entry(**r._mapping) for r in connection.execute(statement)]

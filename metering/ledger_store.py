@@ -13,7 +13,9 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_
 
 from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
+from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 from metering.ledger import Advance, LedgerInterval, Position, advance
 from metering.ledger_tables import intervals as table
 from metering.ledger_tables import positions
@@ -63,9 +65,8 @@ class Comparison:
 
 
 def lock(connection: Connection) -> None:
-    """Have the ledger for this transaction alone; SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    """Have the ledger for this transaction alone."""
+    bulk.lock(connection, _LOCK)
 
 
 def due_count(connection: Connection) -> int:
@@ -148,9 +149,7 @@ def page(
 ) -> list[LedgerInterval]:
     """Return intervals of the departments in ``scope`` by resource, meter and time."""
     key = (table.c.resource_id, table.c.meter, table.c.start_s)
-    statement = select(table).order_by(*key).limit(limit)
-    if scope.department_ids is not None:
-        statement = statement.where(table.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(table).where(in_scope(scope, table.c.department_id)).order_by(*key).limit(limit)
     if resource_id:
         statement = statement.where(table.c.resource_id == resource_id)
     if after is not None:

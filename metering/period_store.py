@@ -14,6 +14,7 @@ from inventory.domain.journal import JournalRow
 from inventory.domain.scope import PLATFORM, Scope
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 from metering import count_store
 from metering import period_tables as p
 from metering.book_tables import usage_entries
@@ -184,9 +185,8 @@ def columns(
         Unavailable: ``state.corrupt``.
     """
     c = p.line_blocks.c
-    statement = select(c.department_id, c.number).where(c.period_id == period_id).order_by(c.department_id, c.number)
-    if scope.department_ids is not None:
-        statement = statement.where(c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(c.department_id, c.number).where(c.period_id == period_id, in_scope(scope, c.department_id))
+    statement = statement.order_by(c.department_id, c.number)
     if after:
         statement = statement.where(c.last_id > after)
     if kind:
@@ -294,10 +294,9 @@ def add_statements(connection: Connection, statements: Sequence[Row], rows: Sequ
 
 def statements(connection: Connection, period_id: str, scope: Scope) -> list[Row]:
     """Return the statements of a period, by department."""
-    statement = select(p.statements).where(p.statements.c.period_id == period_id).order_by(p.statements.c.department_code)
-    if scope.department_ids is not None:
-        statement = statement.where(p.statements.c.department_id.in_(sorted(scope.department_ids)))
-    return [dict(r._mapping) for r in connection.execute(statement)]
+    c = p.statements.c
+    statement = select(p.statements).where(c.period_id == period_id, in_scope(scope, c.department_id))
+    return [dict(r._mapping) for r in connection.execute(statement.order_by(c.department_code))]
 
 
 def statement_rows(connection: Connection, period_id: str, department_id: str) -> list[Row]:

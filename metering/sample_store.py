@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.store import bulk
 from inventory.store import tables as t
 from metering import count_store, ledger_store, period_store
 from metering.counts import CountedDay
@@ -72,8 +72,7 @@ class WorkedIn:
 def keep(connection: Connection, taken: Sequence[Taken]) -> None:
     """Keep samples until they are worked in; those of a moment that is there already are the same."""
     if taken:
-        statement = _insert(connection, spool).on_conflict_do_nothing()
-        connection.execute(statement, [t._asdict() for t in taken])
+        connection.execute(bulk.insert(connection, spool).on_conflict_do_nothing(), [t._asdict() for t in taken])
 
 
 def oldest_ms(connection: Connection) -> int | None:
@@ -199,9 +198,9 @@ class _Work:
                 if now is not None:
                     now.used.merge(before.used)
         save(self.connection, list(self.days.values()))
-        _upsert(self.connection, readings, ("instance_id", "host_id"), moved)
+        bulk.upsert(self.connection, readings, moved, key=("instance_id", "host_id"))
         rows = [count_store.row(day) for day in self.counted.values()]
-        _upsert(self.connection, network_counts, tuple(c.name for c in network_counts.primary_key), rows)
+        bulk.upsert(self.connection, network_counts, rows, key=network_counts.primary_key.columns.keys())
 
 
 def _held(owner: Owner) -> tuple[int, int]:
@@ -266,7 +265,7 @@ def read_readings(connection: Connection, ids: Sequence[str]) -> dict[str, dict[
 
 def save(connection: Connection, uses: Sequence[MachineUse]) -> None:
     """Write what machines used, in place of what stood there."""
-    _upsert(connection, machine_use, ("instance_id", "start_s"), [_row(use) for use in uses])
+    bulk.upsert(connection, machine_use, [_row(use) for use in uses], key=("instance_id", "start_s"))
 
 
 def of_row(row: Any) -> MachineUse:
@@ -328,15 +327,3 @@ def forget(connection: Connection, *, use_before_s: float, readings_before_s: fl
     if silent:
         gone += connection.execute(delete(readings).where(r.instance_id.in_(silent), is_silent)).rowcount
     return gone
-
-
-def _insert(connection: Connection, table: Any) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
-def _upsert(connection: Connection, table: Any, key: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    statement = _insert(connection, table)
-    fresh = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=fresh), list(rows))

@@ -9,14 +9,14 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.errors import Problem, QuotaExceeded
 from inventory.domain.ids import NewId
 from inventory.domain.money import yuan
 from inventory.domain.scope import Scope
+from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 from quotas.budget_tables import budget_notices, budgets
 from quotas.budgets import Budget, BudgetLine, crossed
 
@@ -28,15 +28,9 @@ Growth = Mapping[tuple[str, int], int]
 
 def save(connection: Connection, budget: Budget) -> None:
     """Set the terms of a budget; what is spent and obligated stays."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     values = {f.name: getattr(budget, f.name) for f in fields(Budget)}
     terms = ("start_s", "end_s", "limit_micro_yuan", "approval_over", "block_over")
-    statement = insert(budgets).values(**values)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "year"], set_={name: statement.excluded[name] for name in terms}
-        )
-    )
+    bulk.upsert(connection, budgets, [values], key=("project_id", "year"), fresh=terms)
 
 
 def of_projects(connection: Connection, project_ids: Iterable[str] | None = None, *, year: int | None = None) -> list[Budget]:
@@ -163,21 +157,19 @@ def tell(connection: Connection, budget: Budget, department_id: str, new_id: New
     own = (n.project_id == budget.project_id, n.year == budget.year, n.limit_micro_yuan == budget.limit_micro_yuan)
     told = list(connection.execute(select(n.kind).where(*own)).scalars())
     due = list(crossed(budget, told))
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = bulk.insert(connection, budget_notices).on_conflict_do_nothing()
     for kind in due:
         row = {
             "id": new_id("notice"), "project_id": budget.project_id, "department_id": department_id, "year": budget.year,
             "kind": kind, "limit_micro_yuan": budget.limit_micro_yuan, "spent_micro_yuan": budget.spent_micro_yuan,
             "obligated_micro_yuan": budget.obligated_micro_yuan, "at_s": at_s,
         }  # fmt: skip
-        connection.execute(insert(budget_notices).values(**row).on_conflict_do_nothing())
+        connection.execute(statement, row)
     return due
 
 
 def notices(connection: Connection, scope: Scope, *, limit: int, after: str = "") -> list[dict[str, Any]]:
     """Return notices in the order they were raised."""
     n = budget_notices.c
-    statement = select(budget_notices).where(n.id > after).order_by(n.id).limit(limit)
-    if scope.department_ids is not None:
-        statement = statement.where(n.department_id.in_(sorted(scope.department_ids)))
+    statement = select(budget_notices).where(n.id > after, in_scope(scope, n.department_id)).order_by(n.id).limit(limit)
     return [dict(r._mapping) for r in connection.execute(statement)]

@@ -29,8 +29,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Text as SqlText
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem, QuotaExceeded
@@ -187,14 +185,13 @@ _LEVELS_OF = (
 
 def ensure_rows(connection: Connection, scopes: Iterable[tuple[ScopeKind, str]]) -> None:
     """Have a row for every dimension of every scope; new ones say ``inherit`` and count nothing."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     rows = [
         {"scope_id": scope_id, "scope_kind": kind.value, "dimension": dimension, "mode": Mode.INHERIT.value, "used": 0}
         for kind, scope_id in sorted(scopes, key=lambda s: s[1])
         for dimension in sorted(QUOTA_DIMENSIONS)
     ]
     if rows:
-        connection.execute(insert(quotas).on_conflict_do_nothing(), rows)
+        connection.execute(bulk.insert(connection, quotas).on_conflict_do_nothing(), rows)
 
 
 def set_limit(
@@ -247,7 +244,7 @@ def recount(connection: Connection) -> list[Drift]:
 
 def repair(connection: Connection) -> list[Drift]:
     """Set every counter to what the claims add up to; returns what was wrong, for the audit event."""
-    if connection.dialect.name == "postgresql":
+    if bulk.is_postgresql(connection):
         # Waits for every hold under way and keeps new ones out: nothing moves between the sum and the write.
         connection.exec_driver_sql("LOCK TABLE quotas IN EXCLUSIVE MODE")
     found = recount(connection)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Text, cast, func, select, type_coerce
+from sqlalchemy import Connection, LargeBinary, Text, cast, select, type_coerce
 
 from controller.identity.caller import Caller
 from controller.identity.tables import audit as table
@@ -21,6 +21,7 @@ from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
 from inventory.store import bulk
+from inventory.store.scoping import in_scope
 
 #: What the first event points back to.
 GENESIS = "0" * 64
@@ -120,9 +121,8 @@ def append(connection: Connection, event: AuditEvent) -> Head:
 
 def append_many(connection: Connection, events: Sequence[AuditEvent]) -> Head:
     """Add events to the chain in their order, as ``append``."""
-    if connection.dialect.name == "postgresql":
-        # Held to the end of the transaction: the next writer reads the head only after this one is committed or gone.
-        connection.execute(select(func.pg_advisory_xact_lock(_HEAD_LOCK)))
+    # Held to the end of the transaction: the next writer reads the head only after this one is committed or gone.
+    bulk.lock(connection, _HEAD_LOCK)
     last = head(connection)
     rows = []
     for event in events:
@@ -191,9 +191,8 @@ def page(
     result: Result | None = None,
 ) -> list[Mapping[str, Any]]:
     """Return up to ``limit`` events after a sequence number, oldest first, as plain values."""
-    statement = select(table).where(table.c.seq > after_seq).order_by(table.c.seq).limit(limit)
-    if scope.department_ids is not None:
-        statement = statement.where(table.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(table).where(table.c.seq > after_seq, in_scope(scope, table.c.department_id))
+    statement = statement.order_by(table.c.seq).limit(limit)
     if action:
         statement = statement.where(table.c.action == action)
     if actor:

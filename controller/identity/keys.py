@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.identity.tables import idempotency_keys as table
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.ids import TokenId
+from inventory.store import bulk
 
 #: An answer is remembered this long; afterwards the key may be used for something else.
 MEMORY_S = 86_400.0
@@ -45,9 +44,8 @@ def begin(connection: Connection, key: Key, now_s: float) -> Stored | None:
         Invalid: ``idempotency.key_reused``: the key came with another request before.
         Conflict: ``idempotency.in_flight``: the first request is still running.
     """
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     values = {"token_id": key.token_id, "key": key.key, "request_sha256": key.request_sha256, "created_at_s": now_s}
-    taken = insert(table).values(**values).on_conflict_do_nothing().returning(table.c.key)
+    taken = bulk.insert(connection, table).values(**values).on_conflict_do_nothing().returning(table.c.key)
     if connection.execute(taken).first() is not None:
         return None
     row = connection.execute(table.select().where(_is(key)).with_for_update()).one()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, tuple_, update
 
 from controller.tickets import tables as t
 from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState
@@ -14,6 +14,7 @@ from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
 from inventory.domain.system import SystemState
 from inventory.store import bulk
+from inventory.store.scoping import in_scope
 from inventory.store.tables import resources as resource_table
 from inventory.store.tables import systems as systems_table
 
@@ -45,12 +46,6 @@ def _ticket(row: Row[Any]) -> Ticket:
     return Ticket(**{**values, "action": Action(values["action"]), "state": TicketState(values["state"]), "problem": problem})
 
 
-def _scoped(statement: Select[Any], scope: Scope) -> Select[Any]:
-    if scope.department_ids is None:
-        return statement
-    return statement.where(_T.department_id.in_(sorted(scope.department_ids)))
-
-
 def insert(connection: Connection, new: Sequence[tuple[Ticket, bytes]]) -> None:
     """Add tickets with the bytes they came as."""
     bulk.insert_many(connection, t.tickets, [{**_values(ticket), "submitted": submitted} for ticket, submitted in new])
@@ -72,7 +67,8 @@ def get(connection: Connection, ticket_id: str, scope: Scope) -> Ticket:
     Raises:
         NotFound: ``ticket.not_found``, for what is outside the scope too.
     """
-    row = connection.execute(_scoped(select(*_COLUMNS).where(_T.id == ticket_id), scope)).one_or_none()
+    statement = select(*_COLUMNS).where(_T.id == ticket_id, in_scope(scope, _T.department_id))
+    row = connection.execute(statement).one_or_none()
     if row is None:
         raise NotFound("ticket.not_found", ticket=ticket_id)
     return _ticket(row)
@@ -86,12 +82,12 @@ def submitted_bytes(connection: Connection, ticket_id: TicketId) -> bytes:
 
 def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", state: str = "", system: str = "") -> list[Ticket]:
     """Return up to ``limit`` tickets with an id greater than ``after``."""
-    statement = select(*_COLUMNS).where(_T.id > after).order_by(_T.id).limit(limit)
+    statement = select(*_COLUMNS).where(_T.id > after, in_scope(scope, _T.department_id)).order_by(_T.id).limit(limit)
     if state:
         statement = statement.where(_T.state == state)
     if system:
         statement = statement.where((_T.system_id == system) | (_T.system_name == system))
-    return [_ticket(r) for r in connection.execute(_scoped(statement, scope))]
+    return [_ticket(r) for r in connection.execute(statement)]
 
 
 def latest_of_system(connection: Connection, system_id: SystemId) -> Ticket | None:
@@ -240,12 +236,12 @@ def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
 def explanations(connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "") -> list[dict[str, Any]]:
     """Return the stored explanations of a ticket or a system inside the scope, oldest first."""
     x = t.explanations.c
-    statement = select(t.explanations).join(t.tickets, _T.id == x.ticket_id).order_by(x.at_s, x.id)
+    statement = select(t.explanations).join(t.tickets, _T.id == x.ticket_id).where(in_scope(scope, _T.department_id))
     if ticket_id:
         statement = statement.where(x.ticket_id == ticket_id)
     if system_id:
         statement = statement.where(x.system_id == system_id)
-    return [dict(r._mapping) for r in connection.execute(_scoped(statement, scope))]
+    return [dict(r._mapping) for r in connection.execute(statement.order_by(x.at_s, x.id))]
 
 
 def explanation_of(connection: Connection, scope: Scope, resource: Resource) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from controller.tickets import tables as t
 from controller.tickets.model import TicketState
 from inventory.domain.resource import Phase
 from inventory.domain.scope import Scope
+from inventory.store.scoping import in_scope
 from inventory.store.tables import resources
 
 _T = t.tickets.c
@@ -30,9 +31,7 @@ def state_counts(connection: Connection) -> dict[TicketState, int]:
 def endings(connection: Connection, scope: Scope, start_s: int, until_s: int) -> tuple[dict[str, int], dict[str, str]]:
     """Return how many tickets that ended in a window ended how, and the hours from accepted to done: median and P95."""
     statement = select(_T.state, _T.accepted_at_s, _T.finished_at_s)
-    statement = statement.where(_T.finished_at_s >= start_s, _T.finished_at_s < until_s)
-    if scope.department_ids is not None:
-        statement = statement.where(_T.department_id.in_(sorted(scope.department_ids)))
+    statement = statement.where(_T.finished_at_s >= start_s, _T.finished_at_s < until_s, in_scope(scope, _T.department_id))
     counts: dict[str, int] = {}
     took_s: list[float] = []
     for state, accepted_s, finished_s in connection.execute(statement):

@@ -1,4 +1,4 @@
-"""Many rows in one statement: copied in, or handed in to be joined with a table.
+"""Many rows in one statement: copied in, or handed in to be joined with a table; and what else the two engines say differently.
 
 For the stores only. A commit of hundreds of machines writes thousands of rows; a statement for each row, or one that is
 compiled for each number of rows, costs more than the rows themselves. PostgreSQL takes them by ``COPY``, SQLite by an insert that
@@ -6,11 +6,12 @@ is prepared once; both through the driver of the connection, inside its transact
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Dialect, FromClause, Text, bindparam, cast, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import Table
@@ -24,6 +25,32 @@ KEY_AND_AMOUNT: Columns = (("provider_id", Text), ("dimension", Text), ("amount"
 def is_postgresql(connection: Connection) -> bool:
     """Tell which of the two engines is spoken to."""
     return connection.dialect.name == "postgresql"
+
+
+def lock(connection: Connection, number: int) -> None:
+    """Let one transaction at a time go on from here, until it ends; SQLite has one writer anyway."""
+    if is_postgresql(connection):
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an insert of the engine's own, which says what becomes of rows that are there already."""
+    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Collection[str] = ("id",),
+    fresh: Collection[str] = (),
+) -> None:
+    """Insert rows that all have the same columns; of one that is there already, by its key, overwrite ``fresh`` or the rest."""
+    if rows:
+        statement = insert(connection, table)
+        changes = {name: statement.excluded[name] for name in fresh or rows[0] if name not in key}
+        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes), list(rows))
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

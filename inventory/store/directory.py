@@ -1,12 +1,10 @@
 """Departments, projects, zones, pools, sizes and images: small tables, read whole or by code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Row, select
 
 from inventory.domain.catalogue import Image, ImageState, Size
 from inventory.domain.errors import NotFound
@@ -16,20 +14,12 @@ from inventory.domain.layout import Layout
 from inventory.domain.organisation import Department, Project
 from inventory.domain.scope import Scope, of_departments
 from inventory.domain.system import SystemState
-from inventory.store import changes
+from inventory.store import bulk, changes
 from inventory.store import tables as t
 
 
 def _mapping(row: Row[Any]) -> dict[str, Any]:
     return dict(row._mapping)
-
-
-def upsert(connection: Connection, table: Table, values: Mapping[str, Any], *, key: str = "id") -> None:
-    """Insert a row or overwrite it by its key."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(table).values(**values)
-    changes = {name: statement.excluded[name] for name in values if name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changes))
 
 
 def departments(connection: Connection) -> list[Department]:
@@ -145,17 +135,17 @@ def ancestors(departments_: Sequence[Department], department_id: DepartmentId) -
 
 def save_department(connection: Connection, department: Department) -> None:
     """Write a department."""
-    upsert(connection, t.departments, asdict(department))
+    bulk.upsert(connection, t.departments, [asdict(department)])
 
 
 def save_project(connection: Connection, project: Project) -> None:
     """Write a project."""
-    upsert(connection, t.projects, asdict(project))
+    bulk.upsert(connection, t.projects, [asdict(project)])
 
 
 def save_zone(connection: Connection, zone: Zone) -> None:
     """Write a zone."""
-    upsert(connection, t.zones, asdict(zone))
+    bulk.upsert(connection, t.zones, [asdict(zone)])
     changes.note(connection, None)
 
 
@@ -164,19 +154,19 @@ def save_pool(connection: Connection, pool: Pool) -> None:
     values = {name: getattr(pool, name) for name in ("id", "code", "name", "zone_id", "driver", "mlps_max", "placement")}
     values |= {"overcommit_permille": dict(pool.overcommit_permille)}
     values |= {"reserve_level": pool.reserve.level.value, "reserve_count": pool.reserve.count}
-    upsert(connection, t.pools, values)
+    bulk.upsert(connection, t.pools, [values])
     changes.note(connection, None)
 
 
 def save_size(connection: Connection, size: Size) -> None:
     """Write a size."""
     layout = size.layout.to_json() if size.layout else None
-    upsert(connection, t.sizes, {**asdict(size), "layout": layout, "traits": list(size.traits) or None})
+    bulk.upsert(connection, t.sizes, [{**asdict(size), "layout": layout, "traits": list(size.traits) or None}])
 
 
 def save_image(connection: Connection, image_: Image) -> None:
     """Write an image."""
-    upsert(connection, t.images, {**asdict(image_), "state": image_.state.value})
+    bulk.upsert(connection, t.images, [{**asdict(image_), "state": image_.state.value}])
 
 
 #: Advisory lock of those who add hosts or import a site; the number only has to be ours alone.
@@ -185,8 +175,7 @@ _EDIT_LOCK = 0x64697265637431
 
 def lock_for_edit(connection: Connection) -> None:
     """Let one transaction at a time add hosts or import a site, so that what it checked stays true until it commits."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_EDIT_LOCK)))
+    bulk.lock(connection, _EDIT_LOCK)
 
 
 def project_has_systems(connection: Connection, project_id: ProjectId) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from inventory.domain.host import AdminState
-from inventory.domain.ids import DepartmentId
 from inventory.domain.resource import Phase
 from inventory.domain.resources import MEMORY_MIB, VCPU, counted_as
 from inventory.store import tables as t
@@ -86,7 +85,7 @@ def machine_count(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def machines(connection: Connection, limit: int, department_ids: frozenset[DepartmentId] | None = None) -> list[MachineSeen]:
+def machines(connection: Connection, limit: int) -> list[MachineSeen]:
     """Return living machines by id, at most so many."""
     wanted = (
         select(_R.id, _R.name, t.departments.c.code, t.projects.c.code, t.systems.c.name, _H.name, t.pools.c.code, t.zones.c.code,
@@ -103,8 +102,6 @@ def machines(connection: Connection, limit: int, department_ids: frozenset[Depar
         .order_by(_R.id)
         .limit(limit)
     )  # fmt: skip
-    if department_ids is not None:
-        wanted = wanted.where(_R.department_id.in_(sorted(department_ids)))
     c = t.claims.c
     amounts: dict[tuple[str, str], int] = {}
     for resource_id, claimed in connection.execute(select(c.resource_id, c.amounts).where(c.resource_kind == "instance")):

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.ids import HostId
+from inventory.store import bulk
 from inventory.store import tables as t
 
 _F = t.findings.c
@@ -15,11 +14,8 @@ _F = t.findings.c
 
 def save(connection: Connection, rows: Sequence[Mapping[str, Any]], now_s: float) -> None:
     """Write findings (id, kind, host_id, resource_id, subject, detail, state); a known subject is only refreshed."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    for row in rows:
-        statement = insert(t.findings).values(**row, first_seen_s=now_s, last_seen_s=now_s)
-        fresh = {name: statement.excluded[name] for name in ("detail", "state", "last_seen_s", "host_id")}
-        connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=fresh))
+    seen = [{**row, "first_seen_s": now_s, "last_seen_s": now_s} for row in rows]
+    bulk.upsert(connection, t.findings, seen, key=("subject",), fresh=("detail", "state", "last_seen_s", "host_id"))
 
 
 def close_of_host(connection: Connection, host_id: HostId, *, but_subjects: Sequence[str] = ()) -> None:

@@ -17,6 +17,7 @@ from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM, Scope
 from inventory.store import bulk, changes, hosts, resources
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _FIELDS = tuple(f.name for f in fields(ForeignDomain))
 _R = t.resources.c
@@ -69,9 +70,7 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
 
 def adopted(connection: Connection, scope: Scope = PLATFORM, *, system_id: SystemId | None = None) -> list[Resource]:
     """Return the living adopted machines, by id."""
-    statement = select(t.resources).where(_IS_ADOPTED).order_by(_R.id)
-    if scope.department_ids is not None:
-        statement = statement.where(_R.department_id.in_(sorted(scope.department_ids)))
+    statement = select(t.resources).where(_IS_ADOPTED, in_scope(scope, _R.department_id)).order_by(_R.id)
     if system_id is not None:
         statement = statement.where(_R.system_id == system_id)
     return [resources.from_row(r) for r in connection.execute(statement)]

@@ -23,7 +23,6 @@ from inventory.domain.resources import CELL_PREFIX, CPU_PREFIX
 from inventory.store import bulk, changes
 from inventory.store import tables as t
 from inventory.store.claim_amounts import claim_amounts
-from inventory.store.directory import upsert
 
 _OPERATOR_FACTS = (
     "site",
@@ -162,7 +161,7 @@ def save_host(connection: Connection, host_: Host) -> None:
         "observed_at_s": host_.observed_at_s,
         "revision": host_.revision,
     }
-    upsert(connection, t.hosts, values)
+    bulk.upsert(connection, t.hosts, [values])
     changes.note(connection, None)
 
 
@@ -216,7 +215,7 @@ def due_for_observation(connection: Connection, now_s: float, limit: int) -> lis
 
 def claim_observations(connection: Connection, *, now_s: float, period_s: float, limit: int) -> list[HostId]:
     """Take hosts that are due to be looked at, for one controller of several; retired ones are left alone."""
-    statement = _claim_observations(connection.dialect.name == "postgresql")
+    statement = _claim_observations(bulk.is_postgresql(connection))
     values = {"now_s": now_s, "next_s": now_s + period_s, "most": limit}
     return sorted(HostId(i) for i in connection.execute(statement, values).scalars())
 
@@ -278,7 +277,7 @@ def storage_pool(connection: Connection, storage_pool_id: StoragePoolId | str) -
 
 def save_storage_pool(connection: Connection, storage: StoragePool) -> None:
     """Write a storage pool."""
-    upsert(connection, t.storage_pools, asdict(storage))
+    bulk.upsert(connection, t.storage_pools, [asdict(storage)])
     changes.note(connection, None)
 
 

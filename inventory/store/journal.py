@@ -11,6 +11,7 @@ from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _FIELDS = tuple(f.name for f in fields(JournalRow))
 _VALUES = attrgetter(*_FIELDS)
@@ -39,9 +40,7 @@ def of_resource(connection: Connection, resource_id: ResourceId) -> list[Journal
 
 def until(connection: Connection, scope: Scope, end_s: int) -> list[JournalRow]:
     """Return every row that occurred before ``end_s``, by resource and revision."""
-    statement = select(t.journal).where(t.journal.c.occurred_at_s < end_s)
-    if scope.department_ids is not None:
-        statement = statement.where(t.journal.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(t.journal).where(t.journal.c.occurred_at_s < end_s, in_scope(scope, t.journal.c.department_id))
     statement = statement.order_by(t.journal.c.resource_id, t.journal.c.revision)
     return [JournalRow(**r._mapping) for r in connection.execute(statement)]
 
@@ -51,8 +50,7 @@ def histories(connection: Connection, scope: Scope, end_s: int) -> list[JournalR
 
     Whole, because what ends an interval may lie after the window, in another department, or (a clock set back) before it.
     """
-    born = select(t.journal.c.resource_id).where(t.journal.c.occurred_at_s < end_s)
-    if scope.department_ids is not None:
-        born = born.where(t.journal.c.department_id.in_(sorted(scope.department_ids)))
+    began = (t.journal.c.occurred_at_s < end_s, in_scope(scope, t.journal.c.department_id))
+    born = select(t.journal.c.resource_id).where(*began)
     statement = select(t.journal).where(t.journal.c.resource_id.in_(born)).order_by(t.journal.c.resource_id, t.journal.c.revision)
     return [JournalRow(**r._mapping) for r in connection.execute(statement)]

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from inventory.domain.ids import NewId
 from inventory.domain.lease import LEFT_MOST_S, lease_stage
 from inventory.domain.scope import Scope
 from inventory.domain.system import SystemState
+from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _N, _S = t.notices.c, t.systems.c
 _OVER = (SystemState.RELEASED.value, SystemState.RELEASING.value, SystemState.ABSENT.value)
@@ -35,9 +35,8 @@ def raise_due(connection: Connection, new_id: NewId, now_s: float, *, limit: int
             own = {"system_id": row.id, "department_id": row.department_id, "lease_end_s": row.lease_end_s}
             rows.append({"id": new_id("notice"), "stage": stage.value, "at_s": now_s, **own})
         nearer_s = most_s
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statements = [insert(t.notices).values(**row).on_conflict_do_nothing().returning(_N.id) for row in rows]
-    return sum(connection.execute(statement).first() is not None for statement in statements)
+    statement = bulk.insert(connection, t.notices).on_conflict_do_nothing().returning(_N.id)
+    return sum(connection.execute(statement, row).first() is not None for row in rows)
 
 
 def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", system_id: str = "") -> list[Mapping[str, Any]]:
@@ -45,12 +44,10 @@ def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", s
     statement = (
         select(t.notices, _S.name.label("system"))
         .join(t.systems, _S.id == _N.system_id)
-        .where(_N.id > after)
+        .where(_N.id > after, in_scope(scope, _N.department_id))
         .order_by(_N.id)
         .limit(limit)
     )
-    if scope.department_ids is not None:
-        statement = statement.where(_N.department_id.in_(sorted(scope.department_ids)))
     if system_id:
         statement = statement.where(_N.system_id == system_id)
     return [dict(r._mapping) for r in connection.execute(statement)]

@@ -18,6 +18,7 @@ from inventory.domain.scope import Scope
 from inventory.domain.system import SpreadLevel
 from inventory.store import bulk, changes
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _R = t.reservations.c
 _S = t.reservation_slots.c
@@ -32,7 +33,8 @@ def get(connection: Connection, id_or_name: str, scope: Scope, *, lock: bool = F
         NotFound: ``reservation.not_found``, for what is outside the scope too.
         Conflict: ``reservation.name_ambiguous``: several projects in the scope have one of that name.
     """
-    statement = _in_scope(select(t.reservations).where((_R.id == id_or_name) | ((_R.name == id_or_name) & _HELD)), scope)
+    is_it = (_R.id == id_or_name) | ((_R.name == id_or_name) & _HELD)
+    statement = select(t.reservations).where(is_it, in_scope(scope, _R.department_id))
     rows = connection.execute(statement.with_for_update() if lock else statement).all()
     if not rows:
         raise NotFound("reservation.not_found", reservation=id_or_name)
@@ -64,7 +66,7 @@ def page(
 ) -> list[tuple[Reservation, int]]:
     """Return up to ``limit`` reservations with an id greater than ``after``, and how many machines each is still for."""
     left = select(func.count()).where(_S.reservation_id == _R.id).scalar_subquery().label("left_count")
-    statement = _in_scope(select(t.reservations, left).where(_R.id > after), scope).order_by(_R.id).limit(limit)
+    statement = select(t.reservations, left).where(_R.id > after, in_scope(scope, _R.department_id)).order_by(_R.id).limit(limit)
     if not with_ended:
         statement = statement.where(_HELD)
     return [(_reservation(r), r.left_count) for r in connection.execute(statement)]
@@ -146,12 +148,6 @@ def _set_held(connection: Connection, key: Key, amount: int, *, is_more: bool) -
         accepting = select(h.id).where(h.id == _I.host_id, in_service).exists()
         statement = statement.where(_I.used + _I.foreign_used + _I.held_reserve + amount <= _I.capacity, accepting)
     return connection.execute(statement).rowcount == 1
-
-
-def _in_scope(statement: Select[Any], scope: Scope) -> Select[Any]:
-    if scope.department_ids is None:
-        return statement
-    return statement.where(_R.department_id.in_(sorted(scope.department_ids)))
 
 
 def _reservation(row: Row[Any]) -> Reservation:

@@ -14,6 +14,7 @@ from inventory.domain.resource import SPEC_TYPES, Desired, Observed, Phase, Reso
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _R = t.resources.c
 _NAMES = tuple(_R.keys())
@@ -107,7 +108,7 @@ def get(connection: Connection, resource_id: str, scope: Scope) -> Resource:
     Raises:
         NotFound: ``resource.not_found``, for what is outside the scope too.
     """
-    statement = _scoped(select(t.resources).where(_R.id == resource_id), scope)
+    statement = select(t.resources).where(_R.id == resource_id, in_scope(scope, _R.department_id))
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise NotFound("resource.not_found", resource=resource_id)
@@ -128,7 +129,7 @@ def page(
     """Return up to ``limit`` resources of a kind with an id greater than ``after``."""
     # An id begins with its kind and goes on in hexadecimal: the page is a part of the primary key, in any collation.
     first, beyond = f"{PREFIXES[kind]}_", f"{PREFIXES[kind]}_g"
-    own = (_R.kind == kind.value, _R.id > (after or first), _R.id < beyond)
+    own = (_R.kind == kind.value, _R.id > (after or first), _R.id < beyond, in_scope(scope, _R.department_id))
     statement = select(t.resources).where(*own).order_by(_R.id).limit(limit)
     if system_id is not None:
         statement = statement.where(_R.system_id == system_id)
@@ -136,7 +137,7 @@ def page(
         statement = statement.where(_R.host_id == host_id)
     if not with_gone:
         statement = statement.where(_R.phase != Phase.GONE.value)
-    return [from_row(r) for r in connection.execute(_scoped(statement, scope))]
+    return [from_row(r) for r in connection.execute(statement)]
 
 
 def of_system(connection: Connection, system_id: SystemId) -> list[Resource]:
@@ -166,7 +167,7 @@ def claim_due(
     Nothing read before this may be used after it: the returned rows are the truth the work starts from.
     ``host_ids`` leaves out hosts whose worker cannot take more now.
     """
-    statement = _claim_statement(connection.dialect.name == "postgresql", bool(host_ids))
+    statement = _claim_statement(bulk.is_postgresql(connection), bool(host_ids))
     values = {"now_s": now_s, "until_s": now_s + hold_s, "new_owner": owner, "most": limit}
     if host_ids:
         values["not_hosts"] = list(host_ids)
@@ -240,7 +241,7 @@ def lock_held(
     """Return those of the (resource, fence) pairs that ``owner`` still holds, locked; the others are lost."""
     if not holds:
         return {}
-    statement = _HELD_LOCKED if connection.dialect.name == "postgresql" else _HELD
+    statement = _HELD_LOCKED if bulk.is_postgresql(connection) else _HELD
     return {
         (ResourceId(r.id), r.fence): HeldRow(
             id=ResourceId(r.id),
@@ -382,7 +383,7 @@ def lock_parts(connection: Connection, ids: Sequence[ResourceId]) -> list[Resour
     if not ids:
         return []
     statement = select(t.resources).where(_R.id.in_(list(ids))).order_by(_R.id)
-    if connection.dialect.name == "postgresql":
+    if bulk.is_postgresql(connection):
         statement = statement.with_for_update()
     return [from_row(r) for r in connection.execute(statement)]
 
@@ -512,17 +513,11 @@ def nudge(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> No
 
 def count_on_hosts(connection: Connection, scope: Scope, host_ids: Sequence[HostId]) -> int:
     """Return how much of the departments of a scope lives on these hosts."""
-    living = select(func.count()).select_from(t.resources).where(_R.host_id.in_(list(host_ids)), _R.phase != Phase.GONE.value)
-    return int(connection.execute(_scoped(living, scope)).scalar_one())
+    there = (_R.host_id.in_(list(host_ids)), _R.phase != Phase.GONE.value, in_scope(scope, _R.department_id))
+    return int(connection.execute(select(func.count()).select_from(t.resources).where(*there)).scalar_one())
 
 
 def count_by_state(connection: Connection) -> list[tuple[str, str, str, int]]:
     """Return (kind, phase, observed, count)."""
     statement = select(_R.kind, _R.phase, _R.observed, func.count()).group_by(_R.kind, _R.phase, _R.observed)
     return [(a, b, c, d) for a, b, c, d in connection.execute(statement)]
-
-
-def _scoped(statement: Any, scope: Scope) -> Any:
-    if scope.department_ids is None:
-        return statement
-    return statement.where(_R.department_id.in_(sorted(scope.department_ids)))

@@ -12,6 +12,7 @@ from inventory.domain.scope import Scope
 from inventory.domain.system import System, SystemSpec, SystemState, digest_of
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 _S = t.systems.c
 
@@ -37,10 +38,8 @@ def get(connection: Connection, id_or_name: str, scope: Scope) -> System:
         Conflict: ``system.name_ambiguous``: several departments in the scope have one of that name.
     """
     by_name = (_S.name == id_or_name) & (_S.state != SystemState.RELEASED.value)
-    statement = select(t.systems).where((_S.id == id_or_name) | by_name)
-    if scope.department_ids is not None:
-        statement = statement.where(_S.department_id.in_(sorted(scope.department_ids)))
-    rows = connection.execute(statement.limit(2)).all()
+    statement = select(t.systems).where((_S.id == id_or_name) | by_name, in_scope(scope, _S.department_id)).limit(2)
+    rows = connection.execute(statement).all()
     if not rows:
         raise NotFound("system.not_found", system=id_or_name)
     if len(rows) > 1:
@@ -60,9 +59,7 @@ _FIND = select(t.systems).where(_S.department_id == bindparam("department"), _S.
 
 def page(connection: Connection, scope: Scope, *, limit: int, after: str = "", with_released: bool = False) -> list[System]:
     """Return up to ``limit`` systems with an id greater than ``after``."""
-    statement = select(t.systems).where(_S.id > after).order_by(_S.id).limit(limit)
-    if scope.department_ids is not None:
-        statement = statement.where(_S.department_id.in_(sorted(scope.department_ids)))
+    statement = select(t.systems).where(_S.id > after, in_scope(scope, _S.department_id)).order_by(_S.id).limit(limit)
     if not with_released:
         statement = statement.where(_S.state != SystemState.RELEASED.value)
     return [_system(r) for r in connection.execute(statement)]

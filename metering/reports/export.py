@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inventory.domain.errors import Conflict
+from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
 from metering import book_store, period_store
 from metering.books import Books
@@ -227,7 +228,7 @@ def _commitments(connection: Connection, asked: Asked, names: Names, books: Book
         key = (version.id, commitment.name)
         if key in seen or commitment.department_id not in names.departments:
             continue
-        if asked.scope.department_ids is not None and commitment.department_id not in asked.scope.department_ids:
+        if not asked.scope.allows(DepartmentId(commitment.department_id)):
             continue
         seen.add(key)
         book, agreed_s = agreed[version.id]

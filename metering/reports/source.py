@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from inventory.domain.scope import Scope
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 from metering import period_store as store
 from metering import period_tables as p
 from metering.book_tables import price_books
@@ -71,9 +72,7 @@ def sealed_now(period: Row, summing: Summing, names: Names) -> Sealed:
 def statement_rows(connection: Connection, period_id: str, scope: Scope) -> list[Row]:
     """Return the rows of every statement of a reviewed or closed period, in their order."""
     c = p.statement_rows.c
-    statement = select(p.statement_rows).where(c.period_id == period_id)
-    if scope.department_ids is not None:
-        statement = statement.where(c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(p.statement_rows).where(c.period_id == period_id, in_scope(scope, c.department_id))
     ordered = statement.order_by(c.department_id, c.project_code, c.project_id, c.meter, c.kind)
     return [dict(r._mapping) for r in connection.execute(ordered)]
 
@@ -82,9 +81,7 @@ def resource_names(connection: Connection, start_s: int, end_s: int, scope: Scop
     """Return kind and name of every resource used in a window. A resource keeps its name for life."""
     c = intervals.c
     statement = select(c.resource_id, c.resource_kind, c.resource_name).distinct()
-    statement = statement.where(c.start_s < end_s, c.end_s.is_(None) | (c.end_s > start_s))
-    if scope.department_ids is not None:
-        statement = statement.where(c.department_id.in_(sorted(scope.department_ids)))
+    statement = statement.where(c.start_s < end_s, c.end_s.is_(None) | (c.end_s > start_s), in_scope(scope, c.department_id))
     return {r[0]: (r[1], r[2]) for r in connection.execute(statement)}
 
 
@@ -97,9 +94,7 @@ def names_of(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[str,
 
 def system_names(connection: Connection, scope: Scope) -> dict[str, str]:
     """Return what systems are called. A system keeps its name for life."""
-    statement = select(t.systems.c.id, t.systems.c.name)
-    if scope.department_ids is not None:
-        statement = statement.where(t.systems.c.department_id.in_(sorted(scope.department_ids)))
+    statement = select(t.systems.c.id, t.systems.c.name).where(in_scope(scope, t.systems.c.department_id))
     return {r[0]: r[1] for r in connection.execute(statement)}
 
 
@@ -126,9 +121,7 @@ def month_totals(connection: Connection, end_s: int, scope: Scope, most: int) ->
     months = select(c.id).where(c.state.in_(("reviewed", "closed")), c.end_s <= end_s).order_by(c.start_s.desc()).limit(most)
     found = []
     for month in connection.execute(months).scalars().all():
-        statement = select(p.statements.c.fen).where(s.period_id == month)
-        if scope.department_ids is not None:
-            statement = statement.where(s.department_id.in_(sorted(scope.department_ids)))
+        statement = select(p.statements.c.fen).where(s.period_id == month, in_scope(scope, s.department_id))
         found.append((month, sum(connection.execute(statement).scalars())))
     return found[::-1]
 
