@@ -43,6 +43,7 @@ class PoolReading:
     members: tuple[MemberReading, ...] = ()
     monitor_id: str = ""
     health: HealthRequest | None = None
+    monitor_status: str = "ACTIVE"
     status: str = "ACTIVE"
 
 
@@ -144,7 +145,7 @@ def _pool_changes(pool: PoolReading, entry: ListenerRequest, subnet_id: str) -> 
     if pool.algorithm != _ALGORITHMS[entry.algorithm]:
         body = {"lb_algorithm": _ALGORITHMS[entry.algorithm]}
         changes.append(Change(act=Act.UPDATE_POOL, part_id=pool.pool_id, body=body))
-    if pool.health != entry.health:
+    if pool.health != entry.health or (pool.monitor_id and pool.monitor_status == ERROR):
         if pool.monitor_id:
             changes.append(Change(act=Act.DELETE_MONITOR, part_id=pool.monitor_id))
         if entry.health is not None:

@@ -94,6 +94,7 @@ def _read_pool(region: Region, pool: Any) -> PoolReading:
         ),
         monitor_id=monitor_id,
         health=None if monitor is None else read_health(monitor),
+        monitor_status="ACTIVE" if monitor is None else monitor.provisioning_status,
         status=pool.provisioning_status,
     )
 
@@ -132,7 +133,7 @@ def _have(region: Region, request: BalancerRequest, mark: Mark, subnet_id: str) 
         if found.status != ERROR:
             return found
         if read_parts(region, found).listeners:
-            return _fail_over(region, found)
+            return _take_fence(region, _fail_over(region, found), mark.fence)
         _delete(region, found)
     body = {
         "name": request.balancer_id,

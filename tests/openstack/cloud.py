@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from inventory.domain.ids import HostId
+from inventory.domain.resource import Observed, Resource
+from inventory.store import resources
 from tests.openstack.harness import Behind
 from tests.openstack.region.region import Region
 from tests.support.controller_process import ControllerProcess, controller_process
@@ -47,9 +50,9 @@ class City:
         #: Ids of its hosts: whatever it makes bears one of them.
         self.host_ids: set[str] = set()
 
-    def furnish(self, hypervisor: str, *more: str, cloud: str = "departments") -> None:
+    def furnish(self, hypervisor: str, *more: str, cloud: str = "departments", image: bytes = b"") -> None:
         """Import the site and take a hypervisor into service."""
-        (self.controller.directory / "demo-linux.qcow2").write_bytes(qcow2())
+        (self.controller.directory / "demo-linux.qcow2").write_bytes(image or qcow2())
         self.controller.ok("import", self.controller.write("site.yaml", SITE), "--yes")
         place = ("--pool", "region", "--connection", f"openstack://{cloud}/{hypervisor}", "--storage", "standard:standard")
         self.host_ids = {self.controller.ok("host", "enrol", hypervisor, *place, *more, "--activate", "-o", "json").json["id"]}
@@ -68,6 +71,13 @@ class City:
         """Return the machines the region shows, by the platform's id."""
         return {s.metadata["allotment_id"]: s for kind, s in self.made() if kind == "server"}
 
+    def rows(self) -> list[Resource]:
+        """Return what the platform says is there; removed networks whose subnet only rests are left out."""
+        (host_id,) = self.host_ids
+        with self.controller.read() as connection:
+            found = resources.of_host(connection, HostId(host_id))
+        return [r for r in found if not (r.step == "rest" and r.observed is Observed.ABSENT)]
+
     def made(self) -> list[tuple[str, Any]]:
         """Return (kind, thing) of all that the region shows of it."""
         return self.behind.marked_by(self.host_ids)
@@ -79,12 +89,12 @@ class City:
 
 
 @contextmanager
-def city(directory: Path, region: Region, behind: Behind) -> Iterator[City]:
+def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | None = None) -> Iterator[City]:
     """A controller that runs on nothing yet."""
     with controller_process(
         directory,
         is_forked=True,
-        OS_CLIENT_CONFIG_FILE=str(region.layout.clouds_file),
+        OS_CLIENT_CONFIG_FILE=str(clouds_file or region.layout.clouds_file),
         ALLOT_RECONCILE__OBSERVE_INTERVAL_S="10",
         # Tests run side by side here, and only one controller is on each state: nobody waits for a hold to run out.
         ALLOT_RECONCILE__HOLD_S="60",

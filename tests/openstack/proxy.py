@@ -1,6 +1,7 @@
 """An HTTP proxy in front of one service, which can refuse, slow down, and lose answers after the service has acted."""
 
 import http.client
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ class Asked:
     service: str
     method: str
     path: str
+    #: Which of the actions at one path it is: Nova and Cinder have many.
+    action: str = ""
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Return what it asks for, whatever it is about."""
+        words = [w for w in self.path.partition("?")[0].split("/") if w and len(w) < 32]
+        return (self.service, self.method, "/".join([*words, self.action] if self.action else words))
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,9 @@ class Pass:
 
 @dataclass(frozen=True)
 class Lose:
-    """Hand it on, and hang up instead of giving the answer back."""
+    """Hand it on, and hang up instead of giving the answer back; something may happen before the caller can notice."""
+
+    then: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,9 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Cut:
-    """Hand only the beginning of the body on, and hang up on both sides."""
+    """Hand only the beginning of the body on, and hang up on both sides; something may happen before the caller can notice."""
+
+    then: Callable[[], None] = lambda: None
 
 
 Treatment = Pass | Lose | Refuse | Cut
@@ -75,15 +88,13 @@ class Proxies:
 
 
 def once_each(treatment: Treatment, is_meant: Callable[[Asked], bool]) -> Callable[[Asked], Treatment]:
-    """Treat the first request of each kind (service, method, path without ids) so, and pass the others on."""
+    """Treat the first request of each kind (service, method, path without ids, action) so, and pass the others on."""
     seen: set[tuple[str, str, str]] = set()
 
     def treat(asked: Asked) -> Treatment:
-        words = [w for w in asked.path.partition("?")[0].split("/") if w and len(w) < 32]
-        kind = (asked.service, asked.method, "/".join(words))
-        if not is_meant(asked) or kind in seen:
+        if not is_meant(asked) or asked.kind in seen:
             return Pass()
-        seen.add(kind)
+        seen.add(asked.kind)
         return treatment
 
     return treat
@@ -137,7 +148,7 @@ def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
 
         def handle_any(self) -> None:
             body = _body_of(self)
-            treatment = proxies.decide(Asked(service, self.command, self.path))
+            treatment = proxies.decide(Asked(service, self.command, self.path, _action_of(self.path, body)))
             if isinstance(treatment, Refuse):
                 _answer(self, treatment.status, treatment.headers, b"{}")
                 return
@@ -149,15 +160,17 @@ def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
                 # It names its versions under the address it was asked at; the SDK goes there.
                 headers["Host"] = self.headers["Host"]
             if isinstance(treatment, Cut):
-                _send_half(upstream, self, headers, body)
+                _send_half(upstream, headers, self.command, self.path, body)
+                treatment.then()
+                _hang_up(self)
                 return
             upstream.request(self.command, self.path, body, headers)
             answer = upstream.getresponse()
             content = answer.read()
             upstream.close()
             if isinstance(treatment, Lose):
-                self.close_connection = True
-                self.connection.close()
+                treatment.then()
+                _hang_up(self)
                 return
             _answer(self, answer.status, dict(answer.getheaders()), content)
 
@@ -180,16 +193,24 @@ def _body_of(handler: BaseHTTPRequestHandler) -> bytes:
     return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
 
 
-def _send_half(
-    upstream: http.client.HTTPConnection, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes
-) -> None:
-    upstream.putrequest(handler.command, handler.path)
+def _action_of(path: str, body: bytes) -> str:
+    if not path.partition("?")[0].endswith("/action"):
+        return ""
+    (name,) = json.loads(body)
+    return str(name)
+
+
+def _send_half(upstream: http.client.HTTPConnection, headers: dict[str, str], method: str, path: str, body: bytes) -> None:
+    upstream.putrequest(method, path)
     for name, value in headers.items():
         upstream.putheader(name, value)
     upstream.putheader("Content-Length", str(len(body) * 2))
     upstream.endheaders()
     upstream.send(body)
     upstream.close()
+
+
+def _hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
     handler.connection.close()
 

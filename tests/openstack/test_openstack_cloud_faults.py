@@ -1,4 +1,4 @@
-"""What breaks while copies of disks, ways outside and load balancers are made: nothing is doubled, nothing is left."""
+"""What breaks while copies of disks and ways outside are made: nothing is doubled, nothing is left."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,30 +9,19 @@ import pytest
 
 from drivers.faults import OutcomeUnknown, Transient
 from drivers.openstack.driver import OpenStackDriver
-from drivers.powers import (
-    BalancerRequest,
-    GatewayRequest,
-    HealthRequest,
-    ListenerRequest,
-    MemberRequest,
-    PublicAddressRequest,
-    SnapshotRequest,
-)
-from inventory.domain.ids import ResourceId
+from drivers.powers import GatewayRequest, PublicAddressRequest, SnapshotRequest
 from tests.openstack.harness import OUTSIDE, STORAGE_POOL, Behind, driver_of, new_id
-from tests.openstack.proxy import Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
 from tests.openstack.region.region import Region
-from tests.openstack.wish import FENCE, Wish, wish_on
+from tests.openstack.wish import FENCE, Wish, remains, wish_on
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
-#: What is known to take too long is not waited for: seconds.
-QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
 
 
 @pytest.fixture
-def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services; what hangs for two minutes is given up."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60), build_limit_s=120) as found:
+    with proxied_clouds(region.layout, tmp_path, wait_s=60, build_limit_s=120) as found:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
         yield found
 
@@ -47,25 +36,6 @@ def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     proxies.treat = lambda _asked: Pass()
     found.remove()
     driver.close()
-
-
-def balancer_on(wish: Wish) -> BalancerRequest:
-    """Return the wish for a load balancer on the wish's network."""
-    base = wish.segment.cidr.removesuffix("0/26")
-    health = HealthRequest(kind="tcp", interval_s=5, timeout_s=3, count=2)
-    members = tuple(MemberRequest(address=f"{base}{number}", port=80) for number in (11, 12))
-    return BalancerRequest(
-        balancer_id=new_id("balancer"),
-        title="faults",
-        segment_id=wish.segment.segment_id,
-        address=f"{base}20",
-        listeners=(ListenerRequest(port=80, protocol="http", members=members, health=health),),
-    )
-
-
-def remains(behind: Behind, *ids: ResourceId) -> list[str]:
-    """Return what the region shows of these ids."""
-    return [left for resource_id in ids for left in behind.leftovers(resource_id)]
 
 
 def test_a_lost_answer_at_every_create_call_of_a_copy_and_a_way_outside(wish: Wish, proxies: Proxies, behind: Behind) -> None:
@@ -97,49 +67,6 @@ def test_a_lost_answer_at_every_create_call_of_a_copy_and_a_way_outside(wish: Wi
     wish.have(lambda: driver.ensure_volume_absent(second.volume_id, STORAGE_POOL, FENCE))
     wish.have(lambda: driver.ensure_snapshot_absent(copy.snapshot_id, FENCE))
     assert remains(behind, *ids) == []
-
-
-def test_a_lost_answer_at_every_create_call_of_a_load_balancer(wish: Wish, proxies: Proxies, behind: Behind) -> None:
-    wish.driver.ensure_segment(wish.segment, FENCE)
-    request = balancer_on(wish)
-    proxies.treat = once_each(Lose(), lambda asked: asked.service == "octavia" and asked.method == "POST")
-    seen = wish.have(lambda: wish.driver.ensure_balancer(request, FENCE))
-    assert seen.listeners == request.listeners
-    lost = [f for f in wish.faults if isinstance(f, OutcomeUnknown)]
-    # Load balancer, listener, pool, member, health monitor.
-    assert len(lost) >= 5, [f.problem for f in wish.faults]
-    assert len(remains(behind, request.balancer_id)) == 1
-    wish.have(lambda: wish.driver.ensure_balancer_absent(request.balancer_id, FENCE))
-    assert remains(behind, request.balancer_id) == []
-
-
-@pytest.mark.alone
-@QUICK
-def test_a_load_balancer_waits_for_a_worker_that_is_not_there(wish: Wish, region: Region, behind: Behind) -> None:
-    wish.driver.ensure_segment(wish.segment, FENCE)
-    request = balancer_on(wish)
-    region.processes.stop(["octavia-worker"])
-    try:
-        with pytest.raises(Transient) as pending:
-            wish.driver.ensure_balancer(request, FENCE)
-        assert pending.value.problem.code == "openstack.not_ready"
-    finally:
-        region.start_service("octavia-worker")
-    seen = wish.have(lambda: wish.driver.ensure_balancer(request, FENCE))
-    assert seen.listeners == request.listeners
-    assert len(remains(behind, request.balancer_id)) == 1
-    wish.have(lambda: wish.driver.ensure_balancer_absent(request.balancer_id, FENCE))
-    assert remains(behind, request.balancer_id) == []
-
-
-def test_without_octavia_everything_else_goes_on(wish: Wish, proxies: Proxies) -> None:
-    wish.driver.observe()
-    proxies.treat = lambda asked: Refuse(503) if asked.service == "octavia" else Pass()
-    with pytest.raises(Transient) as away:
-        wish.driver.balancer_ids()
-    assert away.value.problem.code == "driver.unreachable"
-    wish.driver.observe()
-    wish.driver.ensure_segment(wish.segment, FENCE)
 
 
 def test_a_disk_that_hangs_while_it_is_made_is_made_anew(

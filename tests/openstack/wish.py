@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from drivers.faults import DriverFault, OutcomeUnknown, Transient
 from drivers.openstack.driver import OpenStackDriver
+from drivers.powers import BalancerRequest, HealthRequest, ListenerRequest, MemberRequest
 from drivers.protocol import (
     DiskRequest,
     ImageSource,
@@ -18,6 +19,7 @@ from drivers.protocol import (
     SegmentRequest,
     VolumeRequest,
 )
+from inventory.domain.ids import ResourceId
 from tests.openstack.harness import STORAGE_POOL, Behind, new_cidr, new_id, small_image
 
 T = TypeVar("T")
@@ -107,3 +109,22 @@ def assert_nothing_left(behind: Behind, wish: Wish) -> None:
     ids = (wish.request.instance_id, wish.data.volume_id, wish.segment.segment_id)
     assert [left for resource_id in ids for left in behind.leftovers(resource_id)] == []
     assert wish.segment.segment_id not in [x.name for x in (*behind.networks(), *behind.groups())]
+
+
+def balancer_on(wish: Wish) -> BalancerRequest:
+    """Return the wish for a load balancer on the wish's network."""
+    base = wish.segment.cidr.removesuffix("0/26")
+    health = HealthRequest(kind="tcp", interval_s=5, timeout_s=3, count=2)
+    members = tuple(MemberRequest(address=f"{base}{number}", port=80) for number in (11, 12))
+    return BalancerRequest(
+        balancer_id=new_id("balancer"),
+        title="faults",
+        segment_id=wish.segment.segment_id,
+        address=f"{base}20",
+        listeners=(ListenerRequest(port=80, protocol="http", members=members, health=health),),
+    )
+
+
+def remains(behind: Behind, *ids: ResourceId) -> list[str]:
+    """Return what the region shows of these ids."""
+    return [left for resource_id in ids for left in behind.leftovers(resource_id)]

@@ -1,12 +1,19 @@
-"""Octavia's network driver where no amphora runs: the address of a load balancer is a real port, plugging it does nothing."""
+"""Octavia's network driver where no amphora runs: the address of a load balancer is a real port, plugging it does nothing.
+
+A worker can be held up in the middle of its work by a file in the region's directory (see ``_plugging``).
+"""
 
 import os
+import time
+from pathlib import Path
 
 from octavia.network import base
 from octavia.network.drivers.neutron import allowed_address_pairs
 from octavia.network.drivers.noop_driver import driver as noop
 
 IS_WORKER = "REGION_OCTAVIA_WORKER" in os.environ
+#: While this file is there, a worker that has begun with a load balancer does not get on.
+SLOW_BALANCER = Path(os.environ["REGION_DIR"]) / "slow-balancer"
 MISSING = (base.NetworkNotFound, base.SubnetNotFound, base.PortNotFound)
 READ = ("get_network", "get_subnet", "get_port")
 PLUGGING = (
@@ -39,6 +46,8 @@ def _reading(name):
 
 def _plugging(name):
     def method(self, *args, **kwargs):
+        while IS_WORKER and SLOW_BALANCER.exists():
+            time.sleep(0.2)
         return getattr(self.nothing, name)(*args, **kwargs)
 
     return method
