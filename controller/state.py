@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import inspect, text
-
 from controller.settings import Settings
 from inventory.domain.errors import Conflict, Invalid, Unavailable
 from inventory.store.engine import Database, open_database
@@ -18,14 +16,6 @@ from inventory.store.engine import Database, open_database
 #: The schema revision this program works with: the newest of ``controller/migrations``.
 WANTED_REVISION = "0001"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def found_revision(database: Database) -> str | None:
-    """Return the schema revision of a state, None where there is none."""
-    with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade(database: Database) -> None:
@@ -49,7 +39,7 @@ def open_state(settings: Settings) -> Database:
     database = open_database(settings.database_url, pool_size=settings.state.pool_size)
     if database.is_sqlite and not sqlite_path(settings).exists():
         raise Unavailable("serve.not_initialised", path=str(sqlite_path(settings)))
-    found, wanted = found_revision(database), WANTED_REVISION
+    found, wanted = database.schema_revision(), WANTED_REVISION
     if found is None:
         raise Unavailable("serve.not_initialised", path=database.engine.url.render_as_string(hide_password=True))
     if found != wanted:

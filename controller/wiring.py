@@ -264,8 +264,7 @@ class Service:
         alive = {thread.name for thread in self._threads if thread.is_alive()}
         waiting = [name for name in ("reconciler", "metrics", "ledger") if name not in alive]
         try:
-            with self.platform.db.read() as connection:
-                connection.exec_driver_sql("SELECT 1")
+            self.platform.db.ping()
         except Exception as error:  # noqa: BLE001  whatever it is, the answer is "not ready"; the cause goes to the log
             log.warning("the state does not answer", error=str(error))
             waiting.append("state")

@@ -100,9 +100,11 @@ def take(connection: Connection, *, most_count: int = 500, after: str = "") -> T
     )
 
 
-def departments_of(connection: Connection, resource_ids: Iterable[str]) -> set[str]:
-    """Return whose usage some resources are."""
+def departments_of(connection: Connection, resource_ids: Iterable[str], *, before_s: int | None = None) -> set[str]:
+    """Return whose usage some resources are, or were in intervals that began before ``before_s``."""
     statement = select(table.c.department_id).where(table.c.resource_id.in_(sorted(resource_ids))).distinct()
+    if before_s is not None:
+        statement = statement.where(table.c.start_s < before_s)
     return set(connection.execute(statement).scalars())
 
 

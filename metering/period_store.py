@@ -299,10 +299,12 @@ def statements(connection: Connection, period_id: str, scope: Scope) -> list[Row
     return [dict(r._mapping) for r in connection.execute(statement.order_by(c.department_code))]
 
 
-def statement_rows(connection: Connection, period_id: str, department_id: str) -> list[Row]:
-    """Return the rows of one statement in their order."""
+def statement_rows(connection: Connection, period_id: str, department_id: str = "") -> list[Row]:
+    """Return the rows of one statement, or of every statement of a period, in their order."""
     c = p.statement_rows.c
-    statement = select(p.statement_rows).where(c.period_id == period_id, c.department_id == department_id)
+    statement = select(p.statement_rows).where(c.period_id == period_id)
+    if department_id:
+        statement = statement.where(c.department_id == department_id)
     ordered = statement.order_by(c.project_code, c.project_id, c.meter, c.kind)
     return [dict(r._mapping) for r in connection.execute(ordered)]
 

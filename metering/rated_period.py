@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from inventory.domain.errors import Unavailable
+from inventory.domain.scope import PLATFORM
+from metering import ledger_store
 from metering import period_store as store
-from metering import period_tables as p
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger import LedgerInterval, derived
-from metering.ledger_tables import intervals
 from metering.lines import Kind, Line
 from metering.statements import Names, Sealed, Summing, seal
 from metering.vectors import Engine
@@ -117,12 +117,12 @@ def corrected(connection: Connection, period: Row, books: Books) -> Iterator[Lin
 
 def _departments(connection: Connection, closed: Row, resources: Iterable[str]) -> set[str]:
     """Return whose lines of a closed period the late word may touch: then and now."""
-    ids, c = frozenset(resources), intervals.c
+    ids = frozenset(resources)
     if not ids:
         return set()
-    now = select(c.department_id).where(c.resource_id.in_(sorted(ids)), c.start_s < closed["end_s"]).distinct()
+    now = ledger_store.departments_of(connection, ids, before_s=closed["end_s"])
     owners = chain.from_iterable(block.owners for block in store.columns(connection, closed["id"]))
-    return {*connection.execute(now).scalars(), *(owner[0] for owner in owners if owner[3] in ids)}
+    return {*now, *(owner[0] for owner in owners if owner[3] in ids)}
 
 
 def _differences(connection: Connection, closed: Row, period: Row, books: Books, department_id: str) -> Iterator[Line]:
@@ -242,11 +242,7 @@ def _from_journal(connection: Connection, period: Row) -> Generator[LedgerInterv
 
 def _as_sealed(connection: Connection, period: Row) -> tuple[Names, list[Row], list[Row]]:
     """Return the names a period was sealed with, its statements and their rows."""
-    kept: list[Row] = [
-        dict(r._mapping) for r in connection.execute(select(p.statements).where(p.statements.c.period_id == period["id"]))
-    ]
-    of_period = p.statement_rows.c.period_id == period["id"]
-    rows: list[Row] = [dict(r._mapping) for r in connection.execute(select(p.statement_rows).where(of_period))]
+    kept, rows = store.statements(connection, period["id"], PLATFORM), store.statement_rows(connection, period["id"])
     names = Names(
         departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in kept},
         projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows},

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controller.paths import data_dir
 from controller.settings import Settings
-from controller.state import WANTED_REVISION, StateReport, found_revision, integrity_problems, sqlite_path
+from controller.state import WANTED_REVISION, StateReport, integrity_problems, sqlite_path
 from inventory.domain.errors import AllotError
 from inventory.store.engine import Database, open_database, safe_journal_mode
 from quotas import store as quota_store
@@ -50,7 +50,7 @@ def state_report(settings: Settings) -> StateReport:
         if database.is_sqlite and not sqlite_path(settings).exists():
             found, problems = None, ["state file missing"]
         else:
-            found, problems = found_revision(database), list(_state_problems(settings, database))
+            found, problems = database.schema_revision(), list(_state_problems(settings, database))
     finally:
         database.dispose()
     return StateReport(
@@ -66,7 +66,7 @@ def state_report(settings: Settings) -> StateReport:
 def _state_problems(settings: Settings, database: Database) -> Iterator[str]:
     if database.is_sqlite:
         yield from integrity_problems(sqlite_path(settings))
-    found, wanted = found_revision(database), WANTED_REVISION
+    found, wanted = database.schema_revision(), WANTED_REVISION
     if found != wanted:
         yield f"schema {found} != {wanted}"
         return

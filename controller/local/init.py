@@ -31,7 +31,7 @@ def init(
 ) -> None:
     """Make the state and the first operator token."""
     from controller.settings import load_settings
-    from controller.state import found_revision, sole_controller, upgrade
+    from controller.state import sole_controller, upgrade
     from inventory.store.engine import open_database
 
     session = session_of(ctx)
@@ -39,7 +39,7 @@ def init(
     make_directories(settings)
     database = open_database(settings.database_url)
     try:
-        if found_revision(database) is None:
+        if database.schema_revision() is None:
             with sole_controller(settings):
                 upgrade(database)
             session.out.note("cli.init.made", state=database.engine.url.render_as_string(hide_password=True))

@@ -87,6 +87,12 @@ def running_steps(connection: Connection, machine_ids: Collection[ResourceId]) -
     return {ResourceId(row.machine_id): _step(row) for row in connection.execute(statement)} if machine_ids else {}
 
 
+def machines_under_way(connection: Connection) -> set[ResourceId]:
+    """Return the machines with a step under way."""
+    found = connection.execute(select(_S.machine_id).where(_S.state == StepState.RUNNING.value))
+    return {ResourceId(i) for i in found.scalars()}
+
+
 def called_off(connection: Connection, plan_ids: Collection[MovePlanId]) -> set[MovePlanId]:
     """Return which of these plans are not under way any more."""
     statement = select(_P.id).where(_P.id.in_(list(plan_ids)), _P.state != PlanState.RUNNING.value)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
 from controller.workflows.deltas import ChangedMember, Deltas, NewMember
@@ -16,7 +16,6 @@ from inventory.domain.resource import Desired, Resource, ResourceKind
 from inventory.domain.resources import Resources
 from inventory.domain.system import ServerSpec, SpreadLevel, SystemSpec
 from inventory.store import directory, hosts
-from inventory.store import tables as t
 
 
 def load_snapshot(
@@ -61,7 +60,7 @@ def load_snapshot(
                 traits=frozenset(host.traits),
             )
         )
-    return builder.build(revision=revision or state_revision(connection))
+    return builder.build(revision=revision or hosts.state_revision(connection))
 
 
 def _inventories(connection: Connection, reserved: Mapping[Key, int] | None, *, with_reserve: bool) -> list[hosts.InventoryRow]:
@@ -69,15 +68,6 @@ def _inventories(connection: Connection, reserved: Mapping[Key, int] | None, *, 
     if reserved is not None:
         rows = [replace(r, held_reservations=reserved.get((r.provider_id, r.dimension), 0)) for r in rows]
     return [replace(r, held_reserve=0) for r in rows] if with_reserve else rows
-
-
-def state_revision(connection: Connection) -> str:
-    """Return a short name of the state a decision was made on."""
-    i = t.inventories.c
-    promised = i.used + i.held_reserve + i.held_reservations
-    used, count = connection.execute(select(func.coalesce(func.sum(promised), 0), func.count())).one()
-    changes = connection.execute(select(func.coalesce(func.sum(t.hosts.c.revision), 0))).scalar_one()
-    return f"{int(count)}.{int(changes)}.{int(used)}"
 
 
 def placement_request(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -64,6 +64,22 @@ class Database:
                 yield connection
         if self.on_write is not None:
             self.on_write(time.perf_counter() - started_s)
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            Unavailable: as ``write``.
+        """
+        with self.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def schema_revision(self) -> str | None:
+        """Return the schema revision of the state, None where there is none."""
+        with self.read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -402,6 +402,15 @@ def confinements(connection: Connection, host_ids: Collection[HostId]) -> dict[s
     return {host_.id: host_.confined_to for host_ in map(_host, found)}
 
 
+def state_revision(connection: Connection) -> str:
+    """Return a short name of the hosts and of what is promised on them, as they are now."""
+    i = t.inventories.c
+    promised = i.used + i.held_reserve + i.held_reservations
+    used, count = connection.execute(select(func.coalesce(func.sum(promised), 0), func.count())).one()
+    changes = connection.execute(select(func.coalesce(func.sum(t.hosts.c.revision), 0))).scalar_one()
+    return f"{int(count)}.{int(changes)}.{int(used)}"
+
+
 def recount_used(connection: Connection) -> list[tuple[str, str, int, int]]:
     """Return (provider, dimension, used, sum of claims) wherever the two differ."""
     c = claim_amounts(connection).c

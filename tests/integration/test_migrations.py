@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from controller.identity.tables import APPEND_ONLY, audit
 from controller.schema import METADATA
-from controller.state import WANTED_REVISION, found_revision, upgrade
+from controller.state import WANTED_REVISION, upgrade
 from inventory.store.engine import Database
 from tests.support.database import open_for_test, sqlite_database
 from tests.support.postgres import PostgresServer
@@ -80,9 +80,9 @@ def test_the_first_migration_is_what_the_tables_ask_for() -> None:
 
 
 def test_a_migrated_state_has_the_revision_of_the_program(empty: Database) -> None:
-    assert found_revision(empty) is None
+    assert empty.schema_revision() is None
     upgrade(empty)
-    assert found_revision(empty) == WANTED_REVISION
+    assert empty.schema_revision() == WANTED_REVISION
 
 
 def test_migrating_twice_changes_nothing(empty: Database) -> None:
