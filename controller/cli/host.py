@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from controller.cli.lazy import local_step
 from controller.cli.session import Session, session_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -83,10 +84,9 @@ def enrol(
     session = session_of(ctx)
     pools = [read_storage(text) for text in storage]
     if prepare:
-        # Runs on this machine, beside the service: loaded by name so that the client knows nothing of it.
-        _prepare(
-            session, name, pools, address=address, user=user, private_key=private_key, known_hosts=known_hosts, is_check=dry_run
-        )
+        # Runs on this machine, beside the service: it needs the operator's key, which the service never sees.
+        reach = {"address": address, "user": user, "private_key": private_key, "known_hosts": known_hosts}
+        local_step("host prepare")(session.out, name, pools, **reach, is_check=dry_run)
     if dry_run:
         return
     reserved = {"vcpu": reserve_cpu, "memory_mib": reserve_memory_mib}
@@ -112,12 +112,6 @@ def enrol(
     if activate_:
         host = _to_state(session, host, {"to": "active"})
     _print(session, host)
-
-
-def _prepare(session: Session, name: str, pools: list[Any], **options: Any) -> None:
-    from importlib import import_module
-
-    import_module("controller.local.prepare").prepare(session.out, name, pools, **options)
 
 
 @app.command()

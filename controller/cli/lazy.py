@@ -4,7 +4,7 @@ Function signatures carry types and defaults only. ``cli.help.<path>`` is what a
 ``cli.param.<name>`` where several commands share it) what a parameter means.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -74,6 +74,17 @@ COMMANDS: Mapping[str, Entry] = {
     "schema": Entry(f"{_LOCAL}.info", "local"),
     "version": Entry(f"{_LOCAL}.info", "local"),
 }
+#: Steps of commands below a group that work on this machine: each module has a function ``run``.
+LOCAL_STEPS: Mapping[str, str] = {
+    "host prepare": f"{_LOCAL}.prepare",
+    "meter demo": f"{_LOCAL}.meter_demo",
+}
+
+
+def local_step(name: str) -> Callable[..., None]:
+    """Return what does a step on this machine. Only this module names what lies above the client, and only by text."""
+    run: Callable[..., None] = import_module(LOCAL_STEPS[name]).run
+    return run
 
 
 def text_of(code: str, language: str) -> str:

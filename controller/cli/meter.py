@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from controller.cli import meter_periods, meter_report
+from controller.cli.lazy import local_step
 from controller.cli.meter_books import book, entry
 from controller.cli.meter_budgets import budget
 from controller.cli.meter_costs import cost
@@ -21,8 +22,6 @@ app.add_typer(cost, name="cost")
 app.add_typer(efficiency, name="efficiency")
 meter_periods.add_to(app)
 app.command("report")(meter_report.report)
-#: Works without a service, on a state of its own; stands above the wiring and is named here only by text.
-_DEMO = "controller.local.meter_demo"
 
 
 @app.callback()
@@ -156,6 +155,4 @@ def demo(
     to: str = typer.Option("", "--to"),
 ) -> None:
     """Close three months of a small made-up city in a state of its own, and print the statements."""
-    from importlib import import_module
-
-    import_module(_DEMO).run(session_of(ctx).out, seed, to)
+    local_step("meter demo")(session_of(ctx).out, seed, to)

@@ -20,7 +20,7 @@ _MARKS = {
 }
 
 
-def prepare(
+def run(
     out: Out,
     name: str,
     storage: Sequence[Storage],
