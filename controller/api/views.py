@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from controller.api.problems import both, describe
 from controller.identity.tokens import Token
-from controller.tickets.model import Approval, Ticket, TicketEvent
+from controller.tickets.model import Approval, Ticket, TicketEvent, ToldEvent
 from controller.workflows.reservations import Shown
 from inventory.domain.catalogue import Image
 from inventory.domain.errors import Problem
@@ -76,6 +76,12 @@ def event(value: TicketEvent, language: str) -> dict[str, Any]:
     mine = texts["detail_en" if language == "en" else "detail_zh"]
     own = {"text": mine, "text_zh": texts["detail_zh"], "text_en": texts["detail_en"]}
     return {**{n: getattr(value, n) for n in ("seq", "at_s", "subject", "code")}, "params": dict(value.params), **own}
+
+
+def told_event(value: ToldEvent, language: str) -> dict[str, Any]:
+    """Return a line among those of all stories."""
+    whose = {name: getattr(value, name) for name in ("ticket_id", "department_id", "system_name")}
+    return {**event(value.event, language), **whose}
 
 
 def system(value: System) -> dict[str, Any]:

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Entry] = {
     "apply": Entry(f"{_CLI}.tickets", "tickets"),
     "release": Entry(f"{_CLI}.tickets", "tickets"),
     "status": Entry(f"{_CLI}.tickets", "tickets"),
+    "events": Entry(f"{_CLI}.events", "tickets"),
     "approve": Entry(f"{_CLI}.decisions", "tickets"),
     "reject": Entry(f"{_CLI}.decisions", "tickets"),
     "cancel": Entry(f"{_CLI}.decisions", "tickets"),

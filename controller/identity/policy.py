@@ -69,6 +69,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/tickets": _read(READERS),
     "GET /v1/tickets/{ticket_id}": _read(READERS),
     "GET /v1/tickets/{ticket_id}/events": _read(READERS),
+    "GET /v1/events": _read(READERS),
     "GET /v1/tickets/{ticket_id}/explanations": _read(READERS),
     "POST /v1/tickets/{ticket_id}/approve": _write(REQUESTERS, "ticket.approve"),
     "POST /v1/tickets/{ticket_id}/reject": _write(REQUESTERS, "ticket.reject"),

@@ -110,6 +110,13 @@ _REQUESTS: Mapping[str, Text] = {
         cure_en="Remove it.",
         actor=Actor.DEPARTMENT,
     ),
+    "request.cursor_unreadable": Text(
+        zh="翻页标记“{cursor}”不是本平台给出的。",
+        en="“{cursor}” is no place in this list.",
+        cure_zh="请照原样使用上一页的 next 值，或去掉 after 从头读取。",
+        cure_en="Use the `next` of the page before as it is, or leave `after` out to begin again.",
+        actor=Actor.DEPARTMENT,
+    ),
     "request.if_match_required": Text(
         zh="修改 {target} 前须说明所依据的版本。",
         en="Say which revision of {target} you read before changing it.",

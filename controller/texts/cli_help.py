@@ -156,6 +156,17 @@ _COMMANDS = {
     "cli.help.quota.audit": Text(
         "按占用重新计数；有差异时退出码为 1。", "Recount every counter from the claims; exits with 1 when one was wrong."
     ),
+    "cli.help.events": Text(
+        "按发生的先后列出全部工单的经过；--follow 持续显示新的。",
+        "Tell what happened to all tickets, in the order it happened; with --follow, what is new as it happens.",
+    ),
+    "cli.param.events.since": Text(
+        "只要这一时刻之后的（平台时区）；与 --follow 同用时默认为现在。",
+        "Only from this moment on (in the platform's zone); with --follow, from now on unless it is given.",
+    ),
+    "cli.param.events.system": Text("只要这个系统的。", "Only those of this system."),
+    "cli.param.events.limit": Text("最多列出多少条。", "Most lines to list."),
+    "cli.param.events.follow": Text("持续显示，Ctrl-C 结束。", "Go on telling until Ctrl-C."),
     "cli.help.audit": Text("审计链。", "The chain of who did what."),
     "cli.help.audit.list": Text("列出审计事件，最早的在前。", "List events, oldest first."),
     "cli.help.audit.verify": Text(

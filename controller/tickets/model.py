@@ -88,6 +88,21 @@ class TicketEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldEvent:
+    """A line among those of all stories, with whose it is."""
+
+    event: TicketEvent
+    ticket_id: TicketId
+    department_id: DepartmentId
+    system_name: str
+
+    @property
+    def cursor(self) -> str:
+        """Return its place in the order of all lines: time, ticket, number."""
+        return f"{self.event.at_s!r},{self.ticket_id},{self.event.seq}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One decision of one person on one subject."""
 

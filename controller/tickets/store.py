@@ -1,5 +1,6 @@
 """Tickets, their events, approvals and explanations in the database."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, tuple_, update
 
 from controller.tickets import tables as t
-from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState
-from inventory.domain.errors import Conflict, NotFound, Problem
+from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState, ToldEvent
+from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
 from inventory.domain.ids import DepartmentId, SystemId, TicketId
 from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
@@ -19,6 +20,8 @@ from inventory.store.tables import resources as resource_table
 from inventory.store.tables import systems as systems_table
 
 _T = t.tickets.c
+#: The place of a line among those of all stories: time, ticket, number.
+_CURSOR = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?),([!-+\--~]{1,64}),([0-9]{1,9})")
 _FIELDS = (
     "id",
     "action",
@@ -199,6 +202,47 @@ def events(connection: Connection, ticket_id: TicketId | str, after_seq: int = 0
         .limit(limit)
     )
     return [TicketEvent(**r._mapping) for r in connection.execute(statement)]
+
+
+def events_page(
+    connection: Connection, scope: Scope, *, limit: int, after: str = "", since_s: float = 0, system: str = ""
+) -> list[ToldEvent]:
+    """Return up to ``limit`` lines of all stories in ``scope``, as they happened, behind a line's cursor.
+
+    ``system`` is an id or a name.
+
+    Raises:
+        Invalid: ``request.cursor_unreadable``.
+    """
+    e, x = t.ticket_events.c, t.tickets.c
+    statement = (
+        select(e.seq, e.at_s, e.subject, e.code, e.params, e.ticket_id, x.department_id, x.system_name)
+        .join(t.tickets, x.id == e.ticket_id)
+        .where(e.at_s >= since_s, in_scope(scope, x.department_id))
+        .order_by(e.at_s, e.ticket_id, e.seq)
+        .limit(limit)
+    )
+    if after:
+        statement = statement.where(tuple_(e.at_s, e.ticket_id, e.seq) > tuple_(*_place(after)))
+    if system:
+        statement = statement.where((x.system_id == system) | (x.system_name == system))
+    return [
+        ToldEvent(
+            event=TicketEvent(seq=r.seq, at_s=r.at_s, subject=r.subject, code=r.code, params=r.params),
+            ticket_id=r.ticket_id,
+            department_id=r.department_id,
+            system_name=r.system_name,
+        )
+        for r in connection.execute(statement)
+    ]
+
+
+def _place(cursor: str) -> tuple[float, str, int]:
+    """Read the cursor of a line."""
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise Invalid("request.cursor_unreadable", cursor=cursor)
+    return float(found[1]), found[2], int(found[3])
 
 
 def forget_events(connection: Connection, before_s: float, limit: int) -> int:

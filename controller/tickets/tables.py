@@ -48,6 +48,8 @@ ticket_events = Table(
     Column("params", Json, nullable=False),
     sqlite_strict=True,
 )
+#: All stories in the order they happened.
+Index("ix_ticket_events_at", ticket_events.c.at_s, ticket_events.c.ticket_id, ticket_events.c.seq)
 
 approvals = Table(
     "approvals",

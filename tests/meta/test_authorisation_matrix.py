@@ -90,6 +90,7 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/tickets": Example("/v1/tickets"),
     "GET /v1/tickets/{ticket_id}": _of_ticket(""),
     "GET /v1/tickets/{ticket_id}/events": _of_ticket("/events"),
+    "GET /v1/events": Example("/v1/events"),
     "GET /v1/tickets/{ticket_id}/explanations": _of_ticket("/explanations"),
     "POST /v1/tickets/{ticket_id}/approve": _of_ticket("/approve", _REASON),
     "POST /v1/tickets/{ticket_id}/reject": _of_ticket("/reject", _REASON),
@@ -307,6 +308,7 @@ LISTS = {
     "/v1/departments": "id",
     "/v1/projects": "department_id",
     "/v1/audit": "department_id",
+    "/v1/events": "department_id",
 }
 
 

@@ -106,6 +106,20 @@ def list_events(
     return page_answer(found, limit, lambda e: views.event(e, call.language), lambda e: str(e.seq))
 
 
+@router.get("/v1/events", response_model=schemas.ToldEventPage)
+def list_all_events(
+    call: TheCall,
+    limit: Limit = 100,
+    after: Annotated[str, Query(max_length=100, description="The `next` of the page before: a line's place.")] = "",
+    since_s: Annotated[float, Query(ge=0, lt=2**40, description="Only lines from this second on.")] = 0,
+    system: Annotated[str, Query(max_length=200, description="Id or name of a system.")] = "",
+) -> Response:
+    """Tell what happened to all tickets the caller may see, in the order it happened."""
+    with call.platform.db.read() as connection:
+        found = store.events_page(connection, call.caller.scope, limit=limit + 1, after=after, since_s=since_s, system=system)
+    return page_answer(found, limit, lambda e: views.told_event(e, call.language), lambda e: e.cursor)
+
+
 @router.get("/v1/tickets/{ticket_id}/explanations", response_model=schemas.ExplanationPage)
 def list_explanations(call: TheCall, ticket_id: str) -> Response:
     """Say why each machine of a ticket went where it went, or nowhere."""

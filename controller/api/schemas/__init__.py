@@ -139,6 +139,7 @@ from controller.api.schemas.tickets import ExplanationPage as ExplanationPage
 from controller.api.schemas.tickets import Ticket as Ticket
 from controller.api.schemas.tickets import TicketPage as TicketPage
 from controller.api.schemas.tickets import TicketWithApprovals as TicketWithApprovals
+from controller.api.schemas.tickets import ToldEventPage as ToldEventPage
 from controller.api.schemas.usage import Usage as Usage
 from controller.api.schemas.usage import UsageLine as UsageLine
 from controller.api.schemas.usage import UsageTotal as UsageTotal

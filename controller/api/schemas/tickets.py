@@ -68,6 +68,14 @@ class Event(Out):
     text_en: str
 
 
+class ToldEvent(Event):
+    """A line among those of all stories."""
+
+    ticket_id: str
+    department_id: str
+    system_name: str
+
+
 class Explanation(Out):
     """Why a machine went where it went, or nowhere."""
 
@@ -89,6 +97,12 @@ class EventPage(Page):
     """Lines of a story."""
 
     items: list[Event]
+
+
+class ToldEventPage(Page):
+    """Lines of all stories."""
+
+    items: list[ToldEvent]
 
 
 class ExplanationPage(Page):

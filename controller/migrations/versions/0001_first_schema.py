@@ -997,6 +997,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticket_id", "seq", name=op.f("pk_ticket_events")),
         sqlite_strict=True,
     )
+    op.create_index("ix_ticket_events_at", "ticket_events", ["at_s", "ticket_id", "seq"], unique=False)
     op.create_table(
         "foreign_domains",
         sa.Column("host_id", sa.Text(), nullable=False),
