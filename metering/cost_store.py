@@ -1,6 +1,6 @@
 """What hosts had over time and what the platform costs, in the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,9 +22,9 @@ _OUT = (AdminState.ENROLLED.value, AdminState.RETIRED.value)
 _FIGURES = ("host", "capacity", "foreign", "reserve", "reserved")
 
 
-def is_changed(connection: Connection, now_s: int) -> bool:
-    """Tell whether a host has something else than what was written last."""
-    now, last = _now_and_last(connection, now_s)
+def is_changed(connection: Connection, now_s: int, host_ids: Collection[str] | None = None) -> bool:
+    """Tell whether one of these hosts (``None``: any) has something else than what was written last."""
+    now, last = _now_and_last(connection, now_s, host_ids)
     return bool(_changed(now, last))
 
 
@@ -33,12 +33,12 @@ _UNDO = delete(host_rooms).where(_OWN, _R.start_s == bindparam("own_start_s"))
 _END = update(host_rooms).where(_OWN, _R.end_s.is_(None)).values(end_s=bindparam("ended_at_s"))
 
 
-def record(connection: Connection, now_s: int) -> int:
-    """Write down what every host has now, where it is not what was written last; returns how many rows changed."""
+def record(connection: Connection, now_s: int, host_ids: Collection[str] | None = None) -> int:
+    """Write down what these hosts (``None``: all) have now, where it is not what was written last; returns how many rows."""
     if connection.dialect.name == "postgresql":
         # One controller at a time: two would write the same row.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    now, last = _now_and_last(connection, now_s)
+    now, last = _now_and_last(connection, now_s, host_ids)
     changed = _changed(now, last)
     undone: list[dict[str, Any]] = []
     ended: list[dict[str, Any]] = []
@@ -81,9 +81,12 @@ def pools(connection: Connection) -> list[CostPool]:
     return [CostPool(**{**p, "policy": Policy(p["policy"]), "hosts": tuple(p["hosts"])}) for p in body]
 
 
-def _now_and_last(connection: Connection, now_s: int) -> tuple[_Rooms, _Rooms]:
-    now = {(r.host_id, r.meter): r for r in _current(connection, now_s)}
-    last = {(r.host_id, r.meter): r for r in _rooms(connection.execute(select(host_rooms).where(_R.end_s.is_(None))))}
+def _now_and_last(connection: Connection, now_s: int, host_ids: Collection[str] | None) -> tuple[_Rooms, _Rooms]:
+    now = {(r.host_id, r.meter): r for r in _current(connection, now_s, host_ids)}
+    written = select(host_rooms).where(_R.end_s.is_(None))
+    if host_ids is not None:
+        written = written.where(_R.host_id.in_(host_ids))
+    last = {(r.host_id, r.meter): r for r in _rooms(connection.execute(written))}
     return now, last
 
 
@@ -103,7 +106,7 @@ def _rooms(rows: Iterable[Any]) -> Iterable[Room]:
         )  # fmt: skip
 
 
-def _current(connection: Connection, now_s: int) -> list[Room]:
+def _current(connection: Connection, now_s: int, host_ids: Collection[str] | None) -> list[Room]:
     i, h = t.inventories.c, t.hosts.c
     statement = (
         select(
@@ -112,6 +115,8 @@ def _current(connection: Connection, now_s: int) -> list[Room]:
         .join(t.hosts, h.id == i.host_id)
         .order_by(i.host_id, i.dimension, i.provider_id)
     )
+    if host_ids is not None:
+        statement = statement.where(i.host_id.in_(host_ids))
     found: dict[tuple[str, str], Room] = {}
     for r in connection.execute(statement):
         meter = counted_as(r.dimension)

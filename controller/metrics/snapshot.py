@@ -153,7 +153,7 @@ class MetricsSnapshot:
         for collect in state.COLLECTORS:
             yield from self._read(partial(_collected, collect, now_s))
         yield from self._spend.families(now_s)
-        yield from state.resources(self._read(partial(summary.resource_counts, now_s=now_s)), self._pools)
+        yield from state.resources(self._read(summary.resource_counts), self._pools)
 
     # -- this process -------------------------------------------------------------------------------------------------
 

@@ -177,6 +177,12 @@ def findings(connection: Connection, now_s: float) -> Iterable[str]:
     yield family(m.FINDINGS_OLDEST_AGE, {(k,): _age(now_s, rows[k][1] if k in rows else None) for k in kinds})
 
 
+def holds(connection: Connection, now_s: float) -> Iterable[str]:
+    """Holds on resources, and those that ran out."""
+    found = summary.hold_counts(connection, now_s)
+    yield family(m.HOLDS, {("held",): found.held, ("expired",): found.expired})
+
+
 def audit_chain(connection: Connection, _now_s: float) -> Iterable[str]:
     """Length of the audit chain."""
     yield single(m.AUDIT_EVENTS, audit.head(connection).seq)
@@ -200,6 +206,7 @@ COLLECTORS: tuple[Collector, ...] = (
     leases,
     queue,
     lag,
+    holds,
     findings,
     audit_chain,
     ledger,
@@ -207,7 +214,7 @@ COLLECTORS: tuple[Collector, ...] = (
 
 
 def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]]) -> Iterable[str]:
-    """Machines, disks and networks by place and state; holds; rows of the journal."""
+    """Machines, disks and networks by place and state; rows of the journal."""
     machines: dict[tuple[str, ...], float] = {}
     for row in summary.living(rows, "instance"):
         pool, zone = pools.get(row.pool_id, NOWHERE)
@@ -219,7 +226,6 @@ def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]
             pool, zone = pools.get(row.pool_id, NOWHERE)
             _add(counts, (zone, pool, row.phase), row.count)
         yield family(metric, counts)
-    yield family(m.HOLDS, {("held",): sum(r.held for r in rows), ("expired",): sum(r.expired for r in rows)})
     yield single(m.JOURNAL_ROWS, sum(r.journal_rows for r in rows))
 
 

@@ -58,6 +58,10 @@ class LedgerKeeper:
     _recorded_at_s: float = float("-inf")
     #: What the last look could not explain.
     _met: set[str] = field(default_factory=set)
+    _rooms: costs.RoomRecorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rooms = costs.RoomRecorder(self.platform)
 
     def run(self, stop: Event) -> None:
         """Keep up until ``stop`` is set."""
@@ -74,7 +78,7 @@ class LedgerKeeper:
         """Write down what hosts have, take what is due, bring budgets up to it; compare when a comparison is due."""
         began_s = self.platform.clock()
         if began_s >= self._recorded_at_s + _ROOMS_S:
-            costs.record(self.platform)
+            self._rooms.record()
             self._recorded_at_s = began_s
         touched: set[str] = set()
         self.counters.taken += ledger.catch_up(self.platform, touched)

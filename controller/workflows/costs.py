@@ -10,21 +10,59 @@ from controller.identity.caller import Caller
 from controller.workflows.periods import names, window
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
+from inventory.domain.ids import HostId
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM
+from inventory.store import changes
 from metering import cost_store, period_store
 from metering.cost_document import read_costs
 from metering.costs import CostPool, shared
 from metering.places import Where, where_it_went
 
+#: How often all hosts are looked at.
+_ALL_EVERY_S = 3600
+#: Hosts that are asked for by name; more, and reading all is no dearer.
+_NAMED_MOST = 500
+
+
+class RoomRecorder:
+    """Writes down what hosts have, where it changed. For one thread.
+
+    Only the hosts are looked at of which a change was noted; a note somebody forgot is made good by a look at all of them.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._mark: changes.Mark | None = None
+        self._all_at_s = float("-inf")
+
+    def record(self) -> int:
+        """Write down what changed since the last time; returns how many rows did.
+
+        Raises:
+            Unavailable: the database; nothing is missed.
+        """
+        now_s = int(self._platform.clock())
+        with self._platform.db.read() as connection:
+            is_all = self._mark is None or not 0 <= now_s - self._all_at_s < _ALL_EVERY_S
+            mark, host_ids = self._noted(connection, is_all=is_all)
+            is_changed = host_ids != frozenset() and cost_store.is_changed(connection, now_s, host_ids)
+        count = self._platform.db.run(lambda c: cost_store.record(c, now_s, host_ids)) if is_changed else 0
+        self._mark = mark
+        if host_ids is None:
+            self._all_at_s = now_s
+        return count
+
+    def _noted(self, connection: Connection, *, is_all: bool) -> tuple[changes.Mark, frozenset[HostId] | None]:
+        if is_all or self._mark is None:
+            return changes.mark_now(connection), None
+        found = changes.since(connection, self._mark)
+        return found.mark, None if found.is_everything or len(found.host_ids) > _NAMED_MOST else found.host_ids
+
 
 def record(platform: Platform) -> int:
-    """Write down what hosts have now where it changed; returns how many rows did."""
-    now_s = int(platform.clock())
-    with platform.db.read() as connection:
-        if not cost_store.is_changed(connection, now_s):
-            return 0
-    return platform.db.run(lambda connection: cost_store.record(connection, now_s))
+    """Write down what all hosts have now where it changed; returns how many rows did."""
+    return RoomRecorder(platform).record()
 
 
 def set_pools(platform: Platform, data: bytes, caller: Caller) -> list[CostPool]:

@@ -49,8 +49,14 @@ class ResourceCount:
     count: int
     #: Rows of the journal that tell of them.
     journal_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCount:
+    """Holds on resources."""
+
     held: int
-    #: Holds that ran out and were not taken over yet.
+    #: Ran out and not taken over yet.
     expired: int
 
 
@@ -186,29 +192,21 @@ def pool_codes(connection: Connection) -> dict[str, tuple[str, str]]:
     return {a: (b, c) for a, b, c in connection.execute(statement)}
 
 
-def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]:
-    """Return resources, journal rows and holds, in one pass over the resources.
+def resource_counts(connection: Connection) -> list[ResourceCount]:
+    """Return resources and journal rows, out of an index alone.
 
-    Summed up by host first, which an index has in order: joined before, every row would look its host up and be sorted.
+    Summed up by host first, which the index has in order: joined before, every row would look its host up and be sorted.
     """
-    is_owned = _R.owner != ""
     of_host = (
         select(
-            _R.host_id,
-            _R.kind,
-            _R.phase,
-            _R.observed,
-            func.count().label("rows"),
-            func.sum(_R.revision).label("journal_rows"),
-            func.sum(case((and_(is_owned, _R.hold_until_s > now_s), 1), else_=0)).label("held"),
-            func.sum(case((and_(is_owned, _R.hold_until_s <= now_s), 1), else_=0)).label("expired"),
+            _R.host_id, _R.kind, _R.phase, _R.observed, func.count().label("rows"), func.sum(_R.revision).label("journal_rows")
         )
         .group_by(_R.host_id, _R.kind, _R.phase, _R.observed)
         .subquery()
     ).c
     pool_id = func.coalesce(_H.pool_id, "").label("pool_id")
     key = (of_host.kind, pool_id, of_host.phase, of_host.observed)
-    sums = [func.sum(of_host[name]).label(name) for name in ("rows", "journal_rows", "held", "expired")]
+    sums = [func.sum(of_host[name]).label(name) for name in ("rows", "journal_rows")]
     joined = of_host.kind.table.outerjoin(t.hosts, _H.id == of_host.host_id)
     statement = select(*key, *sums).select_from(joined).group_by(*key)
     return [
@@ -220,11 +218,18 @@ def resource_counts(connection: Connection, now_s: float) -> list[ResourceCount]
             # PostgreSQL sums sums to a decimal.
             count=int(r.rows),
             journal_rows=int(r.journal_rows),
-            held=int(r.held),
-            expired=int(r.expired),
         )
         for r in connection.execute(statement)
     ]
+
+
+def hold_counts(connection: Connection, now_s: float) -> HoldCount:
+    """Count holds."""
+    statement = select(
+        func.count().filter(_R.hold_until_s > now_s).label("held"), func.count().filter(_R.hold_until_s <= now_s).label("expired")
+    )
+    found = connection.execute(statement.where(_R.owner != "")).one()
+    return HoldCount(held=found.held, expired=found.expired)
 
 
 def address_counts(connection: Connection, now_s: float) -> list[AddressCount]:

@@ -234,7 +234,7 @@ resources = Table(
     Column("department_id", Text, nullable=False),
     Column("project_id", Text),
     Column("system_id", Text, index=True),
-    Column("host_id", Text, index=True),
+    Column("host_id", Text),
     #: Where it is on its way to.
     Column("target_host_id", Text),
     Column("desired", Text, nullable=False),
@@ -267,6 +267,15 @@ Index(
     resources.c.next_try_s,
     sqlite_where=resources.c.next_try_s.is_not(None),
     postgresql_where=resources.c.next_try_s.is_not(None),
+)
+#: What a host has, and all that is counted of it for the metrics without a look at the rows.
+Index(
+    "ix_resources_host",
+    resources.c.host_id,
+    resources.c.kind,
+    resources.c.phase,
+    resources.c.observed,
+    resources.c.revision,
 )
 #: Pages of one department's living machines; an id begins with its kind. Pages of the whole platform follow the primary key.
 Index("ix_resources_page", resources.c.department_id, resources.c.id)

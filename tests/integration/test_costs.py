@@ -8,10 +8,12 @@ from controller.identity import audit
 from controller.identity.caller import Role
 from controller.reconcile.ledger import LedgerKeeper
 from controller.workflows import costs, tickets
+from controller.workflows import hosts as host_workflow
 from inventory.domain.errors import Invalid
-from inventory.domain.host import AdminState
+from inventory.domain.host import AdminState, ForeignDomain
 from inventory.domain.scope import PLATFORM
-from inventory.store import hosts
+from inventory.store import foreign, hosts
+from inventory.store import tables as t
 from inventory.store.engine import Database
 from metering.costs import PLATFORM_ROWS
 from metering.rating import month_at
@@ -80,6 +82,34 @@ def test_an_unchanged_host_is_written_down_once_and_a_retired_one_ends(here: Fur
     [gone] = [p for p in found["places"] if p["host_id"] == here.hosts[0].id and p["meter"] == "vcpu"]
     [kept] = [p for p in found["places"] if p["host_id"] == here.hosts[1].id and p["meter"] == "vcpu"]
     assert gone["capacity"] * 2 == kept["capacity"]
+
+
+def test_a_recorder_looks_at_what_was_noted_and_misses_nothing(here: Furnished) -> None:
+    recorder = costs.RoomRecorder(here.platform)
+    assert recorder.record() == 0
+
+    def is_followed() -> bool:
+        here.clock.now_s += 1
+        return recorder.record() > 0 and costs.record(here.platform) == 0
+
+    host, other = here.hosts[:2]
+    operator = here.caller(Role.OPERATOR, name="wang")
+    host_workflow.set_state(here.platform, host.id, AdminState.MAINTENANCE, operator, reason="fan")
+    assert is_followed()
+    found = ForeignDomain(host_id=other.id, uuid="u-1", name="old", vcpu_count=3, memory_mib=1024, is_running=True)
+    with here.platform.db.write() as connection:
+        foreign.save_foreign(connection, other.id, [found], here.clock.now_s)
+    assert is_followed()
+    tickets.submit(here.platform, ticket_text("mail", count=2), here.caller())
+    here.clock.now_s += 1
+    assert (recorder.record(), costs.record(here.platform)) == (0, 0), "what is promised is no matter of rooms"
+    # Somebody forgot to note it.
+    with here.platform.db.write() as connection:
+        connection.execute(t.inventories.update().where(t.inventories.c.host_id == other.id).values(capacity=5))
+    here.clock.now_s += 60
+    assert recorder.record() == 0
+    here.clock.now_s += 3600
+    assert recorder.record() > 0
 
 
 def test_cost_pools_are_set_whole_audited_and_shared_to_the_micro_yuan(here: Furnished) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from controller.tickets import summary as tickets
 from controller.tickets.model import TicketState
@@ -12,6 +13,7 @@ from inventory.store import hosts, summary
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from quotas import summary as quotas
+from tests.support.database import open_for_test
 from tests.support.metrics import lose_a_host, watch
 
 
@@ -26,7 +28,7 @@ def test_sums_agree_with_the_rows_after_work(database: Database, tmp_path: Path)
     assert waiting == now_s
     watched.work()
     with database.read() as connection:
-        counts = summary.resource_counts(connection, now_s)
+        counts = summary.resource_counts(connection)
         journal_rows = connection.execute(select(func.count()).select_from(t.journal)).scalar_one()
         rooms = {r.dimension: r for r in summary.rooms(connection)}
         ratios = {(code, dimension): ratio for code, dimension, ratio in quotas.department_ratios(connection)}
@@ -111,6 +113,19 @@ def test_holds_are_told_apart_by_the_clock(database: Database, tmp_path: Path) -
         machines = t.resources.c.kind == "instance"
         connection.execute(t.resources.update().where(machines).values(owner="w1", hold_until_s=100.0))
     with database.read() as connection:
-        early, late = (summary.resource_counts(connection, now_s) for now_s in (99.0, 100.0))
-    assert (sum(r.held for r in early), sum(r.expired for r in early)) == (2, 0)
-    assert (sum(r.held for r in late), sum(r.expired for r in late)) == (0, 2)
+        early, late = (summary.hold_counts(connection, now_s) for now_s in (99.0, 100.0))
+    assert early == summary.HoldCount(held=2, expired=0)
+    assert late == summary.HoldCount(held=0, expired=2)
+
+
+def test_counting_resources_reads_an_index_alone(tmp_path: Path) -> None:
+    with open_for_test(f"sqlite:///{tmp_path / 'state.sqlite'}", create=True) as database, database.read() as connection:
+        said: list[str] = []
+
+        def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+            said.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall())
+
+        event.listen(database.engine, "before_cursor_execute", explain)
+        summary.resource_counts(connection)
+        event.remove(database.engine, "before_cursor_execute", explain)
+    assert "SCAN resources USING COVERING INDEX ix_resources_host" in said, said

@@ -619,7 +619,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("next_try_s IS NOT NULL"),
         postgresql_where=sa.text("next_try_s IS NOT NULL"),
     )
-    op.create_index(op.f("ix_resources_host_id"), "resources", ["host_id"], unique=False)
+    op.create_index("ix_resources_host", "resources", ["host_id", "kind", "phase", "observed", "revision"], unique=False)
     op.create_index("ix_resources_page", "resources", ["department_id", "id"], unique=False)
     op.create_index(op.f("ix_resources_system_id"), "resources", ["system_id"], unique=False)
     op.create_index(op.f("ix_resources_ticket_id"), "resources", ["ticket_id"], unique=False)
