@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from controller.cli.mistakes import Usage
-from controller.texts import adoption, budgets, cli_help, cli_meter, costs, efficiency, pools
+from controller.texts import adoption, budgets, cli_help, cli_meter, costs, efficiency, mending, pools
+from controller.texts.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Entry:
 
 
 _CLI = "controller.cli"
-TEXTS = {**cli_help.TEXTS, **cli_meter.TEXTS, **adoption.TEXTS, **budgets.TEXTS, **costs.TEXTS, **efficiency.TEXTS, **pools.TEXTS}
+_SUBJECTS: Sequence[Any] = (cli_help, cli_meter, adoption, budgets, costs, efficiency, mending, pools)
+TEXTS: Mapping[str, Text] = {code: text for subject in _SUBJECTS for code, text in subject.TEXTS.items()}
 #: Commands that work on this machine, without the API; they stand above the wiring and are named here only by text.
 _LOCAL = "controller.local"
 #: In the order they are listed.

@@ -17,11 +17,22 @@ def group() -> None:
 
 
 @app.command()
-def check(ctx: typer.Context, file: str, offline: bool = typer.Option(False, "--offline")) -> None:
-    """Read a ticket and say everything that is wrong with it."""
+def check(
+    ctx: typer.Context,
+    file: str,
+    offline: bool = typer.Option(False, "--offline"),
+    fix: bool = typer.Option(False, "--fix"),
+    yes: bool = typer.Option(False, "--yes", "-y"),
+) -> None:
+    """Read a ticket and say everything that is wrong with it; mend slips of the pen first if asked to."""
     session = session_of(ctx)
     data = documents.read(file)
     with documents.about(file):
+        if fix:
+            # Mending reads the whole language: only this option needs it.
+            from controller.cli.mending import mended
+
+            data = mended(session, file, data, is_yes=yes)
         found = _check_offline(session, data) if offline else session.api.post_yaml("/v1/checks", data)
     out = session.out
     if not out.is_table:

@@ -50,8 +50,9 @@ _DOCUMENT = {
     "document.full_width": _error(
         "这里用了全角标点“{character}”。",
         "There is full-width punctuation here: {character}",
-        "改成半角“{fix}”；若它是文字的一部分，把整段文字放进英文双引号里。",
-        "Write “{fix}” instead; if it belongs to the text, put the whole text in double quotes.",
+        "改成半角“{fix}”；若它是文字的一部分，把整段文字放进英文双引号里。无歧义的可用 allot check --fix 改正。",
+        "Write “{fix}” instead; if it belongs to the text, put the whole text in double quotes. "
+        "Or let allot check --fix mend what needs no guess.",
     ),
     "document.feature_refused": _error(
         "不接受 YAML 的锚点、别名、标签和指令：{feature}。",

@@ -158,7 +158,8 @@ def read_document(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
     """
     if len(data) > max_bytes:
         raise refuse([Problem("document.too_large", {"bytes": len(data), "max_bytes": max_bytes})])
-    text, notices = _decode(data)
+    written, notices = decode_document(data)
+    text = written.replace("\r\n", "\n").replace("\r", "\n")
     problems = _control_characters(text)
     if problems:
         raise refuse(problems)
@@ -171,7 +172,12 @@ def read_document(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
     return Document(builder.root, hashlib.sha256(data).hexdigest(), notices)
 
 
-def _decode(data: bytes) -> tuple[str, tuple[Problem, ...]]:
+def decode_document(data: bytes) -> tuple[str, tuple[Problem, ...]]:
+    """Return the text of a document with its line ends as written, and what is worth saying of its encoding.
+
+    Raises:
+        Invalid: ``document.encoding``.
+    """
     notices: tuple[Problem, ...] = ()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise refuse([Problem("document.encoding", {"line": 1}, Where(1, 1))])
@@ -184,7 +190,7 @@ def _decode(data: bytes) -> tuple[str, tuple[Problem, ...]]:
         except UnicodeDecodeError:
             raise refuse([Problem("document.encoding", {"line": line}, Where(line, 1))]) from not_utf8
         notices = (Problem("document.read_as_gb18030", {}, Where(line, 1)),)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), notices
+    return text, notices
 
 
 def is_forbidden_character(char: str) -> bool:
