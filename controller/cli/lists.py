@@ -19,6 +19,8 @@ class Kind:
     name: str = "id"
     #: Field a person calls it by.
     key: str = "name"
+    #: Field by whose names people look things up: a list of it is in the order of a Chinese dictionary.
+    by: str = ""
     #: The API shows one by itself.
     has_detail: bool = False
 
@@ -142,8 +144,8 @@ KINDS: Mapping[str, Kind] = {
         _plain("name", "vcpu_count", "memory_mib", "root_disk_gib", numbers=("vcpu_count", "memory_mib", "root_disk_gib")),
     ),
     "images": Kind("/v1/images", _plain("name", "title", "arch", "disk_format", "virtual_size_gib", "state")),
-    "departments": Kind("/v1/departments", _plain("code", "name", "id"), key="code"),
-    "projects": Kind("/v1/projects", _plain("code", "name", "budget_code", "id"), key="code"),
+    "departments": Kind("/v1/departments", _plain("code", "name", "id"), key="code", by="name"),
+    "projects": Kind("/v1/projects", _plain("code", "name", "budget_code", "id"), key="code", by="name"),
     "findings": Kind("/v1/findings", _findings, key="id"),
 }
 

@@ -85,7 +85,7 @@ def statement(ctx: typer.Context, period: str = _PERIOD, department: str = typer
             Column("cli.column.payable_yuan", "payable_yuan", is_number=True),
             Column("cli.column.acknowledged_by", "acknowledged_by"),
         ]
-        out.rows(session.api.get(path)["items"], columns, name="department_code")
+        out.rows(session.api.get(path)["items"], columns, name="department_code", by="department_name")
         return
     found = session.api.get(f"{path}/{segment(department)}")
     out.value(found, lambda v: show_statement(out, v))

@@ -47,10 +47,10 @@ class Out:
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
-    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, name: str = "id") -> None:
-        """Print a list."""
+    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, name: str = "id", by: str = "") -> None:
+        """Print a list; for people in the order of a dictionary by the Chinese names in the field ``by``, if there is one."""
         if self.format is Format.TABLE:
-            self._table(rows, columns)
+            self._table(_in_order(rows, by) if by else rows, columns)
         elif self.format is Format.NAME:
             self._write("".join(f"{row.get(name, '')}\n" for row in rows))
         else:
@@ -171,6 +171,13 @@ class Out:
             width = None if stream.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
             self._consoles[stderr] = Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
         return self._consoles[stderr]
+
+
+def _in_order(rows: Sequence[Row], field: str) -> Sequence[Row]:
+    # Pinyin takes a moment to load: only a list that is sorted by names needs it.
+    from inventory.importers.pinyin import order
+
+    return sorted(rows, key=lambda row: order(str(row.get(field) or "")))
 
 
 def _plain(value: Any) -> Any:

@@ -43,7 +43,7 @@ def get(
     asked = {word: value for word, value in asked.items() if value and word in _FILTERS.get(found[0], ())}
     gone = {_GONE[found[0]]: True} if with_gone and found[0] in _GONE else {}
     items = session.api.all(found[1].path, most=limit, **asked, **gone)
-    session.out.rows(items, found[1].columns(session.out), name=found[1].name)
+    session.out.rows(items, found[1].columns(session.out), name=found[1].name, by=found[1].by)
     if len(items) == limit:
         session.out.note("cli.say.more_exist", limit=limit)
 

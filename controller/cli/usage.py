@@ -46,7 +46,7 @@ def _show(out: Out, report: Mapping[str, Any]) -> None:
         Column("cli.column.unit", "unit"),
         Column("cli.column.price_yuan", "price_yuan", is_number=True),
     ]
-    out.rows(report["lines"], columns)
+    out.rows(report["lines"], columns, by="department_name")
     if report["lines"]:
         out.heading("cli.usage.totals")
         out.rows(report["totals"], columns[3:])

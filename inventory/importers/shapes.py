@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from inventory.domain.errors import Problem, Where
 from inventory.importers.amounts import calendar_date, fixed_point, fold, mib, nearest_first, whole
 from inventory.importers.document import FULL_WIDTH, Entry, Node, NodeKind, excerpt
+from inventory.importers.pinyin import letters
 
 #: Punctuation that is at home in Chinese prose; in prose that is one plain line it is no slip.
 ALL_PUNCTUATION = "".join(FULL_WIDTH)
@@ -124,8 +125,8 @@ class Name:
         return name
 
     def suggest(self, written: str) -> str:
-        """Return a name like the one written that would be accepted."""
-        kept = re.sub(r"[^a-z0-9]+", "-", written[:256].lower()).strip("-")
+        """Return a name like the one written that would be accepted; Chinese is suggested in pinyin."""
+        kept = re.sub(r"[^a-z0-9]+", "-", letters(written[:64]).lower()).strip("-")
         kept = re.sub(r"^[0-9-]+", "", kept)[: self.max_length].strip("-")
         return kept or self.example
 

@@ -286,7 +286,11 @@ def test_disk_sizes_need_a_unit_and_whole_gib(written: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("written", "suggestion"),
     [
-        ("市民政局门户", "mail-service"),
+        ("市民政局门户", "shiminzhengjumenhu"),
+        ("门户-二期", "menhu-erqi"),
+        ("长沙银行2号", "changshayinhang-2-hao"),
+        ("绿化" * 15, "lvhua" * 8),
+        ("éé", "mail-service"),
         ("Web_Portal", "web-portal"),
         ("9portal", "portal"),
         ("portal-", "portal"),
