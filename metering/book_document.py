@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from inventory.domain.errors import Invalid
 from inventory.domain.resources import MEMORY_MIB
-from inventory.importers.amounts import nearest_first
+from inventory.importers.amounts import MONEY, nearest_first
 from inventory.importers.document import excerpt, read_document, refuse
 from inventory.importers.shapes import Choice, Day, Decimal, Field, ListOf, Prose, Reading, Record, Whole
 from metering.books import BookVersion, Commitment, Discount, EntryRate, Mode, Rate, Step
@@ -29,7 +29,7 @@ def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
     return Field(name=name, shape=shape, zh=zh, required=required)
 
 
-_PRICE = Decimal(places=6, maximum=_PRICE_MAX)
+_PRICE = Decimal(places=6, maximum=_PRICE_MAX, units=MONEY)
 _METER = Prose(max_length=60)
 _STEP = Record(fields=[_f("up-to", Whole(minimum=1, maximum=10**12), "至"), _f("price", _PRICE, "单价", required=True)])
 _TIERS = Record(
@@ -43,7 +43,7 @@ _PRICE_LINE = Record(
         _f("meter", _METER, "计量项", required=True),
         _f("unit", Prose(max_length=40), "单位", required=True),
         _f("code", Prose(max_length=64), "服务编码"),
-        _f("price", Decimal(places=6, maximum=_ENTRY_PRICE_MAX), "单价"),
+        _f("price", Decimal(places=6, maximum=_ENTRY_PRICE_MAX, units=MONEY), "单价"),
         _f("states", Record(fields=[_f(state, _PRICE, required=True) for state in STATES]), "状态"),
         _f("tiers", _TIERS, "阶梯"),
         _f("free", Whole(minimum=1, maximum=10**12), "免费额度"),

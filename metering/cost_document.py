@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from inventory.domain.errors import Invalid
 from inventory.domain.resources import MEMORY_MIB
+from inventory.importers.amounts import MONEY
 from inventory.importers.document import excerpt, read_document, refuse
 from inventory.importers.shapes import Choice, Day, Decimal, Field, ListOf, Prose, Reading, Record
 from metering.costs import CostPool, Policy
@@ -25,7 +26,7 @@ _POOL = Record(
     fields=[
         _f("name", Prose(max_length=64), "名称", required=True),
         _f("kind", Choice(labels=_KINDS), "类别", required=True),
-        _f("amount", Decimal(places=6, maximum=_AMOUNT_MAX), "金额", required=True),
+        _f("amount", Decimal(places=6, maximum=_AMOUNT_MAX, units=MONEY), "金额", required=True),
         _f("from", Day(), "起", required=True),
         _f("to", Day(), "止", required=True),
         _f("over", Prose(max_length=60), "分摊计量项", required=True),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inventory.importers.amounts import nearest_first
+from inventory.importers.amounts import MONEY, nearest_first
 from inventory.importers.document import excerpt, read_document, refuse
 from inventory.importers.shapes import Choice, Decimal, Field, ListOf, Prose, Reading, Record, Whole
 
@@ -21,7 +21,7 @@ _BUDGET = Record(
     fields=[
         _f("project", Prose(max_length=64), "项目", required=True),
         _f("year", Whole(minimum=2000, maximum=2199), "年度", required=True),
-        _f("amount", Decimal(places=6, maximum=_LIMIT_MAX), "金额", required=True),
+        _f("amount", Decimal(places=6, maximum=_LIMIT_MAX, units=MONEY), "金额", required=True),
         _f("approval-over", Whole(minimum=0, maximum=_PERCENT_MAX), "审批比例"),
         _f("block-over", Whole(minimum=0, maximum=_PERCENT_MAX), "禁止比例"),
     ]

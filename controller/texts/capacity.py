@@ -42,10 +42,10 @@ TEXTS: dict[str, Text] = {
     "cli.capacity.no_trend": Text(
         "历史只有 {days} 天，至少需要 {least} 天才能判断趋势。", "Only {days} days of history; a trend needs {least}."
     ),
-    "cli.capacity.all_placed": Text("{count} 台机器全部可以放到其他主机。", "All {count} machines could be placed elsewhere."),
+    "cli.capacity.all_placed": Text("{count} 台云主机全部可以放到其他主机。", "All {count} machines could be placed elsewhere."),
     "cli.capacity.not_placed": Text(
-        "{count} 台机器中有 {lost} 台无处可放。", "{lost} of {count} machines could be placed nowhere."
+        "{count} 台云主机中有 {lost} 台无处可放。", "{lost} of {count} machines could be placed nowhere."
     ),
-    "cli.capacity.empty": Text("这些主机上没有机器。", "There is no machine on these hosts."),
+    "cli.capacity.empty": Text("这些主机上没有云主机。", "There is no machine on these hosts."),
     "cli.capacity.never": Text("5 年内不会", "not within 5 years"),
 }

@@ -101,7 +101,7 @@ _ERRORS = {
         "Add {option}.",
     ),
     "cli.adopt_nothing_named": _error(
-        "没有指明要纳管哪些机器。",
+        "没有指明要纳管哪些云主机。",
         "it is not said which machines are to be adopted",
         "加上 --owner 或 --machine；allot adopt candidates 可查看。",
         "Add --owner or --machine; allot adopt candidates lists them.",
@@ -116,13 +116,13 @@ _ERRORS = {
         "Run allot get {kind} to see them all.",
     ),
     "cli.machine_name": _error(
-        "“{written}”不是虚拟机的写法。",
+        "“{written}”不是云主机的写法。",
         "“{written}” does not name a machine",
         "写它的 id（inst_…），或 系统/名称，例如 civil-affairs-portal/web-1。",
         "Write its id (inst_…) or SYSTEM/NAME, for example civil-affairs-portal/web-1.",
     ),
     "cli.machine_unknown": _error(
-        "系统 {system} 中没有虚拟机“{name}”。",
+        "系统 {system} 中没有云主机“{name}”。",
         "the system {system} has no machine “{name}”",
         "现有：{known}。",
         "It has: {known}.",
@@ -134,7 +134,7 @@ _ERRORS = {
         "Run allot get tickets to see them all.",
     ),
     "cli.no_explanation": _error(
-        "工单 {ticket} 没有放置说明（它不需要放置虚拟机）。",
+        "工单 {ticket} 没有放置说明（它不需要放置云主机）。",
         "the ticket {ticket} has no explanation: it placed no machines",
         "运行 allot status {ticket} 查看进度。",
         "Run allot status {ticket} to see how far it is.",
@@ -232,9 +232,9 @@ _SAY = {
     "cli.say.more_exist": Text(
         "只列出了前 {limit} 条；用 --limit 列出更多。", "Only the first {limit} are listed; see more with --limit."
     ),
-    "cli.say.start_ordered": Text("虚拟机 {name}（{id}）将启动。", "Machine {name} ({id}) will be started."),
-    "cli.say.stop_ordered": Text("虚拟机 {name}（{id}）将停止。", "Machine {name} ({id}) will be stopped."),
-    "cli.say.reboot_ordered": Text("虚拟机 {name}（{id}）将重启一次。", "Machine {name} ({id}) will be restarted once."),
+    "cli.say.start_ordered": Text("云主机 {name}（{id}）将启动。", "Machine {name} ({id}) will be started."),
+    "cli.say.stop_ordered": Text("云主机 {name}（{id}）将停止。", "Machine {name} ({id}) will be stopped."),
+    "cli.say.reboot_ordered": Text("云主机 {name}（{id}）将重启一次。", "Machine {name} ({id}) will be restarted once."),
     "cli.say.import_plan": Text("{count} 项变更，{unchanged} 项不变。", "{count} to change, {unchanged} as they are."),
     "cli.say.imported": Text("已导入，{count} 项变更。", "Imported, {count} changed."),
     "cli.say.image_imported": Text(
@@ -314,7 +314,7 @@ _SAY = {
     "cli.plan.quota": Text("配额", "Quota"),
     "cli.plan.approvals": Text("需要审批：{stages}", "Must be approved by: {stages}"),
     "cli.plan.does_not_fit": Text("放不下", "It does not fit"),
-    "cli.plan.fits": Text("放置：{count} 台虚拟机，{hosts} 台主机。", "Fits: {count} machines on {hosts} hosts."),
+    "cli.plan.fits": Text("放置：{count} 台云主机，{hosts} 台主机。", "Fits: {count} machines on {hosts} hosts."),
     "cli.explain.placed": Text(
         "{members} 放在主机 {host}（共考虑 {total} 台）", "{members}: on host {host} (of {total} looked at)"
     ),
@@ -383,7 +383,7 @@ _WORDS = words(
         "impact_downtime": ("有停机", "downtime"),
         "impact_data_loss": ("丢失数据", "data loss"),
         # Kinds
-        "kind_instance": ("虚拟机", "machine"),
+        "kind_instance": ("云主机", "machine"),
         "kind_volume": ("数据盘", "disk"),
         "kind_group": ("组", "group"),
         "kind_system": ("系统", "system"),
@@ -462,7 +462,7 @@ _COLUMNS = words(
         "disk_class": ("类别", "class"),
         "disks": ("数据盘", "disks"),
         "volumes": ("数据盘", "Disks"),
-        "instances": ("虚拟机", "Machines"),
+        "instances": ("云主机", "Machines"),
         "seat": ("处理器与内存位置", "processors and memory"),
         "traits": ("主机特性", "traits"),
         "cell": ("NUMA 单元", "NUMA cell"),

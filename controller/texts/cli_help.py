@@ -5,7 +5,7 @@ from controller.texts.text import Text
 _PANELS = {
     "cli.panel.tickets": Text("工单", "Tickets"),
     "cli.panel.look": Text("查看", "Looking"),
-    "cli.panel.machines": Text("虚拟机", "Machines"),
+    "cli.panel.machines": Text("云主机", "Machines"),
     "cli.panel.platform": Text("平台", "Platform"),
     "cli.panel.access": Text("身份与审计", "Access and audit"),
     "cli.panel.local": Text("本机命令（不经过 API）", "On this machine (not through the API)"),
@@ -40,7 +40,7 @@ _COMMANDS = {
         "Show the plan, ask, and hand in exactly that.",
     ),
     "cli.help.release": Text(
-        "释放整个系统：虚拟机、磁盘、地址及其全部数据。须输入系统名确认。",
+        "释放整个系统：云主机、磁盘、地址及其全部数据。须输入系统名确认。",
         "Give a whole system back: machines, disks, addresses and all data on them. Its name has to be typed.",
     ),
     "cli.help.status": Text(
@@ -59,19 +59,19 @@ _COMMANDS = {
     ),
     "cli.help.describe": Text("显示一个对象的全部信息。", "Show one thing whole."),
     "cli.help.explain": Text(
-        "用平常的话说明一台虚拟机为何放在那里，或一份工单为何放不下。",
+        "用平常的话说明一台云主机为何放在那里，或一份工单为何放不下。",
         "Say in plain words why a machine is where it is, or why a ticket found no place.",
     ),
     "cli.help.usage": Text("按资源和计量项列出使用秒数与价格。", "Print seconds by resource and meter, with their price."),
-    "cli.help.start": Text("启动虚拟机。", "Have a machine running."),
+    "cli.help.start": Text("启动云主机。", "Have a machine running."),
     "cli.help.stop": Text(
-        "停止虚拟机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."
+        "停止云主机；保留位置、磁盘和地址。", "Have a machine stopped; it keeps its place, disks and addresses."
     ),
     "cli.help.reboot": Text(
-        "原地重启虚拟机一次：先请系统正常重启，超时后强制重启。",
+        "原地重启云主机一次：先请系统正常重启，超时后强制重启。",
         "Have a running machine restarted in place, once: asked politely, then by force.",
     ),
-    "cli.help.console": Text("打印虚拟机串口日志的末尾。", "Print the end of a machine's serial log."),
+    "cli.help.console": Text("打印云主机串口日志的末尾。", "Print the end of a machine's serial log."),
     "cli.help.import": Text(
         "按站点文件导入部门、项目、区域、资源池、规格、镜像、配额和价格；先显示计划；重复导入不产生变化。",
         "Import departments, projects, zones, pools, sizes, images, quotas and prices from a site document; shows a plan first; "
@@ -81,7 +81,7 @@ _COMMANDS = {
     "cli.help.host.list": Text("列出主机及其已承诺容量。", "List hosts with what is promised on them."),
     "cli.help.host.show": Text("显示一台主机的全部信息。", "Show a host whole."),
     "cli.help.host.foreign": Text(
-        "列出主机上不是平台创建的虚拟机（计入容量，绝不触碰）。",
+        "列出主机上不是平台创建的云主机（计入容量，绝不触碰）。",
         "List guests on a host that are not ours: counted, never touched.",
     ),
     "cli.help.host.enrol": Text(
@@ -92,10 +92,10 @@ _COMMANDS = {
         "把主机切换到某个状态：active、cordoned、draining、maintenance、retired。",
         "Move a host to a state: active, cordoned, draining, maintenance, retired.",
     ),
-    "cli.help.host.activate": Text("让主机接收虚拟机。", "Let a host take machines."),
-    "cli.help.host.cordon": Text("不再向主机放置新虚拟机，已有的保留。", "Give a host no new machines; those it has stay."),
+    "cli.help.host.activate": Text("让主机接收云主机。", "Let a host take machines."),
+    "cli.help.host.cordon": Text("不再向主机放置新云主机，已有的保留。", "Give a host no new machines; those it has stay."),
     "cli.help.host.drain": Text(
-        "腾空主机：不再放置新虚拟机，并在后端支持时把已有的迁走。",
+        "腾空主机：不再放置新云主机，并在后端支持时把已有的迁走。",
         "Give a host no new machines, and move those it has away where its driver can.",
     ),
     "cli.help.host.maintain": Text("让主机进入维护。", "Put a host into maintenance."),
@@ -118,7 +118,7 @@ _COMMANDS = {
     "cli.help.plan-moves.show": Text("显示一个计划及其步骤。", "Show a plan with its steps."),
     "cli.help.plan-moves.list": Text("列出计划。", "List plans."),
     "cli.help.plan-moves.cancel": Text(
-        "取消计划；途中的虚拟机留在原处，除非已经到达。", "End a plan; a machine on its way stays, unless it has arrived."
+        "取消计划；途中的云主机留在原处，除非已经到达。", "End a plan; a machine on its way stays, unless it has arrived."
     ),
     "cli.help.image": Text("镜像。", "Images machines boot from."),
     "cli.help.image.list": Text("列出镜像。", "List images."),
@@ -137,14 +137,14 @@ _COMMANDS = {
     "cli.help.reservation.release": Text("提前释放预留。", "Give a reservation up before its deadline."),
     "cli.help.capacity": Text("容量推演：只回答，不改动。", "What-if questions to the capacity; nothing is changed."),
     "cli.help.capacity.fit": Text(
-        "某规格的虚拟机还可放多少台：按资源池、区域和等保级别。",
+        "某规格的云主机还可放多少台：按资源池、区域和等保级别。",
         "How many more machines of a size fit, per pool, zone and MLPS level.",
     ),
     "cli.help.capacity.forecast": Text(
         "按目前趋势，各资源池何时用满（p10、p50、p90）。", "When pools are full at the present trend (p10, p50, p90)."
     ),
     "cli.help.capacity.failure": Text(
-        "若这些主机失效，上面的虚拟机能放到哪里；有放不下的，退出码为 1。",
+        "若这些主机失效，上面的云主机能放到哪里；有放不下的，退出码为 1。",
         "What would become of the machines on hosts that fail; exits with 1 when one could be placed nowhere.",
     ),
     "cli.help.capacity.hosts": Text("一批工单需要多少台某种规格的主机。", "How many hosts of one shape a list of tickets needs."),
@@ -203,7 +203,7 @@ _COMMANDS = {
         "检查本机和状态，指出需要处理的问题。", "Check this machine and this state, and say what must be put right."
     ),
     "cli.help.simulate": Text(
-        "用真实的放置核心回放一份申请记录（CSV，可为 .gz），写出每台虚拟机所在的主机。",
+        "用真实的放置核心回放一份申请记录（CSV，可为 .gz），写出每台云主机所在的主机。",
         "Replay a trace of requests (CSV, also .gz) through the placement core, and write the host of every machine.",
     ),
     "cli.help.schema": Text("打印工单语言的 JSON Schema。", "Print the JSON Schema of the ticket language, for editors."),
@@ -263,14 +263,14 @@ _PARAMETERS = {
     "cli.param.with_gone": Text("也列出已释放的。", "List what is gone too."),
     "cli.param.limit": Text("最多列出多少条。", "Most items listed."),
     "cli.param.explain.what": Text(
-        "虚拟机（id 或 系统/名称）或工单 id；或 placement、refusal，后跟对象。",
+        "云主机（id 或 系统/名称）或工单 id；或 placement、refusal，后跟对象。",
         "A machine (its id or SYSTEM/NAME) or the id of a ticket; or placement or refusal, and then its subject.",
     ),
     "cli.param.explain.name": Text("placement 或 refusal 的对象。", "Subject of placement or refusal."),
     "cli.param.start": Text("起始时刻（含）：日期、时间或纪元秒。", "First moment: a date, a time or epoch seconds."),
     "cli.param.end": Text("结束时刻（不含）；默认为现在。", "First moment after; by default now."),
     "cli.param.instance": Text(
-        "虚拟机：id 或 系统/名称，例如 civil-affairs-portal/web-1。",
+        "云主机：id 或 系统/名称，例如 civil-affairs-portal/web-1。",
         "A machine: its id or SYSTEM/NAME, for example civil-affairs-portal/web-1.",
     ),
     "cli.param.max_bytes": Text("最多打印多少字节。", "Most bytes printed."),
@@ -384,7 +384,7 @@ _PARAMETERS = {
         "The answer, vm,host in each line: the host is its line in the hosts file from 0, the header not counted; -1 is refused.",
     ),
     "cli.param.simulate.distinct_hosts_up_to": Text(
-        "2 到这么多台的工单，其虚拟机放在不同主机上；0 表示不要求。",
+        "2 到这么多台的工单，其云主机放在不同主机上；0 表示不要求。",
         "Machines of a ticket of 2 up to so many go to distinct hosts; 0 asks for nothing.",
     ),
     "cli.param.simulate.moves": Text(
@@ -392,7 +392,7 @@ _PARAMETERS = {
         "Empty hosts from time to time so that they could be powered off, and write the moves here: vm,at_s,from,to.",
     ),
     "cli.param.simulate.moves_permille": Text(
-        "迁移最多占虚拟机数的千分之几（配合 --moves）。", "Most moves for a thousand machines of the trace (with --moves)."
+        "迁移最多占云主机数的千分之几（配合 --moves）。", "Most moves for a thousand machines of the trace (with --moves)."
     ),
     "cli.param.simulate.consolidate_every_s": Text(
         "每隔多少秒规划一次迁移（配合 --moves）。", "Seconds from one plan of moves to the next (with --moves)."

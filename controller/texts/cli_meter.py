@@ -107,12 +107,12 @@ TEXTS: dict[str, Text] = {
         "开始结账；复核之后由另一人执行则封账。",
         "Begin to close a month that is over; after its review, another person closes it for good.",
     ),
-    "cli.help.meter.review": Text("计价并生成账单，供封账。", "Rate a month and write its statements, ready to be closed."),
+    "cli.help.meter.review": Text("计价并生成对账单，供封账。", "Rate a month and write its statements, ready to be closed."),
     "cli.help.meter.statement": Text(
-        "显示部门账单；不写部门则列出该期全部账单。", "Show a department's statement; without one, list those of the month."
+        "显示部门对账单；不写部门则列出该期全部对账单。", "Show a department's statement; without one, list those of the month."
     ),
-    "cli.help.meter.acknowledge": Text("部门确认已阅账单。", "Say that your department has seen its statement."),
-    "cli.help.meter.lines": Text("列出账单的结算明细。", "List the rated lines of a statement."),
+    "cli.help.meter.acknowledge": Text("部门确认已阅对账单。", "Say that your department has seen its statement."),
+    "cli.help.meter.lines": Text("列出对账单的结算明细。", "List the rated lines of a statement."),
     "cli.help.meter.trace": Text(
         "追溯一条明细：流水、单价、审批。", "Show what a line came from: journal rows, price, approvals."
     ),
@@ -138,7 +138,7 @@ TEXTS: dict[str, Text] = {
         "在独立的临时状态中结算一个虚构小城的三个月，并打印对账单；不需要服务。",
         "Close three months of a made-up city in a scratch state and print the statements; needs no service.",
     ),
-    "cli.param.meter.demo.seed": Text("随机种子：同一种子得到同样的账单。", "Seed: the same one gives the same statements."),
+    "cli.param.meter.demo.seed": Text("随机种子：同一种子得到同样的对账单。", "Seed: the same one gives the same statements."),
     "cli.param.meter.demo.to": Text("保留状态的目录；默认用后即删。", "Directory to keep the state in; thrown away if left out."),
     "cli.say.demo_month": Text("{month}：各部门对账单", "{month}: statements of all departments"),
     "cli.say.demo_statement": Text("{month} {department} 的对账单", "Statement of {department} for {month}"),

@@ -16,7 +16,7 @@ _DIMENSIONS = words(
         "huge_mib": ("大页内存 MiB（页 KiB）", "memory MiB in huge pages of KiB"),
         "memory_mib": ("内存 MiB", "memory MiB"),
         "disk_gib": ("磁盘 GiB", "disk GiB"),
-        "instances": ("虚拟机数", "machines"),
+        "instances": ("云主机数", "machines"),
         "volumes": ("数据盘数", "disks"),
         "addresses": ("地址数", "addresses"),
         "address": ("地址", "addresses"),

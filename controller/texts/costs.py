@@ -54,7 +54,7 @@ TEXTS: Mapping[str, Text] = {
     "cli.word.policy_proportional": Text("按用量分摊", "shared by use"),
     "cli.word.policy_even": Text("平均分摊", "shared alike"),
     "cli.say.cost_total": Text(
-        "成本合计 {cost} 元；账单合计 {charged} 元；结余 {surplus} 元。",
+        "成本合计 {cost} 元；对账单合计 {charged} 元；结余 {surplus} 元。",
         "Cost {cost} yuan; charged {charged} yuan; surplus {surplus} yuan.",
     ),
     "cli.say.overfull": Text(

@@ -77,7 +77,7 @@ _DOCTOR = {
     ),
     "doctor.kvm": Text("/dev/kvm 可用", "/dev/kvm can be used"),
     "doctor.no_kvm": Text(
-        zh="/dev/kvm 不可用，本机上的虚拟机将由 QEMU 模拟（较慢）",
+        zh="/dev/kvm 不可用，本机上的云主机将由 QEMU 模拟（较慢）",
         en="/dev/kvm cannot be used: guests on this machine would be emulated (slow)",
         cure_zh="在固件中启用虚拟化，或检查权限。",
         cure_en="Switch virtualisation on in the firmware, or check permissions.",

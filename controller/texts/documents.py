@@ -268,18 +268,18 @@ _SITE = {
         "Add the SHA-256 its publisher states.",
     ),
     "site.bad_limit": _site(
-        "{field} 的限额“{written}”不对（单位：{unit}）。",
+        "{field} 的配额“{written}”不对（单位：{unit}）。",
         "The limit {field} cannot be “{written}” (unit: {unit}).",
         "写数量（内存、磁盘带单位），或 unlimited，或 inherit。",
         "Write an amount (memory and disk with their unit), unlimited or inherit.",
     ),
     "site.quota_scope": _site(
-        "限额须指明 department 或 project 之一，且只写一个。",
+        "配额须指明 department 或 project 之一，且只写一个。",
         "A quota names either a department or a project.",
         "保留其中一个。",
         "Keep one of them.",
     ),
-    "site.quota_twice": _site("“{scope}”的限额写了两次。", "There are two quotas of “{scope}”.", "合并成一项。", "Make it one."),
+    "site.quota_twice": _site("“{scope}”的配额写了两次。", "There are two quotas of “{scope}”.", "合并成一项。", "Make it one."),
     "site.unknown_meter": _site(
         "不认识的计量项“{written}”。",
         "The meter “{written}” is unknown.",

@@ -154,7 +154,7 @@ TEXTS: Mapping[str, Text] = {
         "Frees {count} hosts: {hosts}; powered off, they save {kwh} kWh",
     ),
     "cli.moves.problem": Text("已停止：{sentence}", "Stopped: {sentence}"),
-    "cli.moves.nothing": Text("没有需要移动的虚拟机。", "Nothing is to be moved."),
+    "cli.moves.nothing": Text("没有需要移动的云主机。", "Nothing is to be moved."),
     "cli.moves.stay": Text("留在 {host}：{machine}。{reason}", "Stays on {host}: {machine}. {reason}"),
     "cli.moves.planned": Text("执行：allot plan-moves run {plan}", "To run it: allot plan-moves run {plan}"),
     "cli.moves.dry_run": Text("仅为试算，未保存。", "A dry run: nothing is stored."),

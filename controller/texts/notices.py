@@ -9,7 +9,7 @@ def _lease(zh: str, en: str) -> Text:
     return Text(
         zh=zh,
         en=en,
-        cure_zh="继续使用请提交续期工单（action: renew）；不再使用请释放：allot release {system}。",
+        cure_zh="继续使用请提交续租工单（action: renew）；不再使用请释放：allot release {system}。",
         cure_en="To go on, hand in a ticket with action: renew; to give it back: allot release {system}.",
         actor=Actor.DEPARTMENT,
     )

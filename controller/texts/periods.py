@@ -64,7 +64,7 @@ TEXTS: Mapping[str, Text] = {
         "Correct the line that is wrong with allot meter adjust add; it stands in the first month that is not reviewed.",
     ),
     "statement.not_found": _error(
-        "{period} 没有该部门的账单。",
+        "{period} 没有该部门的对账单。",
         "There is no statement of that department for {period}.",
         "该部门在此期间没有用量，或该期尚未复核。",
         "It used nothing in that time, or the month is not reviewed yet.",

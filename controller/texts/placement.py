@@ -24,16 +24,16 @@ TEXTS: dict[str, Text] = {
         actor=Actor.DEPARTMENT,
     ),
     "placement.too_many_members": Text(
-        zh="一次申请 {count} 台机器，超过上限 {highest} 台。",
+        zh="一次申请 {count} 台云主机，超过上限 {highest} 台。",
         en="{count} machines in one request; at most {highest} are placed at once.",
         cure_zh="请分成多个工单提交。",
         cure_en="Split it into several tickets.",
         actor=Actor.DEPARTMENT,
     ),
     "placement.member_twice": Text(
-        zh="机器名称“{name}”重复。",
+        zh="云主机名称“{name}”重复。",
         en="The machine name “{name}” is used twice.",
-        cure_zh="同一系统内每台机器使用不同的名称。",
+        cure_zh="同一系统内每台云主机使用不同的名称。",
         cure_en="Give every machine of a system its own name.",
         actor=Actor.DEPARTMENT,
     ),
@@ -45,28 +45,28 @@ TEXTS: dict[str, Text] = {
         actor=Actor.DEPARTMENT,
     ),
     "placement.max_per_domain_too_small": Text(
-        zh="组“{group}”的分散规则允许每个故障域 {count} 台机器，至少应为 1 台。",
+        zh="组“{group}”的分散规则允许每个故障域 {count} 台云主机，至少应为 1 台。",
         en="The spread rule of group “{group}” allows {count} machines per failure domain; it must allow at least one.",
         cure_zh="把每个故障域的上限改为 1 或更大。",
         cure_en="Allow one machine per failure domain or more.",
         actor=Actor.DEPARTMENT,
     ),
     "placement.amount_negative": Text(
-        zh="机器“{member}”申请的 {dimension} 为负数（{amount}）。",
+        zh="云主机“{member}”申请的 {dimension} 为负数（{amount}）。",
         en="Machine “{member}” asks for a negative amount of {dimension} ({amount}).",
         cure_zh="请填写不小于零的数量。",
         cure_en="Ask for zero or more.",
         actor=Actor.DEPARTMENT,
     ),
     "placement.disk_in_compute": Text(
-        zh="机器“{member}”把磁盘容量 {dimension} 写在计算规格里。",
+        zh="云主机“{member}”把磁盘容量 {dimension} 写在计算规格里。",
         en="Machine “{member}” asks for disk ({dimension}) as part of its compute size.",
         cure_zh="请把磁盘逐块列在磁盘清单中。",
         cure_en="List each disk among the disks.",
         actor=Actor.DEPARTMENT,
     ),
     "placement.disk_size_not_positive": Text(
-        zh="机器“{member}”的 {disk_class} 磁盘大小为 {size_gib} GiB，必须大于零。",
+        zh="云主机“{member}”的 {disk_class} 磁盘大小为 {size_gib} GiB，必须大于零。",
         en="A {disk_class} disk of machine “{member}” has {size_gib} GiB; it must have more than zero.",
         cure_zh="请填写大于零的磁盘大小。",
         cure_en="Ask for at least 1 GiB.",
@@ -115,7 +115,7 @@ TEXTS: dict[str, Text] = {
     "placement.filter.reserve": Text(zh="故障备用", en="failure reserve"),
     # Why a host fell
     "placement.miss.state": Text(
-        zh="主机 {host} 不接收新机器：管理状态 {admin_state}，可达状态 {reachability}。",
+        zh="主机 {host} 不接收新云主机：管理状态 {admin_state}，可达状态 {reachability}。",
         en="Host {host} takes no new machines: it is {admin_state} and {reachability}.",
     ),
     "placement.miss.zone": Text(
@@ -133,25 +133,25 @@ TEXTS: dict[str, Text] = {
         en="Host {host} is out: {asked} is asked for, and it lacks {missing}.",
     ),
     "placement.miss.pinned": Text(
-        zh="主机 {host} 不合适：机器必须留在 {pinned}。", en="Host {host} is out: the machine must stay on {pinned}."
+        zh="主机 {host} 不合适：云主机必须留在 {pinned}。", en="Host {host} is out: the machine must stay on {pinned}."
     ),
     "placement.miss.network_reach": Text(
-        zh="主机 {host} 不合适：所用网络位于主机 {network_host}，同一网络的机器须在同一台主机上。",
+        zh="主机 {host} 不合适：所用网络位于主机 {network_host}，同一网络的云主机须在同一台主机上。",
         en="Host {host} is out: its networks live on {network_host}, and machines that share a network stay on one host.",
     ),
     "placement.miss.network_reach_spread": Text(
-        zh="主机 {host} 不合适：组“{group}”要求强制分散，但组内机器共用网络，网络目前不能跨主机。",
+        zh="主机 {host} 不合适：组“{group}”要求强制分散，但组内云主机共用网络，网络目前不能跨主机。",
         en="Host {host} is out: group “{group}” must be spread, but its machines share a network, which stays on one host.",
     ),
     "placement.miss.capacity": Text(
         zh="主机 {host} 的 {dimension} 不足：需要 {asked}，剩余 {free}"
-        "（总量 {capacity}，本工单其他机器已占 {taken}，预留 {held}）。",
+        "（总量 {capacity}，本工单其他云主机已占 {taken}，预留 {held}）。",
         en="Host {host} is short of {dimension}: {asked} asked, {free} free "
         "(of {capacity}; {taken} taken by machines of this ticket, {held} held).",
     ),
     "placement.miss.storage": Text(
         zh="主机 {host} 的 {disk_class} 存储不足：最大一块盘 {asked} GiB（共 {asked_together} GiB），"
-        "最空的存储池剩余 {free} GiB（共 {free_together} GiB，本工单其他机器已占 {taken} GiB，预留 {held} GiB）。",
+        "最空的存储池剩余 {free} GiB（共 {free_together} GiB，本工单其他云主机已占 {taken} GiB，预留 {held} GiB）。",
         en="Host {host} is short of {disk_class} storage: the largest disk needs {asked} GiB ({asked_together} together), "
         "its roomiest pool has {free} GiB ({free_together} together; {taken} taken by machines of this ticket, {held} held).",
     ),
@@ -162,21 +162,21 @@ TEXTS: dict[str, Text] = {
         "专用处理器", "{page_kib} KiB 大页", "processors of its own", "MiB in pages of {page_kib} KiB"
     ),
     "placement.miss.spread": Text(
-        zh="主机 {host} 不合适：组“{group}”须按 {level} 分散，每处至多 {most} 台，{domain} 已有该组 {mates} 台机器。",
+        zh="主机 {host} 不合适：组“{group}”须按 {level} 分散，每处至多 {most} 台，{domain} 已有该组 {mates} 台云主机。",
         en="Host {host} is out: group “{group}” is spread by {level}, at most {most} in each, and {domain} has {mates} already.",
     ),
     "placement.miss.affinity": Text(
-        zh="主机 {host} 不合适：组“{group}”须集中在同一个 {level}，而该组的机器不在 {domain}。",
+        zh="主机 {host} 不合适：组“{group}”须集中在同一个 {level}，而该组的云主机不在 {domain}。",
         en="Host {host} is out: group “{group}” stays together in one {level}, and its machines are not in {domain}.",
     ),
     "placement.miss.reserve": Text(
-        zh="主机 {host} 不合适：由于备用主机的位置，放在 {domain} 的机器在故障转移后会违反按 {level} 的分组规则。",
+        zh="主机 {host} 不合适：由于备用主机的位置，放在 {domain} 的云主机在故障转移后会违反按 {level} 的分组规则。",
         en="Host {host} is out: with the stand-by hosts where they are, machines in {domain} would break the rule by {level} "
         "after a failure.",
     ),
     # What would fit instead
     "placement.suggest.smaller": Text(
-        zh="组“{group}”每台机器的 {dimension} 由 {asked} 降到 {fits} 即可放下。",
+        zh="组“{group}”每台云主机的 {dimension} 由 {asked} 降到 {fits} 即可放下。",
         en="It fits if each machine of “{group}” has {fits} instead of {asked} {dimension}.",
     ),
     "placement.suggest.split": Text(
@@ -193,7 +193,7 @@ TEXTS: dict[str, Text] = {
         en="It fits with the project's reservation “{reservation}” (project.reservation).",
     ),
     "placement.suggest.shape": Text(
-        zh="组“{group}”每台机器改为 {vcpu} vCPU、{memory_mib} MiB 内存即可放下。",
+        zh="组“{group}”每台云主机改为 {vcpu} vCPU、{memory_mib} MiB 内存即可放下。",
         en="It fits if each machine of “{group}” has {vcpu} vCPU and {memory_mib} MiB of memory.",
     ),
     "placement.suggest.smaller_disk": Text(
@@ -209,11 +209,11 @@ TEXTS: dict[str, Text] = {
         en="It fits if the spread of “{group}” is soft instead of hard.",
     ),
     "placement.suggest.separate_networks": Text(
-        zh="组“{group}”的机器不共用网络即可放下。",
+        zh="组“{group}”的云主机不共用网络即可放下。",
         en="It fits if the machines of “{group}” share no network.",
     ),
     "placement.suggest.without_pin": Text(
-        zh="允许机器“{member}”换到其他主机即可放下。",
+        zh="允许云主机“{member}”换到其他主机即可放下。",
         en="It fits if machine “{member}” may move to another host.",
     ),
     "placement.suggest.other_zone": Text(

@@ -10,7 +10,7 @@ TEXTS: Mapping[str, Text] = {
     "department.lives_in_pool": _error(
         "部门 {department} 在资源池 {pool} 中还有 {count} 项资源。",
         "Department {department} has {count} resources in pool {pool}.",
-        "请先释放其系统（纳管的机器用 allot adopt let-go），待资源删除后再执行。",
+        "请先释放其系统（纳管的云主机用 allot adopt let-go），待资源删除后再执行。",
         "Release its systems first (allot adopt let-go for adopted machines), and come again when they are gone.",
     ),
     "cli.help.pool": Text("资源池后端为部门保留的内容。", "What a pool's back end keeps for departments."),

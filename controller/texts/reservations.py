@@ -45,7 +45,7 @@ TEXTS: dict[str, Text] = {
         "name a size, or give proper amounts of vCPUs, memory and disk",
     ),
     "reservation.count_invalid": _department(
-        "一份预留可为 1 到 {highest} 台机器，不能是 {count} 台",
+        "一份预留可为 1 到 {highest} 台云主机，不能是 {count} 台",
         "a reservation is for 1 to {highest} machines, not {count}",
         "请更正台数，或分成多份预留",
         "correct the number, or make several reservations",

@@ -39,15 +39,15 @@ TEXTS: dict[str, Text] = {
         "Put the cell right.",
     ),
     "simulate.vm_empty": _mistake(
-        "{file} 第 {line} 行：没有虚拟机编号。",
+        "{file} 第 {line} 行：没有云主机编号。",
         "{file}, line {line}: the machine has no name.",
         "请填写 vm 列。",
         "Fill the column vm.",
     ),
     "simulate.vm_twice": _mistake(
-        "{file} 第 {line} 行：虚拟机“{vm}”在第 {first} 行已出现。",
+        "{file} 第 {line} 行：云主机“{vm}”在第 {first} 行已出现。",
         "{file}, line {line}: the machine “{vm}” stands in line {first} already.",
-        "每台虚拟机只写一行。",
+        "每台云主机只写一行。",
         "Give every machine one line.",
     ),
     "simulate.host_empty": _mistake(
@@ -66,11 +66,11 @@ TEXTS: dict[str, Text] = {
         "{file} 中没有主机。", "{file} holds no host.", "表头之后至少写一台主机。", "Write at least one host below the header."
     ),
     "cli.simulate.read": Text(
-        "已读入 {machines} 台虚拟机和 {hosts} 台主机，正在回放。", "Read {machines} machines and {hosts} hosts; replaying."
+        "已读入 {machines} 台云主机和 {hosts} 台主机，正在回放。", "Read {machines} machines and {hosts} hosts; replaying."
     ),
     "cli.simulate.progress": Text("已回放 {percent} %", "{percent} % replayed"),
     "cli.simulate.policy": Text("放置策略", "Policy"),
-    "cli.simulate.machines": Text("虚拟机", "Machines"),
+    "cli.simulate.machines": Text("云主机", "Machines"),
     "cli.simulate.refused": Text("被拒绝", "Refused"),
     "cli.simulate.hosts_used": Text("用过的主机", "Hosts ever used"),
     "cli.simulate.hosts_used_at_once": Text("同时使用的主机（最多）", "Hosts in use at once, most"),

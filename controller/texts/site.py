@@ -19,7 +19,7 @@ TEXTS: Mapping[str, Text] = {
     "site.move_exceeds_quota": _site(
         "移动部门 {departments} 后，{scope} 的 {dimension} 用量 {used} 会超过上限 {limit}。",
         "With {departments} moved, {scope} would hold {used} of {dimension}, over its limit {limit}.",
-        "请先提高该上级的限额，或先释放资源，再移动部门。",
+        "请先提高该上级的配额，或先释放资源，再移动部门。",
         "Raise that limit or release resources first, then move the department.",
     ),
     "site.processors_in_use": _site(

@@ -5,10 +5,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
+from types import MappingProxyType
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?\s*([A-Za-z兆吉太]*)字?节?")
 _WHOLE = re.compile(r"([0-9]{1,9})\s*(.{0,8})")
-_FIXED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+_FIXED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*(元|万元)?")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _CHINESE_DATE = re.compile(r"([0-9]{4})\s*年\s*([0-9]{1,2})\s*月\s*([0-9]{1,2})\s*日")
 
@@ -26,6 +27,8 @@ _LOOSE_UNITS = {
     "tb": "tib",
     "太": "tib",
 }
+#: What stands behind amounts of money, in yuan.
+MONEY: Mapping[str, int] = MappingProxyType({"元": 1, "万元": 10_000})
 _UNIT_NAMES = {"mib": "MiB", "gib": "GiB", "tib": "TiB"}
 
 
@@ -60,15 +63,20 @@ def mib(text: str) -> tuple[int, str] | None:
     return None if rest else (amount, _UNIT_NAMES[unit] if unit != written else "")
 
 
-def fixed_point(text: str, places: int) -> int | None:
-    """Return a decimal in units of ten to the minus ``places``, exactly; None if it is none or has more places."""
+def fixed_point(text: str, places: int, units: Mapping[str, int] = MappingProxyType({})) -> int | None:
+    """Return a decimal in units of ten to the minus ``places``, exactly; None if it is none or has more places.
+
+    Args:
+        text: what was written.
+        places: how many places are kept.
+        units: units that may stand behind it, with what each is worth, for example ``MONEY``.
+    """
     match = _FIXED.fullmatch(fold(text))
-    if match is None:
+    if match is None or (match[3] and match[3] not in units):
         return None
     digits = match[2] or ""
-    if len(digits) > places:
-        return None
-    return int(match[1] + digits.ljust(places, "0"))
+    amount, rest = divmod(int(match[1] + digits) * units.get(match[3], 1) * 10**places, 10 ** len(digits))
+    return None if rest or len(digits) > places else amount
 
 
 def calendar_date(text: str) -> date | None:

@@ -218,13 +218,15 @@ class Decimal:
     places: int
     minimum: int = 0
     maximum: int = 10**15
+    #: Units that may stand behind it, with what each is worth.
+    units: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, node: Node, path: str, reading: Reading) -> int | None:
         """Read it."""
         text = read_text(node, path, reading)
         if text is None:
             return None
-        number = fixed_point(text, self.places)
+        number = fixed_point(text, self.places, self.units)
         if number is None or not self.minimum <= number <= self.maximum:
             reading.fail("document.not_a_decimal", node.where, field=path, written=excerpt(text), places=self.places)
             return None
@@ -232,7 +234,8 @@ class Decimal:
 
     def to_schema(self) -> dict[str, Any]:
         """Return its JSON Schema."""
-        return {"type": ["string", "number"], "pattern": f"^[0-9]{{1,9}}(?:\\.[0-9]{{1,{self.places}}})?$"}
+        unit = f"(?:\\s*(?:{'|'.join(self.units)}))?" if self.units else ""
+        return {"type": ["string", "number"], "pattern": f"^[0-9]{{1,9}}(?:\\.[0-9]{{1,{self.places}}})?{unit}$"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +279,9 @@ class Choice:
         if code in self.not_offered:
             reading.fail(reading.not_offered, node.where, field=f"{path}: {word}")
             return None
-        suggestion, offered = nearest_first(word, [both_spellings(*item) for item in self.labels.items()])
+        suggestion, _ = nearest_first(word, [spelling for item in self.labels.items() for spelling in item if spelling])
+        nearest = sorted(self.labels.items(), key=lambda item: suggestion == "" or suggestion not in item)
+        _, offered = nearest_first(word, [both_spellings(*item) for item in nearest])
         reading.fail(
             "document.unknown_value", node.where, field=path, written=excerpt(text), suggestion=suggestion, offered=offered
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from inventory.domain.host import RESERVE_COUNT_MAX, ReserveLevel
 from inventory.domain.layout import NODES_MAX
-from inventory.importers.amounts import fold, mib, whole
+from inventory.importers.amounts import MONEY, fold, mib, whole
 from inventory.importers.document import Node, excerpt
 from inventory.importers.shapes import (
     ALL_PUNCTUATION,
@@ -223,7 +223,7 @@ SITE = Record(
             _many(
                 _f("meter", Prose(max_length=60), required=True),
                 _f("unit", Prose(max_length=40), required=True),
-                _f("price", Decimal(places=6), required=True),
+                _f("price", Decimal(places=6, units=MONEY), required=True),
                 _f("valid-from", Day(), required=True),
             ),
         ),

@@ -87,7 +87,11 @@ def plain(name: str, type_: Type = Type.TEXT, scale: int = 6) -> Column:
     return Column(name, f'"{name}"::{casts[type_]}', type_, scale)
 
 
+#: What a spreadsheet may begin a formula with; the full-width ones are read like the others by its East Asian versions.
+_FORMULA_SIGNS = frozenset("=+-@\t＝＋－＠")
+
+
 def neutral(text: str) -> str:
     """Return a text no spreadsheet takes for a formula, on one line."""
     flat = text.replace("\r", " ").replace("\n", " ") if "\n" in text or "\r" in text else text
-    return "'" + flat if flat[:1] in ("=", "+", "-", "@", "\t") else flat
+    return "'" + flat if flat[:1] in _FORMULA_SIGNS else flat

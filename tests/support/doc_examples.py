@@ -27,6 +27,8 @@ PAGES = (
             "developer",
             "networking",
             "dependencies",
+            "glossary",
+            "traps",
         )
     ),
 )

@@ -65,7 +65,7 @@ _SUBJECTS: Mapping[str, str] = {
     "period": "结算期 Periods",
     "report": "报表 Reports",
     "metrics": "指标 Metrics",
-    "statement": "账单 Statements",
+    "statement": "对账单 Statements",
     "placement": "放置 Placement",
     "plan": "计划 Plans",
     "pool": "资源池 Pools",

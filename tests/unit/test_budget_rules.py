@@ -58,6 +58,12 @@ def test_a_document_is_read_in_both_languages() -> None:
     assert (second.project_id, second.limit_micro_yuan, second.approval_over, second.block_over) == ("proj_b", 0, None, None)
 
 
+def test_an_amount_may_be_written_in_ten_thousands_of_yuan() -> None:
+    written = DOCUMENT.replace('"12.34"', "26.5万元").replace('"0"', "８００元")
+    first, second = read_budgets(written.encode(), projects={"P-a": "proj_a", "P-b": "proj_b"})
+    assert (first.limit_micro_yuan, second.limit_micro_yuan) == (265_000_000_000, 800_000_000)
+
+
 def test_everything_wrong_with_a_document_is_told_at_once_with_its_place() -> None:
     wrong = DOCUMENT.replace("P-b", "P-x") + '  - {project: P-a, year: 2026, amount: "1"}\n'
     with pytest.raises(Invalid) as refused:

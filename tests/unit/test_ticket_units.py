@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from controller.tickets.units import after_months, latest_lease_end, lease_end
-from inventory.importers.amounts import calendar_date, fixed_point, mib, nearest_first, whole
+from inventory.importers.amounts import MONEY, calendar_date, fixed_point, mib, nearest_first, whole
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,24 @@ def test_whole_numbers_may_carry_their_unit(written: str, expected: int | None) 
 )
 def test_prices_are_integers_in_micro_yuan(written: str, expected: int | None) -> None:
     assert fixed_point(written, 6) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("12.34元", 12_340_000),
+        ("５０ 万元", 500_000_000_000),
+        ("1.000001万元", 10_000_010_000),
+        ("0.00000001万元", None),
+        ("50万", None),
+        ("50亿元", None),
+        ("元", None),
+        ("万元", None),
+    ],
+)
+def test_money_may_carry_its_unit(written: str, expected: int | None) -> None:
+    assert fixed_point(written, 6, MONEY) == expected
+    assert fixed_point(written, 6) is None, "only where money is meant"
 
 
 @pytest.mark.parametrize(
