@@ -10,9 +10,12 @@ from controller.cli.output import Out
 from controller.cli.storage import Storage
 from controller.local.checks import ansible_bin_dir
 from controller.paths import data_dir
-from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest
+from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest, StoragePlace
 
+#: Where a pool lies whose directory is not told.
+_POOLS_DIR = "/var/lib/libvirt"
 _MARKS = {
+    PrepareEventKind.PART: ("+", "yellow"),
     PrepareEventKind.OK: ("✓", "green"),
     PrepareEventKind.CHANGED: ("~", "yellow"),
     PrepareEventKind.SKIPPED: ("·", "dim"),
@@ -38,16 +41,14 @@ def run(
     """
     from rich.text import Text
 
-    defaults = PrepareRequest(host_name=name)
-    first = storage[0] if storage else None
+    places = tuple(StoragePlace(name=pool.name, path=pool.path or f"{_POOLS_DIR}/{pool.name}") for pool in storage)
     request = PrepareRequest(
         host_name=name,
         address=address,
         user=user,
         private_key_path=private_key,
         known_hosts_path=known_hosts,
-        storage_pool=first.name if first else defaults.storage_pool,
-        storage_path=(first.path if first else "") or defaults.storage_path,
+        storage=places or PrepareRequest(host_name=name).storage,
     )
     console = out.console(stderr=True)
     preparer = HostPreparer(data_dir("playbooks"), ansible_bin_dir())
@@ -58,7 +59,7 @@ def run(
                 spinner.update(event.task)
                 return
             mark, style = _MARKS[event.kind]
-            console.print(Text(f"{mark} {event.task} {event.detail}".rstrip(), style=style))
+            console.print(Text(f"{mark} {event.task}{f': {event.detail}' if event.detail else ''}", style=style))
 
         result = preparer.prepare(request, check=is_check, on_event=tell)
     code = "cli.prepare.would_change" if is_check else "cli.prepare.done"

@@ -14,6 +14,12 @@ TEXTS: Mapping[str, Text] = {
         "名称只能用字母、数字、点、短横线;路径必须是不含空格和特殊符号的绝对路径。",
         "Names hold letters, digits, dots and dashes only; a path is absolute and has no blanks or special characters.",
     ),
+    "prepare.storage_twice": _error(
+        "存储池名称或目录 {storage} 写了两次。",
+        "The name or directory {storage} of a storage pool is given twice.",
+        "每个存储池要有自己的名称和自己的目录。",
+        "Give every storage pool a name and a directory of its own.",
+    ),
     "prepare.known_hosts_missing": _error(
         "没有主机 {host} 的 SSH 主机密钥,不会连接身份不明的机器。",
         "There is no ssh host key for {host}; a machine whose identity is not known is not connected to.",
@@ -23,8 +29,8 @@ TEXTS: Mapping[str, Text] = {
     "prepare.not_installed": _error(
         "缺少主机准备所需的程序:{missing}。",
         "A program needed to prepare hosts is missing: {missing}.",
-        "请运行 make install 安装 ansible 独立环境后重试。",
-        "Run make install, which sets up the separate Ansible environment, then try again.",
+        "请运行 make .venv-ansible/.ready 建立 Ansible 的独立环境后重试。",
+        "Run make .venv-ansible/.ready, which makes Ansible's own environment, then try again.",
     ),
     "prepare.unreachable": _error(
         "无法通过 SSH 连接主机 {host}:{detail}",

@@ -15,10 +15,10 @@ from typing import Any
 
 from drivers.ansible.private_directory import LAUNCHER, PID, fill, private_directory
 from drivers.ansible.process_tree import end_tree
-from drivers.ansible.requests import PrepareRequest
+from drivers.ansible.requests import PrepareRequest, StoragePlace
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 
-__all__ = ["HostPreparer", "PrepareEvent", "PrepareEventKind", "PrepareRequest", "PrepareResult"]
+__all__ = ["HostPreparer", "PrepareEvent", "PrepareEventKind", "PrepareRequest", "PrepareResult", "StoragePlace"]
 
 _DETAIL_MAX = 2000
 
@@ -27,6 +27,8 @@ class PrepareEventKind(StrEnum):
     """What a line of progress says."""
 
     STARTED = "started"
+    #: A part of a step is done, one package of several for one.
+    PART = "part"
     OK = "ok"
     CHANGED = "changed"
     SKIPPED = "skipped"
@@ -80,8 +82,10 @@ class _Run:
         match event.get("event"):
             case "playbook_on_task_start":
                 self._tell(PrepareEventKind.STARTED, task)
+            case "runner_item_on_ok" if (data.get("res") or {}).get("changed"):
+                self._tell(PrepareEventKind.PART, task, _part(data))
             case "runner_on_ok":
-                self._succeeded(task, bool((data.get("res") or {}).get("changed")))
+                self._succeeded(task, bool((data.get("res") or {}).get("changed")), _said(data))
             case "runner_on_skipped":
                 self._tell(PrepareEventKind.SKIPPED, task)
             case "runner_on_failed" if not data.get("ignore_errors"):
@@ -104,10 +108,10 @@ class _Run:
             end_tree(self.pid_path)
         return is_over
 
-    def _succeeded(self, task: str, is_changed: bool) -> None:
+    def _succeeded(self, task: str, is_changed: bool, detail: str) -> None:
         if is_changed:
             self.changed_tasks.append(task)
-        self._tell(PrepareEventKind.CHANGED if is_changed else PrepareEventKind.OK, task)
+        self._tell(PrepareEventKind.CHANGED if is_changed else PrepareEventKind.OK, task, detail)
 
     def _failed(self, task: str, result: dict[str, Any]) -> None:
         detail = _detail(result)
@@ -119,6 +123,19 @@ class _Run:
             self.on_event(PrepareEvent(kind=kind, task=task, detail=detail))
         except Exception as error:  # noqa: BLE001 - foreign code inside ansible-runner's loop: kept and raised after the run
             self.listener_error = self.listener_error or error
+
+
+def _said(data: dict[str, Any]) -> str:
+    """Return what a step of the playbook has to say to people: the message of a ``debug``."""
+    is_message = str(data.get("task_action") or "").rpartition(".")[2] == "debug"
+    result = data.get("res") or {}
+    # Of a loop each part has said its own already.
+    return str(result.get("msg") or "")[:_DETAIL_MAX] if is_message and "results" not in result else ""
+
+
+def _part(data: dict[str, Any]) -> str:
+    """Name the part of a step that is done."""
+    return _said(data) or str((data.get("res") or {}).get("_ansible_item_label") or "")[:_DETAIL_MAX]
 
 
 def _detail(result: dict[str, Any]) -> str:
@@ -151,8 +168,8 @@ class HostPreparer:
         """Prepare the machine, or only say what that would change.
 
         Raises:
-            Permanent: ``prepare.refused_text``, ``prepare.known_hosts_missing``, ``prepare.not_installed``,
-                ``prepare.task_failed``.
+            Permanent: ``prepare.refused_text``, ``prepare.storage_twice``, ``prepare.known_hosts_missing``,
+                ``prepare.not_installed``, ``prepare.task_failed``.
             Transient: ``prepare.unreachable``.
             OutcomeUnknown: ``prepare.timeout``, ``prepare.cancelled``, ``prepare.broke_off``; running it again is safe.
         """

@@ -72,8 +72,7 @@ def _inventory(directory: Path, request: PrepareRequest) -> dict[str, Any]:
 
 def _variables(request: PrepareRequest) -> dict[str, Any]:
     return {
-        "libvirt_host_pool_name": unsafe(request.storage_pool),
-        "libvirt_host_pool_path": unsafe(request.storage_path),
+        "libvirt_host_storage": [{"name": unsafe(place.name), "path": unsafe(place.path)} for place in request.storage],
     }
 
 

@@ -19,6 +19,14 @@ _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePlace:
+    """A directory storage pool to be made."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareRequest:
     """One machine to be made a host."""
 
@@ -30,8 +38,7 @@ class PrepareRequest:
     private_key_path: Path | None = None
     #: Required for a machine reached by ssh: its key must stand in there.
     known_hosts_path: Path | None = None
-    storage_pool: str = "allot"
-    storage_path: str = "/var/lib/libvirt/allot"
+    storage: tuple[StoragePlace, ...] = (StoragePlace(name="allot", path="/var/lib/libvirt/allot"),)
 
     @property
     def is_local(self) -> bool:
@@ -42,11 +49,10 @@ class PrepareRequest:
         """Refuse what does not look as it should.
 
         Raises:
-            Permanent: ``prepare.refused_text``, ``prepare.known_hosts_missing``.
+            Permanent: ``prepare.refused_text``, ``prepare.storage_twice``, ``prepare.known_hosts_missing``.
         """
         _require("host_name", self.host_name, _HOST_NAME)
-        _require("storage_pool", self.storage_pool, _POOL_NAME)
-        _require("storage_path", self.storage_path, _PATH)
+        self._check_storage()
         if self.is_local:
             return
         _require("address", self.address, _ADDRESS)
@@ -58,6 +64,16 @@ class PrepareRequest:
                 _require(field, str(path), _PATH)
         if self.known_hosts_path is None or not self.known_hosts_path.is_file():
             raise Permanent("prepare.known_hosts_missing", host=self.host_name)
+
+    def _check_storage(self) -> None:
+        """Refuse two pools of one name or in one directory, whose room would be promised twice."""
+        for place in self.storage:
+            _require("storage_pool", place.name, _POOL_NAME)
+            _require("storage_path", place.path, _PATH)
+        for texts in ([place.name for place in self.storage], [place.path for place in self.storage]):
+            for text in texts:
+                if texts.count(text) > 1:
+                    raise Permanent("prepare.storage_twice", storage=text)
 
 
 def _require(field: str, text: str, pattern: re.Pattern[str]) -> None:

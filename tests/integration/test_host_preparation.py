@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
-from tests.support.ansible_programs import ANSIBLE_BIN, have_ansible, have_packages
+from tests.support.ansible_programs import ANSIBLE_BIN, have_ansible, have_host_packages
 
 _ROOT = Path(__file__).parents[2]
 _SUPPORT = _ROOT / "tests" / "support"
@@ -31,10 +30,7 @@ _LOAD = "Load the module that filters bridged packets"
 
 @pytest.fixture(scope="module")
 def _packages() -> None:
-    """What the role would install, installed on the machine itself: the private host shares its programs."""
-    defaults = yaml.safe_load((_ROOT / "playbooks/roles/libvirt_host/defaults/main.yml").read_text())
-    architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-    have_packages(*defaults["libvirt_host_packages"], defaults["libvirt_host_emulators"][architecture])
+    have_host_packages()
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +56,7 @@ def test_check_mode_on_a_bare_machine_changes_nothing_and_says_what_it_would_do(
     before = told["check before"]
     would = [t for t in before["changed_tasks"] if t != _LOAD]
     assert would == ["Keep bridged packets in the packet filter", "Say which daemons would be started"]
+    assert before["said"]["Say which daemons would be started"] == "would start libvirtd"
     assert before["pools"].startswith("failed: error: failed to connect")
     assert before["directory"] is False
 
@@ -78,7 +75,8 @@ def test_the_first_run_makes_a_host_with_an_active_pool(told: dict[str, dict[str
         "Start the pool with the daemon",
     ]
     assert [t for t in first["changed_tasks"] if t != _LOAD] == tasks
-    assert first["events"] == ["changed", "ok", "skipped", "started"]
+    assert first["events"] == ["changed", "ok", "part", "skipped", "started"]
+    assert first["said"]["Start the daemons"] == "libvirtd"
 
 
 def test_the_second_run_and_a_check_after_it_change_nothing(told: dict[str, dict[str, Any]]) -> None:
@@ -91,7 +89,19 @@ def test_the_second_run_and_a_check_after_it_change_nothing(told: dict[str, dict
 def test_check_mode_on_a_host_does_not_make_another_pool(told: dict[str, dict[str, Any]]) -> None:
     checked = told["check of another pool"]
     assert checked["changed_tasks"] == ["Have the directory", "Say what would be done to the pool"]
+    assert checked["said"]["Say what would be done to the pool"] == "would do: definition, start, autostart"
     assert checked["pools"] == "allot-test"
+
+
+def test_every_pool_that_is_asked_for_is_made(told: dict[str, dict[str, Any]]) -> None:
+    another = told["another pool"]
+    assert another["changed_tasks"] == [
+        "Have the directory",
+        "Define the pool",
+        "Start the pool",
+        "Start the pool with the daemon",
+    ]
+    assert another["pools"].split() == ["allot-test", "other"]
 
 
 def test_a_pool_of_the_same_name_elsewhere_is_left_alone(told: dict[str, dict[str, Any]]) -> None:

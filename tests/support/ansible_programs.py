@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 _ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE_BIN = _ROOT / ".venv-ansible" / "bin"
 
@@ -20,6 +22,13 @@ def have_ansible() -> None:
     subprocess.run([uv, "venv", "-q", venv], check=True, cwd=_ROOT)
     lock = "requirements-ansible.lock"
     subprocess.run([uv, "pip", "sync", "-q", "--require-hashes", "--python", venv, lock], check=True, cwd=_ROOT)
+
+
+def have_host_packages() -> None:
+    """Install what the role would install, on the machine itself: private hosts share its programs."""
+    defaults = yaml.safe_load((_ROOT / "playbooks/roles/libvirt_host/defaults/main.yml").read_text(encoding="utf-8"))
+    architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    have_packages(*defaults["libvirt_host_packages"], defaults["libvirt_host_emulators"][architecture])
 
 
 def have_packages(*names: str) -> None:

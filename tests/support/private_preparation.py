@@ -7,14 +7,16 @@ the daemons it started. The machine's own libvirt, /run and network are not seen
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drivers.ansible.preparer import HostPreparer, PrepareRequest, PrepareResult
+from drivers.ansible.preparer import HostPreparer, PrepareEvent, PrepareEventKind, PrepareRequest, PrepareResult, StoragePlace
 from drivers.faults import DriverFault
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POOL_PATH = "/var/lib/libvirt/allot-test"
+_POOL = StoragePlace(name="allot-test", path=_POOL_PATH)
 
 
 def virsh(*arguments: str) -> str:
@@ -22,12 +24,12 @@ def virsh(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else f"failed: {done.stderr.strip()}"
 
 
-def prepare(work_dir: Path, *, check: bool = False, **changes: Any) -> dict[str, Any]:
-    events: list[str] = []
+def prepare(work_dir: Path, *storage: StoragePlace, check: bool = False) -> dict[str, Any]:
+    events: list[PrepareEvent] = []
     preparer = HostPreparer(_ROOT / "playbooks", _ROOT / ".venv-ansible" / "bin", work_dir=work_dir)
-    request = PrepareRequest(**({"host_name": "this-host", "storage_pool": "allot-test", "storage_path": _POOL_PATH} | changes))
+    request = PrepareRequest(host_name="this-host", storage=storage or (_POOL,))
     try:
-        result: PrepareResult = preparer.prepare(request, check=check, on_event=lambda event: events.append(str(event.kind)))
+        result: PrepareResult = preparer.prepare(request, check=check, on_event=events.append)
     except DriverFault as fault:
         return {"fault": fault.problem.to_json(), "left": [path.name for path in work_dir.iterdir()]}
     return {
@@ -35,7 +37,9 @@ def prepare(work_dir: Path, *, check: bool = False, **changes: Any) -> dict[str,
         "changed_tasks": result.changed_tasks,
         "ok": result.ok_count,
         "took_s": round(result.took_s, 1),
-        "events": sorted(set(events)),
+        "events": sorted({str(event.kind) for event in events}),
+        "said": {event.task: event.detail for event in events if event.detail},
+        "parts": [event.detail for event in events if event.kind is PrepareEventKind.PART],
         "left": [path.name for path in work_dir.iterdir()],
         "pools": virsh("pool-list", "--name", "--autostart"),
         "directory": Path(_POOL_PATH).is_dir(),
@@ -50,8 +54,10 @@ def main(work_dir: Path) -> None:
     tell("first", prepare(work_dir))
     tell("second", prepare(work_dir))
     tell("check after", prepare(work_dir, check=True))
-    tell("check of another pool", prepare(work_dir, check=True, storage_pool="other", storage_path="/var/lib/libvirt/other"))
-    tell("another directory", prepare(work_dir, storage_path="/var/lib/libvirt/elsewhere"))
+    other = StoragePlace(name="other", path="/var/lib/libvirt/other")
+    tell("check of another pool", prepare(work_dir, _POOL, other, check=True))
+    tell("another pool", prepare(work_dir, _POOL, other))
+    tell("another directory", prepare(work_dir, replace(_POOL, path="/var/lib/libvirt/elsewhere")))
     virsh("pool-destroy", "allot-test")
     tell("stopped pool", prepare(work_dir))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.texts.preparation import TEXTS
-from drivers.ansible.preparer import HostPreparer, PrepareRequest
+from drivers.ansible.preparer import HostPreparer, PrepareRequest, StoragePlace
 from drivers.ansible.private_directory import private_directory
 from drivers.ansible.requests import unsafe
 from drivers.faults import Permanent
@@ -35,7 +35,7 @@ HOSTILE = [
     "a&b",
     "a\x00b",
 ]
-GOOD = PrepareRequest(host_name="node-1.example", storage_pool="allot", storage_path="/srv/allot.d/pool_1")
+GOOD = PrepareRequest(host_name="node-1.example", storage=(StoragePlace(name="allot", path="/srv/allot.d/pool_1"),))
 
 
 FIELDS = ("host_name", "storage_pool", "storage_path", "address", "user")
@@ -51,8 +51,7 @@ def test_a_text_that_is_more_than_a_name_is_refused(field: str, text: str, tmp_p
     texts = dict.fromkeys(FIELDS, "node-1") | {"storage_path": "/srv/allot", field: text}
     request = PrepareRequest(
         host_name=texts["host_name"],
-        storage_pool=texts["storage_pool"],
-        storage_path=texts["storage_path"],
+        storage=(StoragePlace(name=texts["storage_pool"], path=texts["storage_path"]),),
         address=texts["address"],
         user=texts["user"],
         known_hosts_path=known_hosts,
@@ -66,7 +65,16 @@ def test_a_text_that_is_more_than_a_name_is_refused(field: str, text: str, tmp_p
 @pytest.mark.parametrize("path", ["relative", "/a/../b", "/", "//a", "/a/", "/a b", "/a/-x", "/{{x}}", "/a\n"])
 def test_only_plain_absolute_paths_are_taken(path: str) -> None:
     with pytest.raises(Permanent):
-        replace(GOOD, storage_path=path).check()
+        replace(GOOD, storage=(StoragePlace(name="allot", path=path),)).check()
+
+
+@pytest.mark.parametrize("storage", [("allot", "/srv/b"), ("other", "/srv/a")])
+def test_two_pools_of_one_name_or_in_one_directory_are_refused(storage: tuple[str, str]) -> None:
+    name, path = storage
+    places = (StoragePlace(name="allot", path="/srv/a"), StoragePlace(name=name, path=path))
+    with pytest.raises(Permanent) as refused:
+        replace(GOOD, storage=places).check()
+    assert refused.value.problem.code == "prepare.storage_twice"
 
 
 def test_ordinary_requests_are_taken(tmp_path: Path) -> None:
