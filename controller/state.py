@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,10 +110,9 @@ def backup(settings: Settings, target: Path) -> int:
         problems = integrity_problems(draft)
         if problems:
             raise Unavailable("db.copy_damaged", path=str(target), problem=problems[0])
-        descriptor = os.open(draft, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        _sync(draft)
         draft.rename(target)
+        _sync(target.parent)
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
@@ -137,14 +136,27 @@ def restore(settings: Settings, source: Path) -> Path | None:
         draft = path.with_suffix(".restoring")
         shutil.copyfile(source, draft)
         draft.chmod(0o600)
+        _sync(draft)
         kept = None
         if path.exists():
             # A hot journal belongs to the old file: fold it in before the file is put aside.
-            sqlite3.connect(path).execute("PRAGMA integrity_check").close()
+            with closing(sqlite3.connect(path)) as old:
+                old.execute("PRAGMA integrity_check").close()
             kept = path.with_suffix(f".before-restore-{path.stat().st_mtime_ns}")
-            path.rename(kept)
-        draft.rename(path)
+            # A second name, not another one: at no moment is there no state.
+            os.link(path, kept)
+        draft.replace(path)
+        _sync(path.parent)
     return kept
+
+
+def _sync(path: Path) -> None:
+    """Have the bytes of a file, or the names of a directory, on the disk before anything is built on them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def integrity_problems(path: Path) -> list[str]:
