@@ -33,7 +33,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml etc/setup/install-packages
 
 .PHONY: demo
 demo: $(VENV)/.ready .venv-ansible/.ready ## Run the main job: a department's ticket becomes running, metered machines
-	@etc/setup/install-packages host
+	@etc/setup/install-packages demo
 	@etc/demo/run-demo
 
 .PHONY: demo-clean
@@ -49,11 +49,15 @@ check: $(VENV)/.ready ## Lint, types, import contracts (no tests)
 
 .PHONY: test-setup
 test-setup: $(VENV)/.ready .venv-ansible/.ready
-	@etc/setup/install-packages host test
+	@etc/setup/install-packages host demo test
 
 .PHONY: test
-test: test-setup check ## Everything: checks, then all layers of tests (installs PostgreSQL, libvirt and the rest)
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus" $(ARGS)
+test: test-setup check ## Checks, then all layers of tests (installs PostgreSQL, libvirt and the rest); what takes long has doors of its own, below
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus and not demo" $(ARGS)
+
+.PHONY: test-demo
+test-demo: test-setup ## The demo in a private view of this machine: aborted, run twice, cleaned, nothing left (some minutes)
+	@$(BIN)/pytest -q -m demo tests/e2e/libvirt $(ARGS)
 
 .PHONY: test-openstack
 test-openstack: $(VENV)/.ready ## The OpenStack driver on real services: starts a small region, tests, and stops it
