@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from inventory.domain.errors import Invalid, Problem
+from inventory.domain.organisation import Billing
 
 #: Named by this variable, else the system's file if it is there.
 CONFIG_VARIABLE = "ALLOT_CONFIG"
@@ -109,6 +110,10 @@ class Metering(_Section):
 
     ledger_interval_s: int = Field(default=5, ge=1, description="How often the ledger takes what is new in the journal (s).")
     closing_grace_h: int = Field(default=72, ge=0, description="How long after a month its review may begin (h).")
+    billing: Billing = Field(
+        default=Billing.CHARGEBACK,
+        description="How departments are billed that say nothing, nor any above: chargeback or showback.",
+    )
     compare_interval_s: int = Field(
         default=86400, ge=60, description="How often the whole ledger is compared with the journal (s)."
     )

@@ -7,7 +7,7 @@
 - A commitment is a fee for its whole time; what is used of it and what is not share that fee exactly.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from metering.counts import STATE, Counted
 from metering.coverage import Piece, cover
 from metering.entries import Entry
 from metering.ledger import LedgerInterval
-from metering.lines import Kind, Line
+from metering.lines import CHARGED, Kind, Line
 from metering.meters import Counting, meter_of
 
 HOUR_S = 3600
@@ -80,6 +80,8 @@ class Charging:
     until_s: int
     #: The one department whose commitments count; empty: of all.
     department_id: str = ""
+    #: Department -> ``chargeback`` | ``showback``: a mark on its lines, which changes no figure.
+    billing: Mapping[str, str] = field(default_factory=dict)
     _segments: dict[tuple[str, str, str], list[Segment]] = field(default_factory=dict)
     #: What waits for the others of its project, by (department, project, meter, version).
     _stepped: dict[tuple[str, str, str, str], list[Piece]] = field(default_factory=dict)
@@ -157,6 +159,10 @@ class Charging:
         """Tell whether usage of a meter may be covered by a commitment, so that each interval needs the others."""
         return (department_id, meter) in self._committed
 
+    def billing_of(self, department_id: str) -> str:
+        """Return how what a department uses is billed."""
+        return self.billing.get(department_id, CHARGED)
+
     def segments_of(self, department_id: str, meter: str, state: str) -> list[Segment]:
         """Return what a department pays for a meter in a state during the period.
 
@@ -197,6 +203,7 @@ class Charging:
         return Line(
             kind, i.department_id, i.project_id, i.system_id, i.resource_id, i.meter, i.state, amount, first, last,
             i.opened_by, closed_by, segment.book_id, micro, segment.basis_points, listed, billed,
+            billing=self.billing_of(i.department_id),
         )  # fmt: skip
 
     # -- prices with steps --------------------------------------------------------------------------------------------
@@ -262,7 +269,7 @@ class Charging:
             yield Line(
                 Kind.COMMITMENT_UNUSED, commitment.department_id, commitment.project_id, "", commitment.name, commitment.meter,
                 "", commitment.amount, first, last, 0, 0, version.id, commitment.micro_yuan_per_unit_hour, 0,
-                0, fee - fee * taken // whole, "", f"unused {unused}",
+                0, fee - fee * taken // whole, "", f"unused {unused}", self.billing_of(commitment.department_id),
             )  # fmt: skip
 
     def _used(self, version: BookVersion, commitment: Commitment, piece: Piece, billed: int) -> Line:
@@ -271,7 +278,7 @@ class Charging:
         return Line(
             Kind.COMMITMENT_USED, i.department_id, i.project_id, i.system_id, i.resource_id, i.meter, i.state, piece.amount,
             piece.from_s, piece.to_s, i.opened_by, closed_by, version.id, commitment.micro_yuan_per_unit_hour, 0,
-            billed, billed, "", commitment.name,
+            billed, billed, "", commitment.name, self.billing_of(i.department_id),
         )  # fmt: skip
 
     # -- services and labour ------------------------------------------------------------------------------------------
@@ -303,6 +310,7 @@ class Charging:
             yield Line(
                 Kind.ENTRY, entry.department_id, entry.project_id, "", entry.id, entry.meter, "", entry.amount,
                 since_s, until_s, 0, 0, version.id, rate.micro_yuan, points, listed, billed, "", entry.reason,
+                self.billing_of(entry.department_id),
             )  # fmt: skip
 
     def _of_count(self, counted: Counted) -> Iterator[Line]:

@@ -62,7 +62,7 @@ def collect(
     savings = {id_: _saving(prices, summary, held.get(id_, [])) for id_, summary in systems.items()}
     return Efficiency(
         rules=rules, machines=machines, systems=systems, savings=savings,
-        charged=_charged(connection, period, books, until_s, scope) if with_charges else None,
+        charged=_charged(connection, period, books, names, until_s, scope) if with_charges else None,
         answers=efficiency_store.answers(connection, period["id"], scope),
         system_names=source.system_names(connection, scope), names=names,
     )  # fmt: skip
@@ -73,12 +73,14 @@ def _saving(prices: Savings, summary: Summary, held: list[LedgerInterval]) -> in
     return prices.of_system(summary.living, held, is_released=is_released)
 
 
-def _charged(connection: Connection, period: Row, books: Books, until_s: int, scope: Scope) -> Mapping[str, int] | None:
+def _charged(
+    connection: Connection, period: Row, books: Books, names: Names, until_s: int, scope: Scope
+) -> Mapping[str, int] | None:
     if period["state"] in ("reviewed", "closed"):
         return efficiency_store.charged(connection, period["id"], scope)
     found: dict[str, int] = {}
     try:
-        for portion in source.accrued(connection, period, books, scope, until_s, Summing(period["id"])):
+        for portion in source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])):
             for (_, _, system_id, _), micro in zip(portion.owners, portion.sums_of_owners(), strict=True):
                 found[system_id] = found.get(system_id, 0) + micro
     except Conflict:

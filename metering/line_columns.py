@@ -5,9 +5,9 @@ every reader makes a dozen objects of each. As columns they are a sixth of that,
 A block is made of what a line's id is the hash of: whose it is, its figures, and what it is of (``metering.lines``).
 
 Bytes of a block: ``allot-lines-1`` and a line feed; the length of the head (4 bytes, big endian); the head, JSON deflated by
-zlib: ``count``, ``owners`` (project, system, resource), ``whats`` (kind, meter, state, book, reference, reason), ``columns``
-(least value and width in bytes of each); then each column, its values less the least of them, little endian: the nine figures
-of a line, the number of its owner, the number of what it is of.
+zlib: ``count``, ``owners`` (project, system, resource), ``whats`` (kind, meter, state, book, reference, reason, billing),
+``columns`` (least value and width in bytes of each); then each column, its values less the least of them, little endian: the
+nine figures of a line, the number of its owner, the number of what it is of.
 """
 
 import json
@@ -27,8 +27,8 @@ from metering.lines import ID_BYTES, Line, owner_digest, what
 
 #: Department, project, system, resource.
 OwnerKey = tuple[str, str, str, str]
-#: Kind, meter, state, book, reference, reason.
-WhatKey = tuple[str, str, str, str, str, str]
+#: Kind, meter, state, book, reference, reason, billing.
+WhatKey = tuple[str, str, str, str, str, str, str]
 Key = TypeVar("Key", OwnerKey, WhatKey)
 #: Figures of a line, in the order of its id.
 AMOUNT, START, END, OPENED, CLOSED, UNIT_PRICE, POINTS, LISTED, BILLED = range(9)
@@ -119,11 +119,11 @@ class LineColumns:
             zip(*columns, strict=True)
         ):
             department, project, system, resource = owners[owner]
-            kind, meter, state, book, reference, reason = whats[of]
+            kind, meter, state, book, reference, reason, billing = whats[of]
             yield (
                 ids[n * ID_BYTES : (n + 1) * ID_BYTES],
                 Line(kind, department, project, system, resource, meter, state, amount, start, end, opened, closed, book, price,
-                     points, listed, billed, reference, reason),
+                     points, listed, billed, reference, reason, billing),
             )  # fmt: skip
 
     def sums_of_owners(self) -> list[int]:
@@ -189,7 +189,7 @@ def _read(department_id: str, ids: bytes, body: bytes) -> LineColumns:
     whats: list[WhatKey] = [tuple(of) for of in head["whats"]]
     *figures, owner_of, what_of = columns
     sound = at == len(body) and len(figures) == 9 and len(ids) == count * ID_BYTES
-    sound = sound and all(len(key) == 4 for key in owners) and all(len(key) == 6 for key in whats)
+    sound = sound and all(len(key) == 4 for key in owners) and all(len(key) == 7 for key in whats)
     for numbers, table in ((owner_of, owners), (what_of, whats)):
         sound = sound and (not count or (numbers.min() >= 0 and numbers.max() < len(table)))
     if not sound:
@@ -234,7 +234,7 @@ def _shifted(numbers: Sequence[Ints], tables: Sequence[Sequence[Any]]) -> Ints:
 
 
 def _what(line: Line) -> WhatKey:
-    return line.kind, line.meter, line.state, line.book_id, line.reference, line.reason
+    return line.kind, line.meter, line.state, line.book_id, line.reference, line.reason, line.billing
 
 
 def _used(table: Sequence[Key], numbers: Ints) -> tuple[list[Key], Ints]:

@@ -9,6 +9,9 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from inventory.domain.organisation import Billing
+
+CHARGED, SHOWN = Billing.CHARGEBACK.value, Billing.SHOWBACK.value
 #: Bytes of the hash that are the id.
 ID_BYTES = 16
 #: The figures of a line in its id: amount, start, end, opened by, closed by, price, basis points, list price, price paid.
@@ -53,16 +56,20 @@ class Line(NamedTuple):
     micro_yuan_per_unit: int
     basis_points: int
     list_micro_yuan: int
+    #: What it costs, whether it is charged or only shown.
     micro_yuan: int
     #: Id (hex) of the line that is corrected.
     reference: str = ""
     reason: str = ""
+    #: ``chargeback`` | ``showback``: the latter costs what it costs, and nobody pays it. Corrections keep that of what they
+    #: correct.
+    billing: str = CHARGED
 
     def id_in(self, period_id: str) -> bytes:
         """Return the id of this line in a period."""
         owner = owner_digest(period_id, self.department_id, self.project_id, self.system_id, self.resource_id)
         figures = FIGURES.pack(*self[7:12], *self[13:17])
-        text = what(self.kind, self.meter, self.state, self.book_id, self.reference, self.reason)
+        text = what(self.kind, self.meter, self.state, self.book_id, self.reference, self.reason, self.billing)
         return hashlib.sha256(owner + figures + text).digest()[:ID_BYTES]
 
 
@@ -71,9 +78,9 @@ def owner_digest(period_id: str, department_id: str, project_id: str, system_id:
     return hashlib.sha256("\n".join((period_id, department_id, project_id, system_id, resource_id)).encode()).digest()
 
 
-def what(kind: str, meter: str, state: str, book_id: str, reference: str, reason: str) -> bytes:
+def what(kind: str, meter: str, state: str, book_id: str, reference: str, reason: str, billing: str) -> bytes:
     """Return what a line is of, as it stands in its id; only the reason may hold a line break, and is last."""
-    return "\n".join((kind, meter, state, book_id, reference, reason)).encode()
+    return "\n".join((kind, meter, state, book_id, reference, billing, reason)).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -305,7 +305,7 @@ def statement_rows(connection: Connection, period_id: str, department_id: str = 
     statement = select(p.statement_rows).where(c.period_id == period_id)
     if department_id:
         statement = statement.where(c.department_id == department_id)
-    ordered = statement.order_by(c.project_code, c.project_id, c.meter, c.kind)
+    ordered = statement.order_by(c.project_code, c.project_id, c.meter, c.kind, c.billing)
     return [dict(r._mapping) for r in connection.execute(ordered)]
 
 

@@ -71,10 +71,14 @@ statements = Table(
     Column("department_code", Text, nullable=False),
     Column("department_name", Text, nullable=False),
     Column("line_count", Big, nullable=False),
+    #: ``chargeback`` | ``showback``, as it was then.
+    Column("billing", Text, nullable=False),
     Column("list_micro_yuan", Big, nullable=False),
+    #: What use cost; of it what is charged.
     Column("micro_yuan", Big, nullable=False),
+    Column("billed_micro_yuan", Big, nullable=False),
     Column("fen", Big, nullable=False),
-    #: ``fen`` × 10 000 − ``micro_yuan``: booked, so that nothing is lost between the two.
+    #: ``fen`` × 10 000 − ``billed_micro_yuan``: booked, so that nothing is lost between the two.
     Column("rounding_micro_yuan", Big, nullable=False),
     #: SHA-256 over the rows of the statement and the sorted ids of its lines.
     Column("seal", Text, nullable=False),
@@ -91,6 +95,8 @@ statement_rows = Table(
     Column("project_id", Text, primary_key=True),
     Column("meter", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
+    #: ``chargeback`` | ``showback``: corrections keep that of the month they correct.
+    Column("billing", Text, primary_key=True),
     Column("project_code", Text, nullable=False),
     Column("project_name", Text, nullable=False),
     Column("budget_code", Text, nullable=False),

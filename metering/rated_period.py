@@ -5,7 +5,7 @@ integer kernel, so that every proof of a closed month also proves the engine.
 """
 
 import gc
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inventory.domain.errors import Unavailable
-from inventory.domain.scope import PLATFORM
+from inventory.domain.ids import DepartmentId
+from inventory.domain.scope import PLATFORM, of_departments
 from metering import ledger_store
 from metering import period_store as store
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger import LedgerInterval, derived
-from metering.lines import Kind, Line
+from metering.lines import CHARGED, Kind, Line
 from metering.statements import Names, Sealed, Summing, seal
 from metering.vectors import Engine
 
@@ -40,12 +41,12 @@ def write(connection: Connection, period: Row, books: Books, names: Names, previ
     """
     summing = Summing(period["id"])
     start_s, end_s = period["start_s"], period["end_s"]
-    engine = Engine(Charging(books, period["id"], start_s, end_s, end_s), summing)
+    engine = Engine(Charging(books, period["id"], start_s, end_s, end_s, billing=names.billing), summing)
     # Closed here, while the transaction lives, whatever happens: a stream left open would fail the next one.
     with _no_collector(), closing(store.usage_rows(connection, start_s, end_s)) as portions:
         for rows in portions:
             engine.take(rows)
-    by_hand = chain(adjusted(connection, period), corrected(connection, period, books))
+    by_hand = chain(adjusted(connection, period), corrected(connection, period, books, names))
     engine.rest(store.entries(connection, start_s, end_s), by_hand)
     for department_id, lines in engine.finished().in_order():
         summing.sorted_ids[department_id] = lines.ids.tobytes()
@@ -74,7 +75,7 @@ def accrued(connection: Connection, period: Row, books: Books, names: Names, dep
         Conflict: ``usage.price_gap``.
     """
     summing = Summing(period["id"])
-    charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id)
+    charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     engine = Engine(charging, summing, makes_lines=False)
     with closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
         for rows in portions:
@@ -102,7 +103,7 @@ def adjusted(connection: Connection, period: Row) -> Iterator[Line]:
 # -- word that came late -----------------------------------------------------------------------------------------------
 
 
-def corrected(connection: Connection, period: Row, books: Books) -> Iterator[Line]:
+def corrected(connection: Connection, period: Row, books: Books, names: Names) -> Iterator[Line]:
     """Return what closed periods would have come to more or less, had late word of them been there in time."""
     late = store.uncorrected(connection, period["id"])
     if not late:
@@ -112,7 +113,7 @@ def corrected(connection: Connection, period: Row, books: Books) -> Iterator[Lin
             break
         resources = {r["resource_id"] for r in late if r["since_s"] < closed["end_s"] <= r["frozen_until_s"]}
         for department_id in sorted(_departments(connection, closed, resources)):
-            yield from _differences(connection, closed, period, books, department_id)
+            yield from _differences(connection, closed, period, books, names, department_id)
 
 
 def _departments(connection: Connection, closed: Row, resources: Iterable[str]) -> set[str]:
@@ -125,7 +126,9 @@ def _departments(connection: Connection, closed: Row, resources: Iterable[str]) 
     return {*now, *(owner[0] for owner in owners if owner[3] in ids)}
 
 
-def _differences(connection: Connection, closed: Row, period: Row, books: Books, department_id: str) -> Iterator[Line]:
+def _differences(
+    connection: Connection, closed: Row, period: Row, books: Books, names: Names, department_id: str
+) -> Iterator[Line]:
     start_s, end_s = closed["start_s"], closed["end_s"]
     charging = Charging(books, closed["id"], start_s, end_s, end_s, department_id)
     entries = store.entries(connection, start_s, end_s, department_id)
@@ -138,15 +141,29 @@ def _differences(connection: Connection, closed: Row, period: Row, books: Books,
         if line.kind not in _BY_HAND:
             _count(wanted, line, -1)
             reference.setdefault(_subject(line), line_id.hex())
-    for line in _booked_since(connection, closed, period, department_id):
+    booked = list(_booked_since(connection, closed, period, department_id))
+    for line in booked:
         _count(wanted, line, -1)
+    billing = _billing_then(connection, closed, department_id, booked, names)
     for subject, (listed, billed) in sorted(wanted.items()):
         if listed or billed:
             project_id, system_id, resource_id, meter, _ = subject
             yield Line(
                 Kind.CORRECTION, department_id, project_id, system_id, resource_id, meter, "", 1, start_s, end_s, 0, 0, "", 0, 0,
                 listed, billed, reference.get(subject, ""), f"late word of {closed['id']}",
+                billing,
             )  # fmt: skip
+
+
+def _billing_then(connection: Connection, closed: Row, department_id: str, booked: Sequence[Line], names: Names) -> str:
+    """Return how a department was billed for a closed period: what was only shown is corrected by what is only shown.
+
+    Where it had no statement then, the first correction of that period decided it, or this one does.
+    """
+    kept = store.statements(connection, closed["id"], of_departments(DepartmentId(department_id)))
+    if kept:
+        return str(kept[0]["billing"])
+    return booked[0].billing if booked else names.billing.get(department_id, CHARGED)
 
 
 def _booked_since(connection: Connection, closed: Row, period: Row, department_id: str) -> Iterator[Line]:
@@ -189,7 +206,8 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
     if stored is None:
         return Proof(line_count=period["line_count"], seal=period["seal"], derived_seal="", faults=tuple(faults[:FAULTS_MAX]))
     summing = Summing(period["id"])
-    charging = Charging(books, period["id"], period["start_s"], period["end_s"], period["end_s"])
+    names, kept, rows = _as_sealed(connection, period)
+    charging = Charging(books, period["id"], period["start_s"], period["end_s"], period["end_s"], billing=names.billing)
     entries = store.entries(connection, period["start_s"], period["end_s"])
     with closing(_from_journal(connection, period)) as usage:
         rated = charging.lines(usage, entries)
@@ -201,7 +219,6 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
             if len(faults) >= FAULTS_MAX:
                 break
     faults += [f"extra line {line_id.hex()}" for line_id in sorted(stored)]
-    names, kept, rows = _as_sealed(connection, period)
     derived_seal = ""
     if not faults:
         found = seal(period, summing, names, previous)
@@ -241,18 +258,19 @@ def _from_journal(connection: Connection, period: Row) -> Generator[LedgerInterv
 
 
 def _as_sealed(connection: Connection, period: Row) -> tuple[Names, list[Row], list[Row]]:
-    """Return the names a period was sealed with, its statements and their rows."""
+    """Return the names and the billing a period was sealed with, its statements and their rows."""
     kept, rows = store.statements(connection, period["id"], PLATFORM), store.statement_rows(connection, period["id"])
     names = Names(
         departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in kept},
         projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows},
+        billing={s["department_id"]: s["billing"] for s in kept},
     )
     return names, kept, rows
 
 
-def row_key(row: Row) -> tuple[str, str, str]:
+def row_key(row: Row) -> tuple[str, str, str, str]:
     """Return what rows of a statement are sealed in the order of."""
-    return row["project_id"], row["meter"], row["kind"]
+    return row["project_id"], row["meter"], row["kind"], row["billing"]
 
 
 def _statement_faults(found: Sealed, kept: Iterable[Row], rows: Iterable[Row]) -> Iterator[str]:
@@ -262,7 +280,7 @@ def _statement_faults(found: Sealed, kept: Iterable[Row], rows: Iterable[Row]) -
     for department_id in sorted(wanted.keys() | stored.keys()):
         if wanted.get(department_id) != stored.get(department_id):
             yield f"statement of {department_id}"
-    key = ("department_id", "project_id", "meter", "kind")
+    key = ("department_id", "project_id", "meter", "kind", "billing")
     derived_rows = {tuple(r[k] for k in key): dict(r) for r in found.rows}
     stored_rows = {tuple(r[k] for k in key): dict(r) for r in rows}
     if derived_rows != stored_rows:

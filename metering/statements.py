@@ -1,7 +1,8 @@
 """From rated lines to statements, and from statements to the seal of a period. Pure.
 
 A statement is one department's: a row for each project, meter and kind, in micro-yuan and in fen. Rows in fen add up to its
-footer, footers to the period; what rounding took or gave is a figure of its own.
+footer, footers to the period; what rounding took or gave is a figure of its own. What is only shown costs the same, and its fen
+are none.
 """
 
 import hashlib
@@ -10,23 +11,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.lines import MICRO_PER_FEN, Kind, Line, in_fen
+from metering.lines import CHARGED, MICRO_PER_FEN, Kind, Line, in_fen
 from metering.meters import meter_of
 
 #: What the first period points back to.
 GENESIS = "0" * 64
 _BY_HAND = (Kind.ADJUSTMENT, Kind.CORRECTION)
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What departments and projects are called at the review."""
+    """What departments and projects are called at the review, and how departments are billed."""
 
     #: id -> (code, name).
     departments: Mapping[str, tuple[str, str]]
     #: id -> (code, name, budget code).
     projects: Mapping[str, tuple[str, str, str]]
+    #: id -> ``chargeback`` | ``showback``; who is missing is charged.
+    billing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class Summing:
     """Adds lines up as they pass, and keeps the ids of each department's lines."""
 
     period_id: str
-    #: (department, project, meter, kind) -> [quantity, list, billed].
+    #: (department, project, meter, kind, billing) -> [quantity, list, cost].
     sums: dict[Key, list[int]] = field(default_factory=dict)
     #: Lines of each department.
     counts: dict[str, int] = field(default_factory=dict)
@@ -59,7 +62,7 @@ class Summing:
             quantity = line.amount
         elif line.kind not in _BY_HAND:
             quantity = line.amount * (line.end_s - line.start_s)
-        key = (line.department_id, line.project_id, line.meter, line.kind)
+        key = (line.department_id, line.project_id, line.meter, line.kind, line.billing)
         self.more(key, 1, quantity, line.list_micro_yuan, line.micro_yuan)
 
     def more(self, key: Key, count: int, quantity: int, listed: int, billed: int) -> None:
@@ -123,19 +126,21 @@ def statement_seal(statement: Mapping[str, Any], rows: Sequence[Mapping[str, Any
 def _statement(
     period_id: str, department_id: str, sums: Sequence[tuple[Key, list[int]]], summing: Summing, names: Names
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    shares = in_fen([figures[2] for _, figures in sums])
+    charged = [figures[2] if key[4] == CHARGED else 0 for key, figures in sums]
+    shares = in_fen(charged)
     rows: list[Mapping[str, Any]] = []
     for (key, (quantity, listed, billed)), fen in zip(sums, shares.parts_fen, strict=True):
-        _, project_id, meter, kind = key
+        _, project_id, meter, kind, billing = key
         code, name, budget = names.projects.get(project_id, ("", "", ""))
         rows.append(
             {
                 "period_id": period_id, "department_id": department_id, "project_id": project_id, "meter": meter, "kind": kind,
+                "billing": billing,
                 "project_code": code, "project_name": name, "budget_code": budget, "unit": meter_of(meter).base_unit,
                 "quantity": str(quantity), "list_micro_yuan": listed, "micro_yuan": billed, "fen": fen,
             }
         )  # fmt: skip
-    micro = sum(figures[2] for _, figures in sums)
+    billed = sum(charged)
     code, name = names.departments[department_id]
     statement = {
         "period_id": period_id,
@@ -144,9 +149,11 @@ def _statement(
         "department_name": name,
         "line_count": summing.counts[department_id],
         "list_micro_yuan": sum(figures[1] for _, figures in sums),
-        "micro_yuan": micro,
+        "billing": names.billing.get(department_id, CHARGED),
+        "micro_yuan": sum(figures[2] for _, figures in sums),
+        "billed_micro_yuan": billed,
         "fen": shares.total_fen,
-        "rounding_micro_yuan": shares.total_fen * MICRO_PER_FEN - micro,
+        "rounding_micro_yuan": shares.total_fen * MICRO_PER_FEN - billed,
     }
     ids = summing.sorted_ids.get(department_id) or b"".join(sorted(summing.ids.get(department_id, ())))
     seal_ = statement_seal(statement, rows, ids)

@@ -106,20 +106,20 @@ class Engine:
         return b"".join([sha256(o + block[at : at + size] + w).digest() for o, at, w in zip(owners, begins, whats, strict=True)])
 
     def _count(self, lines: LineColumns) -> None:
-        """Count lines of usage by (department, project, meter)."""
+        """Count lines of usage by (department, project, meter, billing)."""
         numbers: dict[tuple[str, str], int] = {}
         party = np.array([numbers.setdefault(owner[:2], len(numbers)) for owner in lines.owners], dtype=np.int64)
-        parties, meters = list(numbers), [of[1] for of in lines.whats]
+        parties, whats = list(numbers), [(of[1], of[6]) for of in lines.whats]
         if not len(lines):
             return
-        found, own = np.unique(party[lines.owner_of] * len(meters) + lines.what_of, return_inverse=True)
+        found, own = np.unique(party[lines.owner_of] * len(whats) + lines.what_of, return_inverse=True)
         counts = np.bincount(own).tolist()
         amounts, seconds = lines.figures[AMOUNT], lines.figures[END] - lines.figures[START]
         quantity = exact_sums.products_by_group(amounts, seconds, own, len(found))
         listed, billed = (exact_sums.by_group(lines.figures[n], own, len(found)) for n in (LISTED, BILLED))
         for key, count, *sums in zip(found.tolist(), counts, quantity, listed, billed, strict=True):
-            department, project = parties[key // len(meters)]
-            self.summing.more((department, project, meters[key % len(meters)], Kind.USAGE), count, *sums)
+            (department, project), (meter, billing) = parties[key // len(whats)], whats[key % len(whats)]
+            self.summing.more((department, project, meter, Kind.USAGE, billing), count, *sums)
 
 
 @dataclass(slots=True)
@@ -213,14 +213,16 @@ class _Groups:
             depth = max((len(found) for found in self.segments if found is not None), default=0)
             for nth in range(depth):
                 held = [found[nth] if found is not None and nth < len(found) else None for found in self.segments]
-                self._levels.append(_Level(held, list(self.numbers), self.legend))
+                self._levels.append(_Level(held, list(self.numbers), self.legend, self.charging))
         return self._levels
 
 
 class _Level:
     """One segment of each group; where a group has none, one that holds at no moment."""
 
-    def __init__(self, held: Sequence[Segment | None], keys: Sequence[tuple[str, str, str]], legend: Legend) -> None:
+    def __init__(
+        self, held: Sequence[Segment | None], keys: Sequence[tuple[str, str, str]], legend: Legend, charging: Charging
+    ) -> None:
         gross = [(s.rate.steps[0].micro_yuan, s.over, s.basis_points) if s else (0, 1, 0) for s in held]
         self.since_s, self.until_s, self.anchor_s = (
             np.array([getattr(s, name) if s else 0 for s in held], dtype=np.int64) for name in ("from_s", "to_s", "anchor_s")
@@ -230,8 +232,8 @@ class _Level:
         self.points = np.array([points for _, _, points in gross], dtype=np.int64)
         self.what_of: Ints = np.array(
             [
-                legend.what_of((Kind.USAGE, meter, state, s.book_id if s else "", "", ""))
-                for (_, meter, state), s in zip(keys, held, strict=True)
+                legend.what_of((Kind.USAGE, meter, state, s.book_id if s else "", "", "", charging.billing_of(department)))
+                for (department, meter, state), s in zip(keys, held, strict=True)
             ],
             dtype=np.int64,
         )

@@ -268,7 +268,7 @@ def _stored_chain(connection: Connection, project_id: ProjectId) -> list[Departm
         raise NotFound("project.not_found", project=project_id)
     start = select(t.departments).where(t.departments.c.id == home).cte("above", recursive=True)
     above = start.union_all(select(t.departments).join(start, t.departments.c.id == start.c.parent_id))
-    return [Department(**r._mapping) for r in connection.execute(select(above))]
+    return [directory.department_of(r) for r in connection.execute(select(above))]
 
 
 def _lock_chain(connection: Connection, project_id: str, chain: Sequence[Department], dimensions: Mapping[str, int]) -> bool:

@@ -107,6 +107,14 @@ def _pools(out: Out) -> Sequence[Column]:
     ]
 
 
+def _departments(out: Out) -> Sequence[Column]:
+    return [
+        *_plain("code", "name")(out),
+        Column("cli.column.billing", lambda d: out.say(f"cli.word.billing_{d['billed_as']}")),
+        Column("cli.column.id", "id"),
+    ]
+
+
 def _findings(out: Out) -> Sequence[Column]:
     return [
         Column("cli.column.kind", _word(out, "kind")),
@@ -144,7 +152,7 @@ KINDS: Mapping[str, Kind] = {
         _plain("name", "vcpu_count", "memory_mib", "root_disk_gib", numbers=("vcpu_count", "memory_mib", "root_disk_gib")),
     ),
     "images": Kind("/v1/images", _plain("name", "title", "arch", "disk_format", "virtual_size_gib", "state")),
-    "departments": Kind("/v1/departments", _plain("code", "name", "id"), key="code", by="name"),
+    "departments": Kind("/v1/departments", _departments, key="code", by="name"),
     "projects": Kind("/v1/projects", _plain("code", "name", "budget_code", "id"), key="code", by="name"),
     "findings": Kind("/v1/findings", _findings, key="id"),
 }

@@ -82,6 +82,7 @@ def statement(ctx: typer.Context, period: str = _PERIOD, department: str = typer
             Column("cli.column.code", "department_code"),
             Column("cli.column.lines", "line_count", is_number=True),
             Column("cli.column.list_yuan", "list_yuan", is_number=True),
+            Column("cli.column.billing", lambda s: out.say(f"cli.word.billing_{s['billing']}")),
             Column("cli.column.payable_yuan", "payable_yuan", is_number=True),
             Column("cli.column.acknowledged_by", "acknowledged_by"),
         ]
@@ -142,6 +143,7 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
                 ("cli.column.closed_by", _row(out, value["closed_by"])),
                 ("cli.column.list_yuan", its["list_yuan"]),
                 ("cli.column.yuan", its["yuan"]),
+                ("cli.column.billing", out.say(f"cli.word.billing_{its['billing']}")),
                 ("cli.column.price_book", f"{price['name']} v{price['version']} ({price['book_id']})" if price else ""),
                 ("cli.column.sha256", price.get("sha256", "")),
                 ("cli.column.approvals", ", ".join(price.get("approved_by", ()))),
@@ -185,18 +187,25 @@ def _show_period(out: Out, value: Mapping[str, Any]) -> None:
 
 def show_statement(out: Out, value: Mapping[str, Any]) -> None:
     """Print a statement with its rows."""
+
+    def kind(row: Mapping[str, Any]) -> str:
+        # Corrections are billed as the month they correct was.
+        other = "" if row["billing"] == value["billing"] else f" ({out.say('cli.word.billing_' + row['billing'])})"
+        return str(row["kind"]) + other
+
     out.fields(
         [
             ("cli.column.department", f"{value['department_name']} ({value['department_code']})"),
             ("cli.column.period", f"{value['period_id']} ({out.say('cli.word.period_' + value['period_state'])})"),
             ("cli.column.until", out.moment(value["until_s"])),
+            ("cli.column.billing", out.say(f"cli.word.billing_{value['billing']}")),
         ]
     )
     columns = [
         Column("cli.column.project", "project_code"),
         Column("cli.column.budget_code", "budget_code"),
         Column("cli.column.meter", "meter"),
-        Column("cli.column.kind", "kind"),
+        Column("cli.column.kind", kind),
         Column("cli.column.quantity", "quantity", is_number=True),
         Column("cli.column.unit", "unit"),
         Column("cli.column.list_yuan", "list_yuan", is_number=True),

@@ -1,8 +1,8 @@
 """``meter demo``: three months of a made-up city, closed in a state of its own, with everything that makes a bill interesting.
 
-Twelve departments with machines that are resized, stopped and released; a price that changes in the middle of April; a
-commitment; a service and labour; a correction of March, by hand and by late word; and on the first of May two departments
-become one.
+Twelve departments with machines that are resized, stopped and released, one of them only shown what it uses; a price that
+changes in the middle of April; a commitment; a service and labour; a correction of March, by hand and by late word; and on
+the first of May two departments become one.
 Nothing is read from the platform, and no service is needed.
 """
 
@@ -25,7 +25,7 @@ from controller.workflows import corrections, ledger, periods, price_books
 from controller.workflows.platform import Platform
 from inventory.domain.ids import DepartmentId, ProjectId, ResourceId, SystemId, TokenId, seeded_ids
 from inventory.domain.journal import JournalRow
-from inventory.domain.organisation import Department, Project
+from inventory.domain.organisation import Billing, Department, Project
 from inventory.domain.scope import PLATFORM
 from inventory.store import directory, journal
 from inventory.store.engine import Database, open_database
@@ -45,6 +45,8 @@ _DEPARTMENTS = {
     "market": "市场监管局", "industry": "工信局",
 }  # fmt: skip
 _MERGED, _INTO = "industry", "market"
+#: Is shown what its use costs, and not charged.
+_SHOWN = "archive"
 _BOOK = """\
 apiVersion: allotment/v1
 kind: PriceBook
@@ -147,7 +149,8 @@ def _found(database: Database, folder: Path) -> _City:
     city = _City(platform, moment)
     with database.write() as connection:
         for code, name in _DEPARTMENTS.items():
-            own = Department(id=DepartmentId(new_id("department")), code=code, name=name, parent_id=None)
+            billing = Billing.SHOWBACK if code == _SHOWN else None
+            own = Department(id=DepartmentId(new_id("department")), code=code, name=name, parent_id=None, billing=billing)
             city.departments[code] = own
             directory.save_department(connection, own)
             project = Project(
@@ -248,6 +251,7 @@ def _show(out: Out, city: _City) -> None:
         Column("cli.column.code", "department_code"),
         Column("cli.column.lines", "line_count", is_number=True),
         Column("cli.column.list_yuan", "list_yuan", is_number=True),
+        Column("cli.column.billing", lambda s: out.say(f"cli.word.billing_{s['billing']}")),
         Column("cli.column.payable_yuan", "payable_yuan", is_number=True),
     ]
     lines = micro = 0

@@ -44,7 +44,7 @@ class Spend:
         with platform.db.read() as connection:
             books = Books(book_store.approved(connection))
             try:
-                found = rated_period.accrued(connection, period, books, periods.names(connection), "", int(now_s))
+                found = rated_period.accrued(connection, period, books, periods.names(platform, connection), "", int(now_s))
             except Conflict:
                 # The only thing that keeps a month from being rated.
                 found = None

@@ -194,6 +194,9 @@ TEXTS: dict[str, Text] = {
     "cli.column.acknowledged_by": Text("部门确认", "seen by"),
     "cli.column.corrects": Text("更正明细", "corrects"),
     "cli.column.price_book": Text("价格册", "price book"),
+    "cli.column.billing": Text("计费方式", "billing"),
+    "cli.word.billing_chargeback": Text("计费", "charged"),
+    "cli.word.billing_showback": Text("仅展示，不收费", "shown, not charged"),
     "cli.say.statement_total": Text(
         "合计 {yuan} 元，应付 {payable} 元（舍入 {rounding}）。部门确认：{by}",
         "{yuan} yuan in all, {payable} payable (rounding {rounding}). Seen by: {by}",

@@ -82,6 +82,7 @@ def _fees(connection: Connection, months: list[str], scope: Scope) -> Iterator[R
             code = statement["department_code"]
             yield _figure("fees", code, "payable_yuan", fen(statement["fen"]), "yuan", month)
             yield _figure("fees", code, "list_yuan", yuan(statement["list_micro_yuan"]), "yuan", month)
+            yield _figure("fees", code, "cost_yuan", yuan(statement["micro_yuan"]), "yuan", month)
 
 
 def _capability(connection: Connection, start_s: int, until_s: int) -> Iterator[Row]:

@@ -124,7 +124,7 @@ def _spent(platform: Platform, department_id: str, budget: Budget, now_s: int) -
     """Return what each project of a department spent from the beginning of the year to now."""
     spent: dict[str, int] = {}
     with platform.db.read() as connection:
-        books, named = Books(book_store.approved(connection)), names(connection)
+        books, named = Books(book_store.approved(connection)), names(platform, connection)
         month, last = month_at(budget.start_s, platform.zone), month_at(min(now_s, budget.end_s - 1), platform.zone)
         while month <= last:
             for project_id, micro_yuan in _of_month(connection, platform, department_id, month, books, named, now_s):

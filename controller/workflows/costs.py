@@ -100,7 +100,7 @@ def places(platform: Platform, month: str) -> dict[str, Any]:
     period, until_s = _bounds(platform, month)
     with platform.db.read() as connection:
         found = _where(connection, period["start_s"], until_s)
-        codes = {d: code for d, (code, _) in names(connection).departments.items()}
+        codes = {d: code for d, (code, _) in names(platform, connection).departments.items()}
     rows = [{**asdict(p), "departments": {codes.get(d, d): n for d, n in sorted(p.departments.items())}} for p in found.places]
     return {
         "period_id": month, "start_s": period["start_s"], "until_s": until_s, "places": rows,
@@ -118,8 +118,8 @@ def shares(platform: Platform, month: str) -> dict[str, Any]:
     with platform.db.read() as connection:
         found = _where(connection, period["start_s"], until_s)
         costs = [shared(p, found.places, period["start_s"], until_s) for p in cost_store.pools(connection)]
-        codes = {d: code for d, (code, _) in names(connection).departments.items()}
-        charged = sum(s["micro_yuan"] for s in period_store.statements(connection, month, PLATFORM))
+        codes = {d: code for d, (code, _) in names(platform, connection).departments.items()}
+        charged = sum(s["billed_micro_yuan"] for s in period_store.statements(connection, month, PLATFORM))
     rows = [{**asdict(c), "departments": {codes.get(d, d): n for d, n in sorted(c.departments.items())}} for c in costs]
     total = sum(c.micro_yuan for c in costs)
     return {

@@ -61,7 +61,7 @@ def show(platform: Platform, month: str, scope: Scope) -> dict[str, Any]:
     """
     period, until_s = _bounds(platform, month)
     with platform.db.read() as connection:
-        found = efficiency_report.collect(connection, period, until_s, scope, periods.names(connection))
+        found = efficiency_report.collect(connection, period, until_s, scope, periods.names(platform, connection))
     return {
         "period_id": month, "start_s": period["start_s"], "until_s": until_s, "systems": list(system_rows(found)),
         "classes": list(class_rows(found)),
@@ -72,7 +72,7 @@ def table(
     connection: Connection, platform: Platform, dataset: str, period: Mapping[str, Any], until_s: int, scope: Scope
 ) -> tuple[Dataset, list[dict[str, Any]]]:
     """Return one of ``DATASETS`` with its rows."""
-    names = periods.names(connection)
+    names = periods.names(platform, connection)
     if dataset == "assessment":
         return datasets.ASSESSMENT, list(assessment.rows(connection, platform, period, until_s, scope, names))
     found = efficiency_report.collect(connection, period, until_s, scope, names)
@@ -94,7 +94,7 @@ def draft(platform: Platform, month: str, name: str, scope: Scope) -> dict[str, 
     with platform.db.read() as connection:
         system = systems.get(connection, name, scope)
         found = efficiency_report.collect(
-            connection, period, until_s, scope, periods.names(connection), system_id=system.id, with_charges=False
+            connection, period, until_s, scope, periods.names(platform, connection), system_id=system.id, with_charges=False
         )
     summary = found.systems.get(system.id)
     finding = summary.finding if summary is not None else Finding.UNKNOWN

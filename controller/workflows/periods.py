@@ -17,6 +17,7 @@ from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from inventory.domain.ids import DepartmentId
+from inventory.domain.organisation import billing_of
 from inventory.domain.scope import PLATFORM, Scope
 from inventory.store import directory
 from metering import book_store, ledger_store, period_store, rated_period
@@ -91,7 +92,7 @@ def review(platform: Platform, month: str, caller: Caller) -> Row:
         if period["state"] == "reviewed":
             period_store.thaw(connection, period["start_s"], period["end_s"])
         period_store.clear(connection, month)
-        found = _rate(connection, period)
+        found = _rate(platform, connection, period)
         values = {
             "state": "reviewed",
             "reviewed_by": caller.user_name,
@@ -198,7 +199,7 @@ def statement(platform: Platform, month: str, department_id: str) -> dict[str, A
             return {**found[0], "period_state": period["state"], "until_s": period["end_s"], "rows": rows}
         until_s = max(period["start_s"], min(int(platform.clock()), period["end_s"]))
         books = Books(book_store.approved(connection))
-        accrued = rated_period.accrued(connection, period, books, names(connection), department_id, until_s)
+        accrued = rated_period.accrued(connection, period, books, names(platform, connection), department_id, until_s)
     if not accrued.statements:
         raise NotFound("statement.not_found", period=month)
     return {**accrued.statements[0], "period_state": period["state"], "until_s": until_s, "rows": list(accrued.rows)}
@@ -242,14 +243,19 @@ def verify(platform: Platform, month: str) -> dict[str, Any]:
     }
 
 
-def names(connection: Connection) -> Names:
-    """Return what departments and projects are called now."""
-    return Names(departments=directory.department_names(connection), projects=directory.project_names(connection))
+def names(platform: Platform, connection: Connection) -> Names:
+    """Return what departments and projects are called now, and how departments are billed."""
+    departments = directory.departments(connection)
+    return Names(
+        departments={d.id: (d.code, d.name) for d in departments},
+        projects=directory.project_names(connection),
+        billing={id_: billing.value for id_, billing in billing_of(departments, platform.billing).items()},
+    )
 
 
-def _rate(connection: Connection, period: Row) -> Sealed:
+def _rate(platform: Platform, connection: Connection, period: Row) -> Sealed:
     books = Books(book_store.approved(connection))
-    found = rated_period.write(connection, period, books, names(connection), _previous_seal(connection, period))
+    found = rated_period.write(connection, period, books, names(platform, connection), _previous_seal(connection, period))
     period_store.mark_corrected(connection, period["id"])
     return found
 

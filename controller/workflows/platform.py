@@ -14,6 +14,7 @@ from controller.workflows.report_room import ReportRoom
 from controller.workflows.turns import Turns
 from inventory.domain.clock import Clock
 from inventory.domain.ids import NewId
+from inventory.domain.organisation import Billing
 from inventory.store.engine import Database
 
 
@@ -38,6 +39,8 @@ class Platform:
     placing: PlacingCounters = field(default_factory=PlacingCounters, compare=False)
     #: How long after its end a period takes word of what happened in it, before it is reviewed.
     closing_grace_s: int = 72 * 3600
+    #: How departments are billed that say nothing, nor any above them.
+    billing: Billing = Billing.CHARGEBACK
     #: Bounds of plans that move machines.
     moves: MoveBounds = field(default_factory=MoveBounds)
     #: Where reports are made.

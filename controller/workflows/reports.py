@@ -168,7 +168,7 @@ def _write(
     format_: str,
     sink: Sink,
 ) -> Totals:
-    names = periods.names(connection)
+    names = periods.names(platform, connection)
     asked = Asked(
         dataset=wanted.dataset,
         format=Format(format_) if format_ in _TABLES else Format.CSV,
@@ -194,7 +194,12 @@ def _write(
         statement, rows = own[0]
         head = printed.Head(period=period, as_of_s=as_of_s, zone=platform.zone, provider=platform.reports.provider)
         sink.put(printed.page(statement, rows, head, _words(wanted.language), wanted.language).encode())
-        return Totals(rows=len(rows), list_micro_yuan=statement["list_micro_yuan"], micro_yuan=statement["micro_yuan"])
+        return Totals(
+            rows=len(rows),
+            list_micro_yuan=statement["list_micro_yuan"],
+            micro_yuan=statement["micro_yuan"],
+            billed_micro_yuan=statement["billed_micro_yuan"],
+        )
     return workbook.write(connection, asked, found, platform.zone, _words(wanted.language), sink)
 
 
@@ -218,6 +223,7 @@ def _manifest(
         "rows": totals.rows,
         "list_yuan": yuan(totals.list_micro_yuan),
         "yuan": yuan(totals.micro_yuan),
+        "billed_yuan": yuan(totals.billed_micro_yuan),
         "bytes": written.byte_count,
         "sha256": written.sha256,
     }

@@ -35,17 +35,17 @@ def _departments(found: Comparison) -> None:
         known = found.departments.get(wanted.code)
         parent_id = found.departments[wanted.parent].id if wanted.parent else None
         id_ = known.id if known else DepartmentId(found.platform.new_id("department"))
-        department = Department(id=id_, code=wanted.code, name=wanted.name, parent_id=parent_id)
+        department = Department(id=id_, code=wanted.code, name=wanted.name, parent_id=parent_id, billing=wanted.billing)
         if known and known.parent_id != parent_id:
             found.moved.append(id_)
-        before = {"name": known.name, "parent": codes[known.parent_id]} if known else None
+        before = {"name": known.name, "parent": codes[known.parent_id], "billing": known.billing} if known else None
         found.departments[wanted.code] = department
         codes[id_] = wanted.code
         found.note(
             "department",
             wanted.code,
             before,
-            {"name": wanted.name, "parent": wanted.parent},
+            {"name": wanted.name, "parent": wanted.parent, "billing": wanted.billing},
             partial(directory.save_department, department=department),
             partial(quota_store.ensure_rows, scopes=[(ScopeKind.DEPARTMENT, id_)]),
         )

@@ -1,8 +1,19 @@
 """Who asks and who pays: departments in a tree, and the approved projects they charge to."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from inventory.domain.ids import DepartmentId, ProjectId
+
+
+class Billing(StrEnum):
+    """What becomes of what a department's use costs."""
+
+    #: It is charged.
+    CHARGEBACK = "chargeback"
+    #: It is shown, and nothing is charged.
+    SHOWBACK = "showback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +26,8 @@ class Department:
     #: Display name, usually Chinese.
     name: str
     parent_id: DepartmentId | None
+    #: None: as the department above, at the top as the platform.
+    billing: Billing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +41,18 @@ class Project:
     budget_code: str
     #: A closed project takes no new systems.
     is_open: bool = True
+
+
+def billing_of(departments: Iterable[Department], default: Billing) -> dict[DepartmentId, Billing]:
+    """Return what holds for every department: its own word, else that of the nearest one above that has any, else ``default``."""
+    by_id: Mapping[DepartmentId, Department] = {d.id: d for d in departments}
+    found: dict[DepartmentId, Billing] = {}
+    for department in by_id.values():
+        here: Department | None = department
+        way: list[DepartmentId] = []
+        while here is not None and here.billing is None and here.id not in found and len(way) <= len(by_id):
+            way.append(here.id)
+            here = by_id.get(here.parent_id) if here.parent_id is not None else None
+        held = default if here is None else found.get(here.id) or here.billing or default
+        found |= dict.fromkeys((department.id, *way), held)
+    return found

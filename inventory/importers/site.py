@@ -9,6 +9,7 @@ from typing import Any
 
 from inventory.domain.host import Reserve, ReserveLevel
 from inventory.domain.layout import cpus_text, read_cpus
+from inventory.domain.organisation import Billing
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.importers.document import read_document, refuse
 from inventory.importers.shapes import Reading
@@ -77,7 +78,7 @@ def parse_site(data: bytes, *, known: Mapping[str, Collection[str]] | None = Non
 
 
 def _parents_first(items: Sequence[Mapping[str, Any]]) -> tuple[SiteDepartment, ...]:
-    waiting = [SiteDepartment(code=d["code"], name=d["name"], parent=d.get("parent", "")) for d in items]
+    waiting = [_department(d) for d in items]
     inside = {d.code for d in waiting}
     ordered: list[SiteDepartment] = []
     while waiting:
@@ -87,6 +88,11 @@ def _parents_first(items: Sequence[Mapping[str, Any]]) -> tuple[SiteDepartment, 
         ordered += ready
         waiting = [d for d in waiting if d not in ready]
     return tuple(ordered)
+
+
+def _department(d: Mapping[str, Any]) -> SiteDepartment:
+    billing = Billing(d["billing"]) if "billing" in d else None
+    return SiteDepartment(code=d["code"], name=d["name"], parent=d.get("parent", ""), billing=billing)
 
 
 def _project(p: Mapping[str, Any]) -> SiteProject:

@@ -5,6 +5,7 @@ from typing import Any
 
 from inventory.domain.host import RESERVE_COUNT_MAX, ReserveLevel
 from inventory.domain.layout import NODES_MAX
+from inventory.domain.organisation import Billing
 from inventory.importers.amounts import MONEY, fold, mib, whole
 from inventory.importers.document import Node, excerpt
 from inventory.importers.shapes import (
@@ -69,6 +70,7 @@ _TEXT = Prose(allowed=ALL_PUNCTUATION)
 _LEVEL = Whole(minimum=1, maximum=5)
 _WATTS = Whole(minimum=0, maximum=100_000)
 _YES_NO = Choice(labels={"true": "是", "false": "否"})
+_BILLING = Choice(labels={Billing.CHARGEBACK.value: "计费", Billing.SHOWBACK.value: "仅展示"})
 _OVERCOMMIT = Decimal(places=3, minimum=1, maximum=100_000)
 _OVERCOMMITS = Record(fields=[_f("vcpu", _OVERCOMMIT), _f("memory", _OVERCOMMIT)])
 _CPU_AND_MEMORY = Record(
@@ -104,7 +106,13 @@ SITE = Record(
         _f("kind", Choice(labels={"Site": ""}), required=True),
         _f(
             "departments",
-            _many(_f("code", _CODE, required=True), _f("name", _TEXT, required=True), _f("parent", _CODE), key="code"),
+            _many(
+                _f("code", _CODE, required=True),
+                _f("name", _TEXT, required=True),
+                _f("parent", _CODE),
+                _f("billing", _BILLING),
+                key="code",
+            ),
         ),
         _f(
             "projects",

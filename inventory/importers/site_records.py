@@ -8,6 +8,7 @@ from typing import Literal
 from inventory.domain.errors import Problem, Where
 from inventory.domain.host import NO_RESERVE, Reserve
 from inventory.domain.layout import NO_LAYOUT, Layout
+from inventory.domain.organisation import Billing
 
 #: ``unlimited`` and ``inherit`` are words, never numbers.
 Limit = int | Literal["unlimited", "inherit"]
@@ -21,6 +22,8 @@ class SiteDepartment:
     name: str
     #: Code of the department above; empty at the top.
     parent: str = ""
+    #: None: as the department above.
+    billing: Billing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

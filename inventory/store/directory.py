@@ -11,7 +11,7 @@ from inventory.domain.errors import NotFound
 from inventory.domain.host import Pool, Reserve, ReserveLevel, Zone
 from inventory.domain.ids import DepartmentId, ImageId, ProjectId, ZoneId
 from inventory.domain.layout import Layout
-from inventory.domain.organisation import Department, Project
+from inventory.domain.organisation import Billing, Department, Project
 from inventory.domain.scope import Scope, of_departments
 from inventory.domain.system import SystemState
 from inventory.store import bulk, changes
@@ -25,18 +25,18 @@ def _mapping(row: Row[Any]) -> dict[str, Any]:
 def departments(connection: Connection) -> list[Department]:
     """Return every department, by code."""
     rows = connection.execute(select(t.departments).order_by(t.departments.c.code))
-    return [Department(**_mapping(r)) for r in rows]
+    return [department_of(r) for r in rows]
+
+
+def department_of(row: Row[Any]) -> Department:
+    """Return the department of a row."""
+    values = _mapping(row)
+    return Department(**{**values, "billing": Billing(values["billing"]) if values["billing"] else None})
 
 
 def projects(connection: Connection) -> list[Project]:
     """Return every project, by code."""
     return [Project(**_mapping(r)) for r in connection.execute(select(t.projects).order_by(t.projects.c.code))]
-
-
-def department_names(connection: Connection) -> dict[str, tuple[str, str]]:
-    """Return code and name of every department, by id."""
-    c = t.departments.c
-    return {id_: (code, name) for id_, code, name in connection.execute(select(c.id, c.code, c.name))}
 
 
 def project_names(connection: Connection) -> dict[str, tuple[str, str, str]]:
@@ -105,7 +105,7 @@ def department_by_code(connection: Connection, code: str) -> Department:
     row = connection.execute(select(t.departments).where((column.code == code) | (column.name == code))).first()
     if row is None:
         raise NotFound("department.not_found", department=code)
-    return Department(**_mapping(row))
+    return department_of(row)
 
 
 def subtree(connection: Connection, root: DepartmentId) -> Scope:
@@ -135,7 +135,8 @@ def ancestors(departments_: Sequence[Department], department_id: DepartmentId) -
 
 def save_department(connection: Connection, department: Department) -> None:
     """Write a department."""
-    bulk.upsert(connection, t.departments, [asdict(department)])
+    billing = department.billing and department.billing.value
+    bulk.upsert(connection, t.departments, [{**asdict(department), "billing": billing}])
 
 
 def save_project(connection: Connection, project: Project) -> None:

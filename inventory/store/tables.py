@@ -32,6 +32,8 @@ departments = Table(
     Column("code", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("parent_id", Text, ForeignKey("departments.id")),
+    #: ``chargeback`` | ``showback``; NULL: as the department above.
+    Column("billing", Text),
     sqlite_strict=True,
 )
 

@@ -1,7 +1,7 @@
 """One report from the database to a file: which lines, which names, which dataset. Called by the workflow of reports."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -101,7 +101,8 @@ def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, 
         has_extras=is_focus,
     )
     tables.write(dataset, _chunks(connection, asked, names, books, chunks), asked.format, sink, asked.text)
-    return chunks.totals
+    # What FOCUS adds up is what is billed.
+    return replace(chunks.totals, micro_yuan=chunks.totals.billed_micro_yuan) if is_focus else chunks.totals
 
 
 def _chunks(connection: Connection, asked: Asked, names: Names, books: Books, chunks: Chunks) -> Iterator[Chunk]:
@@ -116,7 +117,7 @@ def _chunks(connection: Connection, asked: Asked, names: Names, books: Books, ch
         kept = period_store.statements(connection, asked.period["id"], asked.scope)
     else:
         summing = Summing(asked.period["id"])
-        for portion in source.accrued(connection, asked.period, books, asked.scope, asked.as_of_s, summing):
+        for portion in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
             has_any = True
             yield chunks.of(portion)
         kept = source.sealed_now(asked.period, summing, names).statements
@@ -169,6 +170,7 @@ def names_as_sealed(connection: Connection, asked: Asked, now: Names) -> Names:
     return Names(
         departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in statements},
         projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows if r["project_id"]},
+        billing={s["department_id"]: s["billing"] for s in statements},
     )
 
 
@@ -179,7 +181,7 @@ def statements(connection: Connection, asked: Asked, names: Names, books: Books)
         rows: Sequence[Row] = source.statement_rows(connection, asked.period["id"], asked.scope)
     else:
         summing = Summing(asked.period["id"])
-        for _ in source.accrued(connection, asked.period, books, asked.scope, asked.as_of_s, summing):
+        for _ in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
             pass
         found = source.sealed_now(asked.period, summing, names)
         kept, rows = sorted(found.statements, key=lambda s: str(s["department_code"])), found.rows
@@ -215,7 +217,9 @@ def _references(connection: Connection, asked: Asked, names: Names) -> dict[str,
         code = names.departments[row["department_id"]][0]
         project = names.projects.get(row["project_id"], ("", "", ""))[0]
         invoice = focus.invoice_id(asked.period["id"], code)
-        about.setdefault(focus.invoice_detail_id(invoice, project, row["meter"], row["kind"]), set()).add(period_id)
+        about.setdefault(focus.invoice_detail_id(invoice, project, row["meter"], row["kind"], row["billing"]), set()).add(
+            period_id
+        )
     return {detail: next(iter(ids)) for detail, ids in about.items() if len(ids) == 1 and "" not in ids}
 
 
@@ -243,4 +247,6 @@ def _totals(connection: Connection, asked: Asked, names: Names, books: Books, ro
     found = statements(connection, asked, names, books)
     is_exact = asked.dataset == "statements"
     micro = sum(s["micro_yuan"] if is_exact else s["fen"] * 10_000 for s, _ in found)
-    return Totals(rows=row_count, list_micro_yuan=sum(s["list_micro_yuan"] for s, _ in found), micro_yuan=micro)
+    billed = sum(s["billed_micro_yuan"] if is_exact else s["fen"] * 10_000 for s, _ in found)
+    listed = sum(s["list_micro_yuan"] for s, _ in found)
+    return Totals(rows=row_count, list_micro_yuan=listed, micro_yuan=micro, billed_micro_yuan=billed)

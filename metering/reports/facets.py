@@ -15,7 +15,7 @@ from metering import exact_sums
 from metering.books import Books, BookVersion, EntryRate, Rate
 from metering.charging import HOUR_S
 from metering.line_columns import AMOUNT, BILLED, CLOSED, END, LISTED, OPENED, POINTS, START, UNIT_PRICE, LineColumns
-from metering.lines import Kind, Line
+from metering.lines import CHARGED, Kind, Line
 from metering.meters import Counting, meter_of
 from metering.reports.columns import neutral
 from metering.reports.tables import Chunk, Columns, Texts, texts
@@ -65,6 +65,7 @@ class PriceKey(NamedTuple):
     reference: str = ""
     #: What a person wrote to it.
     note: str = ""
+    billing: str = CHARGED
 
 
 _PRICE_TEXTS = ("way", "reference", "note")
@@ -173,6 +174,8 @@ class Totals:
     rows: int = 0
     list_micro_yuan: int = 0
     micro_yuan: int = 0
+    #: Of it what is charged.
+    billed_micro_yuan: int = 0
 
 
 #: (owner, key) -> what its cells are.
@@ -223,6 +226,8 @@ class Chunks:
         self.totals.rows += len(lines)
         self.totals.list_micro_yuan += exact_sums.total(figures[LISTED])
         self.totals.micro_yuan += exact_sums.total(figures[BILLED])
+        is_charged = np.array([of[6] == CHARGED for of in lines.whats], dtype=bool)[lines.what_of]
+        self.totals.billed_micro_yuan += exact_sums.total(figures[BILLED][is_charged])
         high, low = np.ascontiguousarray(lines.ids).view(">u8").astype(np.uint64).T
         return self._chunk(
             {
@@ -244,9 +249,10 @@ class Chunks:
         units, points = lines.figures[UNIT_PRICE][firsts].tolist(), lines.figures[POINTS][firsts].tolist()
         numbers = []
         for of, unit, less in zip(lines.what_of[firsts].tolist(), units, points, strict=True):
-            kind, meter, state, book, _, _ = whats[of]
+            kind, meter, state, book, _, _, billing = whats[of]
             # Others than usage get a key of their own.
-            numbers.append(self._prices[PriceKey(kind, meter, state, book, unit, less)] if kind == Kind.USAGE else 0)
+            key = PriceKey(kind, meter, state, book, unit, less, billing=billing)
+            numbers.append(self._prices[key] if kind == Kind.USAGE else 0)
         return _int(numbers)[places]
 
     def extras(self, statements: Iterable[Mapping[str, Any]], start_s: int, end_s: int) -> Chunk | None:
@@ -263,7 +269,9 @@ class Chunks:
         owners, keys, quantities, micro_yuan, firsts, lasts = zip(*rows, strict=True)
         self.totals.rows += len(rows)
         # A fee is what its used and unused parts share: it is counted once, and they as nothing billed.
-        self.totals.micro_yuan += sum(r[3] for r in rows if r[1].kind == Extra.ROUNDING)
+        rounding = sum(r[3] for r in rows if r[1].kind == Extra.ROUNDING)
+        self.totals.micro_yuan += rounding
+        self.totals.billed_micro_yuan += rounding
         nothing = np.zeros(len(rows), dtype=np.int64)
         no_id = {"id_high": nothing.astype(np.uint64), "id_low": nothing.astype(np.uint64), "has_id": nothing.astype(bool)}
         return self._chunk(
@@ -294,7 +302,9 @@ class Chunks:
 
     def _special(self, line: Line) -> tuple[PriceKey, int]:
         """Return price and factor of a line that is not plain usage."""
-        key = PriceKey(line.kind, line.meter, line.state, line.book_id, line.micro_yuan_per_unit, line.basis_points)
+        key = PriceKey(
+            line.kind, line.meter, line.state, line.book_id, line.micro_yuan_per_unit, line.basis_points, billing=line.billing
+        )
         if line.kind not in (Kind.COMMITMENT_USED, Kind.COMMITMENT_UNUSED):
             note = neutral(line.reason) if self.is_neutral else line.reason
             return key._replace(reference=line.reference, note=note), line.amount

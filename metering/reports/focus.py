@@ -2,8 +2,9 @@
 
 The billing account is the department, because it is the one that gets an invoice; its projects are sub accounts. Costs are:
 ``BilledCost`` and ``EffectiveCost`` the micro-yuan of the line, ``ListCost`` and ``ContractedCost`` exactly unit price times
-quantity, so that both can be computed again by anyone. A commitment is billed as a fee; what was used and not used of it
-carries that fee as effective cost. What rounding to fen gave or took is a row, so that rows of an invoice add up to it.
+quantity, so that both can be computed again by anyone. What is only shown (showback) has all of
+them but ``BilledCost``, which is 0. A commitment is billed as a fee; what was used and not used of it carries that fee as
+effective cost. What rounding to fen gave or took is a row, so that rows of an invoice add up to it.
 Source: FOCUS 1.4 and 1.2, https://focus.finops.org.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from metering.books import WHOLE_POINTS
-from metering.lines import Kind
+from metering.lines import CHARGED, Kind
 from metering.reports.columns import Column, Dataset, Type, shifted
 from metering.reports.facets import CORRECTIONS, Extra, Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
 from metering.reports.lines import JOINED, LINE_ID, QUANTITY_SCALE, Neutral
@@ -54,9 +55,14 @@ def invoice_id(period_id: str, department_code: str) -> str:
     return f"{period_id}-{department_code}"
 
 
-def invoice_detail_id(invoice: str, project_code: str, meter: str, kind: str) -> str:
+def invoice_detail_id(invoice: str, project_code: str, meter: str, kind: str, billing: str) -> str:
     """Return the number of a row of an invoice."""
-    return f"{invoice}/{project_code or '-'}/{meter}/{kind}"
+    return f"{invoice}/{project_code or '-'}{detail_tail(meter, kind, billing)}"
+
+
+def detail_tail(meter: str, kind: str, billing: str) -> str:
+    """Return the end of the number of a row of an invoice: what is only shown has rows of its own."""
+    return f"/{meter}/{kind}" if billing == CHARGED else f"/{meter}/{kind}/{billing}"
 
 
 def service_of(meter: str) -> tuple[str, str, str]:
@@ -131,8 +137,12 @@ def price_cells(neutral: Neutral) -> PriceCells:
             "commitment": name if by_commitment else None,
             "commitment_status": {Kind.COMMITMENT_USED: "Used", Kind.COMMITMENT_UNUSED: "Unused"}.get(key.kind),
             # What a commitment was used for is billed by its fee: it stands on no invoice.
-            "statement_kind": None if key.kind in _BY_COMMITMENT else neutral(f"/{key.meter}/{key.statement_kind or key.kind}"),
+            "statement_kind": None
+            if key.kind in _BY_COMMITMENT
+            else neutral(detail_tail(key.meter, key.statement_kind or key.kind, key.billing)),
             "state": key.state or None,
+            "billing": key.billing,
+            "billing_name": key.billing.capitalize(),
             "book_id": key.book_id or None,
             "service_code": neutral(counted.code) or None,
         }
@@ -153,7 +163,9 @@ _LIST_17 = f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * {10**4} ELSE 
 _CONTRACTED_17 = (
     f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * ({WHOLE_POINTS} - points) ELSE billed::HUGEINT * {10**11} END"
 )
-_BILLED = f"CASE WHEN kind IN ('{Kind.COMMITMENT_USED}', '{Kind.COMMITMENT_UNUSED}') THEN 0 ELSE billed END"
+_BILLED = (
+    f"CASE WHEN billing <> '{CHARGED}' OR kind IN ('{Kind.COMMITMENT_USED}', '{Kind.COMMITMENT_UNUSED}') THEN 0 ELSE billed END"
+)
 _EFFECTIVE = f"CASE WHEN kind = '{Extra.COMMITMENT_FEE}' THEN 0 ELSE billed END"
 _QUANTITY = shifted("quantity", QUANTITY_SCALE, QUANTITY_SCALE)
 _CONSUMED = "CASE WHEN base_unit IS NOT NULL THEN factor::HUGEINT * seconds END"
@@ -213,6 +225,7 @@ def _shared(setting: Setting) -> dict[str, Column]:
         Column("SubAccountType", "sub_type"),
         Column("x_LineId", LINE_ID),
         Column("x_Kind", "kind"),
+        Column("x_Billing", "billing_name"),
         Column("x_ServiceCode", "service_code"),
         Column("x_State", "state"),
         Column("x_BudgetCode", "budget_code"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from metering.books import BookVersion, Commitment
 from metering.charging import HOUR_S
-from metering.lines import Kind
+from metering.lines import CHARGED, Kind
 from metering.meters import meter_of
 from metering.rating import yuan
 from metering.reports.columns import Dataset, Type, plain
@@ -90,20 +90,21 @@ def invoice_rows(
     code = statement["department_code"]
     invoice = invoice_id(setting.period_id, code)
     is_issued = period["state"] == "closed"
-    rounding = {"project_code": "", "budget_code": "", "meter": "-", "kind": Extra.ROUNDING}
+    rounding = {"project_code": "", "budget_code": "", "meter": "-", "kind": Extra.ROUNDING, "billing": CHARGED}
     ends = [{**rounding, "micro_yuan": statement["rounding_micro_yuan"]}] if statement["rounding_micro_yuan"] else []
     for row in (*rows, *ends):
         key = (row["project_code"], row["meter"], row["kind"])
-        detail = invoice_detail_id(invoice, *key)
+        detail = invoice_detail_id(invoice, *key, row["billing"])
         corrected = references.get(detail)
         grain = {
             "x_Project": row["project_code"],
             "x_BudgetCode": row["budget_code"],
             "x_Meter": row["meter"],
             "x_Kind": row["kind"],
+            "x_Billing": row["billing"].capitalize(),
         }
         yield {
-            "BilledCost": yuan(row["micro_yuan"]),
+            "BilledCost": yuan(row["micro_yuan"] if row["billing"] == CHARGED else 0),
             "BillingAccountId": neutral(code),
             "BillingCurrency": CURRENCY,
             "BillingPeriodEnd": setting.end_s,

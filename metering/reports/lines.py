@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from metering.lines import CHARGED
 from metering.rating import yuan
 from metering.reports.columns import Column, Dataset, Type, plain, shifted
 from metering.reports.facets import Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
@@ -57,6 +58,8 @@ def lines(period_id: str) -> Dataset:
             Column("discount_basis_points", "points", Type.INTEGER),
             Column("list_yuan", shifted("listed", 6, 6), Type.DECIMAL),
             Column("yuan", shifted("billed", 6, 6), Type.DECIMAL),
+            Column("billing", "billing"),
+            Column("billed_yuan", shifted(f"CASE WHEN billing = '{CHARGED}' THEN billed ELSE 0 END", 6, 6), Type.DECIMAL),
             Column("book_id", "book_id"),
             Column("service_code", "service_code"),
             Column("opened_by", "opened_by", Type.INTEGER),
@@ -93,6 +96,7 @@ def price_cells(neutral: Neutral) -> PriceCells:
             "kind": key.kind,
             "meter": neutral(key.meter),
             "state": key.state or None,
+            "billing": key.billing,
             "unit": counted.unit or None,
             "book_id": key.book_id or None,
             "service_code": neutral(counted.code) or None,
@@ -104,7 +108,8 @@ def price_cells(neutral: Neutral) -> PriceCells:
 _STATEMENTS = (
     plain("period"), plain("department_code"), plain("department_name"), plain("project_code"), plain("project_name"),
     plain("budget_code"), plain("meter"), plain("kind"), plain("unit"), plain("quantity", Type.BIG),
-    plain("list_yuan", Type.DECIMAL), plain("yuan", Type.DECIMAL), plain("payable_yuan", Type.DECIMAL, 2),
+    plain("list_yuan", Type.DECIMAL), plain("yuan", Type.DECIMAL), plain("billing"), plain("billed_yuan", Type.DECIMAL),
+    plain("payable_yuan", Type.DECIMAL, 2),
 )  # fmt: skip
 STATEMENTS = Dataset(name="statements", columns=_STATEMENTS)
 
@@ -120,6 +125,8 @@ def statement_cells(statement: Mapping[str, Any], row: Mapping[str, Any], neutra
         "quantity": row["quantity"],
         "list_yuan": yuan(row["list_micro_yuan"]),
         "yuan": yuan(row["micro_yuan"]),
+        "billing": row["billing"],
+        "billed_yuan": yuan(row["micro_yuan"] if row["billing"] == CHARGED else 0),
         "payable_yuan": fen(row["fen"]),
     }
 

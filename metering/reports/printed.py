@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from metering.lines import MICRO_PER_FEN, Kind
+from metering.lines import CHARGED, MICRO_PER_FEN, SHOWN, Kind
 from metering.meters import Counting, meter_of
 from metering.rating import yuan
 from metering.reports.lines import fen
@@ -48,6 +48,7 @@ h1 { font-size: 17pt; margin: 0 0 2mm; text-align: center; letter-spacing: .08em
 .sign div { width: 55mm; border-top: .6pt solid #111; padding-top: 1mm; }
 .seal { margin-top: 8mm; font: 7.5pt/1.5 monospace; color: #444; word-break: break-all; }
 .open { border: 1pt solid #a40; color: #a40; padding: 1.5mm 3mm; margin-bottom: 4mm; }
+.shown { border: 1pt solid #111; padding: 1.5mm 3mm; margin-bottom: 4mm; font-weight: 600; }
 """
 
 
@@ -55,6 +56,8 @@ def page(statement: Row, rows: Sequence[Row], head: Head, say: Say, language: st
     """Return the page."""
     title = say("report.word.statement")
     open_ = "" if head.period["state"] == "closed" else f'<p class="open">{escape(say("report.word.not_final"))}</p>\n'
+    if statement["billing"] == SHOWN:
+        open_ += f'<p class="shown">{escape(say("report.word.shown_not_charged"))}</p>\n'
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(title)} {escape(statement['department_name'])} {escape(head.period['id'])}</title>\n"
@@ -82,17 +85,19 @@ def _table(statement: Row, rows: Sequence[Row], say: Say) -> str:
     heads = (
         ("report.word.project", ""), ("report.word.budget_code", ""), ("report.word.meter", ""), ("report.word.kind", ""),
         ("report.word.quantity", "n"), ("report.word.unit", ""), ("report.word.list_yuan", "n"),
-        ("report.word.payable_yuan", "n"),
+        ("report.word.cost_yuan", "n"), ("report.word.payable_yuan", "n"),
     )  # fmt: skip
     head = "".join(f'<th class="{css}">{escape(say(code))}</th>' for code, css in heads)
     body = "".join(_row(row, say) for row in rows)
+    shown = statement["micro_yuan"] - statement["billed_micro_yuan"]
     foot = (
         ("report.word.total", yuan(statement["micro_yuan"]), ""),
+        *([("report.word.of_it_shown", yuan(shown), "")] if shown else []),
         ("report.word.rounding", yuan(statement["rounding_micro_yuan"]), ""),
         ("report.word.payable", fen(statement["fen"]), "due"),
     )
     ends = "".join(
-        f'<tr class="{css}"><td colspan="7">{escape(say(code))}</td><td class="n">{amount}</td></tr>\n'
+        f'<tr class="{css}"><td colspan="8">{escape(say(code))}</td><td class="n">{amount}</td></tr>\n'
         for code, amount, css in foot
     )
     return f'<table class="rows">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n<tfoot>\n{ends}</tfoot>\n</table>\n'
@@ -101,8 +106,9 @@ def _table(statement: Row, rows: Sequence[Row], say: Say) -> str:
 def _row(row: Row, say: Say) -> str:
     quantity, unit = quantity_of(row)
     project = " ".join(filter(None, (row["project_code"], row["project_name"])))
-    words = (project, row["budget_code"], row["meter"], say(kind_word(row["kind"])))
-    numbers = (yuan(row["list_micro_yuan"]), fen(row["fen"]))
+    kind = say(kind_word(row["kind"])) + ("" if row["billing"] == CHARGED else f" ({say('report.word.billing_showback')})")
+    words = (project, row["budget_code"], row["meter"], kind)
+    numbers = (yuan(row["list_micro_yuan"]), yuan(row["micro_yuan"]), fen(row["fen"]))
     cells = "".join(f"<td>{escape(word)}</td>" for word in words)
     cells += f'<td class="n">{quantity}</td><td>{escape(unit)}</td>' + "".join(f'<td class="n">{n}</td>' for n in numbers)
     return f"<tr>{cells}</tr>\n"
@@ -117,6 +123,11 @@ def quantity_of(row: Row) -> tuple[str, str]:
     over = meter.base_per_unit * (3600 if is_timed else 1)
     thousandths = (2 * int(row["quantity"]) * 1000 + over) // (2 * over)
     return f"{thousandths // 1000:,}.{thousandths % 1000:03d}", f"{meter.unit}·h" if is_timed else meter.unit
+
+
+def billing_word(billing: str) -> str:
+    """Return the code of how something is billed."""
+    return "report.word.billing_chargeback" if billing == CHARGED else "report.word.billing_showback"
 
 
 def kind_word(kind: str) -> str:
@@ -134,7 +145,7 @@ def kind_word(kind: str) -> str:
 
 def _end(statement: Row, head: Head, say: Say) -> str:
     signs = "".join(f"<div>{escape(say(code))}</div>" for code in ("report.word.sign_finance", "report.word.sign_department"))
-    assert statement["fen"] * MICRO_PER_FEN - statement["micro_yuan"] == statement["rounding_micro_yuan"]
+    assert statement["fen"] * MICRO_PER_FEN - statement["billed_micro_yuan"] == statement["rounding_micro_yuan"]
     seals = [f"{say('report.word.seal_statement')}: {statement['seal']}"]
     if head.period["state"] == "closed":
         seals.append(f"{say('report.word.seal_month')}: {head.period['seal']}")

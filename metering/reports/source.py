@@ -41,7 +41,7 @@ def stored(connection: Connection, period_id: str, scope: Scope) -> Iterator[Lin
 
 
 def accrued(
-    connection: Connection, period: Row, books: Books, scope: Scope, until_s: int, summing: Summing
+    connection: Connection, period: Row, books: Books, names: Names, scope: Scope, until_s: int, summing: Summing
 ) -> Iterator[LineColumns]:
     """Return the lines of an open period as they stand at ``until_s``, in portions, counted in ``summing``.
 
@@ -51,7 +51,7 @@ def accrued(
     department_id = (
         next(iter(scope.department_ids)) if scope.department_ids is not None and len(scope.department_ids) == 1 else ""
     )
-    charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id)
+    charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     entries = store.entries(connection, period["start_s"], until_s, department_id)
     with closing(store.usage(connection, period["start_s"], until_s, department_id)) as usage:
         lines = (line for line in charging.lines(usage, entries) if scope.allows(line.department_id))  # type: ignore[arg-type]  # an id as text
@@ -73,7 +73,7 @@ def statement_rows(connection: Connection, period_id: str, scope: Scope) -> list
     """Return the rows of every statement of a reviewed or closed period, in their order."""
     c = p.statement_rows.c
     statement = select(p.statement_rows).where(c.period_id == period_id, in_scope(scope, c.department_id))
-    ordered = statement.order_by(c.department_id, c.project_code, c.project_id, c.meter, c.kind)
+    ordered = statement.order_by(c.department_id, c.project_code, c.project_id, c.meter, c.kind, c.billing)
     return [dict(r._mapping) for r in connection.execute(ordered)]
 
 

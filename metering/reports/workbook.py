@@ -19,7 +19,7 @@ from metering.reports.columns import neutral
 from metering.reports.export import Asked
 from metering.reports.facets import Totals
 from metering.reports.files import Sink
-from metering.reports.printed import Say, kind_word, quantity_of
+from metering.reports.printed import Say, billing_word, kind_word, quantity_of
 
 Row = Mapping[str, Any]
 Statements = Sequence[tuple[Row, Sequence[Row]]]
@@ -121,16 +121,17 @@ def write(connection: Connection, asked: Asked, statements: Statements, zone: Zo
         rows=sum(len(rows) for _, rows in statements),
         list_micro_yuan=sum(s["list_micro_yuan"] for s, _ in statements),
         micro_yuan=sum(s["micro_yuan"] for s, _ in statements),
+        billed_micro_yuan=sum(s["billed_micro_yuan"] for s, _ in statements),
     )
 
 
 def _summary(sheets: _Sheets, statements: Statements) -> None:
     heads = ("report.word.department", "report.word.code", "report.word.lines", "report.word.list_yuan", "report.word.exact_yuan",
-             "report.word.rounding", "report.word.payable_yuan")  # fmt: skip
-    sheet = sheets.add("report.word.sheet_summary", heads, (28, 18, 10, 18, 18, 14, 16))
+             "report.word.rounding", "report.word.payable_yuan", "report.word.billing")  # fmt: skip
+    sheet = sheets.add("report.word.sheet_summary", heads, (28, 18, 10, 18, 18, 14, 16, 14))
     count = sheets.rows(sheet, (
         (s["department_name"], s["department_code"], s["line_count"], _Micro(s["list_micro_yuan"]), _Micro(s["micro_yuan"]),
-         _Micro(s["rounding_micro_yuan"]), _Fen(s["fen"]))
+         _Micro(s["rounding_micro_yuan"]), _Fen(s["fen"]), sheets.say(billing_word(s["billing"])))
         for s, _ in statements
     ))  # fmt: skip
     whole = [s for s, _ in statements]
@@ -142,17 +143,18 @@ def _summary(sheets: _Sheets, statements: Statements) -> None:
     )  # fmt: skip
     sheets.rows(sheet, [total], count + 1)
     if count:
-        _chart(sheets, sheet, "bar", "report.word.sheet_summary", "report.word.payable_yuan", (1, count), (0, 6), "I2")
+        _chart(sheets, sheet, "bar", "report.word.sheet_summary", "report.word.payable_yuan", (1, count), (0, 6), "J2")
 
 
 def _projects(sheets: _Sheets, statements: Statements) -> None:
     heads = ("report.word.department", "report.word.project", "report.word.project_name", "report.word.budget_code",
              "report.word.meter", "report.word.kind", "report.word.quantity", "report.word.unit", "report.word.list_yuan",
-             "report.word.exact_yuan", "report.word.payable_yuan")  # fmt: skip
-    sheet = sheets.add("report.word.sheet_projects", heads, (24, 18, 24, 16, 22, 18, 18, 12, 18, 18, 16))
+             "report.word.exact_yuan", "report.word.payable_yuan", "report.word.billing")  # fmt: skip
+    sheet = sheets.add("report.word.sheet_projects", heads, (24, 18, 24, 16, 22, 18, 18, 12, 18, 18, 16, 14))
     sheets.rows(sheet, (
         (s["department_name"], r["project_code"], r["project_name"], r["budget_code"], r["meter"],
-         sheets.say(kind_word(r["kind"])), *quantity_of(r), _Micro(r["list_micro_yuan"]), _Micro(r["micro_yuan"]), _Fen(r["fen"]))
+         sheets.say(kind_word(r["kind"])), *quantity_of(r), _Micro(r["list_micro_yuan"]), _Micro(r["micro_yuan"]), _Fen(r["fen"]),
+         sheets.say(billing_word(r["billing"])))
         for s, rows in statements for r in rows
     ))  # fmt: skip
 

@@ -29,7 +29,7 @@ def _write(url: str, dataset: str, format_: Format, place: str, results: Connect
         asked = Asked(
             dataset=dataset, format=format_, period=period, as_of_s=period["end_s"], scope=PLATFORM, provider="Allotment"
         )
-        names = periods.names(connection)
+        names = periods.names(closing._platform(database), connection)
         wall, cpu = time.perf_counter(), time.process_time()
         with files.whole(Path(place)) as sink:
             totals = export.write(connection, asked, names, sink)

@@ -26,6 +26,7 @@ from inventory.domain.claim import Claim
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import ResourceId, random_ids
+from inventory.domain.organisation import Billing, billing_of
 from inventory.store import claims, directory, hosts
 from inventory.store import tables as t
 from inventory.store.engine import Database
@@ -213,6 +214,22 @@ def test_a_change_shows_only_the_fields_that_differ(platform: Platform) -> None:
     plan = apply(platform, site(sizes=[{"name": "small", "vcpu": "4", "memory": "4GiB", "root-disk": "20GiB"}]))
     [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
     assert (change.kind, change.verb, change.before, change.after) == ("size", Verb.UPDATE, {"vcpu_count": 2}, {"vcpu_count": 4})
+
+
+def test_how_departments_are_billed_is_imported_changed_and_taken_back(platform: Platform) -> None:
+    apply(platform, site())
+    tree = [{"code": "city", "name": "市政府"}, {"code": "civil", "name": "民政局", "parent": "city", "billing": "仅展示"}]
+    [change] = [c for c in apply(platform, site(departments=tree)).changes if c.verb is Verb.UPDATE]
+    assert (change.name, change.before, change.after) == ("civil", {"billing": None}, {"billing": "showback"})
+    with platform.db.read() as connection:
+        assert directory.department_by_code(connection, "civil").billing is Billing.SHOWBACK
+        known = directory.departments(connection)
+    held = {d.code: billing_of(known, Billing.CHARGEBACK)[d.id].value for d in known}
+    assert held == {"city": "chargeback", "civil": "showback", "civil-it": "showback", "water": "chargeback"}
+    assert verbs(apply(platform, site(departments=tree)))["department", "civil"] == "none"
+    apply(platform, site())
+    with platform.db.read() as connection:
+        assert directory.department_by_code(connection, "civil").billing is None
 
 
 def test_what_a_document_does_not_name_is_not_touched(platform: Platform) -> None:

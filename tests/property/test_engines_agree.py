@@ -42,7 +42,7 @@ def by_vectors(books: Books, rows: Sequence[vectors.LedgerRow], until_s: int, de
 def sums_of(lines: Iterable[Line]) -> dict[tuple[str, ...], list[int]]:
     sums: dict[tuple[str, ...], list[int]] = {}
     for x in lines:
-        found = sums.setdefault((x.department_id, x.project_id, x.meter, x.kind), [0, 0, 0])
+        found = sums.setdefault((x.department_id, x.project_id, x.meter, x.kind, x.billing), [0, 0, 0])
         for n, more in enumerate((x.amount * (x.end_s - x.start_s), x.list_micro_yuan, x.micro_yuan)):
             found[n] += more
     return sums

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from inventory.domain.layout import Layout
+from inventory.domain.organisation import Billing
 from inventory.importers.site import parse_site
 from inventory.importers.site_records import SiteDocument, SiteHost, SiteStorage
 from tests.support.tickets import EXAMPLES, codes_of, problems_of
@@ -240,3 +241,14 @@ sizes:
 def test_a_size_that_cannot_be_split_evenly_is_refused(words: str) -> None:
     text = HEAD + f"sizes: [{{name: db, root-disk: 40GiB, {words}}}]\n"
     assert codes_of(lambda: parse_site(text.encode())) == ["site.size_not_even"]
+
+
+def test_how_a_department_is_billed_is_said_in_english_or_chinese_or_not_at_all() -> None:
+    text = (
+        "apiVersion: allotment/v1\nkind: Site\ndepartments:\n"
+        "  - {code: a, name: A, billing: showback}\n  - {code: b, name: B, parent: a, billing: 计费}\n"
+        "  - {code: c, name: C, parent: b}\n"
+    )
+    found = {d.code: d.billing for d in parse_site(text.encode()).departments}
+    assert found == {"a": Billing.SHOWBACK, "b": Billing.CHARGEBACK, "c": None}
+    assert codes_of(lambda: parse_site(text.replace("showback", "free").encode())) == ["document.unknown_value"]

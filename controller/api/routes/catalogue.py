@@ -15,6 +15,7 @@ from controller.api.context import Call, TheCall
 from controller.api.paging import json_answer, whole_answer
 from controller.workflows import department_places
 from controller.workflows import images as workflow
+from inventory.domain.organisation import billing_of
 from inventory.store import directory
 
 router = APIRouter(route_class=GuardedRoute, tags=["catalogue"])
@@ -85,7 +86,10 @@ def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Res
 def list_departments(call: TheCall) -> Response:
     """List the departments the caller may know of."""
     scope = call.caller.scope
-    return _all(call, lambda c: [d for d in directory.departments(c) if scope.allows(d.id)])
+    with call.platform.db.read() as connection:
+        known = directory.departments(connection)
+    held = billing_of(known, call.platform.billing)
+    return whole_answer([{**asdict(d), "billed_as": held[d.id]} for d in known if scope.allows(d.id)])
 
 
 @router.get("/v1/projects", response_model=schemas.ProjectPage)

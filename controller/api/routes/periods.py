@@ -171,12 +171,14 @@ def statement_summary(statement: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(statement)
     return {
         **{
-            name: out[name] for name in ("period_id", "department_id", "department_code", "department_name", "line_count", "seal")
+            name: out[name]
+            for name in ("period_id", "department_id", "department_code", "department_name", "line_count", "billing", "seal")
         },
         "acknowledged_by": out["acknowledged_by"],
         "acknowledged_at_s": out["acknowledged_at_s"],
         "list_yuan": yuan(out["list_micro_yuan"]),
         "yuan": yuan(out["micro_yuan"]),
+        "billed_yuan": yuan(out["billed_micro_yuan"]),
         "payable_yuan": _fen(out["fen"]),
         "rounding_yuan": yuan(out["rounding_micro_yuan"]),
     }
@@ -186,7 +188,10 @@ def with_rows(statement: Mapping[str, Any]) -> dict[str, Any]:
     """Return a statement as it is sent, with its rows."""
     rows = [
         {
-            **{name: r[name] for name in ("project_code", "project_name", "budget_code", "meter", "kind", "unit", "quantity")},
+            **{
+                name: r[name]
+                for name in ("project_code", "project_name", "budget_code", "meter", "kind", "billing", "unit", "quantity")
+            },
             "list_yuan": yuan(r["list_micro_yuan"]),
             "yuan": yuan(r["micro_yuan"]),
             "payable_yuan": _fen(r["fen"]),

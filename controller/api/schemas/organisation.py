@@ -13,6 +13,10 @@ class Department(Out):
     code: str
     name: str
     parent_id: str | None
+    #: Its own word; null: as the department above, at the top as the platform.
+    billing: Literal["chargeback", "showback"] | None
+    #: What holds for it.
+    billed_as: Literal["chargeback", "showback"]
 
 
 class Project(Out):

@@ -4,6 +4,8 @@ from typing import Literal
 
 from controller.api.schemas.base import In, Name, Out, Page, Words
 
+BillingWord = Literal["chargeback", "showback"]
+
 
 class Period(Out):
     """A month, and how far its closing is."""
@@ -50,19 +52,23 @@ class PeriodProof(Out):
 
 
 class Statement(Out):
-    """What a department owes for a month."""
+    """What a department's use cost in a month, and what it owes for it."""
 
     period_id: str
     department_id: str
     department_code: str
     department_name: str
     line_count: int
+    #: ``showback``: shown, not charged.
+    billing: BillingWord
     list_yuan: str
-    #: Of all lines, with six places.
+    #: What all lines cost, with six places.
     yuan: str
+    #: Of it what is charged.
+    billed_yuan: str
     #: In fen: what is paid.
     payable_yuan: str
-    #: ``payable_yuan`` − ``yuan``.
+    #: ``payable_yuan`` − ``billed_yuan``.
     rounding_yuan: str
     seal: str
     acknowledged_by: str | None
@@ -83,6 +89,8 @@ class StatementRow(Out):
     budget_code: str
     meter: str
     kind: str
+    #: Corrections are billed as the month they correct.
+    billing: BillingWord
     #: What ``quantity`` counts, times seconds where the meter is held for a time.
     unit: str
     #: A whole number, which may be larger than 64 bits.
@@ -123,6 +131,7 @@ class Line(Out):
     yuan: str
     reference: str
     reason: str
+    billing: BillingWord
 
 
 class LinePage(Page):

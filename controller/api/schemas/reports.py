@@ -20,6 +20,8 @@ class ReportManifest(Out):
     #: Sums of the rows, as decimal yuan with six places.
     list_yuan: str
     yuan: str
+    #: Of it what is charged: less, where departments are only shown what they use.
+    billed_yuan: str
     bytes: int
     #: Of the file's bytes; its ``ETag``.
     sha256: str

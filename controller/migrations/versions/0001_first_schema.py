@@ -74,7 +74,7 @@ CREATE TRIGGER IF NOT EXISTS statements_sealed_insert BEFORE INSERT ON statement
 WHEN NOT EXISTS (SELECT 1 FROM periods WHERE id = NEW.period_id AND state <> 'closed')
 BEGIN SELECT RAISE(ABORT, 'statements: there is no such period, or it is closed'); END""",
     """\
-CREATE TRIGGER IF NOT EXISTS statements_sealed_update BEFORE UPDATE OF period_id, department_id, department_code, department_name, line_count, list_micro_yuan, micro_yuan, fen, rounding_micro_yuan, seal ON statements
+CREATE TRIGGER IF NOT EXISTS statements_sealed_update BEFORE UPDATE OF period_id, department_id, department_code, department_name, line_count, billing, list_micro_yuan, micro_yuan, billed_micro_yuan, fen, rounding_micro_yuan, seal ON statements
 WHEN NOT EXISTS (SELECT 1 FROM periods WHERE id = OLD.period_id AND state <> 'closed')
 BEGIN SELECT RAISE(ABORT, 'statements: there is no such period, or it is closed'); END""",
     """\
@@ -86,7 +86,7 @@ CREATE TRIGGER IF NOT EXISTS statement_rows_sealed_insert BEFORE INSERT ON state
 WHEN NOT EXISTS (SELECT 1 FROM periods WHERE id = NEW.period_id AND state <> 'closed')
 BEGIN SELECT RAISE(ABORT, 'statement_rows: there is no such period, or it is closed'); END""",
     """\
-CREATE TRIGGER IF NOT EXISTS statement_rows_sealed_update BEFORE UPDATE OF period_id, department_id, project_id, meter, kind, project_code, project_name, budget_code, unit, quantity, list_micro_yuan, micro_yuan, fen ON statement_rows
+CREATE TRIGGER IF NOT EXISTS statement_rows_sealed_update BEFORE UPDATE OF period_id, department_id, project_id, meter, kind, billing, project_code, project_name, budget_code, unit, quantity, list_micro_yuan, micro_yuan, fen ON statement_rows
 WHEN NOT EXISTS (SELECT 1 FROM periods WHERE id = OLD.period_id AND state <> 'closed')
 BEGIN SELECT RAISE(ABORT, 'statement_rows: there is no such period, or it is closed'); END""",
     """\
@@ -156,7 +156,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION metering_refuses('statements are kept')""",
     """\
 REVOKE UPDATE, TRUNCATE ON line_blocks FROM PUBLIC, CURRENT_USER""",
     """\
-CREATE OR REPLACE TRIGGER statements_sealed BEFORE INSERT OR UPDATE OF period_id, department_id, department_code, department_name, line_count, list_micro_yuan, micro_yuan, fen, rounding_micro_yuan, seal OR DELETE ON statements
+CREATE OR REPLACE TRIGGER statements_sealed BEFORE INSERT OR UPDATE OF period_id, department_id, department_code, department_name, line_count, billing, list_micro_yuan, micro_yuan, billed_micro_yuan, fen, rounding_micro_yuan, seal OR DELETE ON statements
 FOR EACH ROW EXECUTE FUNCTION metering_refuses_closed()""",
     """\
 CREATE OR REPLACE TRIGGER statements_whole BEFORE TRUNCATE ON statements
@@ -164,7 +164,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION metering_refuses('statements are kept')""",
     """\
 REVOKE TRUNCATE ON statements FROM PUBLIC, CURRENT_USER""",
     """\
-CREATE OR REPLACE TRIGGER statement_rows_sealed BEFORE INSERT OR UPDATE OF period_id, department_id, project_id, meter, kind, project_code, project_name, budget_code, unit, quantity, list_micro_yuan, micro_yuan, fen OR DELETE ON statement_rows
+CREATE OR REPLACE TRIGGER statement_rows_sealed BEFORE INSERT OR UPDATE OF period_id, department_id, project_id, meter, kind, billing, project_code, project_name, budget_code, unit, quantity, list_micro_yuan, micro_yuan, fen OR DELETE ON statement_rows
 FOR EACH ROW EXECUTE FUNCTION metering_refuses_closed()""",
     """\
 CREATE OR REPLACE TRIGGER statement_rows_whole BEFORE TRUNCATE ON statement_rows
@@ -320,6 +320,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("parent_id", sa.Text(), nullable=True),
+        sa.Column("billing", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["parent_id"], ["departments.id"], name=op.f("fk_departments_parent_id_departments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_departments")),
         sa.UniqueConstraint("code", name=op.f("uq_departments_code")),
@@ -796,6 +797,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Text(), nullable=False),
         sa.Column("meter", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("billing", sa.Text(), nullable=False),
         sa.Column("project_code", sa.Text(), nullable=False),
         sa.Column("project_name", sa.Text(), nullable=False),
         sa.Column("budget_code", sa.Text(), nullable=False),
@@ -805,7 +807,9 @@ def upgrade() -> None:
         sa.Column("micro_yuan", BIG, nullable=False),
         sa.Column("fen", BIG, nullable=False),
         sa.ForeignKeyConstraint(["period_id"], ["periods.id"], name=op.f("fk_statement_rows_period_id_periods")),
-        sa.PrimaryKeyConstraint("period_id", "department_id", "project_id", "meter", "kind", name=op.f("pk_statement_rows")),
+        sa.PrimaryKeyConstraint(
+            "period_id", "department_id", "project_id", "meter", "kind", "billing", name=op.f("pk_statement_rows")
+        ),
         sqlite_strict=True,
     )
     op.create_table(
@@ -815,8 +819,10 @@ def upgrade() -> None:
         sa.Column("department_code", sa.Text(), nullable=False),
         sa.Column("department_name", sa.Text(), nullable=False),
         sa.Column("line_count", BIG, nullable=False),
+        sa.Column("billing", sa.Text(), nullable=False),
         sa.Column("list_micro_yuan", BIG, nullable=False),
         sa.Column("micro_yuan", BIG, nullable=False),
+        sa.Column("billed_micro_yuan", BIG, nullable=False),
         sa.Column("fen", BIG, nullable=False),
         sa.Column("rounding_micro_yuan", BIG, nullable=False),
         sa.Column("seal", sa.Text(), nullable=False),
