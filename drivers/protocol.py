@@ -157,8 +157,31 @@ class MigrationRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedNic:
+    """A network card of a machine of ours as the back end shows it."""
+
+    mac: str
+    #: The segment it is plugged into, or what else it is plugged into, as the back end calls that.
+    network: str
+    #: The address the packet filter of that segment holds it to, empty where none does; None: the back end has no filters.
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedShape:
+    """What a machine is made of, in its stored definition."""
+
+    vcpu_count: int
+    memory_mib: int
+    volume_ids: tuple[ResourceId, ...] = ()
+    nics: tuple[ObservedNic, ...] | None = None
+    strange_disks: tuple[str, ...] = ()
+    seat: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedInstance:
-    """A machine of ours as the back end shows it."""
+    """A machine of ours as the back end shows it: what it is made of now."""
 
     instance_id: ResourceId
     state: Observed
@@ -173,6 +196,14 @@ class ObservedInstance:
     reason: str = ""
     #: ``Seat.text`` of where it lies, empty for a machine without a seat; None: the back end cannot say.
     seat: str | None = None
+    #: Its network cards by MAC; None: the back end cannot say.
+    nics: tuple[ObservedNic, ...] | None = None
+    #: Disks in it that are neither its own (root disk, seed) nor a data disk of ours, as the back end calls them.
+    strange_disks: tuple[str, ...] = ()
+    #: What it will be once it was stopped and started, where that is something else; None: the same, or nobody can say.
+    stored: ObservedShape | None = None
+    #: Whether there is a definition that outlives a stop.
+    is_stored: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.workflows.engine import Finding
+from controller.workflows.shape import Differences, differences
 from drivers.protocol import HostObservation, ObservedInstance
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
@@ -52,10 +53,13 @@ def drift(
             is_clean = is_clean and row.phase is Phase.FAILED
             continue
         kind = _drift_of(row, machines.get(row.id), observation)
-        if kind == "edited":
-            findings.append(_edited(row, machines[row.id]))
-        elif kind:
+        if kind:
             wake[row.id] = kind
+        elif row.kind is ResourceKind.INSTANCE and (differs := differences(row, machines[row.id])):
+            if differs.at_once:
+                wake[row.id] = "edited"
+            else:
+                findings.append(_edited(row, differs))
     reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows}, elsewhere)
     findings += orphans
     # What is on its way here is no leftover; it may become one, so the same observation is compared again.
@@ -72,19 +76,16 @@ def _drift_of(row: Resource, found: ObservedInstance | None, observation: HostOb
         return "missing"
     if found.state is not row.observed:
         return "stopped" if found.state is Observed.STOPPED else "started"
-    spec = row.instance
-    if (found.vcpu_count, found.memory_mib) != (spec.vcpu_count, spec.memory_mib):
-        return "edited"
     return ""
 
 
-def _edited(row: Resource, found: ObservedInstance) -> Finding:
+def _edited(row: Resource, differs: Differences) -> Finding:
     return Finding(
         kind="edited",
         subject=f"edited:{row.id}",
         resource_id=row.id,
         host_id=row.host_id,
-        detail={"name": row.name, "vcpu_count": found.vcpu_count, "memory_mib": found.memory_mib},
+        detail={"name": row.name, **differs.detail},
     )
 
 

@@ -2,10 +2,12 @@
 
 Policy for what happened behind our back: a stopped machine is started again and reported; a definition that vanished is
 made again when the root disk is still there; a vanished disk is never made anew, the resource fails and a person decides;
-an edited shape is reported and put right when the machine stops next.
+an edited machine is put right at once where that needs no stop (``shape``), and reported; the rest is put right when the
+machine stops next.
 """
 
-from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait, has_shape
+from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
+from controller.workflows.shape import differences, has_shape
 from drivers.protocol import ObservedInstance, Reboots
 from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed
@@ -18,40 +20,34 @@ def look(context: StepContext) -> Flow:
     if found is None:
         return Next(step="vanished" if resource.settled_generation > 0 else "image")
     context.saw_machine(found)
-    if _is_as_wanted(context, found):
-        return Next(step="reboot") if resource.is_reboot_due else Done(ending=Ending.SETTLED)
+    if found.state.value == resource.desired.value and not differences(resource, found):
+        return _rest(context)
     if resource.generation != resource.settled_generation:
         return _change(context, found)
     return _repair(context, found)
 
 
-def _is_as_wanted(context: StepContext, found: ObservedInstance) -> bool:
-    return found.state.value == context.resource.desired.value and is_shaped(context, found)
-
-
-def is_shaped(context: StepContext, found: ObservedInstance) -> bool:
-    """Tell whether CPUs, memory and data disks are as wanted."""
-    resource = context.resource
-    disks = set(found.volume_ids) - {resource.id}
-    return has_shape(resource, found) and disks == {d.volume_id for d in resource.instance.disks}
-
-
 def _change(context: StepContext, found: ObservedInstance) -> Flow:
-    if found.state is Observed.RUNNING and not has_shape(context.resource, found):
+    if found.state is Observed.RUNNING and not has_shape(context.resource.instance, found):
         return Next(step="resize_stop")
     return Next(step="parts" if context.resource.settled_generation > 0 else "image")
 
 
 def _repair(context: StepContext, found: ObservedInstance) -> Flow:
-    resource, is_right = context.resource, is_shaped(context, found)
-    if not is_right:
-        context.report("edited", vcpu_count=found.vcpu_count, memory_mib=found.memory_mib)
-    if found.state is Observed.RUNNING and resource.desired is Desired.RUNNING:
-        return Next(step="reboot") if resource.is_reboot_due else Done(ending=Ending.SETTLED)
+    resource = context.resource
+    differs = differences(resource, found)
+    if differs:
+        context.report("edited", state="open" if differs.waiting else "repaired", **differs.detail)
     if resource.desired is Desired.STOPPED:
-        return Next(step="halt")
+        return Next(step="parts" if differs and found.state is Observed.STOPPED else "halt")
+    if found.state is Observed.RUNNING:
+        return Next(step="parts") if differs.at_once else _rest(context)
     context.report("stopped", state="repaired", reason=found.reason, since_s=found.since_s)
-    return Next(step="start" if is_right else "parts")
+    return Next(step="parts" if differs.at_once else "start")
+
+
+def _rest(context: StepContext) -> Flow:
+    return Next(step="reboot") if context.resource.is_reboot_due else Done(ending=Ending.SETTLED)
 
 
 def vanished(context: StepContext) -> Flow:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from controller.workflows.shape import has_shape
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, Transient
 from drivers.protocol import ComputeDriver, ImageSource, LeaseEntry, ObservedInstance
 from inventory.domain.errors import AllotError, Problem
@@ -217,7 +218,7 @@ class StepContext:
     def saw_machine(self, found: ObservedInstance) -> None:
         """Note an observed machine."""
         self.found = found
-        self.saw(found.state, since_s=found.since_s, reason=found.reason, has_shape=has_shape(self.resource, found))
+        self.saw(found.state, since_s=found.since_s, reason=found.reason, has_shape=has_shape(self.resource.instance, found))
 
     def report(self, kind: str, *, state: str = "open", **detail: Any) -> None:
         """Note a finding about this resource."""
@@ -232,13 +233,6 @@ class StepContext:
                 state=state,
             )
         )
-
-
-def has_shape(resource: Resource, found: ObservedInstance) -> bool:
-    """Tell whether a machine has the CPUs and memory it should have and lies on its host as it should, if the driver can say."""
-    spec = resource.instance
-    is_seated = found.seat is None or found.seat == (spec.seat.text if spec.seat else "")
-    return (found.vcpu_count, found.memory_mib) == (spec.vcpu_count, spec.memory_mib) and is_seated
 
 
 # -- running a step ---------------------------------------------------------------------------------------------------

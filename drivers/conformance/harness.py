@@ -49,6 +49,11 @@ class Harness:
     leftovers: Callable[[ResourceId], Sequence[str]] | None = None
     #: How often a machine was booted so far.
     boot_count: Callable[[ResourceId], int] | None = None
+    #: What somebody may do to a running machine behind the driver's back: write other vCPUs into its stored definition; take
+    #: a data disk out; take the packet filter from its first card, plugged into another network where one is named.
+    edit_stored: Callable[[ResourceId, int], None] | None = None
+    unplug_disk: Callable[[ResourceId, ResourceId], None] | None = None
+    meddle_card: Callable[[ResourceId, str], None] | None = None
     #: A driver of a host that does not answer (may raise the fault itself).
     open_unreachable: Callable[[], ComputeDriver] | None = None
     #: A second host machines may be brought to, by its driver and its connection.

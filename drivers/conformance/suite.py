@@ -4,7 +4,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.conformance import absence, balancers, cloud, disks, fences, images, life, migration, networks, observing, powers
+from drivers.conformance import (
+    absence,
+    balancers,
+    cloud,
+    disks,
+    fences,
+    images,
+    life,
+    meddled,
+    migration,
+    networks,
+    observing,
+    powers,
+)
 from drivers.conformance.check import Check
 from drivers.conformance.harness import Harness
 from drivers.conformance.scene import CheckFailed, Scene
@@ -17,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *disks.CHECKS,
     *images.CHECKS,
     *networks.CHECKS,
+    *meddled.CHECKS,
     *powers.CHECKS,
     *migration.CHECKS,
     *cloud.CHECKS,

@@ -55,13 +55,20 @@ class DomainReading:
 
     mark: Mark | None
     vcpu_count: int
+    #: Fewer than ``vcpu_count`` where some were taken away.
+    online_count: int
     memory_mib: int
-    #: (target, path) of every disk, in document order.
+    #: (target, path or whatever it is a disk of) of every disk, in document order.
     disks: tuple[tuple[str, str], ...]
-    #: (MAC, network) of every card.
-    nics: tuple[tuple[str, str], ...]
+    #: (MAC, network or whatever it is plugged into, filter, address given to the filter) of every card.
+    cards: tuple[tuple[str, str, str, str], ...]
     #: ``Seat.text`` of where it lies; empty where it may lie anywhere.
     seat: str = ""
+
+    @property
+    def networks(self) -> frozenset[str]:
+        """Return what its cards are plugged into."""
+        return frozenset(network for _, network, _, _ in self.cards)
 
     @property
     def data_disks(self) -> dict[ResourceId, str]:
@@ -99,8 +106,7 @@ def domain_text(request: MachineRequest, mark: Mark, host: HostProfile, files: M
     devices = add(root, "devices")
     _add_disks(devices, request, host, files)
     _add_ports(devices, request)
-    for nic in request.nics:
-        _add_nic(devices, nic, host)
+    devices.extend(_card_element(nic, host) for nic in request.nics)
     _add_small_devices(devices, files)
     return to_text(root)
 
@@ -201,8 +207,13 @@ def _add_ports(devices: Element, request: MachineRequest) -> None:
         add(devices, "controller", type_="pci", model="pcie-root-port")
 
 
-def _add_nic(devices: Element, nic: NicRequest, host: HostProfile) -> None:
-    card = add(devices, "interface", type_="network")
+def card_text(nic: NicRequest, host: HostProfile) -> str:
+    """Return one card, to attach or to change."""
+    return to_text(_card_element(nic, host))
+
+
+def _card_element(nic: NicRequest, host: HostProfile) -> Element:
+    card = Element("interface", type="network")
     add(card, "mac", address=nic.mac)
     add(card, "source", network=nic.segment_id)
     add(card, "model", type_="virtio")
@@ -211,6 +222,7 @@ def _add_nic(devices: Element, nic: NicRequest, host: HostProfile) -> None:
         add(reference, "parameter", name="IP", value=nic.address)
     # No network boot: the option ROM only costs time.
     add(card, "rom", enabled="no")
+    return card
 
 
 def _add_small_devices(devices: Element, files: MachineFiles) -> None:
@@ -222,6 +234,8 @@ def _add_small_devices(devices: Element, files: MachineFiles) -> None:
     add(add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
 
 
+#: How the back ends of a disk say what it is a disk of: file, block device, network, storage pool.
+_DISK_SOURCES = ("file", "dev", "name", "volume")
 _KIB_PER_UNIT = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024}
 
 
@@ -230,13 +244,29 @@ def read_domain(text: str) -> DomainReading:
     root = parse(text)
     memory = root.find("memory")
     kib = 0 if memory is None else int(memory.text or 0) * _KIB_PER_UNIT.get(memory.get("unit", "KiB"), 1)
-    disks = ((attribute(d, "target", "dev"), attribute(d, "source", "file")) for d in root.iterfind("./devices/disk"))
-    nics = ((attribute(i, "mac", "address"), attribute(i, "source", "network")) for i in root.iterfind("./devices/interface"))
+    vcpu = root.find("vcpu")
+    vcpu_count = 0 if vcpu is None else int(vcpu.text or 0)
+    disks = ((attribute(d, "target", "dev"), _source(d, *_DISK_SOURCES)) for d in root.iterfind("./devices/disk"))
     return DomainReading(
         mark=find_mark(root),
-        vcpu_count=int(root.findtext("vcpu", "0")),
+        vcpu_count=vcpu_count,
+        online_count=vcpu_count if vcpu is None else int(vcpu.get("current", vcpu_count)),
         memory_mib=kib // 1024,
         disks=tuple(disks),
-        nics=tuple(nics),
+        cards=tuple(map(_card, root.iterfind("./devices/interface"))),
         seat=read_seat(root),
+    )
+
+
+def _source(device: Element, *names: str) -> str:
+    return next((value for name in names if (value := attribute(device, "source", name))), "")
+
+
+def _card(card: Element) -> tuple[str, str, str, str]:
+    address = attribute(card, "filterref/parameter[@name='IP']", "value")
+    return (
+        attribute(card, "mac", "address"),
+        _source(card, "network", "bridge", "dev"),
+        attribute(card, "filterref", "filter"),
+        address,
     )

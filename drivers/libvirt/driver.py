@@ -4,7 +4,7 @@ Every verb that changes something looks for our mark, checks the fence, acts, an
 modules beside (``domain_xml``, ``network_xml``, ``volume_xml``); this module is the order of things.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from drivers.libvirt.domain_xml import (
     DomainReading,
     HostProfile,
     MachineFiles,
+    card_text,
     detach_text,
     disk_text,
     domain_text,
@@ -26,6 +27,7 @@ from drivers.libvirt.domain_xml import (
 )
 from drivers.libvirt.events import Watch
 from drivers.libvirt.host_facts import arch_of, read_host
+from drivers.libvirt.looks import Looks, shape_of
 from drivers.libvirt.seed import seed_digest, seed_image
 from drivers.libvirt.storage import StorePool
 from drivers.libvirt.virtualisation import find_virtualisation
@@ -78,6 +80,7 @@ class LibvirtDriver:
         self._context = context
         self._watch = Watch(context.clock)
         self._connection = Connection(context.connection, self._watch)
+        self._looks = Looks(self._watch, has_filters=not self._connection.is_test)
         #: What was found by trying, with the generation of the connection it was found on.
         self._profile: tuple[int, HostProfile] | None = None
         self._filtering: int | None = None
@@ -100,9 +103,11 @@ class LibvirtDriver:
         with self._connection.calling("observe", changes=False) as connection:
             now_s = self._context.clock()
             instances, foreign = [], []
-            for domain in connection.listAllDomains():
-                seen = self._unless_gone(machines.observed_of, domain, self._watch)
-                if seen is not None:
+            domains = connection.listAllDomains()
+            stored = {d.UUIDString() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
+            self._looks.forget_but({d.UUIDString() for d in domains})
+            for domain in domains:
+                if (seen := self._unless_gone(self._look, domain, stored)) is not None:
                     instances.append(seen)
                 elif (other := self._unless_gone(machines.foreign_of, domain)) is not None:
                     foreign.append(other)
@@ -120,7 +125,7 @@ class LibvirtDriver:
         """Read one machine; None only when libvirt answered that there is none."""
         with self._connection.calling("observe_instance", changes=False) as connection:
             domain = machines.find_domain(connection, instance_id)
-            return None if domain is None else self._unless_gone(machines.observed_of, domain, self._watch)
+            return None if domain is None else self._unless_gone(self._look, domain)
 
     def console_log(self, instance_id: ResourceId, max_bytes: int) -> bytes:
         """Return the end of the serial log, read through the storage API."""
@@ -203,10 +208,10 @@ class LibvirtDriver:
     # --- machines ----------------------------------------------------------------------------------------------------
 
     def ensure_defined(self, request: MachineRequest, fence: int) -> None:
-        """Have the definition, the seed and the disks as asked; a running machine must be stopped for the rest.
+        """Have the definition, the seed, the disks and cards as asked; a running machine must be stopped for the rest.
 
         Raises:
-            Transient: ``driver.must_be_stopped``, processor, memory or cards differ and it runs.
+            Transient: ``driver.must_be_stopped``, processors, memory or seat differ and it runs.
         """
         with self._connection.calling("ensure_defined", changes=True) as connection:
             domain = machines.find_domain(connection, request.instance_id)
@@ -216,6 +221,7 @@ class LibvirtDriver:
             before = machines.check_fence(domain, request.instance_id, fence) if domain is not None else None
             mark = mark_of(request, fence, before.reboots if before is not None else 0)
             if running is not None:
+                self._ensure_cards_live(connection, running, request)
                 reading = _reading_of(running)
                 _refuse_cold_changes(request, reading)
                 if reading.data_disks.keys() != {d.volume_id for d in request.disks}:
@@ -326,6 +332,11 @@ class LibvirtDriver:
                 raise
             return None
 
+    def _look(self, domain: Any, stored: Collection[str] | None = None) -> ObservedInstance | None:
+        """Return a machine of ours; ``stored`` are the UUIDs with a definition, where those were listed already."""
+        is_stored = bool(domain.isPersistent()) if stored is None else domain.UUIDString() in stored
+        return self._looks.observed_of(domain, is_stored=is_stored)
+
     def _take(self, connection: Any, instance_id: ResourceId, fence: int) -> Any:
         domain = machines.find_domain(connection, instance_id)
         if domain is None:
@@ -345,7 +356,7 @@ class LibvirtDriver:
     def _see(self, domain: Any, wanted: Observed, timeout_s: float) -> ObservedInstance:
         """Wait until the machine is seen in the wished state."""
         self._watch.wait(lambda: machines.state_of(*domain.state())[0] is wanted, timeout_s)
-        seen = machines.observed_of(domain, self._watch)
+        seen = self._look(domain)
         if seen is None or seen.state is not wanted:
             reason = "" if seen is None else f"{seen.state.value} {seen.reason}".strip()
             raise Transient("driver.not_reached", instance=domain.name(), wanted=wanted.value, found=reason)
@@ -368,6 +379,20 @@ class LibvirtDriver:
             kernel=pool.path(names.kernel_name(image.sha256)) if image and image.kernel_path else "",
             initrd=pool.path(names.initrd_name(image.sha256)) if image and image.initrd_path else "",
         )
+
+    def _ensure_cards_live(self, connection: Any, domain: Any, request: MachineRequest) -> None:
+        """Have each wanted card in its network and behind its filter, before anything else: nothing holds the guest back."""
+        shape = shape_of(request.instance_id, _reading_of(domain), has_filters=not self._connection.is_test)
+        present = {nic.mac: (nic.network, nic.address) for nic in shape.nics or ()}
+        wrong = [n for n in request.nics if present.get(n.mac) not in ((n.segment_id, n.address), (n.segment_id, None))]
+        if not wrong:
+            return
+        self._require(Capability.ATTACH_LIVE)
+        profile = self._host_profile(connection)
+        for nic in wrong:
+            segments.ensure_active(connection, nic.segment_id, has_filters=profile.has_filters)
+            act = domain.updateDeviceFlags if nic.mac in present else domain.attachDeviceFlags
+            act(card_text(nic, profile), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def _ensure_disks_live(self, domain: Any, request: MachineRequest, profile: HostProfile, files: MachineFiles) -> None:
         reading = _reading_of(domain)
@@ -401,9 +426,9 @@ class LibvirtDriver:
     def _ready_to_start(self, connection: Any, domain: Any) -> None:
         """Have the networks up, and refuse to start a guest that nothing would hold back."""
         reading = _reading_of(domain)
-        for network_name in sorted({network for _, network in reading.nics}):
-            segments.ensure_active(connection, ResourceId(network_name))
-        if reading.nics and not self._connection.is_test:
+        for network_name in sorted(reading.networks):
+            segments.ensure_active(connection, ResourceId(network_name), has_filters=not self._connection.is_test)
+        if reading.cards and not self._connection.is_test:
             self._check_filtering(connection)
 
     def _check_filtering(self, connection: Any) -> None:
@@ -469,9 +494,7 @@ def _ask(request: Callable[[], object]) -> bool:
 
 def _refuse_cold_changes(request: MachineRequest, reading: DomainReading) -> None:
     seat = request.seat.text if request.seat else ""
-    wanted = (request.vcpu_count, request.memory_mib, [(n.mac, n.segment_id) for n in request.nics], seat)
-    found = (reading.vcpu_count, reading.memory_mib, list(reading.nics), reading.seat)
-    if wanted != found:
+    if (request.vcpu_count, request.memory_mib, seat) != (reading.vcpu_count, reading.memory_mib, reading.seat):
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
 
 

@@ -1,18 +1,15 @@
 """Machines of a host as libvirt domains: finding ours, their fence, what they are and how they stopped."""
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import libvirt
 
 from drivers.faults import Permanent, StaleFence
-from drivers.libvirt.domain_xml import DomainReading, read_domain
-from drivers.libvirt.events import Watch
+from drivers.libvirt.domain_xml import read_domain
 from drivers.libvirt.marks import NAMESPACE, PREFIX, Mark, mark_text, parse_mark
-from drivers.libvirt.names import disk_owner
 from drivers.libvirt.virtualisation import PROBE_ID
-from drivers.protocol import InstanceStats, ObservedForeign, ObservedInstance
+from drivers.protocol import InstanceStats, ObservedForeign
 from inventory.domain.ids import ResourceId, id_of, is_id, uuid_of
 from inventory.domain.resource import Observed
 
@@ -111,32 +108,6 @@ def write_mark(domain: Any, mark: Mark) -> None:
     """Replace the mark, in the definition and, where it runs, in the running machine."""
     flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0)
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, mark_text(mark), PREFIX, NAMESPACE, flags)
-
-
-def observed_of(domain: Any, watch: Watch) -> ObservedInstance | None:
-    """Return what a domain of ours is, None if it is foreign."""
-    reading = read_domain(domain.XMLDesc())
-    if reading.mark is None or not is_id(reading.mark.resource_id, "instance"):
-        return None
-    state, reason = state_of(*domain.state())
-    instance_id = ResourceId(reading.mark.resource_id)
-    return ObservedInstance(
-        instance_id=instance_id,
-        state=state,
-        fence=reading.mark.fence,
-        vcpu_count=reading.vcpu_count,
-        memory_mib=reading.memory_mib,
-        volume_ids=attached_volumes(reading),
-        since_s=watch.since(instance_id, state),
-        reason=reason,
-        seat=reading.seat,
-    )
-
-
-def attached_volumes(reading: DomainReading) -> tuple[ResourceId, ...]:
-    """Return the data disks a machine really has, sorted."""
-    owners = (disk_owner(PurePosixPath(path).name) for _, path in reading.disks)
-    return tuple(sorted(o for o in owners if o is not None and is_id(o, "volume")))
 
 
 def foreign_of(domain: Any) -> ObservedForeign | None:

@@ -24,6 +24,11 @@ def seed_name(instance_id: ResourceId, digest: str) -> str:
     return f"{instance_id}.seed-{digest[:16]}.iso"
 
 
+def is_seed_of(name: str, instance_id: ResourceId) -> bool:
+    """Tell whether a file is a seed of the instance, with whatever contents."""
+    return name.startswith(f"{instance_id}.seed-") and name.endswith(".iso")
+
+
 def console_name(instance_id: ResourceId) -> str:
     """Return the file name of the serial log."""
     return f"{instance_id}.console.log"

@@ -7,6 +7,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from ipaddress import ip_interface
 from typing import Any
 
 import libvirt
@@ -143,8 +144,8 @@ def ensure_segment_absent(connection: Any, segment_id: ResourceId, fence: int, *
             filter_.undefine()
 
 
-def ensure_active(connection: Any, segment_id: ResourceId) -> None:
-    """Have the network of a machine up, as it must be after a restart of the host.
+def ensure_active(connection: Any, segment_id: ResourceId, *, has_filters: bool) -> None:
+    """Have the network of a machine up, as it must be after a restart of the host, and its filter, whoever removed it.
 
     Raises:
         Transient: ``driver.segment_missing``.
@@ -154,16 +155,20 @@ def ensure_active(connection: Any, segment_id: ResourceId) -> None:
         raise Transient("driver.segment_missing", segment_id=segment_id)
     if not network.isActive():
         network.create()
+    if has_filters and find_filter(connection, names.filter_name(segment_id)) is None:
+        gateway, prefix = read_subnet(_stored_text(network))
+        cidr = str(ip_interface(f"{gateway}/{prefix}").network)
+        ensure_filter(connection, SegmentRequest(segment_id=segment_id, cidr=cidr, gateway=gateway, department=""))
 
 
-def _networks_of(domain: Any) -> set[str]:
+def _networks_of(domain: Any) -> frozenset[str]:
     try:
-        return {network for _, network in read_domain(domain.XMLDesc()).nics}
+        return read_domain(domain.XMLDesc()).networks
     except libvirt.libvirtError as error:
         # Gone between the list and the look.
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise
-        return set()
+        return frozenset()
 
 
 # --- filters -------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,18 @@ from drivers.protocol import (
 )
 from drivers.simulated.cloud import Cloud
 from drivers.simulated.processors import require_processors
-from drivers.simulated.records import HostSpec, ImpossibleState, Machine, PoolSpec, Segment, Volume, stats_of
+from drivers.simulated.records import (
+    HostSpec,
+    ImpossibleState,
+    Machine,
+    PoolSpec,
+    Segment,
+    Volume,
+    nics_of,
+    stats_of,
+    stored_of,
+    take_stored,
+)
 from inventory.domain.clock import Clock
 from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
@@ -156,12 +167,14 @@ class SimulatedHost:
             instance_id=machine.instance_id,
             state=Observed.RUNNING if machine.is_running else Observed.STOPPED,
             fence=machine.fence,
+            since_s=machine.since_s,
+            reason=machine.reason,
             vcpu_count=machine.vcpu_count,
             memory_mib=machine.memory_mib,
             volume_ids=machine.disks,
-            since_s=machine.since_s,
-            reason=machine.reason,
+            nics=nics_of(machine),
             seat=machine.seat.text if machine.seat else "",
+            stored=stored_of(machine),
         )
         return machine.seen
 
@@ -310,7 +323,7 @@ class SimulatedHost:
         return machine
 
     def define(self, request: MachineRequest, fence: int) -> None:
-        """Make or change the definition; a running machine changes its disks at once and nothing else."""
+        """Make or change the definition; a running machine changes its disks and cards at once and nothing else."""
         instance_id = request.instance_id
         machine = self.machines.get(instance_id)
         if machine is not None:
@@ -337,6 +350,7 @@ class SimulatedHost:
         machine.vcpu_count = request.vcpu_count
         machine.memory_mib = request.memory_mib
         machine.seat = request.seat
+        machine.stored = machine.meddled_nics = None
         self._plug(machine, disks, request.nics)
         machine.seen = None
         self.seeds[instance_id] = hash((request.hostname, request.user_data, request.ssh_keys))
@@ -399,6 +413,7 @@ class SimulatedHost:
     def boot(self, machine: Machine) -> None:
         """Turn the machine on with its present definition."""
         require_processors(self.name, self.spec, machine, self.machines.values())
+        take_stored(machine)
         machine.is_running = True
         machine.boot_count += 1
         self._moved(machine, "booted")
@@ -420,6 +435,7 @@ class SimulatedHost:
 
     def halt(self, machine: Machine, reason: str) -> None:
         """Turn the machine off."""
+        take_stored(machine)
         machine.is_running = False
         self._moved(machine, reason)
 
@@ -545,6 +561,6 @@ def guard(resource_id: ResourceId, found: int, given: int) -> None:
 
 
 def _refuse_cold_changes(machine: Machine, request: MachineRequest) -> None:
-    wanted = (request.vcpu_count, request.memory_mib, request.nics, request.seat)
-    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.nics, machine.seat):
+    wanted = (request.vcpu_count, request.memory_mib, request.seat)
+    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.seat):
         raise Transient("driver.must_be_stopped", instance=machine.instance_id)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drivers.protocol import InstanceStats, LeaseEntry, NicRequest, ObservedInstance
+from drivers.protocol import InstanceStats, LeaseEntry, NicRequest, ObservedInstance, ObservedNic, ObservedShape
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import Cell, Seat
 
@@ -67,8 +67,37 @@ class Machine:
     seat: Seat | None = None
     #: Number of the last ordered restart that was carried out.
     reboots: int = 0
+    #: vCPUs and MiB somebody wrote into the stored definition of what runs: they count once it was stopped.
+    stored: tuple[int, int] | None = None
+    #: Cards somebody meddled with: MAC -> network and filtered address.
+    meddled_nics: dict[str, tuple[str, str]] | None = None
     #: The last observation, dropped on every change.
     seen: ObservedInstance | None = None
+
+
+def nics_of(machine: Machine) -> tuple[ObservedNic, ...]:
+    """Return its cards as they are now, meddled with or not."""
+    meddled = machine.meddled_nics or {}
+    seen = ((nic.mac, *meddled.get(nic.mac, (nic.segment_id, nic.address))) for nic in machine.nics)
+    return tuple(ObservedNic(mac=mac, network=network, address=address) for mac, network, address in sorted(seen))
+
+
+def stored_of(machine: Machine) -> ObservedShape | None:
+    """Return its stored definition, None where that is what runs."""
+    if machine.stored is None:
+        return None
+    vcpu_count, memory_mib = machine.stored
+    by_mac = sorted(machine.nics, key=lambda nic: nic.mac)
+    wanted = tuple(ObservedNic(mac=n.mac, network=n.segment_id, address=n.address) for n in by_mac)
+    seat = machine.seat.text if machine.seat else ""
+    return ObservedShape(vcpu_count=vcpu_count, memory_mib=memory_mib, volume_ids=machine.disks, nics=wanted, seat=seat)
+
+
+def take_stored(machine: Machine) -> None:
+    """Let the stored definition count: what was done to the running machine alone is over."""
+    machine.meddled_nics = None
+    if machine.stored is not None:
+        (machine.vcpu_count, machine.memory_mib), machine.stored = machine.stored, None
 
 
 @dataclass(slots=True, kw_only=True)

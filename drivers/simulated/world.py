@@ -179,6 +179,19 @@ class World:
             machine.seen = None
             host.volumes[volume_id].instance_id = None
 
+    def drift_edit_stored(self, host_name: str, instance_id: ResourceId, *, vcpu_count: int) -> None:
+        """Somebody edits the definition of a running machine: it counts once the machine was stopped."""
+        with self._meddle(host_name, instance_id) as (_, machine):
+            machine.stored = (vcpu_count, machine.memory_mib)
+            machine.seen = None
+
+    def drift_card(self, host_name: str, instance_id: ResourceId, *, network: str = "") -> None:
+        """Somebody takes the packet filter from the first card of a running machine, or plugs it into another network."""
+        with self._meddle(host_name, instance_id) as (_, machine):
+            nic = machine.nics[0]
+            machine.meddled_nics = {nic.mac: (network or nic.segment_id, "")}
+            machine.seen = None
+
     def drift_foreign(
         self,
         host_name: str,

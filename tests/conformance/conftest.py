@@ -1,6 +1,8 @@
 """Hosts for the conformance suite."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from drivers.conformance import Harness
 from tests.support.libvirt_boots import boot_counts
 from tests.support.libvirt_host import TEST_URI, behind, define_pool, demo_image, libvirt_harness, memory_harness
+from tests.support.libvirt_meddling import edit_stored, meddle_card, unplug_disk
 from tests.support.libvirtd import private_libvirtd
 
 
@@ -17,7 +20,13 @@ def _libvirt_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harne
     with private_libvirtd(tmp_path_factory.mktemp("lv")) as host:
         define_pool(host.uri)
         with boot_counts(host.uri) as counts:
-            yield libvirt_harness(host, demo_image(direct_boot=True), counts.of)
+            harness = libvirt_harness(host, demo_image(direct_boot=True), counts.of)
+            yield replace(
+                harness,
+                edit_stored=partial(edit_stored, host.uri),
+                unplug_disk=partial(unplug_disk, host.uri),
+                meddle_card=partial(meddle_card, host.uri),
+            )
 
 
 @pytest.fixture(name="memory_harness", scope="session")

@@ -75,6 +75,10 @@ class Scene:
         with self.simulation.state.read() as connection:
             return set(connection.execute(select(t.findings.c.kind)).scalars())
 
+    def open_findings(self) -> set[str]:
+        with self.simulation.state.read() as connection:
+            return set(connection.execute(select(t.findings.c.kind).where(t.findings.c.state == "open")).scalars())
+
     def foreign_count(self) -> int:
         with self.simulation.state.read() as connection:
             return len(connection.execute(select(t.foreign_domains)).all())
@@ -95,6 +99,41 @@ def scene() -> Scene:
     scene.pass_(90.0)
     assert scene.findings() == set()
     return scene
+
+
+def edit_stored(scene: Scene) -> None:
+    scene.simulation.world.drift_edit_stored(scene.host, scene.machine, vcpu_count=7)
+
+
+def detach(scene: Scene) -> None:
+    world, host, machine = scene.simulation.world, scene.host, scene.machine
+    world.drift_detach(host, machine, world.hosts[host].machines[machine].disks[0])
+
+
+def unfilter(scene: Scene) -> None:
+    scene.simulation.world.drift_card(scene.host, scene.machine)
+
+
+def replug(scene: Scene) -> None:
+    scene.simulation.world.drift_card(scene.host, scene.machine, network="br0")
+
+
+@pytest.mark.parametrize("moment_s", MOMENTS_S)
+@pytest.mark.parametrize("meddle", [edit_stored, detach, unfilter, replug])
+def test_what_needs_no_stop_is_put_right_within_a_minute(scene: Scene, meddle: Callable[[Scene], None], moment_s: float) -> None:
+    driver = scene.simulation.world.hosts[scene.host]
+    before = driver.observe_instance(scene.machine)
+    assert before is not None
+    assert before.nics, "the scene has no card to meddle with"
+    scene.pass_(moment_s)
+    meddle(scene)
+    assert driver.observe_instance(scene.machine) != before
+    assert scene.known_after_s(lambda: "edited" in scene.findings()) <= KNOWN_WITHIN_S
+    scene.pass_(10.0)
+    after = driver.observe_instance(scene.machine)
+    assert after is not None
+    assert replace(after, fence=before.fence) == before, "put right, and never stopped"
+    assert scene.open_findings() == set()
 
 
 @pytest.mark.parametrize("moment_s", MOMENTS_S)

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select, update
 from controller.reconcile import loop, recorder
 from controller.reconcile.outcomes import Outcome
 from controller.reconcile.recorder import Recorder
-from controller.workflows import engine, steps, swap
+from controller.workflows import change, engine, steps, swap
 from controller.workflows.engine import Done, Ending, Flow, StepContext
+from controller.workflows.shape import Differences
 from drivers.faults import DriverFault, OutcomeUnknown
 from drivers.simulated.faults import FaultRates
 from inventory.domain.ids import ResourceId
@@ -222,7 +223,13 @@ def _steps(patch: Patch) -> dict[str, engine.Step]:
 LOSSY = replace(RATES, lost_reply=0.3, late_effect=0.05, storage_full=0.03)
 DEAF = replace(RATES, lost_request=0.1, lost_request_known=0.1, unreachable=0.0)
 
+
 #: Mutant -> (seeds within which it must be found, faults it is looked for with).
+def an_edit_is_seen_and_left(patch: Patch) -> None:
+    """Whoever looks at an edited machine finds nothing to do."""
+    patch.setattr(change, "differences", lambda _resource, _found: Differences())
+
+
 MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
     writes_without_a_fence: (60, RATES),
     verbs_without_a_fence: (60, LOSSY),
@@ -238,4 +245,5 @@ MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
     addresses_kept_by_the_dead: (20, RATES),
     a_newer_wish_is_overlooked: (40, RATES),
     a_restart_is_forgotten: (60, RATES),
+    an_edit_is_seen_and_left: (60, RATES),
 }

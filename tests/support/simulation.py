@@ -37,6 +37,7 @@ from inventory.domain.scope import PLATFORM
 from inventory.domain.system import DiskSpec, System, SystemSpec, SystemState
 from inventory.store import directory, hosts, resources, systems
 from inventory.store.engine import Database
+from tests.support.meddling import edit, not_put_right
 from tests.support.platform import NO_CELLS, CellSpec
 from tests.support.samples import NOW_S
 from tests.support.simulation_stage import (
@@ -338,6 +339,8 @@ class Simulation:
                 open_ = [i for i, s in states.items() if s in (TicketState.ACCEPTED, TicketState.RUNNING)]
                 found += [Violation("liveness", f"{i} is {states[i]}") for i in open_]
                 found += [*self._systems_tell_the_truth(connection), *self._restarted(connection)]
+                machines = [r for host_id in self.hosts for r in resources.of_host(connection, host_id)]
+                found += not_put_right(machines, seen)
         self.violations += [v for v in found if v not in self.violations]
 
     def _systems_tell_the_truth(self, connection: Connection) -> Iterator[Violation]:
@@ -527,7 +530,7 @@ class Simulation:
         elif point < 0.75:
             self.world.drift_start(host.name, machine)
         elif point < 0.85:
-            self.world.drift_edit(host.name, machine, vcpu_count=5)
+            edit(self.world, host.name, machine, (point - 0.75) / 0.1)
         else:
             self.world.crash_host(host.name, for_s=self.chooser.uniform(0.0, 20.0))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from drivers.libvirt.domain_xml import (
     mark_of,
     read_domain,
 )
+from drivers.libvirt.looks import shape_of
 from drivers.libvirt.marks import Mark, mark_text, parse_mark
+from drivers.libvirt.names import seed_name, volume_name
 from drivers.libvirt.network_xml import (
     filter_text,
     lease_text,
@@ -32,6 +35,8 @@ from drivers.protocol import (
     LeaseEntry,
     MachineRequest,
     NicRequest,
+    ObservedNic,
+    ObservedShape,
     SegmentRequest,
     VolumeRequest,
 )
@@ -140,7 +145,7 @@ def test_machine_reads_back_as_it_was_written() -> None:
     )
     assert (reading.vcpu_count, reading.memory_mib) == (2, 4096)
     assert reading.data_disks == {VOLUME: "vdc", SECOND_VOLUME: "vdd"}
-    assert reading.nics == (("52:54:00:12:34:56", SEGMENT),)
+    assert reading.networks == {SEGMENT}
 
 
 def test_machine_without_our_mark_reads_as_foreign() -> None:
@@ -207,3 +212,46 @@ def test_same_wish_gives_the_same_text() -> None:
     shuffled = replace(MACHINE, disks=MACHINE.disks[::-1])
     assert domain_text(MACHINE, mark_of(MACHINE, 7), KVM, FILES) == domain_text(shuffled, mark_of(shuffled, 7), KVM, FILES)
     assert str(uuid_of(INSTANCE)) in domain_text(MACHINE, mark_of(MACHINE, 7), KVM, FILES)
+
+
+# -- what a machine is made of ----------------------------------------------------------------------------------------
+
+
+def shape(text: str) -> ObservedShape:
+    return shape_of(INSTANCE, read_domain(text))
+
+
+def machine_text() -> str:
+    seed = replace(FILES, root=f"/p/{volume_name(INSTANCE)}", seed=f"/p/{seed_name(INSTANCE, 'ab' * 32)}")
+    return domain_text(MACHINE, mark_of(MACHINE, 7), TCG, seed)
+
+
+def test_a_machine_is_made_of_what_was_asked_for() -> None:
+    nic = ObservedNic(mac="52:54:00:12:34:56", network=SEGMENT, address="10.96.0.66")
+    disks = tuple(sorted((VOLUME, SECOND_VOLUME)))
+    assert shape(machine_text()) == ObservedShape(vcpu_count=2, memory_mib=4096, volume_ids=disks, nics=(nic,), seat="")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (f"allotment-{SEGMENT}", "clean-traffic", {"nics": ("52:54:00:12:34:56", SEGMENT, "")}),
+        (f'network="{SEGMENT}"', 'network="default"', {"nics": ("52:54:00:12:34:56", "default", "")}),
+        (f'network="{SEGMENT}"', 'bridge="br0"', {"nics": ("52:54:00:12:34:56", "br0", "")}),
+        ('value="10.96.0.66"', 'value="10.96.0.99"', {"nics": ("52:54:00:12:34:56", SEGMENT, "10.96.0.99")}),
+        (f"/p/{SECOND_VOLUME}.data.qcow2", "/tmp/x.img", {"volume_ids": (VOLUME,), "strange_disks": ("/tmp/x.img",)}),
+        (
+            f'file="/p/{SECOND_VOLUME}.data.qcow2"',
+            'dev="/dev/sdz"',
+            {"volume_ids": (VOLUME,), "strange_disks": ("/dev/sdz",)},
+        ),
+        ('<vcpu placement="static">2<', '<vcpu placement="static" current="1">2<', {"vcpu_count": 1}),
+    ],
+)
+def test_what_somebody_changed_is_read(old: str, new: str, changes: dict[str, Any]) -> None:
+    text = machine_text()
+    assert old in text
+    if "nics" in changes:
+        mac, network, address = changes["nics"]
+        changes = {"nics": (ObservedNic(mac=mac, network=network, address=address),)}
+    assert shape(text.replace(old, new)) == replace(shape(text), **changes)

@@ -426,7 +426,10 @@ def observation(*machines: ObservedInstance, volumes: tuple[ResourceId, ...] = (
 
 def running(**changes) -> ObservedInstance:
     return replace(
-        ObservedInstance(instance_id=MACHINE, state=Observed.RUNNING, fence=1, vcpu_count=2, memory_mib=1024), **changes
+        ObservedInstance(
+            instance_id=MACHINE, state=Observed.RUNNING, fence=1, vcpu_count=2, memory_mib=1024, volume_ids=(VOLUME,)
+        ),
+        **changes,
     )
 
 

@@ -1,0 +1,69 @@
+"""Drivers that do not see, or do not put right, what somebody did to a running machine behind their back."""
+
+from dataclasses import replace
+
+from drivers.protocol import MachineRequest, ObservedInstance
+from drivers.simulated.driver import SimulatedDriver
+from inventory.domain.ids import ResourceId
+
+
+class ReadsOnlyWhatRuns(SimulatedDriver):
+    """Never looks at the stored definition."""
+
+    def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
+        seen = super().observe_instance(instance_id)
+        return None if seen is None else replace(seen, stored=None)
+
+
+class LeavesTheStoredDefinition(SimulatedDriver):
+    """Changes what runs and leaves what is stored."""
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        machine = self.host.machines.get(request.instance_id)
+        stored = machine.stored if machine else None
+        super().ensure_defined(request, fence)
+        if machine is not None:
+            machine.stored, machine.seen = stored, None
+
+
+class ShowsTheDisksItWasAskedFor(SimulatedDriver):
+    """Remembers which disks it attached."""
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        super().ensure_defined(request, fence)
+        self.asked = tuple(disk.volume_id for disk in request.disks)
+
+    def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
+        seen = super().observe_instance(instance_id)
+        return None if seen is None else replace(seen, volume_ids=getattr(self, "asked", seen.volume_ids))
+
+
+class NeverLooksAtFilters(SimulatedDriver):
+    """Takes every card for a filtered one."""
+
+    def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
+        seen, machine = super().observe_instance(instance_id), self.host.machines.get(instance_id)
+        if seen is None or machine is None or not machine.nics:
+            return seen
+        return replace(seen, nics=tuple(replace(nic, address=machine.nics[0].address) for nic in seen.nics or ()))
+
+
+class LeavesCardsAlone(SimulatedDriver):
+    """Never touches the card of a running machine."""
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        machine = self.host.machines.get(request.instance_id)
+        meddled = machine.meddled_nics if machine else None
+        super().ensure_defined(request, fence)
+        if machine is not None:
+            machine.meddled_nics, machine.seen = meddled, None
+
+
+#: Broken driver -> a check that must fail because of it.
+BROKEN_MEDDLED: dict[type[SimulatedDriver], str] = {
+    ReadsOnlyWhatRuns: "an_edit_of_the_stored_definition_is_shown_and_put_right",
+    LeavesTheStoredDefinition: "an_edit_of_the_stored_definition_is_shown_and_put_right",
+    ShowsTheDisksItWasAskedFor: "a_disk_that_was_taken_out_is_missed_and_put_back",
+    NeverLooksAtFilters: "a_card_without_its_filter_is_shown_and_put_right",
+    LeavesCardsAlone: "a_card_in_another_network_is_shown_and_put_right",
+}
