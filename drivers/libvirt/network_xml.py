@@ -1,8 +1,9 @@
 """A department network on one host as libvirt XML: the network with its static addresses, and the filter on every card.
 
-Pure. What the pair lets through, and nothing else: cards of one segment talk to each other; the host, and whoever the
-host routes in, may open connections to a guest; a guest may ask the gateway for its address and for names of its segment.
-A guest opens no connection to any address of the host, to another department, or beyond: deny by default.
+Pure. What the pair lets through, and nothing else: cards of one segment talk to each other; the host itself may open
+connections to a guest; a guest may ask the gateway for its address and for names of its segment. A guest opens no connection
+to any address of the host, to another department, or beyond, and nobody beyond the host opens one to a guest: the filter
+would let it in, the rules libvirt makes for a NAT network only let answers in, and there are none. Deny by default.
 """
 
 import uuid
