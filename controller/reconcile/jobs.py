@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from controller.reconcile.failpoints import failpoint
 from controller.reconcile.hosts import HostHandle
 from controller.reconcile.sampling import SampleBox
 from controller.workflows.engine import (
@@ -18,6 +17,7 @@ from controller.workflows.engine import (
     Wait,
     run_step,
 )
+from controller.workflows.failpoints import failpoint
 from controller.workflows.steps import DEADLINES_S, LANES, MAIN_LANE, STEPS
 from drivers.faults import DriverFault, OutcomeUnknown
 from drivers.protocol import HostObservation

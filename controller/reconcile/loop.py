@@ -20,7 +20,6 @@ from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.chores import Chores
 from controller.reconcile.counters import ReconcileCounters
 from controller.reconcile.facts import FactsLoader
-from controller.reconcile.failpoints import failpoint
 from controller.reconcile.hosts import HOST_TROUBLE, HostBook, HostHandle, OpenDriver
 from controller.reconcile.housekeeping import Housekeeping
 from controller.reconcile.jobs import JobMeans, LookReport, Report, ResourceJob, StepReport
@@ -32,6 +31,7 @@ from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Executor, Job
 from controller.tickets import store as tickets
 from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Seen, StepResult
+from controller.workflows.failpoints import failpoint
 from controller.workflows.moves.begin import begin_next
 from controller.workflows.platform import Platform
 from controller.workflows.steps import first_step

@@ -7,6 +7,7 @@ others is taken out of the group and decided again alone, a bounded number of ti
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +27,7 @@ from controller.workflows.acceptance import (
     new_ticket,
 )
 from controller.workflows.commit import AddressesTaken, Stale
+from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote, Wish, decide_afresh, quota_growth, quote
@@ -36,6 +38,8 @@ from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement, PlacementRequest, Refusal
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import SystemState
+
+T = TypeVar("T")
 
 #: Fresh pictures tried before a busy platform is said to be busy. Whenever a host fills up or gets its first machine, all but
 #: one of the controllers that chose it must look again.
@@ -113,7 +117,7 @@ def lead(platform: Platform, group: Sequence[Submission]) -> None:
 def _together(platform: Platform, group: Sequence[Submission]) -> None:
     """Decide and accept what can be in one transaction; what is left over has no outcome yet."""
     try:
-        done = platform.db.run(lambda connection: _unit(connection, platform, group))
+        done = _accepting(platform, lambda connection: _unit(connection, platform, group))
     except Exception:  # noqa: BLE001  whatever one of them met, none of it is written: each is decided again by itself
         platform.placing.groups_broken += 1
         return
@@ -172,12 +176,25 @@ def with_fresh_pictures(platform: Platform, once: Callable[[Connection], Ticket]
     """
     for _ in range(_COMMIT_TRIES):
         try:
-            return platform.db.run(once)
+            return _accepting(platform, once)
         except StalePicture as old:
             platform.placing.rejected(platform.picture, old.stale)
         except _DECIDE_AGAIN:
             continue
     raise Unavailable("ticket.too_busy", tries=_COMMIT_TRIES, retry_after_s=2)
+
+
+def _accepting(platform: Platform, once: Callable[[Connection], T]) -> T:
+    """Run a unit that accepts tickets. Who dies in it has promised nothing; who dies after it, everything, and told nobody."""
+
+    def unit(connection: Connection) -> T:
+        written = once(connection)
+        failpoint("accept.before")
+        return written
+
+    accepted = platform.db.run(unit)
+    failpoint("accept.after")
+    return accepted
 
 
 class _Intake:

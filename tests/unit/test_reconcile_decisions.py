@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from controller.reconcile.drift import drift, fingerprint
-from controller.reconcile.failpoints import FAILPOINTS, Armed, parse
 from controller.reconcile.outcomes import LET_GO, Outcome, changes_of, journal_of, story_of, summed_up
 from controller.workflows.engine import (
     Done,
@@ -21,6 +20,7 @@ from controller.workflows.engine import (
     Wait,
     answer,
 )
+from controller.workflows.failpoints import FAILPOINTS, Armed, parse
 from controller.workflows.steps import STEPS, first_step
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.protocol import HostObservation, MachineRequest, ObservedInstance
@@ -477,10 +477,9 @@ def test_a_fingerprint_changes_with_what_is_there_and_not_with_time() -> None:
 
 
 def test_every_step_and_commit_has_a_failpoint_before_and_after() -> None:
-    assert set(FAILPOINTS) == {f"step.{s}.{side}" for s in STEPS for side in ("before", "after")} | {
-        "commit.before",
-        "commit.after",
-    }
+    sides = ("before", "after")
+    transactions = {f"{what}.{side}" for what in ("accept", "commit") for side in sides}
+    assert set(FAILPOINTS) == {f"step.{s}.{side}" for s in STEPS for side in sides} | transactions
 
 
 def test_a_failpoint_is_read_with_its_turn_and_action() -> None:

@@ -42,13 +42,15 @@ SETTLE_S = 90
 #: What must be among the places found, or the recording is not what it should be.
 CREATE_STEPS = frozenset({"segment", "volume", "image", "parts", "root_disk", "define", "start"})
 RELEASE_STEPS = frozenset({"leave", "stop", "remove", "confirm", "volume_drop", "segment", "segment_drop"})
+#: Inside the transaction that accepts a ticket, and between it and the answer.
+ACCEPTANCE = frozenset({"accept.before", "accept.after"})
 #: Transactions of the loop that are cut, counted from the first one after the ticket was handed in.
 COMMITS_CUT = 3
 
 
 @dataclass(frozen=True)
 class Places:
-    """What a ticket of each kind passes: steps, and transactions counted from the start of the process."""
+    """What a ticket of each kind passes: its acceptance, steps, and transactions counted from the start of the process."""
 
     create: tuple[str, ...]
     release: tuple[str, ...]
@@ -211,7 +213,7 @@ def _is_quiet(path: Path) -> bool:
 
 
 def _steps(passed: Sequence[str]) -> list[str]:
-    return sorted({p for p in passed if p.startswith("step.")})
+    return sorted({p for p in passed if p.startswith(("accept.", "step."))})
 
 
 def _named(places: Sequence[str]) -> set[str]:
@@ -242,6 +244,7 @@ def test_controller_killed_at_every_boundary_loses_doubles_and_leaves_nothing(
     places = record(lanes[0], tmp_path / "passed")
     assert _named(places.create) >= CREATE_STEPS
     assert _named(places.release) >= RELEASE_STEPS
+    assert all(set(passed) >= ACCEPTANCE for passed in (places.create, places.release))
     count = max(len(places.create), len(places.release))
     # The shorter list goes round again, so that every kill while making is followed by one while taking away.
     pairs = [(places.create[n % len(places.create)], places.release[n % len(places.release)]) for n in range(count)]

@@ -10,6 +10,7 @@ out which places a piece of work passes instead of knowing them by heart.
 import os
 import signal
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +18,10 @@ from controller.workflows.steps import STEPS
 
 #: Every place there is.
 FAILPOINTS: tuple[str, ...] = (
+    # The transaction that accepts tickets: before it commits, and before anybody is told.
+    "accept.before",
+    "accept.after",
+    # A transaction of the loop.
     "commit.before",
     "commit.after",
     *(f"step.{name}.{side}" for name in STEPS for side in ("before", "after")),
@@ -54,16 +59,20 @@ def parse(text: str) -> Armed | None:
     return Armed(name, nth, action)
 
 
-_ARMED = parse(os.environ.get("ALLOT_FAILPOINT", ""))
-_RECORD = os.environ.get("ALLOT_FAILPOINT_RECORD", "")
 _LOCK = Lock()
+
+
+@cache
+def _setting() -> tuple[Armed | None, str]:
+    """Return the place that is to strike and the file that hears of all places: read when the first place is passed."""
+    return parse(os.environ.get("ALLOT_FAILPOINT", "")), os.environ.get("ALLOT_FAILPOINT_RECORD", "")
 
 
 def failpoint(name: str) -> None:
     """Strike here if this is the place and the time."""
-    if _RECORD:
-        _note(name)
-    armed = _ARMED
+    armed, record = _setting()
+    if record:
+        _note(name, record)
     if armed is None or armed.name != name:
         return
     with _LOCK:
@@ -75,6 +84,6 @@ def failpoint(name: str) -> None:
     os.kill(os.getpid(), signal.SIGSTOP if armed.action == "stop" else signal.SIGKILL)
 
 
-def _note(name: str) -> None:
-    with _LOCK, Path(_RECORD).open("a", encoding="ascii") as record:
-        record.write(f"{name}\n")
+def _note(name: str, record: str) -> None:
+    with _LOCK, Path(record).open("a", encoding="ascii") as file:
+        file.write(f"{name}\n")
