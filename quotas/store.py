@@ -194,6 +194,33 @@ def ensure_rows(connection: Connection, scopes: Iterable[tuple[ScopeKind, str]])
         connection.execute(bulk.insert(connection, quotas).on_conflict_do_nothing(), rows)
 
 
+def level(connection: Connection, scope_kind: ScopeKind, scope_id: str, dimension: str, *, lock: bool = False) -> Level:
+    """Return what a scope says of one dimension; with ``lock``, nobody changes it before the transaction ends.
+
+    Raises:
+        Invalid: ``quota.dimension_unknown``.
+    """
+    _check_dimension(dimension)
+    statement = select(quotas).where(quotas.c.scope_id == scope_id, quotas.c.dimension == dimension)
+    if lock:
+        ensure_rows(connection, [(scope_kind, scope_id)])
+        statement = statement.with_for_update()
+    code, name = _names(connection, [scope_id])[scope_id]
+    row = connection.execute(statement).one_or_none()
+    if row is not None:
+        return _level(row, code, name)
+    # What was never set nor used has no row.
+    return Level(
+        scope_id=scope_id, scope_kind=scope_kind, scope=code, scope_name=name, dimension=dimension, mode=Mode.INHERIT,
+        limit_amount=None, used=0,
+    )  # fmt: skip
+
+
+def _check_dimension(dimension: str) -> None:
+    if dimension not in QUOTA_DIMENSIONS:
+        raise Invalid("quota.dimension_unknown", dimension=dimension, known=", ".join(QUOTA_DIMENSIONS))
+
+
 def set_limit(
     connection: Connection, scope_kind: ScopeKind, scope_id: str, dimension: str, mode: Mode, limit: int | None = None
 ) -> Level:
@@ -202,8 +229,7 @@ def set_limit(
     Raises:
         Invalid: ``quota.dimension_unknown``, ``quota.limit_invalid``.
     """
-    if dimension not in QUOTA_DIMENSIONS:
-        raise Invalid("quota.dimension_unknown", dimension=dimension, known=", ".join(QUOTA_DIMENSIONS))
+    _check_dimension(dimension)
     if (mode is Mode.LIMIT) != (limit is not None) or (limit is not None and not 0 <= limit <= LIMIT_MAX):
         raise Invalid("quota.limit_invalid", dimension=dimension, mode=mode.value, limit=limit, highest=LIMIT_MAX)
     ensure_rows(connection, [(scope_kind, scope_id)])

@@ -1,9 +1,10 @@
 """Pages: ``?limit=100&after=<cursor>`` asks, ``{"items": […], "next": "<cursor>" | null}`` answers."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from controller.api.problems import PreconditionFailed, PreconditionRequired, dump
@@ -14,6 +15,7 @@ Answers = dict[int | str, dict[str, Any]]
 MAX_LIMIT = 500
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")]
+IfMatch = Annotated[str | None, Header(max_length=200, description="The `ETag` of what this replaces, as it was read.")]
 After = Annotated[str, Query(max_length=64, description="The `next` of the page before.")]
 
 
@@ -31,14 +33,47 @@ def page_answer(rows: Sequence[T], limit: int, serialise: Callable[[T], dict[str
     return json_answer({"items": [serialise(r) for r in shown], "next": following})
 
 
-def whole_answer(items: Sequence[dict[str, Any]]) -> Response:
+def whole_answer(items: Sequence[dict[str, Any]], *, headers: dict[str, str] | None = None) -> Response:
     """Return a short list whole, in the shape of a page."""
-    return json_answer({"items": items, "next": None})
+    return json_answer({"items": items, "next": None}, headers=headers)
 
 
 def etag(revision: int) -> str:
     """Return the entity tag of a revision."""
     return f'"{revision}"'
+
+
+def content_tag(value: Any) -> str:
+    """Return the entity tag of what has no revision: the same content is the same thing, whoever wrote it."""
+    return f'"{hashlib.sha256(dump(value)).hexdigest()[:32]}"'
+
+
+def as_read(if_match: str | None, target: str, what: Callable[[Any], Any] = lambda value: value) -> Callable[[Any], None]:
+    """Return what refuses to replace a thing that is another than the caller read; it is asked inside the transaction.
+
+    ``what`` returns the part of the thing that its tag is of. Without ``If-Match`` anything may be replaced.
+    """
+
+    def check(current: Any) -> None:
+        if if_match is not None and not _tags(if_match) & {content_tag(what(current)), "*"}:
+            raise PreconditionFailed("request.if_match_stale", target=target)
+
+    return check
+
+
+def required(if_match: str | None, target: str) -> str:
+    """Return the header, which must be there.
+
+    Raises:
+        PreconditionRequired: ``request.if_match_required``.
+    """
+    if if_match is None:
+        raise PreconditionRequired("request.if_match_required", target=target)
+    return if_match
+
+
+def _tags(if_match: str) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
 
 
 def check_revision(if_match: str | None, revision: int, target: str) -> None:
@@ -48,8 +83,5 @@ def check_revision(if_match: str | None, revision: int, target: str) -> None:
         PreconditionRequired: ``request.if_match_required``.
         PreconditionFailed: ``request.if_match_failed``.
     """
-    if if_match is None:
-        raise PreconditionRequired("request.if_match_required", target=target)
-    given = {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
-    if not given & {etag(revision), "*"}:
+    if not _tags(required(if_match, target)) & {etag(revision), "*"}:
         raise PreconditionFailed("request.if_match_failed", target=target, revision=revision)

@@ -42,6 +42,8 @@ class Client:
         self._target = target
         self._language = language
         self._connection: http.client.HTTPConnection | None = None
+        #: Entity tag of the last answer: what is replaced is named by it.
+        self.tag = ""
 
     @property
     def server(self) -> str:
@@ -59,7 +61,8 @@ class Client:
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, revision: int | None = None, **query: Any) -> Json:
         """Send JSON and return the answer; ``revision`` is that of the thing as it was read, where the API asks for it."""
-        return self._write("POST", path, _json(body or {}), "application/json", query, revision)
+        tag = "" if revision is None else f'"{revision}"'
+        return self._write("POST", path, _json(body or {}), "application/json", query, tag)
 
     def post_once(self, path: str, body: Mapping[str, Any]) -> Json:
         """Send JSON to where answers are not kept for a second asking, because they hold a secret."""
@@ -67,17 +70,17 @@ class Client:
         answer: Json = json.loads(self.send("POST", path, body=_json(body), headers=headers))
         return answer
 
-    def put(self, path: str, body: Mapping[str, Any], **query: Any) -> Json:
-        """Send JSON and return the answer."""
-        return self._write("PUT", path, _json(body), "application/json", query)
+    def put(self, path: str, body: Mapping[str, Any], *, tag: str = "", **query: Any) -> Json:
+        """Send JSON and return the answer; ``tag`` is that of what is replaced, as it was read."""
+        return self._write("PUT", path, _json(body), "application/json", query, tag)
 
     def delete(self, path: str) -> Json:
         """Delete and return the answer."""
         return self._write("DELETE", path, b"", "", {})
 
-    def post_yaml(self, path: str, data: bytes, **query: Any) -> Json:
-        """Send a document byte by byte as it is and return the answer."""
-        return self._write("POST", path, data, "application/yaml", query)
+    def post_yaml(self, path: str, data: bytes, *, tag: str = "", **query: Any) -> Json:
+        """Send a document byte by byte as it is and return the answer; ``tag`` is that of what is replaced, as it was read."""
+        return self._write("POST", path, data, "application/yaml", query, tag)
 
     def pages(self, path: str, **query: Any) -> Iterator[Json]:
         """Yield the items of a list, page after page."""
@@ -98,12 +101,10 @@ class Client:
                 break
         return found
 
-    def _write(
-        self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any], revision: int | None = None
-    ) -> Json:
+    def _write(self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any], tag: str = "") -> Json:
         headers = {"Content-Type": media_type} if media_type else {}
-        if revision is not None:
-            headers["If-Match"] = f'"{revision}"'
+        if tag:
+            headers["If-Match"] = tag
         # A lost answer is asked for again by nobody here, but proxies may: the key makes that harmless.
         headers["Idempotency-Key"] = uuid.uuid4().hex
         answer: Json = json.loads(self.send(method, path, query=query, body=body, headers=headers))
@@ -166,6 +167,7 @@ class Client:
             connection = self._open()
             connection.request(method, address, body, dict(headers))
             response = connection.getresponse()
+            self.tag = response.getheader("ETag") or ""
             return response.status, response.read()
         except ssl.SSLError as error:
             self.close()

@@ -48,7 +48,9 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
         body = {"mode": "limit", "limit": int(limit)}
     else:
         raise Usage("cli.limit_unreadable", written=limit)
-    found = session.api.put(f"/v1/quotas/{segment(scope)}/{segment(dimension)}", body)
+    path = f"/v1/quotas/{segment(scope)}/{segment(dimension)}"
+    session.api.get(path)
+    found = session.api.put(path, body, tag=session.api.tag)
     session.out.value(
         found,
         lambda v: session.out.line("cli.say.quota_set", scope=v["scope"], dimension=v["dimension"], limit=limit, used=v["used"]),

@@ -35,6 +35,7 @@ def import_(
     base_dir = str(Path.cwd() if file == "-" else Path(file).absolute().parent)
     with documents.about(file):
         planned = session.api.post_yaml("/v1/site/plan", data, base_dir=base_dir)
+        shown = session.api.tag
         changes = [c for c in planned["changes"] if c["verb"] != "none"]
         if out.is_table:
             _show(out, planned["changes"])
@@ -45,7 +46,7 @@ def import_(
         if not agreed(out, is_yes=yes or not out.is_table, question="cli.say.apply_this"):
             out.note("cli.say.not_applied")
             raise typer.Exit(1)
-        applied = session.api.post_yaml("/v1/site/import", data, base_dir=base_dir)
+        applied = session.api.post_yaml("/v1/site/import", data, tag=shown, base_dir=base_dir)
     done = sum(1 for c in applied["changes"] if c["verb"] != "none")
     out.value(applied, lambda _value: out.line("cli.say.imported", count=done))
 

@@ -116,6 +116,7 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/site/import": _write(OPERATORS, "site.import"),
     # Limits and money.
     "GET /v1/quotas": _read(EVERYONE),
+    "GET /v1/quotas/{scope}/{dimension}": _read(EVERYONE),
     "PUT /v1/quotas/{scope}/{dimension}": _write(OPERATORS, "quota.set"),
     "POST /v1/quotas/audit": _write(OPERATORS, "quota.audit"),
     "POST /v1/cost-pools": _write(frozenset({_F}), "cost.set"),

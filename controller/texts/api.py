@@ -131,6 +131,13 @@ _REQUESTS: Mapping[str, Text] = {
         cure_en="Read it again, and change it if you still want to.",
         actor=Actor.OPERATOR,
     ),
+    "request.if_match_stale": Text(
+        zh="{target} 在读取之后已被他人修改。",
+        en="{target} was changed since it was read.",
+        cure_zh="请重新读取，确认后再改。",
+        cure_en="Read it again, and change it if you still want to.",
+        actor=Actor.OPERATOR,
+    ),
     "usage.moment_unreadable": Text(
         zh="{field} 的时间“{text}”无法识别。",
         en="The time “{text}” of {field} cannot be read.",

@@ -4,7 +4,7 @@
 is obligated in their own transaction (``controller.workflows.commit``).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -33,16 +33,24 @@ from quotas.budgets import Budget
 _LOG = structlog.get_logger(__name__)
 #: A year that is over is still followed for corrections.
 _AFTER_S = 60 * 86_400
+#: Project, year, amount in micro-yuan, percent from which a second person is asked, percent over which nothing is accepted.
+SetTerms = tuple[str, int, int, int | None, int | None]
 
 
-def import_(platform: Platform, data: bytes, caller: Caller) -> list[dict[str, Any]]:
+def import_(
+    platform: Platform, data: bytes, caller: Caller, as_read: Callable[[list[SetTerms]], None] = lambda _terms: None
+) -> list[dict[str, Any]]:
     """Set the budgets of a document, all or none; what is spent and obligated is taken at once.
+
+    ``as_read`` is shown what was set before and raises where it is not what the caller decided on.
 
     Raises:
         Invalid: with every problem of the document.
     """
 
     def unit(connection: Connection) -> list[Terms]:
+        directory.lock_for_edit(connection)
+        as_read(_set_terms(connection))
         projects = {p.code: p for p in directory.projects(connection)}
         found = read_budgets(data, projects={code: p.id for code, p in projects.items()})
         for terms in found:
@@ -57,6 +65,17 @@ def import_(platform: Platform, data: bytes, caller: Caller) -> list[dict[str, A
         homes = {str(p.department_id) for p in directory.projects(connection) if p.id in wanted}
     accrue(platform, homes)
     return [b for b in show(platform, caller.scope) if (b["project_id"], b["year"]) in {(t.project_id, t.year) for t in terms}]
+
+
+def set_terms(platform: Platform) -> list[SetTerms]:
+    """Return what is set of every budget, by project and year: what a document replaces."""
+    with platform.db.read() as connection:
+        return _set_terms(connection)
+
+
+def _set_terms(connection: Connection) -> list[SetTerms]:
+    found = budget_store.of_projects(connection)
+    return [(b.project_id, b.year, b.limit_micro_yuan, b.approval_over, b.block_over) for b in found]
 
 
 def show(platform: Platform, scope: Scope, year: int | None = None) -> list[dict[str, Any]]:

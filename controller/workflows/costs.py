@@ -1,6 +1,6 @@
 """The cost side: what hosts had (written down as it changes), what the platform costs, and where both went in a month."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.ids import HostId
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM
-from inventory.store import changes
+from inventory.store import changes, directory
 from metering import cost_store, period_store
 from metering.cost_document import read_costs
 from metering.costs import CostPool, shared
@@ -65,8 +65,12 @@ def record(platform: Platform) -> int:
     return RoomRecorder(platform).record()
 
 
-def set_pools(platform: Platform, data: bytes, caller: Caller) -> list[CostPool]:
+def set_pools(
+    platform: Platform, data: bytes, caller: Caller, as_read: Callable[[list[CostPool]], None] = lambda _pools: None
+) -> list[CostPool]:
     """Set all cost pools from a document; the one before is kept, and holds no longer.
+
+    ``as_read`` is shown the pools that hold and raises where they are not what the caller decided on.
 
     Raises:
         Invalid: with every problem of the document.
@@ -74,6 +78,8 @@ def set_pools(platform: Platform, data: bytes, caller: Caller) -> list[CostPool]
     found = read_costs(data, platform.zone)
 
     def unit(connection: Connection) -> None:
+        directory.lock_for_edit(connection)
+        as_read(cost_store.pools(connection))
         id_ = platform.new_id("costs")
         values = {
             "id": id_, "document": data.decode(), "set_by": caller.user_name, "set_at_s": platform.clock(),

@@ -3,7 +3,7 @@
 Nothing here changes a machine. A draft is a document that a department reads, changes and hands in like any other, or answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.scope import Scope
 from inventory.domain.system import System
-from inventory.store import systems
+from inventory.store import directory, systems
 from metering import efficiency_report, efficiency_store
 from metering.efficiency import Finding, Machine, Rules
 from metering.efficiency_document import read_rules
@@ -35,8 +35,10 @@ def rules(platform: Platform) -> Rules:
         return efficiency_store.rules(connection)
 
 
-def set_rules(platform: Platform, data: bytes, caller: Caller) -> Rules:
+def set_rules(platform: Platform, data: bytes, caller: Caller, as_read: Callable[[Rules], None] = lambda _rules: None) -> Rules:
     """Set the rules from a document; the one before is kept, and holds no longer.
+
+    ``as_read`` is shown the rules that hold and raises where they are not what the caller decided on.
 
     Raises:
         Invalid: with every problem of the document.
@@ -44,6 +46,8 @@ def set_rules(platform: Platform, data: bytes, caller: Caller) -> Rules:
     found = read_rules(data)
 
     def unit(connection: Connection) -> None:
+        directory.lock_for_edit(connection)
+        as_read(efficiency_store.rules(connection))
         id_ = platform.new_id("efficiency_rules")
         values = {"id": id_, "document": data.decode(), "set_by": caller.user_name, "set_at_s": platform.clock()}
         efficiency_store.set_rules(connection, values, found)

@@ -1,5 +1,6 @@
 """Limits for people: shown, set, audited. The API and ``allot quota`` call it; every result is JSON-able."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -25,10 +26,32 @@ def show(platform: Platform, scope: Scope) -> list[dict[str, Any]]:
     return [to_json(level) for level in sorted(found, key=lambda x: (x.scope_kind, x.scope, x.dimension))]
 
 
+def level(platform: Platform, scope: str, dimension: str, caller_scope: Scope) -> dict[str, Any]:
+    """Return what a department or project (id or code) says of one dimension.
+
+    Raises:
+        NotFound: ``quota.scope_unknown``, for what is outside ``caller_scope`` too.
+        Invalid: ``quota.dimension_unknown``.
+    """
+    with platform.db.read() as connection:
+        kind, id_, department_id = find_scope(connection, scope)
+        if not caller_scope.allows(department_id):
+            raise NotFound("quota.scope_unknown", scope=scope)
+        return to_json(store.level(connection, kind, id_, dimension))
+
+
 def set_limit(
-    platform: Platform, scope: str, dimension: str, mode: Mode | str, limit: int | None, caller: Caller
+    platform: Platform,
+    scope: str,
+    dimension: str,
+    mode: Mode | str,
+    limit: int | None,
+    caller: Caller,
+    as_read: Callable[[dict[str, Any]], None] = lambda _level: None,
 ) -> dict[str, Any]:
     """Set what a department or project (id or code) says of one dimension. Below what is used it only stops growth.
+
+    ``as_read`` is shown the level as it is, locked, and raises where it is not what the caller decided on.
 
     Raises:
         NotFound: ``quota.scope_unknown``.
@@ -37,9 +60,10 @@ def set_limit(
 
     def unit(connection: Connection) -> Level:
         kind, id_, department_id = find_scope(connection, scope)
-        level = store.set_limit(connection, kind, id_, dimension, Mode(mode), limit)
-        seal(connection, platform, caller, "quota.set", id_, to_json(level), department_id)
-        return level
+        as_read(to_json(store.level(connection, kind, id_, dimension, lock=True)))
+        found = store.set_limit(connection, kind, id_, dimension, Mode(mode), limit)
+        seal(connection, platform, caller, "quota.set", id_, to_json(found), department_id)
+        return found
 
     return to_json(platform.db.run(unit))
 

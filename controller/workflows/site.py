@@ -49,6 +49,11 @@ class ImportPlan:
         """Tell whether anything differs."""
         return any(change.verb is not Verb.NONE for change in self.changes)
 
+    @property
+    def replaced(self) -> list[tuple[str, str, Any]]:
+        """Return the records that are changed as they are now: what somebody read who looked at this plan."""
+        return [(c.kind, c.name, c.before) for c in self.changes if c.verb is not Verb.NONE]
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that is sent."""
         counts = {verb.value: sum(c.verb is verb for c in self.changes) for verb in Verb}
@@ -84,10 +89,12 @@ def apply_import(
     base_dir: Path | None = None,
     open_driver: OpenDriver | None = None,
     fetch_options: FetchOptions | None = None,
+    as_read: Callable[[ImportPlan], None] = lambda _plan: None,
 ) -> ImportPlan:
     """Make the state what a site document says and return what changed; doing it again changes nothing.
 
-    Hosts are stored as ``enrolled``. With ``open_driver`` those that answer are read at once; the others are read later.
+    ``as_read`` is shown what will be changed and raises where it is not what the caller decided on. Hosts are stored as
+    ``enrolled``. With ``open_driver`` those that answer are read at once; the others are read later.
 
     Raises:
         Invalid, Conflict, NotFound, Unavailable: as ``plan_import``, and ``image.*`` of what is taken into the library.
@@ -106,6 +113,7 @@ def apply_import(
             connection=connection, platform=platform, document=document, taken_in=taken_in, hashes=hashes, facts=facts
         )
         done = _plan(_compare(comparison))
+        as_read(done)
         if done.has_changes:
             _write(comparison)
             detail = {"sha256": document.sha256, "changes": [c.to_json() for c in done.changes if c.verb is not Verb.NONE]}

@@ -162,7 +162,9 @@ def test_of_64_tickets_over_http_for_the_last_machine_exactly_one_is_accepted_in
 
 
 def _set_limit(door: Door, amount: int) -> None:
-    answer = door.client.put("/v1/quotas/civil-affairs/instances", json={"mode": "limit", "limit": amount})
+    answer = door.client.put(
+        "/v1/quotas/civil-affairs/instances", json={"mode": "limit", "limit": amount}, headers={"If-Match": "*"}
+    )
     assert answer.status_code == 200, answer.text
 
 

@@ -434,7 +434,7 @@ def test_every_write_leaves_an_event_of_who_did_it(platform: Service) -> None:
     operator.post("/v1/hosts/host-1/state", json={"to": "cordoned"}, headers={"If-Match": tag})
     connection_text = "simulated://world/host-2?cpus=4&memory_mib=4096&disk_gib=10&arch=x86_64"
     assert operator.post("/v1/hosts", json={"name": "host-2", "pool": "sim", "connection": connection_text}).status_code == 201
-    operator.put("/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 99})
+    operator.put("/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 99}, headers={"If-Match": "*"})
     operator.post("/v1/quotas/audit", params={"repair": "true"})
     token = operator.post("/v1/tokens", json={"user_name": "x", "role": "auditor"}).json()
     operator.delete(f"/v1/tokens/{token['id']}")

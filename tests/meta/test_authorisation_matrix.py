@@ -132,7 +132,10 @@ EXAMPLES: Mapping[str, Example] = {
     "POST /v1/site/plan": Example("/v1/site/plan", is_ticket=True),
     "POST /v1/site/import": Example("/v1/site/import", is_ticket=True),
     "GET /v1/quotas": Example("/v1/quotas"),
-    "PUT /v1/quotas/{scope}/{dimension}": Example("/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 100}),
+    "GET /v1/quotas/{scope}/{dimension}": Example("/v1/quotas/{department}/vcpu", is_departmental=True),
+    "PUT /v1/quotas/{scope}/{dimension}": Example(
+        "/v1/quotas/civil/vcpu", json={"mode": "limit", "limit": 100}, headers={"If-Match": "*"}
+    ),
     "POST /v1/quotas/audit": Example("/v1/quotas/audit", query={"repair": "true"}),
     "POST /v1/cost-pools": Example("/v1/cost-pools", is_ticket=True),
     "GET /v1/cost-pools": Example("/v1/cost-pools"),

@@ -1,6 +1,6 @@
 """The cost side: cost pools, where cost went, and where capacity went."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,7 +10,7 @@ from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
 from controller.api.context import TheCall
-from controller.api.paging import json_answer, whole_answer
+from controller.api.paging import IfMatch, as_read, content_tag, json_answer, whole_answer
 from controller.workflows import costs
 from metering.costs import CostPool
 from metering.rating import yuan
@@ -21,15 +21,23 @@ _DOCUMENT = "A document of `kind: CostPools`, at most 256 KiB."
 
 
 @router.post("/v1/cost-pools", response_model=schemas.CostPoolPage, openapi_extra=yaml_request(_DOCUMENT))
-def set_cost_pools(call: TheCall, data: YamlBody) -> Response:
+def set_cost_pools(call: TheCall, data: YamlBody, if_match: IfMatch = None) -> Response:
     """Set all cost pools from a document; the one before holds no longer."""
-    return whole_answer([_pool(p) for p in costs.set_pools(call.platform, data, call.caller)])
+    return _pools(costs.set_pools(call.platform, data, call.caller, as_read(if_match, "cost-pools", _listed)))
 
 
 @router.get("/v1/cost-pools", response_model=schemas.CostPoolPage)
 def list_cost_pools(call: TheCall) -> Response:
     """List the cost pools that hold."""
-    return whole_answer([_pool(p) for p in costs.pools(call.platform)])
+    return _pools(costs.pools(call.platform))
+
+
+def _pools(pools: Sequence[CostPool]) -> Response:
+    return whole_answer(_listed(pools), headers={"ETag": content_tag(_listed(pools))})
+
+
+def _listed(pools: Sequence[CostPool]) -> list[dict[str, Any]]:
+    return [_pool(p) for p in sorted(pools, key=lambda p: p.name)]
 
 
 @router.get("/v1/periods/{period}/costs", response_model=schemas.CostReport)

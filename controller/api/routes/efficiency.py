@@ -10,9 +10,10 @@ from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
 from controller.api.context import TheCall
-from controller.api.paging import json_answer
+from controller.api.paging import IfMatch, as_read, content_tag, json_answer
 from controller.api.routes.systems import Department, narrowed
 from controller.workflows import efficiency
+from metering.efficiency import Rules
 
 router = APIRouter(route_class=GuardedRoute, tags=["metering"])
 
@@ -20,15 +21,20 @@ _DOCUMENT = "A document of `kind: EfficiencyRules`, at most 256 KiB."
 
 
 @router.post("/v1/efficiency-rules", response_model=schemas.EfficiencyRules, openapi_extra=yaml_request(_DOCUMENT))
-def set_efficiency_rules(call: TheCall, data: YamlBody) -> Response:
+def set_efficiency_rules(call: TheCall, data: YamlBody, if_match: IfMatch = None) -> Response:
     """Set what counts as idle and too large, and the declared targets; the document before holds no longer."""
-    return json_answer(asdict(efficiency.set_rules(call.platform, data, call.caller)))
+    check = as_read(if_match, "efficiency-rules", asdict)
+    return _rules(efficiency.set_rules(call.platform, data, call.caller, check))
 
 
 @router.get("/v1/efficiency-rules", response_model=schemas.EfficiencyRules)
 def get_efficiency_rules(call: TheCall) -> Response:
     """Show the rules that hold."""
-    return json_answer(asdict(efficiency.rules(call.platform)))
+    return _rules(efficiency.rules(call.platform))
+
+
+def _rules(rules: Rules) -> Response:
+    return json_answer(asdict(rules), headers={"ETag": content_tag(asdict(rules))})
 
 
 @router.get("/v1/periods/{period}/efficiency", response_model=schemas.EfficiencyReport)

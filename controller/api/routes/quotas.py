@@ -1,6 +1,7 @@
 """Limits: shown, set, recounted."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
@@ -8,7 +9,7 @@ from starlette.responses import Response
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
-from controller.api.paging import json_answer, whole_answer
+from controller.api.paging import IfMatch, as_read, content_tag, json_answer, required, whole_answer
 from controller.api.routes.systems import Department, narrowed
 from controller.workflows import quota
 
@@ -25,11 +26,28 @@ def list_quotas(call: TheCall, department: Department = "") -> Response:
     return whole_answer([views.quota_level(level) for level in quota.show(call.platform, scope)])
 
 
+@router.get("/v1/quotas/{scope}/{dimension}", response_model=schemas.QuotaLevel)
+def get_quota(call: TheCall, scope: str, dimension: str) -> Response:
+    """Show what a department or project (id or code) says of one dimension."""
+    return _one(quota.level(call.platform, scope, dimension, call.caller.scope))
+
+
 @router.put("/v1/quotas/{scope}/{dimension}", response_model=schemas.QuotaLevel)
-def set_quota(call: TheCall, scope: str, dimension: str, body: Annotated[schemas.QuotaIn, Body()]) -> Response:
-    """Set what a department or project (id or code) says of one dimension."""
-    level = quota.set_limit(call.platform, scope, dimension, body.mode, body.limit, call.caller)
-    return json_answer(views.quota_level(level))
+def set_quota(
+    call: TheCall, scope: str, dimension: str, body: Annotated[schemas.QuotaIn, Body()], if_match: IfMatch = None
+) -> Response:
+    """Set what a department or project (id or code) says of one dimension; what it said before must have been read."""
+    check = as_read(required(if_match, f"{scope} {dimension}"), f"{scope} {dimension}", _said)
+    return _one(quota.set_limit(call.platform, scope, dimension, body.mode, body.limit, call.caller, check))
+
+
+def _one(level: Mapping[str, Any]) -> Response:
+    return json_answer(views.quota_level(level), headers={"ETag": content_tag(_said(level))})
+
+
+def _said(level: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what people set: what is used changes all the time."""
+    return {name: level[name] for name in ("scope_id", "dimension", "mode", "limit")}
 
 
 @router.post("/v1/quotas/audit", response_model=schemas.DriftPage)

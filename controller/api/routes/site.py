@@ -10,7 +10,7 @@ from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
 from controller.api.context import Call, TheCall
-from controller.api.paging import json_answer
+from controller.api.paging import IfMatch, as_read, content_tag, json_answer
 from controller.api.problems import describe
 from controller.workflows import site
 from controller.workflows.site import ImportPlan
@@ -30,8 +30,11 @@ def plan_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response
 
 
 @router.post("/v1/site/import", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
-def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response:
-    """Import a site document; the same document again changes nothing. Hosts that answer are read at once."""
+def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "", if_match: IfMatch = None) -> Response:
+    """Import a site document; the same document again changes nothing. Hosts that answer are read at once.
+
+    With the `ETag` of a plan, nothing is changed that is another than the plan showed.
+    """
     done = site.apply_import(
         call.platform,
         data,
@@ -39,13 +42,14 @@ def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Respon
         base_dir=_directory(base_dir),
         open_driver=call.context.drivers,
         fetch_options=call.context.fetch_options,
+        as_read=as_read(if_match, "site", lambda plan: plan.replaced),
     )
     return _plan(call, done)
 
 
 def _plan(call: Call, plan: ImportPlan) -> Response:
     notices = [describe(notice, call.language) for notice in plan.notices]
-    return json_answer({**plan.to_json(), "notices": notices})
+    return json_answer({**plan.to_json(), "notices": notices}, headers={"ETag": content_tag(plan.replaced)})
 
 
 def _directory(text: str) -> Path | None:
