@@ -109,7 +109,7 @@ TEXTS: Mapping[str, Text] = {
     "storage_pool.not_found": _operator(
         "没有编号为 {storage_pool} 的存储池。",
         "There is no storage pool {storage_pool}.",
-        "请核对宿主机的存储登记（allot host describe）。",
-        "Check the storage registered for the host (allot host describe).",
+        "请核对宿主机的存储登记（allot host show）。",
+        "Check the storage registered for the host (allot host show).",
     ),
 }

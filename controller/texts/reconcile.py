@@ -68,8 +68,8 @@ TEXTS: Mapping[str, Text] = {
     "step.failed": Text(
         zh="{name}：步骤 {step} 失败，系统已停止重试。",
         en="{name}: step {step} failed and is not retried any more.",
-        cure_zh="请查看原因；排除后重试工单（allot ticket retry），或释放该系统。",
-        cure_en="See the cause. When it is removed, retry the ticket (allot ticket retry) or release the system.",
+        cure_zh="请查看原因；排除后重试工单（allot retry），或释放该系统。",
+        cure_en="See the cause. When it is removed, retry the ticket (allot retry) or release the system.",
         actor=Actor.OPERATOR,
     ),
     "step.ticket_failed": Text(

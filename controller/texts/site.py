@@ -103,7 +103,7 @@ TEXTS: Mapping[str, Text] = {
     "image.name_taken": _site(
         "镜像名称 {image} 已登记为另一份内容（SHA-256 {sha256}）。",
         "The image name {image} stands for other content (SHA-256 {sha256}).",
-        "请换一个名称，例如加上版本号；旧镜像可用 allot image withdraw 停止提供。",
-        "Use another name, for example with a version; allot image withdraw stops offering the old one.",
+        "请换一个名称，例如加上版本号；已有镜像见 allot image list。",
+        "Use another name, for example with a version; allot image list shows those there are.",
     ),
 }

@@ -7,7 +7,9 @@ from drivers.protocol import Capability
 from drivers.simulated.records import HostSpec, PoolSpec
 from inventory.domain.errors import Invalid
 
-KEYS = frozenset({"cpus", "memory_mib", "disk_gib", "arch", "pools", "without", "delay_ms", "cells", "threads", "huge"})
+KEYS = frozenset(
+    {"cpus", "memory_mib", "disk_gib", "arch", "pools", "without", "delay_ms", "cells", "threads", "huge", "foreign"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ def read_connection(text: str) -> Connection:
 
     ``pools=default:4000,fast:800`` names storage pools with their GiB, ``without=stats,events`` takes powers away,
     ``delay_ms`` slows every verb of the world down, ``cells=2&threads=2&huge=2048:512`` shows NUMA cells, threads of a core and
-    huge pages (KiB: pages in each cell).
+    huge pages (KiB: pages in each cell), ``foreign=mail:civil-it,files`` two machines somebody else made (name:owner).
 
     Raises:
         Invalid: ``simulated.connection_bad``.
@@ -61,6 +63,7 @@ def _spec(options: dict[str, str]) -> HostSpec:
         pools=_pools(options.get("pools") or f"default:{options.get('disk_gib', '4000')}"),
         cells=_count(options.get("cells", "0"), least=0),
         threads=_count(options.get("threads", "1")),
+        foreign=tuple((name, owner) for name, _, owner in _parts(options.get("foreign", ""))),
         huge_pages=tuple((_count(kib), _count(count)) for kib, _, count in _parts(options.get("huge", ""))),
     )
 

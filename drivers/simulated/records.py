@@ -32,6 +32,8 @@ class HostSpec:
     threads: int = 1
     #: (size in KiB, pages) in each cell.
     huge_pages: tuple[tuple[int, int], ...] = ()
+    #: (name, owner) of machines somebody else made there before.
+    foreign: tuple[tuple[str, str], ...] = ()
 
     def numa(self) -> tuple[Cell, ...]:
         """Return its cells: processors and memory evenly, threads of a core in different halves, as Linux numbers them."""

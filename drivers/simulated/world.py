@@ -88,6 +88,8 @@ class World:
                     name, shared, connection=f"simulated://{self.name}/{name}", clock=self.clock, is_strict=self.is_strict
                 )
                 self.hosts[name] = host
+                for guest, owner in shared.foreign:
+                    self._add_foreign(host, guest, owner=owner)
             return host
 
     def hosts_with(self, resource_id: ResourceId) -> list[str]:
@@ -205,8 +207,21 @@ class World:
         """Somebody makes a machine of their own; its UUID is returned."""
         host = self.hosts[host_name]
         with self._lock:
-            self._foreign_count += 1
-            uuid = f"f0f0f0f0-0000-4000-8000-{self._foreign_count:012x}"
+            return self._add_foreign(host, name, vcpu_count=vcpu_count, memory_mib=memory_mib, is_running=is_running, owner=owner)
+
+    def _add_foreign(
+        self,
+        host: SimulatedHost,
+        name: str,
+        *,
+        vcpu_count: int = 2,
+        memory_mib: int = 2048,
+        is_running: bool = True,
+        owner: str = "",
+    ) -> str:
+        """Count and put a foreign machine; the caller holds the world's lock."""
+        self._foreign_count += 1
+        uuid = f"f0f0f0f0-0000-4000-8000-{self._foreign_count:012x}"
         with host.lock:
             host.foreign[uuid] = ObservedForeign(
                 uuid=uuid,

@@ -16,19 +16,20 @@ import yaml
 
 from controller.cli.lazy import COMMANDS, load
 from controller.identity.caller import Role
+from controller.identity.policy import RULES
 from controller.settings import Settings
 from controller.texts.catalogue import all_texts
 from controller.tickets.aliases import KEYS
 from controller.tickets.language import parse_ticket
 from controller.tickets.model import TicketState
-from controller.tickets.schema import TICKET
+from drivers.openstack.settings import read_settings
 from inventory.domain.host import AdminState
-from inventory.importers.shapes import ListOf, Record, Shape, TextOr
 from inventory.importers.site import parse_site
 from metering.book_document import read_book
 from metering.cost_document import read_costs
 from quotas.budget_document import read_budgets
 from tests.support.doc_examples import PAGES, ROOT, allot_calls, blocks, calls_in, commands, inline_code, prose
+from tests.support.fields import field_paths
 
 DOCS = ROOT / "docs"
 #: Options of every command.
@@ -121,21 +122,9 @@ def settings_names() -> set[str]:
     return {f"{name}.{key}" for name, section in sections for key in section.annotation.model_fields}  # type: ignore[union-attr]  # every section is a model
 
 
-def field_paths(shape: Shape | None = TICKET, path: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every field of a ticket as (path, is offered)."""
-    if isinstance(shape, ListOf):
-        yield from field_paths(shape.item, path)
-    elif isinstance(shape, TextOr):
-        yield from field_paths(shape.record, path)
-    elif isinstance(shape, Record):
-        for field in shape.fields:
-            below = f"{path}.{field.name}".lstrip(".")
-            yield below, field.shape is not None
-            yield from field_paths(field.shape, below)
-
-
 def test_every_setting_and_every_code_exists(page: Path) -> None:
-    texts, settings = set(all_texts()), settings_names()
+    acts = {rule.action for rule in RULES.values()}
+    texts, settings = set(all_texts()) | acts, settings_names()
     families = {name.partition(".")[0] for name in texts | settings}
     fields = {path for path, _ in field_paths()}
     for code in inline_code(page):
@@ -163,6 +152,9 @@ def test_every_yaml_example_is_read_by_its_parser(page: Path) -> None:
             parse_ticket(completed(block.text), today=_DAY)
         elif block.words[0] == "site":
             parse_site(block.text.encode(), known=known_codes())
+        elif block.words[0] == "clouds":
+            for cloud in yaml.safe_load(block.text)["clouds"].values():
+                read_settings(cloud["allotment"])
         else:
             # Wrong on purpose: what is said about it is compared where the examples are run.
             assert block.words[0] == "ticket-wrong", block.place
@@ -313,8 +305,40 @@ def test_pages_promise_nothing_outside_the_list_of_what_is_not_yet_there() -> No
     later = re.compile(r"\bOVN\b|load balanc|负载均衡|Octavia|high availability|coming soon|in a later", re.IGNORECASE)
     for page in PAGES:
         text = page.read_text("utf-8")
-        if page.name == "dependencies.md":  # names packages, promises nothing
+        if page.name in ("dependencies.md", "openstack.md"):  # name packages, and verbs of a driver that are there
             continue
         if page.name == "concepts.md":
             text = text.replace(section(text, "Not yet"), "")
         assert later.findall(text) == [], page.name
+
+
+OTHERS = sorted({*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md"} - set(PAGES))
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=[str(other.relative_to(ROOT)) for other in OTHERS])
+def test_generated_pages_and_decisions_lead_somewhere_and_call_what_exists(other: Path) -> None:
+    test_every_relative_link_leads_somewhere(other)
+    calls = [(where, call) for where, call in allot_calls(other) if "COMMAND" not in call]
+    assert [(where, unknown) for where, call in calls if (unknown := unknown_in_call(call))] == []
+
+
+def told_calls(text: str) -> Iterator[list[str]]:
+    """Yield the commands a sentence tells to run: ``allot`` and the words in small letters that follow it."""
+    for words in re.findall(r"(?<![\w./-])allot((?: +(?:[a-z][a-z-]*|--[a-z-]+)(?![\w.{]))+)", text):
+        yield words.split()
+
+
+@pytest.mark.parametrize("code", sorted(code for code, text in all_texts().items() if "allot " in f"{text.zh}{text.cure_zh}"))
+def test_what_a_text_tells_to_run_exists(code: str) -> None:
+    text = all_texts()[code]
+    for sentence in (text.zh, text.cure_zh):
+        # In Chinese no word runs on behind a command: what is in small letters belongs to it.
+        assert [call for call in told_calls(sentence) if unknown_in_call(call)] == []
+
+
+def test_a_command_that_a_text_made_up_is_found() -> None:
+    assert [unknown_in_call(call) for call in told_calls("请运行 allot hosts list，再运行 allot host lists --yes。")] == [
+        "hosts",
+        "host lists",
+    ]
+    assert [unknown_in_call(call) for call in told_calls("allot check {file} --fix 或 allot explain")] == ["", ""]

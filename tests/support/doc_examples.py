@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
 #: Pages that belong to this check; decisions and generated pages are read for their links only.
@@ -29,10 +30,13 @@ PAGES = (
             "dependencies",
             "glossary",
             "traps",
+            "openstack",
+            "focus",
+            "metrics",
         )
     ),
 )
-_FENCE = re.compile(r"^```(.*)$")
+_FENCE = re.compile(r"^ *```(.*)$")
 _INLINE = re.compile(r"`([^`\n]+)`")
 
 
@@ -80,7 +84,9 @@ def blocks(page: Path) -> list[Block]:
         else:
             start, words = opened
             language = words[0] if words else ""
-            found.append(Block(page=page, line=start, language=language, words=tuple(words[1:]), text="\n".join(body) + "\n"))
+            found.append(
+                Block(page=page, line=start, language=language, words=tuple(words[1:]), text=dedent("\n".join(body)) + "\n")
+            )
             opened, body = None, []
     assert opened is None, f"{page.name}: a fence is not closed"
     return found

@@ -52,6 +52,14 @@ def test_world_of_the_process_is_lenient_and_one_of_a_test_can_be_installed(worl
     assert open_driver(context(f"simulated://{world_name}/h1")).world is mine
 
 
+def test_a_host_may_have_machines_of_others_from_the_start_and_only_then(world_name: str) -> None:
+    text = f"simulated://{world_name}/h1?foreign=mail:civil-it,files"
+    driver = open_driver(context(text))
+    assert [(f.name, f.owner) for f in driver.observe().foreign] == [("mail", "civil-it"), ("files", "")]
+    driver.world.remove_foreign("h1", driver.observe().foreign[0].uuid)
+    assert [f.name for f in open_driver(context(text)).observe().foreign] == ["files"]
+
+
 def test_pools_powers_and_delay_are_read(world_name: str) -> None:
     text = f"simulated://{world_name}/h1?pools=default:10,fast:5&without=stats,events&delay_ms=250"
     driver = open_driver(context(text))
