@@ -5,6 +5,7 @@ once. All processes are below one PID namespace whose init waits on a pipe held 
 test leaves no process, mount or network behind. cgroups are not used in here: there is none to leave behind.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from typing import TypeVar
 SCRIPT = Path(__file__).with_name("private_host.sh")
 #: The kernel's limit of a unix socket path, less the closing zero byte.
 SOCKET_PATH_MAX = 107
+CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
 Answer = TypeVar("Answer")
 
 LIBVIRTD_CONF = """\
@@ -87,6 +90,16 @@ class PrivateLibvirtd:
         """Return the pid of a daemon, as seen inside."""
         return self.exec_in("cat", f"/run/{name}.pid").strip()
 
+    @contextmanager
+    def network(self) -> Iterator[None]:
+        """Put this thread, and the threads it starts meanwhile, into the host's network; files stay those of the machine."""
+        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/proc/{self.init_pid}/ns/net").open() as there:
+            _enter_network(there.fileno())
+            try:
+                yield
+            finally:
+                _enter_network(home.fileno())
+
     def signal_libvirtd(self, number: signal.Signals) -> None:
         """Send libvirtd a signal."""
         self.exec_in("kill", f"-{number.value}", self.daemon_pid())
@@ -130,6 +143,12 @@ class PrivateLibvirtd:
         return log.read_text(errors="replace") if log.exists() else ""
 
 
+def _enter_network(descriptor: int) -> None:
+    """Source: setns(2); Python has no call of its own before 3.12."""
+    if _LIBC.setns(descriptor, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 def _prepare(base: Path) -> None:
     for name in (
         "run/libvirt",
@@ -155,8 +174,10 @@ def _child_of(pid: int) -> int:
 
 
 @contextmanager
-def private_libvirtd(base: Path) -> Iterator[PrivateLibvirtd]:
+def private_libvirtd(base: Path, prepare: Callable[[Path], None] | None = None) -> Iterator[PrivateLibvirtd]:
     """Start a private host with its state below ``base`` (an empty directory with a short path) and end all of it after.
+
+    ``prepare`` may change its configuration below ``base``, seen as ``/etc/libvirt`` inside.
 
     Raises:
         PermissionError: not root.
@@ -166,6 +187,8 @@ def private_libvirtd(base: Path) -> Iterator[PrivateLibvirtd]:
     socket = base / "run/libvirt/libvirt-sock"
     assert len(str(socket)) <= SOCKET_PATH_MAX, f"path too long for a unix socket: {socket}"
     _prepare(base)
+    if prepare is not None:
+        prepare(base / "etc")
     command = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--net", "--fork", "--kill-child", "--propagation", "private"]
     with (base / "log/init.log").open("wb") as log:
         process = subprocess.Popen(

@@ -18,12 +18,17 @@ hostname allot-test-host
 ip link set lo up
 set +e
 
+# What libvirtd is told beside its configuration: whether it is there for the network too.
+listen=
+[ -e /etc/libvirt/listen ] && listen=--listen
+
 start_daemons() {
     for name in virtlogd libvirtd; do
         kill -0 "$(cat "/run/$name.pid" 2>/dev/null)" 2>/dev/null && continue
         rm -f "/run/$name.pid"
         [ $name = libvirtd ] && rm -f /run/libvirt/libvirt-sock*
-        "/usr/sbin/$name" -d -p "/run/$name.pid" </dev/null >>"$base/log/start.log" 2>&1
+        [ $name = libvirtd ] && flags=$listen || flags=
+        "/usr/sbin/$name" $flags -d -p "/run/$name.pid" </dev/null >>"$base/log/start.log" 2>&1
     done
 }
 
