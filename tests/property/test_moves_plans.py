@@ -17,6 +17,7 @@ from controller.scheduling.moves.rebalance import rebalance
 from controller.scheduling.moves.repair import repair
 from controller.scheduling.moves.score import Loads, score_of
 from tests.support.moves import Judge, Town, fewest_moves, random_town, used_by
+from tests.support.placement import entry
 
 SEEDS = st.integers(0, 2**32 - 1)
 LIMITS = (
@@ -196,3 +197,10 @@ def test_the_score_after_one_move_is_foreseen_exactly(seed: int) -> None:
     # The square root of what rounding leaves of a variance of zero is this large.
     assert abs(foreseen - loads.score()) < 1e-7
     assert abs(Loads(board).score() - loads.score()) < 1e-9
+
+
+def test_a_host_that_only_others_overfill_is_told_and_spoils_no_plan() -> None:
+    town = Town(hosts=(entry(0, vcpu=4, foreign={"vcpu": 90}), entry(1)), machines=())
+    plan = repair(town.cluster)
+    assert (plan.moves, plan.stays) == ((), ())
+    assert plan.broken_before == plan.broken_after == 1

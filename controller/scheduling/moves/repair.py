@@ -71,12 +71,15 @@ class _Repair:
 
 
 def _choices(board: Board) -> list[tuple[int, ...]]:
-    """Return for everything broken the machines whose leaving would (help to) put it right, cheapest first."""
+    """Return for everything broken the machines whose leaving would (help to) put it right, cheapest first.
+
+    What others' machines alone take too much of is left out: nothing of ours can leave.
+    """
     hosts = {host for host, _ in board.overfull()}
     hosts |= {int(board.where[m]) for m in (*board.misplaced(), *board.crowded())}
     short = set(board.overfull_storage())
     hosts |= {i for i, pools in enumerate(board.cluster.storage_of) if short & {p for js in pools.values() for p in js}}
-    return [choice for host in sorted(hosts) for choice in _choices_at(board, host)]
+    return [choice for host in sorted(hosts) for choice in _choices_at(board, host) if choice]
 
 
 def _choices_at(board: Board, host: int) -> Iterator[tuple[int, ...]]:
