@@ -352,6 +352,13 @@ def uncorrected(connection: Connection, period_id: str) -> list[Row]:
     return [dict(r._mapping) for r in connection.execute(statement.order_by(c.resource_id, c.revision))]
 
 
+def late_words(connection: Connection, period_id: str, end_s: int) -> list[tuple[str, int]]:
+    """Return the journal rows (resource, revision) for which ``period_id`` corrected the closed period that ends at ``end_s``."""
+    c = p.late_rows.c
+    statement = select(c.resource_id, c.revision).where(c.corrected_in == period_id, c.since_s < end_s, c.frozen_until_s >= end_s)
+    return [(r.resource_id, r.revision) for r in connection.execute(statement.order_by(c.resource_id, c.revision))]
+
+
 def mark_corrected(connection: Connection, period_id: str) -> None:
     """Note that every late row is corrected in this period."""
     connection.execute(update(p.late_rows).where(p.late_rows.c.corrected_in.is_(None)).values(corrected_in=period_id))

@@ -144,9 +144,11 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
                 ("cli.column.list_yuan", its["list_yuan"]),
                 ("cli.column.yuan", its["yuan"]),
                 ("cli.column.billing", out.say(f"cli.word.billing_{its['billing']}")),
-                ("cli.column.price_book", f"{price['name']} v{price['version']} ({price['book_id']})" if price else ""),
+                ("cli.column.price_book", _book(price) if price else ""),
                 ("cli.column.sha256", price.get("sha256", "")),
                 ("cli.column.approvals", ", ".join(price.get("approved_by", ()))),
+                *(("cli.column.late_word", _row(out, row)) for row in value["late_words"]),
+                *(("cli.column.price_book", _book(book)) for book in value["prices"]),
                 ("cli.column.corrects", its["reference"]),
                 ("cli.column.reason", its["reason"]),
             ]
@@ -161,6 +163,10 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
             out.rows(value["counted"], columns, name="start_s")
 
     out.value(found, show)
+
+
+def _book(price: Mapping[str, Any]) -> str:
+    return f"{price['name']} v{price['version']} ({price['book_id']})"
 
 
 def _row(out: Out, row: Mapping[str, Any] | None) -> str:

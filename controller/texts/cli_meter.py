@@ -193,6 +193,7 @@ TEXTS: dict[str, Text] = {
     "cli.column.quantity": Text("用量", "quantity"),
     "cli.column.acknowledged_by": Text("部门确认", "seen by"),
     "cli.column.corrects": Text("更正明细", "corrects"),
+    "cli.column.late_word": Text("迟到流水", "late word"),
     "cli.column.price_book": Text("价格册", "price book"),
     "cli.column.billing": Text("计费方式", "billing"),
     "cli.word.billing_chargeback": Text("计费", "charged"),

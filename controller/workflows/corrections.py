@@ -21,11 +21,14 @@ from inventory.importers.amounts import fixed_point
 from inventory.store import journal
 from metering import adjustments, book_store, count_store, period_store
 from metering.adjustments import Adjustment
+from metering.books import Books
 from metering.counts import Run
 from metering.lines import ID_BYTES, Kind, Line
 from metering.rating import month_at, yuan
 
 _MICRO_MAX = 10**15
+#: Rows of the journal a correction shows at most.
+_WORDS_MAX = 100
 
 
 def adjust(platform: Platform, line: str, amount: str, reason: str, caller: Caller) -> Adjustment:
@@ -115,7 +118,8 @@ def trace(platform: Platform, line: str, scope: Scope) -> dict[str, Any]:
             "line": line_to_json(line_id_of(line), found),
             "opened_by": _row(opened),
             "closed_by": _row(closed),
-            "price": _price(connection, found),
+            "price": _price(connection, found.book_id) if found.book_id else None,
+            **_correction(connection, period_id, found, scope),
             "counted": _counted(connection, found),
         }
 
@@ -171,13 +175,28 @@ def _counted(connection: Connection, line: Line) -> list[dict[str, Any]]:
     ]
 
 
-def _price(connection: Connection, line: Line) -> dict[str, Any] | None:
-    if not line.book_id:
-        return None
-    book = book_store.get(connection, line.book_id)
-    decisions = approval_store.approvals(connection, line.book_id)
+def _correction(connection: Connection, period_id: str, line: Line, scope: Scope) -> dict[str, Any]:
+    """Return the late word a correction is made of, and the price books that held in the month it corrects."""
+    if line.kind != Kind.CORRECTION:
+        return {"late_words": [], "prices": []}
+    words = period_store.late_words(connection, period_id, line.end_s)
+    # Where its resource was told nothing new of, word of others changed its share of a commitment or of steps.
+    words = [w for w in words if w[0] == line.resource_id] or words
+    wanted = {(id_, revision) for id_, revision in words[:_WORDS_MAX]}
+    rows = [r for id_ in sorted({w[0] for w in wanted}) for r in journal.of_resource(connection, ResourceId(id_))]
+    told = [r for r in rows if (r.resource_id, r.revision) in wanted and scope.allows(r.department_id)]
+    pieces = Books(book_store.approved(connection)).pieces(line.meter, line.start_s, line.end_s)
     return {
-        "book_id": line.book_id,
+        "late_words": [_row(r) for r in told],
+        "prices": [_price(connection, version.id) for _, _, version in pieces],
+    }
+
+
+def _price(connection: Connection, book_id: str) -> dict[str, Any]:
+    book = book_store.get(connection, book_id)
+    decisions = approval_store.approvals(connection, book_id)
+    return {
+        "book_id": book_id,
         "name": book["name"],
         "version": book["version"],
         "sha256": book["sha256"],

@@ -2,10 +2,8 @@
 
 import shutil
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from inventory.store import tables as t
 from inventory.store.engine import Database, open_database, safe_journal_mode
 from tests.support.database import open_for_test, sqlite_database
 from tests.support.postgres import private_postgres
+from tests.support.small_disk import small_disk
 
 _AUDIT_ROW = {
     "seq": 1,
@@ -166,21 +165,6 @@ def test_writers_of_one_process_wait_for_each_other(sqlite_file: Database) -> No
         thread.join()
     with sqlite_file.read() as connection:
         assert connection.scalar(select(t.zones.c.name)) == "40"
-
-
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a small file system of its own."""
-    path.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"needs the right to mount a tmpfs: {made.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_done(tmp_path: Path) -> None:

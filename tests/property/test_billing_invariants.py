@@ -1,15 +1,4 @@
-"""What a bill must always be, where no other test says it already. The whole list, and where each is proven:
-
-1 no overlap, no gap, seconds add up: ``test_metering_properties``, ``test_ledger_machine``.
-2 conservation by place, 3 conservation of money: ``test_places_and_costs``.
-4 the same bytes in any order and portion: ``test_charging_properties``, ``test_engines_agree``.
-5 doubled, reordered, delayed word; 17 clock steps; 18 a controller that was down: ``test_ledger_machine``.
-6 closed is closed; 11 corrections: ``test_periods_machine``, ``test_periods``.
-7 killed anywhere: ``test_ledger_killed``, ``test_close_killed``.
-8 cuts change nothing; 14 fen add up: ``test_charging_properties``.
-9 prices that change, 10 steps, 12 days and months of any zone: here.
-13 two engines: ``test_engines_agree``. 15 formats: the tests of reports. 16 every line is traced: ``test_periods``.
-"""
+"""What a bill must always be, where no other test says it already; the whole list, with its tests, is docs/invariants.md."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise

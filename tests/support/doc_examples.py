@@ -24,6 +24,7 @@ PAGES = (
             "operator",
             "department",
             "finance",
+            "invariants",
             "auditor",
             "developer",
             "networking",

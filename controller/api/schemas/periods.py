@@ -194,6 +194,9 @@ class LineTrace(Out):
     opened_by: TracedRow | None
     closed_by: TracedRow | None
     price: TracedPrice | None
+    #: Of a correction: the rows of the journal that came late, and the versions that held in the month it corrects.
+    late_words: list[TracedRow]
+    prices: list[TracedPrice]
     #: Of a line of what was passed: its days.
     counted: list[CountedDay]
 

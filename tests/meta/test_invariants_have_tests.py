@@ -1,0 +1,48 @@
+"""The page of invariants names tests that exist: for each of the eighteen, and for each kind of bad input, at least one."""
+
+import ast
+import re
+
+import pytest
+
+from tests.support.doc_examples import ROOT
+
+PAGE = (ROOT / "docs" / "invariants.md").read_text("utf-8")
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def rows(title: str) -> list[list[str]]:
+    """Return the rows of the table below a heading, without its head."""
+    lines = [line for line in PAGE.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0].splitlines() if line.startswith("|")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+INVARIANTS, BAD_INPUT = rows("Invariants"), rows("Bad input")
+
+
+def named_in(path: str) -> set[str]:
+    """Return the names a file has tests by: functions, and state machines that are handed to the runner."""
+    body = ast.parse((ROOT / path).read_text("utf-8")).body
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    return functions | {t.id for t in targets if isinstance(t, ast.Name) and t.id.startswith("Test")}
+
+
+def test_the_page_holds_every_invariant_in_its_order_and_every_bad_input() -> None:
+    assert [row[0] for row in INVARIANTS] == [str(n) for n in range(1, 19)]
+    assert len({row[0] for row in BAD_INPUT}) == len(BAD_INPUT) == 9
+
+
+@pytest.mark.parametrize("row", [*INVARIANTS, *BAD_INPUT], ids=lambda row: row[0][:30])
+def test_each_is_held_by_tests_that_exist(row: list[str]) -> None:
+    assert len(row) == 3
+    named = NAMED.findall(row[2])
+    assert named
+    assert NAMED.sub("", row[2]).strip() == "", "only names of tests stand in the last column"
+    for path, name in named:
+        assert name in named_in(path), f"{path}::{name}"
+
+
+def test_a_test_that_is_gone_would_be_missed() -> None:
+    assert "test_that_never_was" not in named_in("tests/meta/test_invariants_have_tests.py")
+    assert "TestLedger" in named_in("tests/property/test_ledger_machine.py")
