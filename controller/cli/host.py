@@ -27,6 +27,24 @@ def list_(ctx: typer.Context) -> None:
 
 
 @app.command()
+def inventory(ctx: typer.Context) -> None:
+    """Print the hosts one can log in to as an inventory of Ansible."""
+    import json
+    import socket
+
+    from inventory.importers.dynamic import dynamic_inventory
+
+    session = session_of(ctx)
+    api = session.api
+    hosts, pools, zones = (api.all(f"/v1/{kind}") for kind in ("hosts", "pools", "zones"))
+    found, left_out = dynamic_inventory(hosts, pools, zones, here=socket.gethostname())
+    # Read by a program whatever form of answers is asked for.
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    if left_out:
+        session.out.note("cli.say.inventory_left_out", names=", ".join(left_out))
+
+
+@app.command()
 def show(ctx: typer.Context, host: str) -> None:
     """Show a host whole."""
     session = session_of(ctx)

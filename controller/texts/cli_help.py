@@ -79,6 +79,13 @@ _COMMANDS = {
     ),
     "cli.help.host": Text("主机：纳管、查看、切换状态。", "Hosts: enrol, look at, move between states."),
     "cli.help.host.list": Text("列出主机及其已承诺容量。", "List hosts with what is promised on them."),
+    "cli.help.host.inventory": Text(
+        "以 Ansible 动态清单（JSON）打印可登录的宿主机；见 etc/ansible/allotment。",
+        "Print the hosts one can log in to as an inventory of Ansible (JSON); see etc/ansible/allotment.",
+    ),
+    "cli.say.inventory_left_out": Text(
+        "名称或地址不规范，未列入清单：{names}。", "Left out, because name or address is no plain one: {names}."
+    ),
     "cli.help.host.show": Text("显示一台主机的全部信息。", "Show a host whole."),
     "cli.help.host.foreign": Text(
         "列出主机上不是平台创建的云主机（计入容量，绝不触碰）。",
