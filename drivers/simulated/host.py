@@ -11,7 +11,7 @@ Nothing remembers the fence of what was deleted, because no real back end does e
 from collections.abc import Callable
 from threading import Lock
 
-from drivers.faults import OutcomeUnknown, Permanent, StaleFence, Transient
+from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.protocol import (
     DriverEvent,
     EventKind,
@@ -35,7 +35,9 @@ from drivers.simulated.records import (
     PoolSpec,
     Segment,
     Volume,
+    guard,
     nics_of,
+    refuse_cold_changes,
     stats_of,
     stored_of,
     take_stored,
@@ -328,7 +330,7 @@ class SimulatedHost:
         machine = self.machines.get(instance_id)
         if machine is not None:
             guard(instance_id, machine.fence, fence)
-            _refuse_cold_changes(machine, request)
+            refuse_cold_changes(machine, request)
         self._require_root(request, fence)
         disks = tuple(disk.volume_id for disk in sorted(request.disks, key=lambda d: d.slot))
         self._require_disks(request, disks)
@@ -548,19 +550,3 @@ class SimulatedHost:
             return []
         events, self._outbox = self._outbox, []
         return events
-
-
-def guard(resource_id: ResourceId, found: int, given: int) -> None:
-    """Refuse a fence that is older than the one stored.
-
-    Raises:
-        StaleFence: always then.
-    """
-    if given < found:
-        raise StaleFence(resource_id=resource_id, given=given, found=found)
-
-
-def _refuse_cold_changes(machine: Machine, request: MachineRequest) -> None:
-    wanted = (request.vcpu_count, request.memory_mib, request.seat)
-    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.seat):
-        raise Transient("driver.must_be_stopped", instance=machine.instance_id)

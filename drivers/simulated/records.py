@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from drivers.protocol import InstanceStats, LeaseEntry, NicRequest, ObservedInstance, ObservedNic, ObservedShape
+from drivers.faults import StaleFence, Transient
+from drivers.protocol import InstanceStats, LeaseEntry, MachineRequest, NicRequest, ObservedInstance, ObservedNic, ObservedShape
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import Cell, Seat
 
@@ -146,3 +147,24 @@ def stats_of(machine: Machine, age_s: float) -> InstanceStats:
         network_received_bytes=age_ms * moved,
         network_sent_bytes=age_ms * moved // 3,
     )
+
+
+def guard(resource_id: ResourceId, found: int, given: int) -> None:
+    """Refuse a fence that is older than the one stored.
+
+    Raises:
+        StaleFence: always then.
+    """
+    if given < found:
+        raise StaleFence(resource_id=resource_id, given=given, found=found)
+
+
+def refuse_cold_changes(machine: Machine, request: MachineRequest) -> None:
+    """Refuse what a running machine cannot take.
+
+    Raises:
+        Transient: ``driver.must_be_stopped``.
+    """
+    wanted = (request.vcpu_count, request.memory_mib, request.seat)
+    if machine.is_running and wanted != (machine.vcpu_count, machine.memory_mib, machine.seat):
+        raise Transient("driver.must_be_stopped", instance=machine.instance_id)
