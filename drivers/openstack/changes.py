@@ -11,16 +11,21 @@ from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
 
 
+def end_resize(region: Region, server: ServerReading, request: MachineRequest) -> ServerReading:
+    """Finish a resize that was cut half way, or take it back where another size is asked for by now."""
+    if server.status != "VERIFY_RESIZE":
+        return server
+    is_wanted = (server.vcpu_count, server.memory_mib) == (request.vcpu_count, request.memory_mib)
+    return _confirm(region, server) if is_wanted else _revert(region, server)
+
+
 def ensure_size(region: Region, server: ServerReading, request: MachineRequest, hypervisor: str) -> ServerReading:
-    """Have the size that is asked for; a resize that was cut half way is finished or taken back first.
+    """Have the size that is asked for.
 
     Raises:
         Transient: ``driver.must_be_stopped``.
     """
     wanted = (request.vcpu_count, request.memory_mib)
-    if server.status == "VERIFY_RESIZE":
-        is_wanted = (server.vcpu_count, server.memory_mib) == wanted
-        server = _confirm(region, server) if is_wanted else _revert(region, server)
     if (server.vcpu_count, server.memory_mib) == wanted:
         return _bring_home(region, server, hypervisor)
     if state_of(server) is not Observed.STOPPED:

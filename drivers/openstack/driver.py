@@ -215,15 +215,15 @@ class OpenStackDriver(CloudVerbs):
         mark = self._mark(request.instance_id, fence, system=request.system, department=request.department)
         server, is_new = servers.ensure_server(region, request, mark, hypervisor)
         if not is_new:
+            server = changes.end_resize(region, server, request)
+            server = servers.take_fence(region, server, fence)
             server = changes.ensure_size(region, server, request, hypervisor)
             server = changes.ensure_disks(region, server, request)
         return server, is_new
 
     def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
         """Have it running."""
-        server = servers.require_server(self._region, instance_id)
-        server = servers.take_fence(self._region, server, fence)
-        return self._run(servers.rest(self._region, server))
+        return self._run(servers.take_at_rest(self._region, instance_id, fence))
 
     def _run(self, server: ServerReading) -> ObservedInstance:
         if state_of(server) is Observed.RUNNING:
@@ -235,9 +235,8 @@ class OpenStackDriver(CloudVerbs):
 
     def ensure_stopped(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:  # noqa: ARG002  Nova itself asks the guest first, for the time its image or the region says
         """Have it stopped."""
-        server = servers.require_server(self._region, instance_id)
-        server = servers.take_fence(self._region, server, fence)
-        self._stop(servers.rest(self._region, server))
+        server = servers.take_at_rest(self._region, instance_id, fence)
+        self._stop(server)
         return self._seen(server)
 
     def _stop(self, server: ServerReading) -> None:
@@ -248,9 +247,7 @@ class OpenStackDriver(CloudVerbs):
     def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         """Carry out one ordered restart and see it running again; a stopped machine is started."""
         region = self._region
-        server = servers.require_server(region, instance_id)
-        server = servers.take_fence(region, server, fence)
-        server = servers.rest(region, server)
+        server = servers.take_at_rest(region, instance_id, fence)
         is_done = server.mark is not None and server.mark.reboots >= number
         if is_done or state_of(server) is not Observed.RUNNING:
             running = self._run(server)

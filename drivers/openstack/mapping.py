@@ -189,6 +189,11 @@ class ServerReading:
         """Whether the region does nothing with it now: an accepted act shows in the task before it shows in the status."""
         return self.task is None and self.status not in ("BUILD", "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING")
 
+    @property
+    def is_markable(self) -> bool:
+        """Whether Nova takes a newer mark now; where it does not, the mark is written once the machine is out of that state."""
+        return self.status not in _UNMARKABLE_STATUS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeReading:
@@ -242,6 +247,10 @@ class SnapshotReading:
     created_at: str = ""
 
 
+#: Nova takes no metadata from a machine in these states. Source: Nova, ``compute/api.py``, ``update_instance_metadata``.
+_UNMARKABLE_STATUS = frozenset(
+    {"BUILD", "ERROR", "VERIFY_RESIZE", "REVERT_RESIZE", "SHELVED", "SHELVED_OFFLOADED", "RESCUE", "SOFT_DELETED", "DELETED"}
+)
 _RUNNING_STATUS = frozenset({"ACTIVE", "PASSWORD", "REBOOT", "HARD_REBOOT"})
 _STOPPED_STATUS = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED"})
 #: Nova's power state of a machine that is off. Source: nova/compute/power_state.py.

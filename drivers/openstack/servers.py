@@ -76,13 +76,27 @@ def check_fence(server: ServerReading, fence: int) -> Mark:
 def take_fence(region: Region, server: ServerReading, fence: int) -> ServerReading:
     """Refuse an older hold, record a newer one before the act; returns the machine as it is marked then.
 
+    A machine half built, half resized or in error takes no mark: it is brought out of that first, and the fence taken again.
+
     Raises:
         StaleFence: the machine carries a newer fence.
     """
     mark = check_fence(server, fence)
-    if mark.fence < fence:
-        write_metadata(region, server, fence_values(fence))
+    if mark.fence == fence or not server.is_markable:
+        return server
+    write_metadata(region, server, fence_values(fence))
     return replace(server, mark=replace(mark, fence=fence))
+
+
+def take_at_rest(region: Region, instance_id: ResourceId, fence: int) -> ServerReading:
+    """Return our machine, taken by this hold, with nothing going on.
+
+    Raises:
+        StaleFence: the machine carries a newer fence.
+        Transient: ``driver.instance_missing``, ``openstack.not_ready``.
+    """
+    server = take_fence(region, require_server(region, instance_id), fence)
+    return take_fence(region, rest(region, server), fence)
 
 
 def write_metadata(region: Region, server: ServerReading, values: dict[str, str]) -> None:

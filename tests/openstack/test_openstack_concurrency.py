@@ -59,7 +59,8 @@ def test_four_workers_make_machines_while_others_are_deleted(region: Region, beh
 
 @contextmanager
 def _drivers(region: Region) -> Iterator[list[OpenStackDriver]]:
-    found = [driver_of(f"openstack://region/{name}") for name in region.layout.host_names()[3:]]
+    # The last hypervisor is another test's, which counts its room to the vCPU.
+    found = [driver_of(f"openstack://region/{name}") for name in region.layout.host_names()[3:-1]]
     ours = [d for d in found if isinstance(d, OpenStackDriver)]
     assert len(ours) == len(found)
     try:

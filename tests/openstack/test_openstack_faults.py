@@ -16,6 +16,7 @@ from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_id
 from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import COMPUTE, Region
+from tests.openstack.region.schemas import sql
 from tests.openstack.region.seeding import PLATFORM_USER
 from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_on
 
@@ -159,6 +160,38 @@ def test_a_disk_grows_and_stays_the_same_disk(wish: Wish, behind: Behind) -> Non
     wish.driver.ensure_volume(replace(wish.data, size_gib=3), FENCE)
     (after,) = behind.volumes(wish.data.volume_id)
     assert (after.id, after.size, after.status) == (before.id, 3, "available")
+
+
+def test_a_failed_build_is_cleared_away_by_a_newer_hold(wish: Wish, region: Region, behind: Behind) -> None:
+    wish.make()
+    (broken,) = behind.servers(wish.request.instance_id)
+    # As a controller that died while it was built finds it: Nova takes no new mark on it.
+    text = f"update nova.instances set vm_state = 'error', launched_at = null where uuid = '{broken.id}';"
+    sql(region.layout, text)
+    assert behind.cloud.compute.get_server(broken.id).status == "ERROR"
+    wish.fence = FENCE + 1
+    seen = wish.have(lambda: wish.driver.ensure_launched(wish.request, wish.fence))
+    assert (seen.state, seen.fence) == (Observed.RUNNING, wish.fence)
+    assert_made_once(behind, wish)
+    assert behind.servers(wish.request.instance_id)[0].id != broken.id
+
+
+def test_a_resize_cut_between_its_halves_is_ended_by_a_newer_hold(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    wish.make()
+    wish.driver.ensure_stopped(wish.request.instance_id, FENCE, graceful_s=0)
+    # The newer hold wants what was begun, or what was there before: the resize is confirmed, or taken back.
+    for begun_mib, wanted_mib in ((192, 192), (256, 192)):
+        proxies.treat = once_each(Lose(), lambda asked: asked.action == "resize")
+        with pytest.raises(OutcomeUnknown):
+            wish.driver.ensure_defined(replace(wish.request, memory_mib=begun_mib), wish.fence)
+        proxies.treat = lambda _asked: Pass()
+        wish.fence += 1
+        wish.request = replace(wish.request, memory_mib=wanted_mib)
+        wish.have(lambda: wish.driver.ensure_defined(wish.request, wish.fence))
+        seen = wish.driver.observe_instance(wish.request.instance_id)
+        assert seen is not None
+        assert (seen.state, seen.memory_mib, seen.fence) == (Observed.STOPPED, wanted_mib, wish.fence)
+    assert_made_once(behind, wish)
 
 
 @pytest.mark.alone

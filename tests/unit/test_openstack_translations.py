@@ -264,6 +264,14 @@ def test_a_machine_with_a_task_is_not_at_rest() -> None:
     assert not server(status="BUILD").is_at_rest
 
 
+@pytest.mark.parametrize(
+    ("status", "is_markable"),
+    [("ACTIVE", True), ("SHUTOFF", True), ("BUILD", False), ("ERROR", False), ("VERIFY_RESIZE", False), ("SHELVED", False)],
+)
+def test_a_machine_takes_a_mark_only_in_the_states_nova_lists(status: str, is_markable: bool) -> None:
+    assert server(status=status).is_markable is is_markable
+
+
 def test_of_two_machines_of_one_wish_the_older_is_kept() -> None:
     older, newer = (
         server(server_id="A", created_at="2026-01-01T00:00:00Z"),
