@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from drivers.openstack.calls import Calls
 
 #: Placement's first version with everything asked for here.
 PLACEMENT_VERSION = "1.36"
+#: Providers read at one time, when a region is first seen: Placement has no call that reads several.
+READERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +58,13 @@ class Inventory:
         with self._lock:
             placement = self._sdk.placement
             found = self._calls.read("inventory", lambda: list(placement.resource_providers()))
-            known = self._providers
-            self._providers = {
-                p.id: known[p.id] if p.id in known and known[p.id].generation == p.generation else self._read(p) for p in found
-            }
-            return dict(self._providers)
+            known = {p.id: self._providers[p.id] for p in found if p.id in self._providers}
+            stale = [p for p in found if p.id not in known or known[p.id].generation != p.generation]
+            if stale:
+                with ThreadPoolExecutor(READERS, "inventory") as readers:
+                    known |= {p.provider_id: p for p in readers.map(self._read, stale)}
+            self._providers = known
+            return dict(known)
 
     def _read(self, provider: Any) -> Provider:
         inventories = self._get(f"/resource_providers/{provider.id}/inventories")

@@ -20,6 +20,7 @@ from typing import Any
 import openstack
 
 from drivers.openstack.calls import FIRST_LOOK_S, LONGEST_LOOK_S
+from drivers.openstack.inventory import PLACEMENT_VERSION, READERS, Inventory
 from drivers.openstack.settings import RegionSettings
 from drivers.protocol import ComputeDriver, LeaseEntry, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
 from tests.bench.machine import hardware
@@ -34,6 +35,8 @@ from tests.openstack.region.seeding import administrator
 WORKERS = 4
 ROUNDS = 2
 CROWD = 1000
+PROVIDERS = 100
+REFRESHES = 5
 PAGE = REPO / "docs" / "benchmarks-openstack.md"
 FENCE = 1
 
@@ -259,6 +262,67 @@ def polling(region: Region, count: int) -> Figure:
     )
 
 
+def refreshing(region: Region, count: int) -> Figure:
+    """Measure reading what every hypervisor of a region has: from nothing, and when nothing has changed."""
+    begun, load = time.monotonic(), os.getloadavg()[0]
+    whole: list[float] = []
+    steady: list[float] = []
+    calls: dict[str, list[float]] = {"whole": [], "steady": []}
+    with connected(region) as (proxies, driver, _sdk, behind, _directory), providers(behind, count):
+        ours = driver._region  # type: ignore[attr-defined]
+        for _ in range(REFRESHES):
+            inventory = Inventory(ours.sdk, ours.calls)
+            for name, times in (("whole", whole), ("steady", steady)):
+                proxies.asked.clear()
+                started = time.monotonic()
+                found = inventory.providers()
+                inventory.hypervisors()
+                times.append(time.monotonic() - started)
+                calls[name].append(len(proxies.asked))
+                assert len(found) == count
+    lines = (
+        Line(what="from nothing", unit="s", values=tuple(whole), target=Target(limit=3.0)),
+        Line(what="calls from nothing", unit="calls", values=tuple(calls["whole"])),
+        Line(what="when nothing has changed", unit="s", values=tuple(steady), baseline="from nothing"),
+        Line(
+            what="calls when nothing has changed",
+            unit="calls",
+            values=tuple(calls["steady"]),
+            target=Target(limit=3.0, statistic="max"),
+        ),
+    )
+    return Figure(
+        name="refreshing",
+        title="Reading the inventory of a region",
+        size=f"{count} resource providers, {region.layout.host_count} of them hypervisors; {READERS} at a time",
+        seed=None,
+        lines=lines,
+        load=(load, os.getloadavg()[0]),
+        took_s=time.monotonic() - begun,
+    )
+
+
+@contextmanager
+def providers(behind: Behind, count: int) -> Iterator[None]:
+    """Have so many resource providers in Placement, each with the inventory of a hypervisor."""
+    placement = behind.cloud.placement
+    amounts = {"VCPU": 64, "MEMORY_MB": 131_072, "DISK_GB": 2_000}
+    made = []
+    try:
+        for number in range(count - len(list(placement.resource_providers()))):
+            made.append(placement.create_resource_provider(name=f"bench-{number:03d}"))
+            body = {
+                "resource_provider_generation": made[-1].generation,
+                "inventories": {name: {"total": total} for name, total in amounts.items()},
+            }
+            path = f"/resource_providers/{made[-1].id}/inventories"
+            placement.put(path, json=body, microversion=PLACEMENT_VERSION).raise_for_status()
+        yield
+    finally:
+        for provider in made:
+            placement.delete_resource_provider(provider)
+
+
 INTRODUCTION = """\
 # Benchmarks on OpenStack
 
@@ -274,7 +338,7 @@ def main(count: int, rounds: int) -> int:
     was_up = region.processes.is_alive("nova-api")
     try:
         region.up(lambda text: print(text, file=sys.stderr, flush=True))
-        figures = [polling(region, CROWD), *([making(region, count, rounds)] if rounds else [])]
+        figures = [refreshing(region, PROVIDERS), polling(region, CROWD), *([making(region, count, rounds)] if rounds else [])]
     finally:
         if not was_up:
             region.down()
