@@ -6,15 +6,18 @@ amounts base units of their meter. Nothing is looked up again when the version i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from inventory.domain.clock import first_second
 from inventory.domain.errors import Invalid
 from inventory.domain.resources import MEMORY_MIB
 from inventory.importers.amounts import MONEY, nearest_first
-from inventory.importers.document import excerpt, read_document, refuse
-from inventory.importers.shapes import Choice, Day, Decimal, Field, ListOf, Prose, Reading, Record, Whole
+from inventory.importers.document import excerpt, refuse
+from inventory.importers.kinds import entry as _f
+from inventory.importers.kinds import head, read
+from inventory.importers.shapes import Choice, Day, Decimal, ListOf, Prose, Reading, Record, Whole
 from metering.books import BookVersion, Commitment, Discount, EntryRate, Mode, Rate, Step
 from metering.meters import STATES, Counting, Meter, meter_of
 
@@ -23,10 +26,6 @@ _PRICE_MAX = 10**12
 _ENTRY_PRICE_MAX = 10**15
 _MEMORY = "memory_gib"
 _ALL_METERS = "*"
-
-
-def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
-    return Field(name=name, shape=shape, zh=zh, required=required)
 
 
 _PRICE = Decimal(places=6, maximum=_PRICE_MAX, units=MONEY)
@@ -72,8 +71,7 @@ _COMMITMENT = Record(
 )
 BOOK = Record(
     fields=[
-        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
-        _f("kind", Choice(labels={"PriceBook": "价格册"}), "类型", required=True),
+        *head("PriceBook", "价格册"),
         _f("name", Prose(max_length=64), "名称", required=True),
         _f("valid-from", Day(), "生效日", required=True),
         _f("valid-to", Day(), "失效日"),
@@ -116,17 +114,12 @@ def read_book(
     Raises:
         Invalid: with every problem that was found.
     """
-    document = read_document(data)
-    reading = Reading(unknown_field="book.unknown_field", not_offered="book.unknown_field")
-    values = BOOK.read(document.root, "", reading) or {}
-    if reading.problems:
-        # What could not be read cannot be judged against the rest.
-        raise refuse(reading.problems)
+    values, reading, sha256 = read(BOOK, data, unknown_field="book.unknown_field")
     builder = _Builder(values, departments, zone, reading, projects or {})
     version = builder.version(id_)
     if reading.problems:
         raise refuse(reading.problems)
-    return BookDocument(name=values["name"], sha256=document.sha256, replaces=values.get("replaces", ""), version=version)
+    return BookDocument(name=values["name"], sha256=sha256, replaces=values.get("replaces", ""), version=version)
 
 
 @dataclass(slots=True)
@@ -179,7 +172,7 @@ class _Builder:
         return from_s, to_s
 
     def _second(self, day: date | None) -> int | None:
-        return None if day is None else int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
+        return None if day is None else first_second(day, self.zone)
 
     def _meter(self, path: str, written: str) -> tuple[str, Meter] | None:
         name = MEMORY_MIB if written == _MEMORY else written

@@ -1,23 +1,20 @@
 """The document of cost pools (``kind: CostPools``): bytes in, cost pools out, or everything that is wrong at once."""
 
-from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from inventory.domain.clock import first_second
 from inventory.domain.errors import Invalid
 from inventory.domain.resources import MEMORY_MIB
 from inventory.importers.amounts import MONEY
-from inventory.importers.document import excerpt, read_document, refuse
-from inventory.importers.shapes import Choice, Day, Decimal, Field, ListOf, Prose, Reading, Record
+from inventory.importers.document import excerpt, refuse
+from inventory.importers.kinds import entry as _f
+from inventory.importers.kinds import head, read
+from inventory.importers.shapes import Choice, Day, Decimal, ListOf, Prose, Record
 from metering.costs import CostPool, Policy
 from metering.meters import Counting, meter_of
 
 _AMOUNT_MAX = 10**17
 _MEMORY = "memory_gib"
-
-
-def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
-    return Field(name=name, shape=shape, zh=zh, required=required)
 
 
 _KINDS = {"hardware": "设备", "power": "电力", "licences": "许可", "staff": "人员", "other": "其他"}
@@ -36,8 +33,7 @@ _POOL = Record(
 )
 COSTS = Record(
     fields=[
-        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
-        _f("kind", Choice(labels={"CostPools": "成本池"}), "类型", required=True),
+        *head("CostPools", "成本池"),
         _f("pools", ListOf(item=_POOL, minimum=1, maximum=500, key="name"), "成本池", required=True),
     ]
 )
@@ -49,11 +45,7 @@ def read_costs(data: bytes, zone: ZoneInfo) -> list[CostPool]:
     Raises:
         Invalid: with every problem that was found.
     """
-    document = read_document(data)
-    reading = Reading(unknown_field="cost.unknown_field", not_offered="cost.unknown_field")
-    values = COSTS.read(document.root, "", reading) or {}
-    if reading.problems:
-        raise refuse(reading.problems)
+    values, reading, _ = read(COSTS, data, unknown_field="cost.unknown_field")
     found = []
     for number, one in enumerate(values["pools"]):
         places = reading.places
@@ -67,8 +59,8 @@ def read_costs(data: bytes, zone: ZoneInfo) -> list[CostPool]:
                 name=one["name"],
                 kind=one["kind"],
                 micro_yuan=one["amount"],
-                from_s=_first_second(one["from"], zone),
-                to_s=max(_first_second(one["to"], zone), _first_second(one["from"], zone) + 1),
+                from_s=first_second(one["from"], zone),
+                to_s=max(first_second(one["to"], zone), first_second(one["from"], zone) + 1),
                 meter=MEMORY_MIB if one["over"] == _MEMORY else one["over"],
                 hosts=tuple(one.get("hosts", ())),
                 policy=Policy(one.get("idle", "show")),
@@ -88,7 +80,3 @@ def _is_capacity(name: str) -> bool:
     except Invalid:
         return False
     return meter.counting is Counting.LEVEL and name not in ("address", MEMORY_MIB)
-
-
-def _first_second(day: date, zone: ZoneInfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

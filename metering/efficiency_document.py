@@ -1,15 +1,9 @@
 """The document of efficiency rules (``kind: EfficiencyRules``): bytes in, rules out, or everything that is wrong at once."""
 
-from typing import Any
-
-from inventory.importers.document import read_document, refuse
-from inventory.importers.shapes import Choice, Field, ListOf, Prose, Reading, Record, Whole
+from inventory.importers.kinds import entry as _f
+from inventory.importers.kinds import head, read
+from inventory.importers.shapes import ListOf, Prose, Record, Whole
 from metering.efficiency import Rules, Target
-
-
-def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
-    return Field(name=name, shape=shape, zh=zh, required=required)
-
 
 _PERCENT = Whole(minimum=0, maximum=100)
 _TARGET = Record(
@@ -35,8 +29,7 @@ _OVERSIZED = Record(
 )
 RULES = Record(
     fields=[
-        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
-        _f("kind", Choice(labels={"EfficiencyRules": "效能规则"}), "类型", required=True),
+        *head("EfficiencyRules", "效能规则"),
         _f("idle", _IDLE, "闲置"),
         _f("oversized", _OVERSIZED, "过大"),
         _f("coverage-percent", _PERCENT, "覆盖率"),
@@ -51,11 +44,7 @@ def read_rules(data: bytes) -> Rules:
     Raises:
         Invalid: with every problem that was found.
     """
-    document = read_document(data)
-    reading = Reading(unknown_field="efficiency.unknown_field", not_offered="efficiency.unknown_field")
-    values = RULES.read(document.root, "", reading) or {}
-    if reading.problems:
-        raise refuse(reading.problems)
+    values = read(RULES, data, unknown_field="efficiency.unknown_field").values
     idle, oversized = values.get("idle", {}), values.get("oversized", {})
     given = {
         "idle_cpu_percent": idle.get("cpu-percent"),

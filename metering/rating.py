@@ -9,12 +9,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from inventory.domain import money
 from inventory.domain.catalogue import Price
+from inventory.domain.clock import first_second
 from inventory.domain.errors import Conflict, Invalid
 from metering.intervals import Interval
 from metering.meters import meter_of
@@ -143,7 +144,8 @@ class Month:
 
     def window(self, zone: ZoneInfo) -> tuple[int, int]:
         """Return its first second and the first second of the next month, in UTC epoch s: true seconds, DST or not."""
-        return _first_second(self, zone), _first_second(self.next(), zone)
+        first_s, next_s = (first_second(date(m.year, m.month, 1), zone) for m in (self, self.next()))
+        return first_s, next_s
 
 
 def month_at(now_s: float, zone: ZoneInfo) -> Month:
@@ -160,7 +162,3 @@ def month_price(amounts: Mapping[str, int], prices: Iterable[Price], month: str,
         Invalid: ``price.meter_unknown``.
     """
     return window_price(amounts, prices, *Month.of(month).window(zone))
-
-
-def _first_second(month: Month, zone: ZoneInfo) -> int:
-    return int(datetime(month.year, month.month, 1, tzinfo=zone).timestamp())

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from inventory.importers.amounts import MONEY, nearest_first
-from inventory.importers.document import excerpt, read_document, refuse
-from inventory.importers.shapes import Choice, Decimal, Field, ListOf, Prose, Reading, Record, Whole
+from inventory.importers.document import excerpt, refuse
+from inventory.importers.kinds import entry as _f
+from inventory.importers.kinds import head, read
+from inventory.importers.shapes import Decimal, ListOf, Prose, Record, Whole
 
 #: More than this for a year is a slip of the pen (micro-yuan): ten thousand million yuan.
 _LIMIT_MAX = 10**16
 _PERCENT_MAX = 1000
-
-
-def _f(name: str, shape: Any, zh: str = "", *, required: bool = False) -> Field:
-    return Field(name=name, shape=shape, zh=zh, required=required)
 
 
 _BUDGET = Record(
@@ -28,8 +25,7 @@ _BUDGET = Record(
 )
 BUDGETS = Record(
     fields=[
-        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
-        _f("kind", Choice(labels={"Budgets": "预算"}), "类型", required=True),
+        *head("Budgets", "预算"),
         _f("budgets", ListOf(item=_BUDGET, minimum=1, maximum=5000), "预算", required=True),
     ]
 )
@@ -52,11 +48,7 @@ def read_budgets(data: bytes, *, projects: Mapping[str, str]) -> list[Terms]:
     Raises:
         Invalid: with every problem that was found.
     """
-    document = read_document(data)
-    reading = Reading(unknown_field="budget.unknown_field", not_offered="budget.unknown_field")
-    values = BUDGETS.read(document.root, "", reading) or {}
-    if reading.problems:
-        raise refuse(reading.problems)
+    values, reading, _ = read(BUDGETS, data, unknown_field="budget.unknown_field")
     found: dict[tuple[str, int], Terms] = {}
     for number, one in enumerate(values["budgets"]):
         project_id = projects.get(one["project"])

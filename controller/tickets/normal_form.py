@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from controller.tickets.language import TicketDocument
-from controller.tickets.schema import API_VERSION
 from inventory.domain.system import ServerSpec, SpreadLevel, SystemSpec
+from inventory.importers.kinds import API_VERSION
 
 
 class Origin(StrEnum):

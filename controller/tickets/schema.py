@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from controller.tickets import aliases
+from inventory.importers.kinds import API_VERSION
 from inventory.importers.shapes import (
     ALL_PUNCTUATION,
     Amount,
@@ -26,7 +27,6 @@ from inventory.importers.shapes import (
     required_schema,
 )
 
-API_VERSION = "allotment/v1"
 SCHEMA_ID = "https://allotment.example/schema/allotment-v1.schema.json"
 MAX_USER_DATA_BYTES = 16 * 1024
 MAX_COUNT = 1000

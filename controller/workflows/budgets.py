@@ -5,7 +5,7 @@ is obligated in their own transaction (``controller.workflows.commit``).
 """
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from controller.workflows import obligation
 from controller.workflows.periods import names, window
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
+from inventory.domain.clock import first_second
 from inventory.domain.errors import Conflict
 from inventory.domain.ids import ProjectId
 from inventory.domain.organisation import Project
@@ -168,7 +169,7 @@ def _of_month(
 
 
 def _budget(platform: Platform, terms: Terms) -> Budget:
-    start_s, end_s = (int(datetime(year, 1, 1, tzinfo=platform.zone).timestamp()) for year in (terms.year, terms.year + 1))
+    start_s, end_s = (first_second(date(year, 1, 1), platform.zone) for year in (terms.year, terms.year + 1))
     return Budget(
         project_id=terms.project_id,
         year=terms.year,

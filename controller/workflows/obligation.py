@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date as Date  # noqa: N812  a type is meant, not the field of that name
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from inventory.domain.catalogue import Price
+from inventory.domain.clock import first_second
 from inventory.domain.resources import disk_dimension
 from inventory.domain.system import SystemSpec
 from metering import rating
@@ -32,8 +33,7 @@ def spec_amounts(spec: SystemSpec | None) -> dict[str, int]:
 
 def lease_end_s(day: str, zone: ZoneInfo) -> int:
     """Return the moment a lease ends: midnight after its last day, in the platform's zone."""
-    after = Date.fromisoformat(day) + timedelta(days=1)
-    return int(datetime.combine(after, time(), tzinfo=zone).timestamp())
+    return first_second(Date.fromisoformat(day) + timedelta(days=1), zone)
 
 
 def remaining(spec: SystemSpec | None, prices: Iterable[Price], zone: ZoneInfo, from_s: int, to_s: int) -> int:

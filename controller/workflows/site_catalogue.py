@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import date, datetime, time
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from controller.workflows import hosts as host_work
 from controller.workflows.hosts import EnrolRequest, StorageRequest
 from controller.workflows.site_changes import Comparison
 from inventory.domain.catalogue import Image, Price, Size
+from inventory.domain.clock import first_second
 from inventory.domain.errors import AllotError
 from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool
 from inventory.domain.ids import HostId, SizeId, StoragePoolId
@@ -243,12 +243,8 @@ def _price(found: Comparison, wanted: SitePrice) -> Price:
     return Price(
         meter=_DIMENSION_OF_METER.get(wanted.meter, wanted.meter),
         micro_yuan_per_unit_hour=wanted.micro_yuan_per_unit_hour,
-        valid_from_s=_day_start_s(found, wanted.valid_from),
+        valid_from_s=first_second(wanted.valid_from, found.platform.zone),
     )
-
-
-def _day_start_s(found: Comparison, day: date) -> int:
-    return int(datetime.combine(day, time(), found.platform.zone).timestamp())
 
 
 def _check_past(

@@ -8,6 +8,8 @@ from inventory.domain.layout import NODES_MAX
 from inventory.domain.organisation import Billing
 from inventory.importers.amounts import MONEY, fold, mib, whole
 from inventory.importers.document import Node, excerpt
+from inventory.importers.kinds import entry as _f
+from inventory.importers.kinds import head
 from inventory.importers.shapes import (
     ALL_PUNCTUATION,
     Amount,
@@ -20,7 +22,6 @@ from inventory.importers.shapes import (
     Prose,
     Reading,
     Record,
-    Shape,
     Whole,
     read_text,
 )
@@ -61,10 +62,6 @@ class _QuotaLimit:
         return {"anyOf": [{"enum": ["unlimited", "inherit"]}, {"type": ["string", "integer"]}]}
 
 
-def _f(name: str, shape: Shape, *, required: bool = False) -> Field:
-    return Field(name=name, shape=shape, required=required)
-
-
 _CODE = Name(max_length=40, example="civil-affairs")
 _TEXT = Prose(allowed=ALL_PUNCTUATION)
 _LEVEL = Whole(minimum=1, maximum=5)
@@ -102,8 +99,7 @@ def _many(*fields: Field, key: str = "") -> ListOf:
 
 SITE = Record(
     fields=[
-        _f("apiVersion", Choice(labels={"allotment/v1": ""}), required=True),
-        _f("kind", Choice(labels={"Site": ""}), required=True),
+        *head("Site"),
         _f(
             "departments",
             _many(
