@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from metering.samples import Used
+from metering.samples import Spread, Used
 
 _DAY_S = 86_400
 _MIB = 1 << 20
@@ -63,6 +63,16 @@ class Finding(StrEnum):
     OVERSIZED = "oversized"
     UNKNOWN = "unknown"
 
+    @property
+    def is_unused(self) -> bool:
+        """Tell whether all of it may be given back."""
+        return self in (Finding.IDLE, Finding.STOPPED)
+
+
+def _coverage_permille(seen: Spread, running_s: int) -> int:
+    """Return for how much of its running time something was seen."""
+    return min(1000, seen.covered_ms // running_s) if running_s else 0
+
 
 @dataclass(slots=True, kw_only=True)
 class Machine:
@@ -94,7 +104,7 @@ class Machine:
     @property
     def coverage_permille(self) -> int:
         """Return for how much of its running time it was seen."""
-        return min(1000, self.used.cpu.covered_ms // self.running_s) if self.running_s else 0
+        return _coverage_permille(self.used.cpu, self.running_s)
 
 
 def judge(machine: Machine, rules: Rules) -> None:
@@ -136,8 +146,8 @@ def _proposed_vcpu(machine: Machine, rules: Rules) -> int:
 
 def _proposed_memory(machine: Machine, rules: Rules) -> int:
     memory = machine.used.memory
-    seen_enough = machine.running_s and memory.covered_ms // machine.running_s >= rules.coverage_percent * 10
-    if not seen_enough or memory.peak_permille > rules.oversized_memory_percent * 10:
+    seen_enough = _coverage_permille(memory, machine.running_s) >= rules.coverage_percent * 10
+    if not machine.running_s or not seen_enough or memory.peak_permille > rules.oversized_memory_percent * 10:
         return machine.memory_mib
     # Memory that is missing stops a machine: its peak counts.
     wanted = -(-machine.memory_mib * memory.peak_permille // (rules.load_percent * 10))
@@ -182,15 +192,14 @@ class Summary:
         found = {m.finding for m in self.living}
         if not found or found == {Finding.UNKNOWN}:
             return Finding.UNKNOWN
-        if found <= {Finding.IDLE, Finding.STOPPED}:
+        if all(f.is_unused for f in found):
             return Finding.STOPPED if found == {Finding.STOPPED} else Finding.IDLE
         return Finding.OVERSIZED if Finding.OVERSIZED in found else Finding.FIT
 
     @property
     def coverage_permille(self) -> int:
         """Return for how much of their running time they were seen."""
-        running_s = sum(m.running_s for m in self.machines)
-        return min(1000, self.used.cpu.covered_ms // running_s) if running_s else 0
+        return _coverage_permille(self.used.cpu, sum(m.running_s for m in self.machines))
 
     @property
     def cpu_average_permille(self) -> int | None:

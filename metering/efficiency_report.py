@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from inventory.domain.errors import Conflict
 from inventory.domain.scope import Scope
-from metering import book_store, efficiency_store
+from metering import book_store, efficiency_store, period_store
 from metering.books import Books
 from metering.efficiency import Finding, Machine, Rules, Summary, by_class, by_system, judge, met, together
 from metering.ledger import LedgerInterval
+from metering.line_columns import SYSTEM, sums_by
 from metering.rating import yuan
 from metering.reports import source
 from metering.samples import Spread
@@ -69,24 +70,19 @@ def collect(
 
 
 def _saving(prices: Savings, summary: Summary, held: list[LedgerInterval]) -> int | None:
-    is_released = summary.finding in (Finding.IDLE, Finding.STOPPED)
-    return prices.of_system(summary.living, held, is_released=is_released)
+    return prices.of_system(summary.living, held, is_released=summary.finding.is_unused)
 
 
 def _charged(
     connection: Connection, period: Row, books: Books, names: Names, until_s: int, scope: Scope
 ) -> Mapping[str, int] | None:
     if period["state"] in ("reviewed", "closed"):
-        return efficiency_store.charged(connection, period["id"], scope)
-    found: dict[str, int] = {}
+        return sums_by(period_store.columns(connection, period["id"], scope), SYSTEM)
     try:
-        for portion in source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])):
-            for (_, _, system_id, _), micro in zip(portion.owners, portion.sums_of_owners(), strict=True):
-                found[system_id] = found.get(system_id, 0) + micro
+        return sums_by(source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])), SYSTEM)
     except Conflict:
         # Something has no price yet: use is told all the same.
         return None
-    return found
 
 
 # -- as rows -----------------------------------------------------------------------------------------------------------

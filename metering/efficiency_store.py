@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Select, delete, select
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import Scope
 from inventory.store.scoping import in_scope
-from metering import period_store
 from metering.efficiency import Machine, Rules
 from metering.ledger import LedgerInterval
 from metering.ledger_tables import intervals
@@ -65,16 +64,6 @@ def held(connection: Connection, scope: Scope, at_s: int, system_id: str = "") -
     statement = select(intervals).where(_I.start_s <= at_s, _I.end_s.is_(None) | (_I.end_s > at_s))
     for row in _portions(connection, _of(statement, scope, _I.department_id, _I.system_id, system_id), "resource_id"):
         yield LedgerInterval(**row._mapping)
-
-
-def charged(connection: Connection, period_id: str, scope: Scope) -> dict[str, int]:
-    """Return what the systems of a reviewed or closed month were charged, in micro-yuan."""
-    found: dict[str, int] = {}
-    for block in period_store.columns(connection, period_id, scope):
-        for (_, _, system_id, _), micro in zip(block.owners, block.sums_of_owners(), strict=True):
-            if system_id:
-                found[system_id] = found.get(system_id, 0) + micro
-    return found
 
 
 def rules(connection: Connection) -> Rules:

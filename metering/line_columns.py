@@ -27,6 +27,7 @@ from metering.lines import ID_BYTES, Line, owner_digest, what
 
 #: Department, project, system, resource.
 OwnerKey = tuple[str, str, str, str]
+SYSTEM, RESOURCE = 2, 3
 #: Kind, meter, state, book, reference, reason, billing.
 WhatKey = tuple[str, str, str, str, str, str, str]
 Key = TypeVar("Key", OwnerKey, WhatKey)
@@ -198,6 +199,15 @@ def _read(department_id: str, ids: bytes, body: bytes) -> LineColumns:
         ids=np.frombuffer(ids, dtype=np.uint8).reshape(-1, ID_BYTES), figures=np.stack(figures), owner_of=owner_of,
         what_of=what_of, owners=owners, whats=whats,
     )  # fmt: skip
+
+
+def sums_by(blocks: Iterable[LineColumns], part: int) -> dict[str, int]:
+    """Return what lines come to by one part of their owners (``SYSTEM``, ``RESOURCE``)."""
+    found: dict[str, int] = {}
+    for block in blocks:
+        for owner, micro in zip(block.owners, block.sums_of_owners(), strict=True):
+            found[owner[part]] = found.get(owner[part], 0) + micro
+    return found
 
 
 def joined(parts: Sequence[LineColumns], legend: Legend) -> LineColumns:

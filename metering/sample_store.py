@@ -5,7 +5,7 @@ samples of a host are worked in and deleted. Working in is one transaction under
 two controllers at once, count nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -170,15 +170,12 @@ class _Work:
         day.add(host_id, stretch, reading)
 
     def _stretch(self, id_: str, owner: Owner, stretch: Stretch) -> None:
-        start_s, end_s = self.day_of(stretch.to_ms // 1000)
-        parts: Iterable[Stretch] = (stretch,)
-        if stretch.from_ms < start_s * 1000 and stretch.to_ms - stretch.from_ms <= self.most_ms:
-            parts = split(stretch, [start_s * 1000])
-        for part in parts:
-            if part.to_ms <= start_s * 1000:
-                self._day(id_, owner, *self.day_of(part.from_ms // 1000)).count(part, *_held(owner), self.most_ms)
-            else:
-                self._day(id_, owner, start_s, end_s).count(part, *_held(owner), self.most_ms)
+        last = self.day_of(stretch.to_ms // 1000)
+        midnight_ms = last[0] * 1000
+        is_over_two = stretch.from_ms < midnight_ms and stretch.to_ms - stretch.from_ms <= self.most_ms
+        for part in split(stretch, [midnight_ms]) if is_over_two else (stretch,):
+            day = last if part.to_ms > midnight_ms else self.day_of(part.from_ms // 1000)
+            self._day(id_, owner, *day).count(part, owner.vcpu_count, owner.memory_mib, self.most_ms)
 
     def _day(self, id_: str, owner: Owner, start_s: int, end_s: int) -> Used:
         known = self.days.get((id_, start_s))
@@ -201,10 +198,6 @@ class _Work:
         bulk.upsert(self.connection, readings, moved, key=("instance_id", "host_id"))
         rows = [count_store.row(day) for day in self.counted.values()]
         bulk.upsert(self.connection, network_counts, rows, key=network_counts.primary_key.columns.keys())
-
-
-def _held(owner: Owner) -> tuple[int, int]:
-    return owner.vcpu_count, owner.memory_mib
 
 
 class Owners:

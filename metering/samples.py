@@ -10,6 +10,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
@@ -264,18 +265,12 @@ class Used:
 
 def split(stretch: Stretch, cuts_ms: Sequence[int]) -> Iterator[Stretch]:
     """Return the parts of a stretch between cuts inside of it; what adds up stays the same, to the byte."""
-    whole_ms = stretch.to_ms - stretch.from_ms
-    given = [0, 0, 0]
-    begun_ms = stretch.from_ms
-    totals = (stretch.cpu_ns or 0, stretch.received_bytes, stretch.sent_bytes)
-    for end_ms in (*(c for c in cuts_ms if stretch.from_ms < c < stretch.to_ms), stretch.to_ms):
-        until = [total * (end_ms - stretch.from_ms) // whole_ms for total in totals]
-        cpu, received, sent = (now - before for now, before in zip(until, given, strict=True))
-        yield stretch._replace(
-            from_ms=begun_ms,
-            to_ms=end_ms,
-            cpu_ns=None if stretch.cpu_ns is None else cpu,
-            received_bytes=received,
-            sent_bytes=sent,
+    first_ms, last_ms = stretch.from_ms, stretch.to_ms
+    for since_ms, until_ms in pairwise((first_ms, *(c for c in cuts_ms if first_ms < c < last_ms), last_ms)):
+        received, sent, cpu = (
+            total * (until_ms - first_ms) // (last_ms - first_ms) - total * (since_ms - first_ms) // (last_ms - first_ms)
+            for total in (stretch.received_bytes, stretch.sent_bytes, stretch.cpu_ns or 0)
         )
-        given, begun_ms = until, end_ms
+        yield Stretch(
+            since_ms, until_ms, None if stretch.cpu_ns is None else cpu, stretch.memory_used_mib, received, sent, stretch.is_reset
+        )

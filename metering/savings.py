@@ -12,7 +12,7 @@ from inventory.domain.money import rounded
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from metering.books import Books, discounted
 from metering.charging import segments
-from metering.efficiency import Finding, Machine
+from metering.efficiency import Machine
 from metering.ledger import LedgerInterval
 
 YEAR_S = 365 * 86_400
@@ -63,7 +63,7 @@ class Savings:
 def _given_back(machine: Machine | None, interval: LedgerInterval) -> int:
     if machine is None:
         return 0
-    if machine.finding in (Finding.IDLE, Finding.STOPPED):
+    if machine.finding.is_unused:
         return interval.amount
     proposed = {VCPU: machine.proposed_vcpu, MEMORY_MIB: machine.proposed_memory_mib}
     return max(0, interval.amount - proposed.get(interval.meter, interval.amount))

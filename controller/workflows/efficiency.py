@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import yaml
 from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
@@ -16,6 +17,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.scope import Scope
 from inventory.domain.system import System
+from inventory.importers.kinds import API_VERSION
 from inventory.store import directory, systems
 from metering import efficiency_report, efficiency_store
 from metering.efficiency import Finding, Machine, Rules
@@ -102,7 +104,7 @@ def draft(platform: Platform, month: str, name: str, scope: Scope) -> dict[str, 
         )
     summary = found.systems.get(system.id)
     finding = summary.finding if summary is not None else Finding.UNKNOWN
-    text = _release(system) if finding in (Finding.IDLE, Finding.STOPPED) else _resize(system, found)
+    text = _ticket(system, "release") if finding.is_unused else _resize(system, found)
     if not text:
         raise Conflict("efficiency.nothing_to_draft", system=system.spec.name, period=month)
     saving = found.savings.get(system.id)
@@ -142,17 +144,14 @@ def _bounds(platform: Platform, month: str) -> tuple[Mapping[str, Any], int]:
     return period, periods.told_until(platform, period)
 
 
-def _head(system: System, action: str) -> list[str]:
-    return [
-        "apiVersion: allotment/v1",
-        "kind: Ticket",
-        f"metadata: {{name: {system.spec.name}, action: {action}}}",
-        f"applicant: {{department: {system.spec.department}}}",
-    ]
-
-
-def _release(system: System) -> str:
-    return "\n".join([*_head(system, "release"), ""])
+def _ticket(system: System, action: str, **rest: Any) -> str:
+    head = {
+        "apiVersion": API_VERSION,
+        "kind": "Ticket",
+        "metadata": {"name": system.spec.name, "action": action},
+        "applicant": {"department": system.spec.department},
+    }
+    return yaml.safe_dump({**head, **rest}, allow_unicode=True, sort_keys=False)
 
 
 def _resize(system: System, found: Efficiency) -> str:
@@ -160,14 +159,12 @@ def _resize(system: System, found: Efficiency) -> str:
     groups: dict[str, list[Machine]] = {}
     for machine in found.systems[system.id].living if system.id in found.systems else ():
         groups.setdefault(machine.group, []).append(machine)
-    lines = []
+    servers = []
     for server in system.spec.servers:
         members = groups.get(server.name, [])
         vcpu = max((m.proposed_vcpu for m in members), default=server.vcpu_count)
         memory = max((m.proposed_memory_mib for m in members), default=server.memory_mib)
         if vcpu < server.vcpu_count or memory < server.memory_mib:
-            smaller = f"{{cpu: {min(vcpu, server.vcpu_count)}, memory: {min(memory, server.memory_mib)}MiB}}"
-            lines.append(f"    - {{name: {server.name}, size: {smaller}}}")
-    if not lines:
-        return ""
-    return "\n".join([*_head(system, "change"), f"base: {system.revision}", "resources:", "  servers:", *lines, ""])
+            smaller = {"cpu": min(vcpu, server.vcpu_count), "memory": f"{min(memory, server.memory_mib)}MiB"}
+            servers.append({"name": server.name, "size": smaller})
+    return _ticket(system, "change", base=system.revision, resources={"servers": servers}) if servers else ""

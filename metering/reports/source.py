@@ -19,7 +19,7 @@ from metering.book_tables import price_books
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger_tables import intervals
-from metering.line_columns import Legend, LineColumns, merged
+from metering.line_columns import RESOURCE, Legend, LineColumns, merged, sums_by
 from metering.lines import Kind
 from metering.statements import Names, Sealed, Summing, seal
 
@@ -128,8 +128,5 @@ def month_totals(connection: Connection, end_s: int, scope: Scope, most: int) ->
 
 def dearest(connection: Connection, period_id: str, scope: Scope, most: int) -> list[tuple[str, int]]:
     """Return the resources that cost most, with their micro-yuan."""
-    sums: dict[str, int] = {}
-    for block in store.columns(connection, period_id, scope):
-        for owner, micro in zip(block.owners, block.sums_of_owners(), strict=True):
-            sums[owner[3]] = sums.get(owner[3], 0) + micro
+    sums = sums_by(store.columns(connection, period_id, scope), RESOURCE)
     return sorted(sums.items(), key=lambda found: (-found[1], found[0]))[:most]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.identity import audit
 from controller.identity.caller import Role
@@ -122,7 +123,9 @@ def test_declared_targets_are_compared(platform: Service) -> None:
 def test_a_drafted_ticket_is_one_the_department_can_hand_in(platform: Service) -> None:
     who = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
     smaller = who.get(f"{PATH}/forms/draft").json()
-    assert "{name: web, size: {cpu: 1, memory: 1536MiB}}" in smaller["ticket"]
+    assert yaml.safe_load(smaller["ticket"])["resources"] == {
+        "servers": [{"name": "web", "size": {"cpu": 1, "memory": "1536MiB"}}]
+    }
     plan = who.post("/v1/plans", content=smaller["ticket"].encode(), headers=YAML).json()
     assert plan["action"] == "change", plan
     release = who.get(f"{PATH}/mail/draft").json()
