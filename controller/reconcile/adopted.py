@@ -22,7 +22,7 @@ def follow_adopted(
 ) -> tuple[list[Finding], bool]:
     """Write what a look at a host says of adopted machines; returns what is to be reported, and whether one is missed."""
     shown = {m.uuid: m for m in machines}
-    concerned = [a for a in foreign.adopted(connection) if a.host_id == host_id or a.adopted.uuid in shown]
+    concerned = foreign.adopted_as(connection, shown, host_id=host_id)
     findings: list[Finding] = []
     is_any_missed = False
     left: set[HostId] = set()

@@ -128,7 +128,7 @@ class HostLooks:
         foreign_print: int | None = hash(observation.foreign)
         if foreign_print != host.foreign_print:
             found = [_foreign(host.id, f) for f in observation.foreign]
-            is_moved |= foreign.save_foreign(connection, host.id, found, now_s)
+            foreign.save_foreign(connection, host.id, found, now_s)
             is_any_missed = self._follow_adopted(connection, unit, host.id, found, now_s)
             is_moved |= foreign.recount_foreign(connection, host.id)
             # Whoever is missed is waited for: the same look is compared again.

@@ -106,6 +106,12 @@ TEXTS: Mapping[str, Text] = {
         "请改正资源池代码，或先在站点文件中定义。",
         "Correct the code of the pool, or define it in the site file first.",
     ),
+    "pool.empty": _operator(
+        "资源池 {pool} 还没有宿主机，无法访问其后端。",
+        "Pool {pool} has no hosts yet: nobody knows where its back end is.",
+        "请先登记一台宿主机（allot host enrol）。",
+        "Enrol a host first (allot host enrol).",
+    ),
     "storage_pool.not_found": _operator(
         "没有编号为 {storage_pool} 的存储池。",
         "There is no storage pool {storage_pool}.",

@@ -21,7 +21,7 @@ from inventory.domain.claim import quota_amounts
 from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.host import ForeignDomain, Host, Pool
 from inventory.domain.ids import ResourceId, SystemId
-from inventory.domain.organisation import Department, Project
+from inventory.domain.organisation import Department, Project, place_name
 from inventory.domain.resource import Resource
 from inventory.domain.scope import Scope
 from inventory.domain.system import System, SystemSpec, SystemState
@@ -31,8 +31,6 @@ from quotas import store as quota_store
 
 #: Machines taken at once.
 TAKE_MOST = 500
-#: What the driver of a region puts before a department's code where it makes projects itself.
-_PREFIX = "allotment-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +82,7 @@ def suggested(owner: str, departments: Sequence[Department], projects: Sequence[
         if owner == project.code:
             return next(d.code for d in departments if d.id == project.department_id), project.code
     for department in departments:
-        if owner and owner in (department.code, department.name, _PREFIX + department.code):
+        if owner and owner in (department.code, department.name, place_name(department.code)):
             own = [p.code for p in projects if p.department_id == department.id and p.is_open]
             return department.code, own[0] if len(own) == 1 else ""
     return "", ""
@@ -99,8 +97,8 @@ def candidates(platform: Platform, pool_code: str) -> list[Candidate]:
     with platform.db.read() as connection:
         _pool, hosts = _pool_of(connection, pool_code)
         departments, projects = directory.departments(connection), directory.projects(connection)
-        known = {a.adopted.uuid: a for a in foreign.adopted(connection)}
         found = foreign.domains(connection, [h.id for h in hosts.values()])
+        known = {a.adopted.uuid: a for a in foreign.adopted_as(connection, [m.uuid for m in found])}
     seen = [(m, suggested(m.owner, departments, projects)) for m in found]
     return [
         Candidate(machine=m, host=hosts[m.host_id].name, department=dept, project=proj, adopted=known.get(m.uuid))
@@ -127,7 +125,7 @@ def take(platform: Platform, wish: AdoptionWish, caller: Caller) -> list[Shown]:
         chosen = _chosen(connection, wish, hosts)
         for host_id in sorted({m.host_id for m in chosen}):
             host_store.host(connection, host_id, lock=True)
-        known = {a.adopted.uuid: a for a in foreign.adopted(connection)}
+        known = {a.adopted.uuid: a for a in foreign.adopted_as(connection, [m.uuid for m in chosen])}
         system = _system(connection, platform, wish, pool, project, caller)
         taken = [_take(connection, platform, system, m, known.get(m.uuid)) for m in chosen]
         _count(connection, project, [growth for _, growth in taken])
@@ -154,12 +152,12 @@ def let_go(platform: Platform, resource_id: str, caller: Caller) -> Shown:
     """
 
     def once(connection: Connection) -> Shown:
-        found = next((a for a in foreign.adopted(connection, caller.scope) if a.id == ResourceId(resource_id)), None)
-        if found is None:
+        living = foreign.adopted(connection, caller.scope, resource_id=ResourceId(resource_id))
+        if not living:
             raise NotFound("adoption.not_found", adoption=resource_id)
+        (found,), (shown,) = living, _shown(connection, living)
         host_id = host_of(found)
         host_store.host(connection, host_id, lock=True)
-        (shown,) = _shown(connection, [found])
         now_s = platform.clock()
         gone = end(connection, found, at_s=int(now_s), now_s=now_s, source="controller")
         foreign.recount_foreign(connection, host_id)

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from drivers.faults import Transient
-from drivers.openstack.projects import PREFIX, TAG
+from drivers.openstack.projects import TAG
 from drivers.openstack.region import Region
+from inventory.domain.organisation import PLACE_PREFIX, place_name
 
 #: Every project has this security group; it stays behind when the project goes.
 _DEFAULT_GROUP = "default"
@@ -18,7 +19,7 @@ _DEFAULT_GROUP = "default"
 
 def department_codes(region: Region) -> frozenset[str]:
     """Return the departments that have a project made by us."""
-    return frozenset(p.name.removeprefix(PREFIX) for p in _projects(region))
+    return frozenset(p.name.removeprefix(PLACE_PREFIX) for p in _projects(region))
 
 
 def ensure_department_absent(region: Region, code: str) -> None:
@@ -28,7 +29,7 @@ def ensure_department_absent(region: Region, code: str) -> None:
         Transient: ``driver.department_in_use``.
     """
     identity, neutron = region.sdk.identity, region.sdk.network
-    for project in (p for p in _projects(region, name=PREFIX + code)):
+    for project in (p for p in _projects(region, name=place_name(code))):
         left = [kind for kind, listed in _contents(region, project.id).items() if _has_any(region, kind, listed)]
         if left:
             raise Transient("driver.department_in_use", department=code, resources=", ".join(left))
@@ -42,7 +43,7 @@ def ensure_department_absent(region: Region, code: str) -> None:
 def _projects(region: Region, **query: str) -> list[Any]:
     domain_id = region.settings.project_domain
     found = region.calls.read("project", lambda: list(region.sdk.identity.projects(domain_id=domain_id, tags=TAG, **query)))
-    return [p for p in found if p.name.startswith(PREFIX)]
+    return [p for p in found if p.name.startswith(PLACE_PREFIX)]
 
 
 def _contents(region: Region, project_id: str) -> Mapping[str, Callable[[], Iterable[Any]]]:

@@ -12,6 +12,7 @@ from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
 from drivers.openstack.discovery import discover
 from drivers.openstack.settings import PER_DEPARTMENT, RegionSettings
+from inventory.domain.organisation import place_name
 
 TAG = "allotment"
 #: Octavia's service type.
@@ -31,7 +32,6 @@ GUARD_RAILS: Mapping[str, Mapping[str, int]] = {
     },
     "load_balancer": {"load_balancers": 1_000, "listeners": 10_000, "pools": 10_000, "members": 50_000},
 }
-PREFIX = "allotment-"
 
 
 class Projects:
@@ -141,7 +141,7 @@ class Projects:
 
     def _ensure(self, department: str) -> Any:
         identity, domain_id = self._sdk.identity, self._settings.project_domain
-        name = PREFIX + department
+        name = place_name(department)
         found = self._calls.read("project", lambda: list(identity.projects(name=name, domain_id=domain_id)))
         project = found[0] if found else self._make(name, department)
         role = self._calls.read("project", lambda: identity.find_role(self._settings.project_role, ignore_missing=False))

@@ -6,6 +6,14 @@ from enum import StrEnum
 
 from inventory.domain.ids import DepartmentId, ProjectId
 
+#: What a back end's own place of a department (a project in a region) is called by: this before its code.
+PLACE_PREFIX = "allotment-"
+
+
+def place_name(department_code: str) -> str:
+    """Return what the place of a department in a back end is called."""
+    return PLACE_PREFIX + department_code
+
 
 class Billing(StrEnum):
     """What becomes of what a department's use costs."""

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Text, cast, func, or_, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory.domain.host import ForeignDomain
-from inventory.domain.ids import PREFIXES, HostId, SystemId
+from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId
 from inventory.domain.resource import Phase, Resource, ResourceKind
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM, Scope
@@ -21,6 +22,7 @@ from inventory.store.scoping import in_scope
 
 _FIELDS = tuple(f.name for f in fields(ForeignDomain))
 _R = t.resources.c
+_UUIDS: bulk.Columns = (("uuid", Text),)
 #: An id begins with its kind and goes on in hexadecimal: a part of the primary key.
 _IS_ADOPTED = (_R.id > PREFIXES["adopted"] + "_") & (_R.id < PREFIXES["adopted"] + "_g") & (_R.phase != Phase.GONE.value)
 
@@ -33,8 +35,8 @@ def domains(connection: Connection, host_ids: Collection[HostId] | None = None) 
     return [ForeignDomain(**{f: getattr(r, f) for f in _FIELDS}) for r in connection.execute(statement)]
 
 
-def save_foreign(connection: Connection, host_id: HostId, found: Iterable[ForeignDomain], now_s: float) -> bool:
-    """Replace the list of a host and count it against its capacity; tells whether that changed."""
+def save_foreign(connection: Connection, host_id: HostId, found: Iterable[ForeignDomain], now_s: float) -> None:
+    """Replace the list of a host; ``recount_foreign`` counts it against its capacity."""
     table = t.foreign_domains
     hosts.host(connection, host_id, lock=True)
     known = {r.uuid: r.first_seen_s for r in connection.execute(select(table).where(table.c.host_id == host_id))}
@@ -42,7 +44,6 @@ def save_foreign(connection: Connection, host_id: HostId, found: Iterable[Foreig
     now = list(found)
     if now:
         connection.execute(table.insert(), [{**asdict(f), "first_seen_s": known.get(f.uuid, now_s)} for f in now])
-    return recount_foreign(connection, host_id)
 
 
 def recount_foreign(connection: Connection, host_id: HostId) -> bool:
@@ -51,7 +52,7 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
     The host's row is locked: a look and an adoption would otherwise count past each other.
     """
     hosts.host(connection, host_id, lock=True)
-    claimed = {a.adopted.uuid: a.adopted for a in adopted(connection) if a.host_id == host_id}
+    claimed = {a.adopted.uuid: a.adopted for a in adopted(connection, host_id=host_id)}
     totals = {VCPU: 0, MEMORY_MIB: 0}
     # A stopped foreign machine may be started at any moment by its owner: its memory is not ours to promise.
     for machine in domains(connection, [host_id]):
@@ -68,12 +69,30 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
     return changed > 0
 
 
-def adopted(connection: Connection, scope: Scope = PLATFORM, *, system_id: SystemId | None = None) -> list[Resource]:
-    """Return the living adopted machines, by id."""
+def adopted(
+    connection: Connection,
+    scope: Scope = PLATFORM,
+    *,
+    system_id: SystemId | None = None,
+    host_id: HostId | None = None,
+    resource_id: ResourceId | None = None,
+) -> list[Resource]:
+    """Return the living adopted machines, by id: all, or those of a system, of a host in the books, or one."""
     statement = select(t.resources).where(_IS_ADOPTED, in_scope(scope, _R.department_id)).order_by(_R.id)
-    if system_id is not None:
-        statement = statement.where(_R.system_id == system_id)
+    for column, wanted in ((_R.system_id, system_id), (_R.host_id, host_id), (_R.id, resource_id)):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
     return [resources.from_row(r) for r in connection.execute(statement)]
+
+
+def adopted_as(connection: Connection, uuids: Iterable[str], *, host_id: HostId | None = None) -> list[Resource]:
+    """Return the living adopted machines that back ends call so, and all of a host in the books, by id."""
+    spec = type_coerce(_R.spec, Text)
+    uuid = cast(spec, JSONB)["uuid"].astext if bulk.is_postgresql(connection) else func.json_extract(spec, "$.uuid")
+    is_shown = uuid.in_(select(bulk.given(connection, _UUIDS).c.uuid))
+    statement = select(t.resources).where(_IS_ADOPTED, or_(is_shown, _R.host_id == host_id)).order_by(_R.id)
+    values = bulk.given_values(connection, [(uuid,) for uuid in uuids], _UUIDS)
+    return [resources.from_row(r) for r in connection.execute(statement, values)]
 
 
 def is_read_only(connection: Connection, system_id: SystemId) -> bool:

@@ -311,6 +311,7 @@ def platform(tmp_path: Path) -> Service:
     with service(tmp_path) as found:
         with found.platform.db.write() as connection:
             foreign.save_foreign(connection, found.host.id, machines(found.host)[:2], found.clock())
+            foreign.recount_foreign(connection, found.host.id)
         yield found
 
 

@@ -1,6 +1,7 @@
 """A department's place in a pool's back end: listed, kept while anything of it lives, and taken away when it is asked to go."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from controller.identity import audit
 from controller.identity.caller import Role
 from drivers.simulated.host import SimulatedHost
 from drivers.simulated.world import drop_world, world_named
-from inventory.domain.ids import ResourceId
+from inventory.domain.ids import PoolId, ResourceId
 from inventory.domain.scope import PLATFORM
+from inventory.store import directory
 from tests.support.api import YAML, Service, service
 from tests.support.samples import ticket_text
 
@@ -66,3 +68,12 @@ def test_a_place_stays_while_the_back_end_has_something_in_it(platform: Service,
 @pytest.mark.parametrize(("pool", "department"), [("none", "civil-it"), ("sim", "none")])
 def test_what_there_is_not_is_not_found(platform: Service, pool: str, department: str) -> None:
     assert platform.operator().delete(f"/v1/pools/{pool}/departments/{department}").status_code == 404
+
+
+def test_a_pool_without_hosts_says_so(platform: Service) -> None:
+    with platform.platform.db.write() as connection:
+        [pool] = directory.pools(connection)
+        directory.save_pool(connection, replace(pool, id=PoolId("pool_" + "2" * 32), code="bare"))
+    operator, window = platform.operator(), {"pool": "bare", "from": "0", "to": "1"}
+    for answer in (operator.get("/v1/pools/bare/departments"), operator.get("/v1/ledger/counted", params=window)):
+        assert (answer.status_code, answer.json()["code"]) == (409, "pool.empty")

@@ -82,9 +82,11 @@ def test_a_foreign_guest_on_the_stand_by_host_moves_the_reserve(here: Furnished)
     first = _standby(here)
     with here.platform.db.write() as connection:
         guest = ForeignDomain(host_id=first, uuid="u", name="theirs", vcpu_count=1, memory_mib=512, is_running=True)
-        assert foreign.save_foreign(connection, first, [guest], 1.0)
+        foreign.save_foreign(connection, first, [guest], 1.0)
+        assert foreign.recount_foreign(connection, first)
         standby.renew(connection)
-        assert not foreign.save_foreign(connection, first, [guest], 2.0), "nothing new"
+        foreign.save_foreign(connection, first, [guest], 2.0)
+        assert not foreign.recount_foreign(connection, first), "nothing new"
     assert _standby(here) != first
     _assert_whole(here)
 
