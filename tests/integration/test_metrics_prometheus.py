@@ -20,6 +20,7 @@ from tests.support.database import sqlite_database
 from tests.support.metrics import ask_something, lose_a_host, served, watch
 
 FILES = data_dir("etc") / "prometheus"
+RULE_TESTS = tuple(sorted(file.name for file in FILES.glob("rules*_test.yml")))
 DASHBOARDS = sorted((data_dir("etc") / "grafana").glob("*.json"))
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 requires_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
@@ -28,7 +29,7 @@ requires_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="needs prome
 
 @requires_promtool
 @pytest.mark.parametrize(
-    "command", [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml"), ("check", "config", "scrape.yml")]
+    "command", [("check", "rules", "rules.yml"), ("test", "rules", *RULE_TESTS), ("check", "config", "scrape.yml")]
 )
 def test_promtool_accepts_what_we_ship(command: tuple[str, ...]) -> None:
     done = _promtool(FILES, *command)
@@ -45,7 +46,7 @@ def test_the_tests_of_the_alerts_notice_one_that_never_fires(tmp_path: Path) -> 
         broken = rules.replace(f"expr: '{expression}'", f"expr: '({expression}) and vector(1) == 2'")
         assert broken != rules, rule["alert"]
         (tmp_path / "files" / "rules.yml").write_text(broken, "utf-8")
-        if _promtool(tmp_path / "files", "test", "rules", "rules_test.yml").returncode == 0:
+        if _promtool(tmp_path / "files", "test", "rules", *RULE_TESTS).returncode == 0:
             unnoticed.append(rule["alert"])
     assert unnoticed == []
 

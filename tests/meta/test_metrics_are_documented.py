@@ -16,7 +16,7 @@ DASHBOARDS = {f.stem: json.loads(f.read_text("utf-8")) for f in sorted((data_dir
 GROUPS = yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"]
 RULES: list[dict[str, Any]] = GROUPS[0]["rules"]
 RECORDED: list[dict[str, Any]] = GROUPS[1]["rules"]
-TESTS = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
+TESTS = [test for file in PROMETHEUS.glob("rules*_test.yml") for test in yaml.safe_load(file.read_text("utf-8"))["tests"]]
 PANELS = [(name, panel) for name, board in DASHBOARDS.items() for panel in board["panels"]]
 
 
