@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.cli.output import Column, Out
+from inventory.domain.placement import miss_text_code
 
 Json = Mapping[str, Any]
 
@@ -20,23 +21,13 @@ def show_explanation(out: Out, body: Json) -> None:
     if body["is_placed"]:
         _show_scores(out, body)
     for host, name, params in body.get("misses", []):
-        out.console().print("  - " + out.say(_miss_code(name, params), host=host, **params), markup=False)
+        out.console().print("  - " + out.say(miss_text_code(name, params), host=host, **params), markup=False)
     if body.get("suggestions"):
         out.line("cli.explain.suggestions")
         for code, params in body["suggestions"]:
             out.console().print("  * " + out.say(code, **params), markup=False)
     if body.get("policy"):
         out.line("cli.explain.policy", policy=body["policy"])
-
-
-def _miss_code(name: str, params: Json) -> str:
-    if name == "network_reach" and "group" in params:
-        return "placement.miss.network_reach_spread"
-    if params.get("is_affinity"):
-        return "placement.miss.affinity"
-    if name == "numa":
-        return f"placement.miss.numa{'_dedicated' if params['is_dedicated'] else ''}{'_huge' if params['page_kib'] else ''}"
-    return f"placement.miss.{name}"
 
 
 def _show_filters(out: Out, body: Json) -> None:

@@ -17,9 +17,8 @@ from inventory.domain.layout import (
     cell_dimension,
     cpu_dimension,
     cpus_text,
-    huge_dimension,
 )
-from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.resources import VCPU
 
 #: Ways to put a node looked at for the machines of one unit, before it counts as not fitting.
 STEPS_MAX = 2_000
@@ -50,8 +49,7 @@ class SeatAsk:
 
     def memory_dimension(self, cell: int) -> str:
         """Return which memory of a cell it asks for."""
-        page_kib = self.layout.page_kib
-        return cell_dimension(cell, huge_dimension(page_kib) if page_kib else MEMORY_MIB)
+        return cell_dimension(cell, self.layout.memory_dimension)
 
 
 def seats_for(asks: Sequence[SeatAsk], cells: Sequence[HostCell], free: Free) -> tuple[Seat, ...] | None:

@@ -68,18 +68,6 @@ def candidate(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: in
     return HostCandidate(host=fleet.snapshot.host_names[host], score=sum(named.values()), parts=named, policy=own)
 
 
-def miss_text_code(miss: HostMiss) -> str:
-    """Return the code of the text that says a miss; its parameters are ``miss.params`` and ``host``."""
-    if miss.filter == "network_reach" and "group" in miss.params:
-        return "placement.miss.network_reach_spread"
-    if miss.params.get("is_affinity"):
-        return "placement.miss.affinity"
-    if miss.filter == "numa":
-        processors = "_dedicated" if miss.params["is_dedicated"] else ""
-        return f"placement.miss.numa{processors}{'_huge' if miss.params['page_kib'] else ''}"
-    return f"placement.miss.{miss.filter}"
-
-
 def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
     """Return the stored form: JSON values; what is empty is left out."""
     data: dict[str, Any] = {

@@ -7,7 +7,7 @@ attempt is undone in the time it took (``mark``, ``rollback``).
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,15 @@ from inventory.domain.resources import disk_dimension
 
 #: Changes remembered for those who follow them.
 _CHANGES_MOST = 20_000
+
+
+class Taken(NamedTuple):
+    """What a unit got on its host."""
+
+    #: The storage pool of each disk.
+    pools: tuple[int, ...]
+    #: One for each of its machines that asks for one.
+    seats: tuple[Seat, ...]
 
 
 class Fleet:
@@ -53,8 +62,6 @@ class Fleet:
         self._log: list[tuple[Need, int, Sequence[int]]] = []
         #: Fine amounts before each entry of the log that changed them, by its position.
         self._fine_before: dict[int, Mapping[str, int]] = {}
-        #: Seats of the unit with seats that was taken last.
-        self.seats: tuple[Seat, ...] = ()
         self._opened = 0
         self._chosen = np.empty(DISKS_MAX, dtype=np.int32)
         #: Hosts that changed, in order, and how many changes were forgotten before them.
@@ -202,10 +209,9 @@ class Fleet:
 
     # Changes.
 
-    def take(self, need: Need, host: int) -> list[int]:
-        """Put one unit on a host that has room; return the storage pool of each disk. What seats it got stands in ``seats``."""
-        if need.seats:
-            self._sit(need, host)
+    def take(self, need: Need, host: int) -> Taken:
+        """Put one unit on a host that has room."""
+        seats = self._sit(need, host) if need.seats else ()
         pools = self._put(need, host)
         if pools is None:
             pools = self.pools_for(need.disks, host)
@@ -213,15 +219,15 @@ class Fleet:
             self._move(need, host, pools, 1)
         self._log.append((need, host, pools))
         self._note(host)
-        return pools
+        return Taken(tuple(pools), seats)
 
-    def _sit(self, need: Need, host: int) -> None:
+    def _sit(self, need: Need, host: int) -> tuple[Seat, ...]:
         seats = self.seats_for(need, host)
         assert seats is not None, "the host was checked before"
         before, more = self._fine[host], cells.growth(need.seats, seats)
         self._fine_before[len(self._log)] = before
         self._fine[host] = {**before, **{dimension: before[dimension] - amount for dimension, amount in more.items()}}
-        self.seats = seats
+        return seats
 
     def _note(self, host: int) -> None:
         self._changed.append(host)

@@ -44,8 +44,8 @@ class Chosen:
 
 def take(fleet: Fleet, unit: Unit, host: int) -> Chosen:
     """Put a unit on a host that has room."""
-    pools = tuple(fleet.take(unit.need, host))
-    return Chosen(unit=unit, host=host, pools=pools, seats=fleet.seats if unit.need.seats else ())
+    pools, seats = fleet.take(unit.need, host)
+    return Chosen(unit=unit, host=host, pools=pools, seats=seats)
 
 
 @dataclass(slots=True, kw_only=True)

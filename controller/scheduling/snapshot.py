@@ -62,8 +62,11 @@ class HostEntry:
     #: It stands by for the loss of a failure domain: its whole capacity is held.
     is_standby: bool = False
     storage: Sequence[StorageEntry] = ()
-    #: What it has besides amounts, by name: machines may ask for it.
-    traits: frozenset[str] = frozenset()
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """Return what it has besides amounts, by name: machines may ask for it."""
+        return frozenset(self.host.traits)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -220,7 +223,11 @@ class Snapshot:
 
     def fine_left(self, host: int, used: Mapping[str, int]) -> dict[str, int]:
         """Return what is free of the fine dimensions of a host when so much is used."""
-        return {dimension: room - used.get(dimension, 0) for dimension, room in self.fine_capacity[host].items()}
+        return _left(self.fine_capacity[host], used)
+
+
+def _left(room: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
+    return {dimension: amount - used.get(dimension, 0) for dimension, amount in room.items()}
 
 
 def class_amounts(pools: Iterable[int], free_gib: Sequence[int] | Int32) -> tuple[int, int]:
@@ -279,7 +286,7 @@ class SnapshotBuilder:
             rows=rows,
             **_facts(entries, domain_index),
             **_amounts(entries, rows),
-            **_fine(entries),
+            **fine_columns(entries),
         )
 
 
@@ -384,14 +391,14 @@ def _amounts(entries: Sequence[HostEntry], rows: Rows) -> dict[str, Any]:
     }
 
 
-def _fine(entries: Sequence[HostEntry]) -> dict[str, Any]:
+def fine_columns(entries: Sequence[HostEntry]) -> dict[str, Any]:
     """Return the cells; what is held of them is nobody's to have and counts as not there."""
     cells, room, free = {}, {}, {}
     for i, e in enumerate(entries):
         if e.host.facts and e.host.facts.cells:
             cells[i] = e.host.cells
             room[i] = {d: amount - e.held.get(d, 0) for d, amount in e.capacity.items() if is_fine(d)}
-            free[i] = {d: amount - e.used.get(d, 0) for d, amount in room[i].items()}
+            free[i] = _left(room[i], e.used)
     return {"cells": cells, "fine_capacity": room, "fine_free": free}
 
 

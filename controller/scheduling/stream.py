@@ -159,9 +159,9 @@ class StreamRun:
         host = None if need is None else fleet.index.choose(slot, need, self._rules_at(n), fleet.takes_exactly)
         if need is None or host is None:
             return n + 1 if stream.gang[n] < 0 else self._stuck(n)
-        pools = fleet.take(need, host)
+        taken = fleet.take(need, host)
         fleet.keep()
-        self._note(n, host, pools)
+        self._note(n, host, taken.pools)
         return n + 1
 
     def _note(self, n: int, host: int, pools: Sequence[int]) -> None:
@@ -235,9 +235,9 @@ class StreamRun:
         )
         pools = [pool for _, pool in sorted(zip(disk_order, chosen, strict=False))]
         self._fleet.give(need, self.host_of(order), pools)
-        pools = self._fleet.take(need, host)
+        taken = self._fleet.take(need, host)
         self._fleet.keep()
-        self._note(order, host, pools)
+        self._note(order, host, taken.pools)
 
     def _give_back(self, past: int) -> None:
         stream, position = self.stream, int(self.stream.position[past])

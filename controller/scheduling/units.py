@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from controller.scheduling.cells import SeatAsk
 from inventory.domain.errors import Invalid
 from inventory.domain.ids import HostId, ZoneId
-from inventory.domain.layout import huge_dimension
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
-from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, PCPU, VCPU, disk_dimension
+from inventory.domain.resources import DISK_PREFIX, disk_dimension
 from inventory.domain.system import SpreadLevel
 
 #: A gang larger than this is refused at the door: no ticket of a department is, and the answer must come fast.
@@ -196,11 +195,10 @@ def _stays(member: MemberRequest) -> bool:
 
 def _seat_ask(member: MemberRequest) -> SeatAsk:
     layout, amounts = member.layout, dict(member.compute.amounts)
-    memory = huge_dimension(layout.page_kib) if layout.page_kib else MEMORY_MIB
     return SeatAsk(
         layout=layout,
-        vcpu_count=amounts.get(PCPU if layout.is_dedicated else VCPU, 0),
-        memory_mib=amounts.get(memory, 0),
+        vcpu_count=amounts.get(layout.processor_dimension, 0),
+        memory_mib=amounts.get(layout.memory_dimension, 0),
         held=member.seat,
     )
 

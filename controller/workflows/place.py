@@ -1,13 +1,13 @@
 """Snapshot → decision: reads the state, asks the pure scheduler. The commit checks every promise again."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
 from controller.workflows.deltas import ChangedMember, Deltas, NewMember
-from inventory.domain.host import Zone
+from inventory.domain.host import Host, Zone
 from inventory.domain.ids import HostId
 from inventory.domain.layout import compute_of
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
@@ -32,35 +32,38 @@ def load_snapshot(
     time, or without one of them. ``with_reserve`` shows what stands by as free: what is asked is what it stands by for.
     ``revision`` names the state it shows; read from the counters where it is not given.
     """
+    rows = [r for r in _inventories(connection, reserved, with_reserve=with_reserve) if r.provider_id not in without]
+    builder = SnapshotBuilder()
+    for entry in host_entries(connection, hosts.hosts(connection), rows):
+        builder.add_host(entry)
+    return builder.build(revision=revision or hosts.state_revision(connection))
+
+
+def host_entries(connection: Connection, wanted: Iterable[Host], rows: Iterable[hosts.InventoryRow]) -> Iterator[HostEntry]:
+    """Yield hosts with what may be promised on them; ``rows`` are theirs and those of their storage pools."""
     pools = {p.id: p for p in directory.pools(connection)}
     zones = {z.id: z for z in directory.zones(connection)}
+    by_provider: dict[str, list[hosts.InventoryRow]] = {}
+    for row in rows:
+        by_provider.setdefault(row.provider_id, []).append(row)
     storage: dict[HostId, list[StorageEntry]] = {}
-    rows: dict[str, list[hosts.InventoryRow]] = {}
-    for row in _inventories(connection, reserved, with_reserve=with_reserve):
-        rows.setdefault(row.provider_id, []).append(row)
-    for pool in hosts.storage_pools(connection):
-        for row in rows.get(pool.id, ()):
-            entry = StorageEntry(pool=pool, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
-            storage.setdefault(pool.host_id, []).append(entry)
-    builder = SnapshotBuilder()
-    for host in hosts.hosts(connection):
-        own = rows.get(host.id, ()) if host.id not in without else ()
-        pool_ = pools[host.pool_id]
-        builder.add_host(
-            HostEntry(
-                host=host,
-                pool=pool_,
-                zone=zones[pool_.zone_id],
-                capacity={r.dimension: r.capacity for r in own},
-                used={r.dimension: r.used for r in own},
-                foreign={r.dimension: r.foreign_used for r in own},
-                held={r.dimension: r.held for r in own},
-                is_standby=any(r.held_reserve for r in own),
-                storage=storage.get(host.id, ()),
-                traits=frozenset(host.traits),
-            )
+    for stored in hosts.storage_pools(connection):
+        for row in by_provider.get(stored.id, ()):
+            entry = StorageEntry(pool=stored, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
+            storage.setdefault(stored.host_id, []).append(entry)
+    for host in wanted:
+        own, pool = by_provider.get(host.id, ()), pools[host.pool_id]
+        yield HostEntry(
+            host=host,
+            pool=pool,
+            zone=zones[pool.zone_id],
+            capacity={r.dimension: r.capacity for r in own},
+            used={r.dimension: r.used for r in own},
+            foreign={r.dimension: r.foreign_used for r in own},
+            held={r.dimension: r.held for r in own},
+            is_standby=any(r.held_reserve for r in own),
+            storage=storage.get(host.id, ()),
         )
-    return builder.build(revision=revision or hosts.state_revision(connection))
 
 
 def _inventories(connection: Connection, reserved: Mapping[Key, int] | None, *, with_reserve: bool) -> list[hosts.InventoryRow]:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from drivers.libvirt.marks import Mark, add_mark, find_mark
 from drivers.libvirt.names import disk_owner, filter_name
 from drivers.libvirt.seat_xml import add_guest_nodes, add_seat, read_seat
-from drivers.libvirt.xml_tree import Element, add, attribute, parse, to_text
+from drivers.libvirt.xml_tree import Element, add, attribute, kib, parse, to_text
 from drivers.protocol import DiskRequest, MachineRequest, NicRequest
 from inventory.domain.ids import ResourceId, uuid_of
 
@@ -236,14 +236,12 @@ def _add_small_devices(devices: Element, files: MachineFiles) -> None:
 
 #: How the back ends of a disk say what it is a disk of: file, block device, network, storage pool.
 _DISK_SOURCES = ("file", "dev", "name", "volume")
-_KIB_PER_UNIT = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024}
 
 
 def read_domain(text: str) -> DomainReading:
     """Read a domain's XML."""
     root = parse(text)
     memory = root.find("memory")
-    kib = 0 if memory is None else int(memory.text or 0) * _KIB_PER_UNIT.get(memory.get("unit", "KiB"), 1)
     vcpu = root.find("vcpu")
     vcpu_count = 0 if vcpu is None else int(vcpu.text or 0)
     disks = ((attribute(d, "target", "dev"), _source(d, *_DISK_SOURCES)) for d in root.iterfind("./devices/disk"))
@@ -251,7 +249,7 @@ def read_domain(text: str) -> DomainReading:
         mark=find_mark(root),
         vcpu_count=vcpu_count,
         online_count=vcpu_count if vcpu is None else int(vcpu.get("current", vcpu_count)),
-        memory_mib=kib // 1024,
+        memory_mib=0 if memory is None else kib(memory, memory.text) // 1024,
         disks=tuple(disks),
         cards=tuple(map(_card, root.iterfind("./devices/interface"))),
         seat=read_seat(root),

@@ -3,7 +3,7 @@
 Source: libvirt, "Domain XML format": CPU tuning, NUMA node tuning, memory backing, guest NUMA topology.
 """
 
-from drivers.libvirt.xml_tree import Element, add
+from drivers.libvirt.xml_tree import Element, add, kib
 from inventory.domain.layout import Seat, cpus_text, read_cpus, seat_text
 
 
@@ -41,12 +41,9 @@ def read_seat(root: Element) -> str:
     if not pins and not cells:
         return ""
     page = root.find("./memoryBacking/hugepages/page")
-    page_kib = 0 if page is None else int(page.get("size", "0")) * _KIB.get(page.get("unit", "KiB"), 1)
+    page_kib = 0 if page is None else kib(page, page.get("size", "0"))
     nodes = []
     for cell in root.iterfind("./cpu/numa/cell"):
         own = sorted(read_cpus(cell.get("cpus", "")))
         nodes.append((cells.get(int(cell.get("id", "0")), -1), [pins.get(vcpu, "") for vcpu in own]))
     return seat_text(page_kib, nodes)
-
-
-_KIB = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024, "k": 1, "M": 1024, "G": 1024 * 1024}

@@ -27,3 +27,12 @@ def attribute(root: Element, path: str, name: str) -> str:
     """Return an attribute of the first element at ``path``, empty where there is none."""
     found = root.find(path)
     return "" if found is None else found.get(name, "")
+
+
+#: KiB in the units libvirt writes amounts of memory in.
+_KIB = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024, "k": 1, "M": 1024, "G": 1024 * 1024}
+
+
+def kib(element: Element, amount: str | None) -> int:
+    """Return an amount of memory in the unit the element names."""
+    return int(amount or 0) * _KIB.get(element.get("unit", "KiB"), 1)

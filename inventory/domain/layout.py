@@ -34,6 +34,16 @@ class Layout:
     def __bool__(self) -> bool:
         return self.node_count > 0
 
+    @property
+    def processor_dimension(self) -> str:
+        """Return which processors it is made of."""
+        return PCPU if self.is_dedicated else VCPU
+
+    @property
+    def memory_dimension(self) -> str:
+        """Return which memory it is made of."""
+        return huge_dimension(self.page_kib) if self.page_kib else MEMORY_MIB
+
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
         return {"is_dedicated": self.is_dedicated, "page_kib": self.page_kib, "node_count": self.node_count}
@@ -108,7 +118,7 @@ class Seat:
         """Return what it takes of the fine dimensions of its host."""
         found: dict[str, int] = {}
         for node in self.nodes:
-            memory = cell_dimension(node.cell, huge_dimension(self.page_kib) if self.page_kib else MEMORY_MIB)
+            memory = cell_dimension(node.cell, self.layout.memory_dimension)
             found[memory] = found.get(memory, 0) + node.memory_mib
             if node.cpus:
                 found |= {cpu_dimension(cpu): 1 for cpu in node.cpus}
@@ -154,9 +164,7 @@ def cpu_dimension(cpu: int) -> str:
 
 def compute_of(vcpu_count: int, memory_mib: int, layout: Layout = NO_LAYOUT) -> Resources:
     """Return what a machine takes of its host as a whole."""
-    processors = PCPU if layout.is_dedicated else VCPU
-    memory = huge_dimension(layout.page_kib) if layout.page_kib else MEMORY_MIB
-    return Resources.of({processors: vcpu_count, memory: memory_mib})
+    return Resources.of({layout.processor_dimension: vcpu_count, layout.memory_dimension: memory_mib})
 
 
 # -- sets of processors -------------------------------------------------------------------------------------------------

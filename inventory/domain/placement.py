@@ -135,3 +135,15 @@ class Refusal:
     """The gang does not fit; the binding member's explanation comes first."""
 
     explanations: tuple[Explanation, ...]
+
+
+def miss_text_code(filter_name: str, params: Mapping[str, Any]) -> str:
+    """Return the code of the text that says a miss; what it is filled with are ``params`` and the host."""
+    if filter_name == "network_reach" and "group" in params:
+        return "placement.miss.network_reach_spread"
+    if params.get("is_affinity"):
+        return "placement.miss.affinity"
+    if filter_name == "numa":
+        processors = "_dedicated" if params["is_dedicated"] else ""
+        return f"placement.miss.numa{processors}{'_huge' if params['page_kib'] else ''}"
+    return f"placement.miss.{filter_name}"

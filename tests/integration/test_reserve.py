@@ -1,6 +1,7 @@
 """N+1 in the database, on both engines: what is held is given to nobody, and whoever is lost is replaced."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from controller.reconcile.auditor import audit_invariants
 from controller.workflows import hosts as host_work
 from controller.workflows import site, tickets
+from controller.workflows.moves.picture import Rules, load_cluster
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import AdminState, ForeignDomain, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
@@ -170,3 +172,11 @@ def test_while_hosts_are_taken_and_leave_service_an_empty_one_stands_by(busy: Fu
     assert max(result.wins) == 3
     with database.read() as connection:
         assert [s.uncovered for s in standby.states(connection)] == [()]
+
+
+def test_plans_of_moves_know_the_rack_that_stands_by(here: Furnished) -> None:
+    with here.platform.db.write() as connection:
+        for number, host in enumerate(hosts.hosts(connection)):
+            hosts.save_host(connection, replace(host, rack=f"r{number}"))
+        cluster = load_cluster(connection, Rules(now_s=here.platform.clock()))
+    assert [id_ for id_, is_near in zip(cluster.host_ids, cluster.near_standby, strict=True) if is_near] == [_standby(here)]

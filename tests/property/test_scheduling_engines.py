@@ -194,7 +194,7 @@ def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
         if len(left):
             assert ranked(need, fleets[0], groups, policy, left)[0] == expected
         if expected is not None:
-            assert len({tuple(fleet.take(need, expected)) for fleet in fleets}) == 1
+            assert len({fleet.take(need, expected) for fleet in fleets}) == 1
         if source.random() < 0.3:
             host = source.randrange(count) if count else 0
             change_one(fleets, host, source.randint(0, 12)) if count else None

@@ -70,6 +70,7 @@ def entry(
         reachability=reachability,
         facts=HostFacts(hostname="h", arch=arch, virtualisation="simulated", cpu_count=vcpu, memory_mib=memory_mib, cells=cells),
         dedicated_cpus=dedicated_cpus,
+        traits=tuple(traits),
         rack=rack,
         room=room,
         site=site,
@@ -96,7 +97,6 @@ def entry(
         held=capacity if is_standby else held or {},
         is_standby=is_standby,
         storage=pools,
-        traits=frozenset(traits),
     )
 
 

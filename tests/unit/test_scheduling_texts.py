@@ -8,13 +8,12 @@ import pytest
 
 from controller.scheduling import gang, misses, policy, suggest, units
 from controller.scheduling.decide import decide
-from controller.scheduling.explain import miss_text_code
 from controller.scheduling.filters import FILTER_NAMES
 from controller.texts.placement import TEXTS
 from controller.texts.text import Text
 from inventory.domain.host import AdminState
 from inventory.domain.ids import HostId
-from inventory.domain.placement import Explanation, GroupRule, PlacementRequest, Refusal
+from inventory.domain.placement import Explanation, GroupRule, PlacementRequest, Refusal, miss_text_code
 from inventory.domain.system import SpreadLevel
 from tests.support.placement import entry, member, request, snapshot, zone
 
@@ -70,7 +69,7 @@ def test_what_an_explanation_says_has_texts_with_its_parameters(asked: Placement
     page = page_of(asked)
     assert page.misses
     for miss in page.misses:
-        check(TEXTS[miss_text_code(miss)], set(miss.params) | {"host"})
+        check(TEXTS[miss_text_code(miss.filter, miss.params)], set(miss.params) | {"host"})
     for code, params in page.suggestions:
         check(TEXTS[code], set(params))
 

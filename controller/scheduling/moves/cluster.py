@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.scheduling.snapshot import HostEntry
+from controller.scheduling.snapshot import HostEntry, fine_columns
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import HostId, ResourceId, StoragePoolId
 from inventory.domain.layout import HostCell, Seat
@@ -173,7 +173,7 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
     of: list[dict[str, tuple[int, ...]]] = [{} for _ in entries]
     for j, (i, s) in enumerate(storage):
         of[i][s.pool.disk_class] = (*of[i].get(s.pool.disk_class, ()), j)
-    none = HostWatts(idle=0, most=0)
+    none, fine = HostWatts(idle=0, most=0), fine_columns(entries)
     return {
         "capacity": capacity,
         "free": free,
@@ -194,12 +194,8 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
         "storage_ids": tuple(s.pool.id for _, s in storage),
         "storage_free": np.array([s.capacity_gib - s.used_gib - s.held_gib for _, s in storage], np.int64),
         "storage_of": tuple(of),
-        "cells": {i: e.host.cells for i, e in enumerate(entries) if e.host.facts and e.host.facts.cells},
-        "fine_free": {
-            i: {d: n - e.used.get(d, 0) - e.held.get(d, 0) for d, n in e.capacity.items() if is_fine(d)}
-            for i, e in enumerate(entries)
-            if e.host.facts and e.host.facts.cells
-        },
+        "cells": fine["cells"],
+        "fine_free": fine["fine_free"],
     }
 
 

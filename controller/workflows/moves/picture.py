@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from controller.moves import store as move_store
 from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, cluster_of
-from controller.scheduling.snapshot import HostEntry, StorageEntry
 from controller.workflows.moves.bounds import MoveBounds
+from controller.workflows.place import host_entries
 from inventory.domain.ids import HostId, PoolId, ResourceId, StoragePoolId, SystemId
 from inventory.domain.layout import compute_of
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
@@ -60,7 +61,9 @@ class _Picture:
 
     def cluster(self, host_ids: Collection[HostId] | None) -> Cluster:
         """Return the picture of these hosts (all for None) and the machines found."""
-        entries = list(host_entries(self.connection, host_ids))
+        wanted = [h for h in hosts.hosts(self.connection) if host_ids is None or h.id in host_ids]
+        rows = hosts.inventories_of(self.connection, [h.id for h in wanted])
+        entries = list(host_entries(self.connection, wanted, chain.from_iterable(rows.values())))
         machines = [r for r in self.found if r.kind is ResourceKind.INSTANCE]
         self._systems = systems.by_ids(self.connection, sorted({SystemId(m.system_id) for m in machines if m.system_id}))
         self._zones = {z.code: z.id for z in directory.zones(self.connection)}
@@ -159,31 +162,3 @@ class _Picture:
 def is_at_rest(resource: Resource) -> bool:
     """Tell whether a resource is as wanted and nobody has anything to do to it."""
     return resource.phase is Phase.SETTLED and resource.generation == resource.settled_generation
-
-
-def host_entries(connection: Connection, host_ids: Collection[HostId] | None) -> Iterator[HostEntry]:
-    """Yield hosts with what may be promised on them: all for None."""
-    pools = {p.id: p for p in directory.pools(connection)}
-    zones = {z.id: z for z in directory.zones(connection)}
-    wanted = [h for h in hosts.hosts(connection) if host_ids is None or h.id in host_ids]
-    rows = hosts.inventories_of(connection, [h.id for h in wanted])
-    storage: dict[HostId, list[StorageEntry]] = {}
-    for pool in hosts.storage_pools(connection):
-        for row in rows.get(pool.host_id, ()):
-            if row.provider_id == pool.id:
-                entry = StorageEntry(pool=pool, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
-                storage.setdefault(pool.host_id, []).append(entry)
-    for host in wanted:
-        own = [r for r in rows[host.id] if r.provider_id == host.id]
-        pool_ = pools[host.pool_id]
-        yield HostEntry(
-            host=host,
-            pool=pool_,
-            zone=zones[pool_.zone_id],
-            capacity={r.dimension: r.capacity for r in own},
-            used={r.dimension: r.used for r in own},
-            foreign={r.dimension: r.foreign_used for r in own},
-            held={r.dimension: r.held for r in own},
-            storage=storage.get(host.id, ()),
-            traits=frozenset(host.traits),
-        )
