@@ -6,14 +6,10 @@ from typing import Any
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
+app = commands()
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from controller.cli import meter_periods, meter_report
+from controller.cli.commands import commands
 from controller.cli.lazy import local_step
 from controller.cli.meter_books import book, entry
 from controller.cli.meter_budgets import budget
@@ -14,7 +15,7 @@ from controller.cli.meter_efficiency import efficiency
 from controller.cli.output import Out
 from controller.cli.session import session_of
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 app.add_typer(book, name="book")
 app.add_typer(entry, name="entry")
 app.add_typer(budget, name="budget")
@@ -22,11 +23,6 @@ app.add_typer(cost, name="cost")
 app.add_typer(efficiency, name="efficiency")
 meter_periods.add_to(app)
 app.command("report")(meter_report.report)
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
 
 
 @app.command("list")

@@ -5,15 +5,11 @@ from typing import Any
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import Session, session_of
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 _PATH = "/v1/move-plans"
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
 
 
 @app.command()

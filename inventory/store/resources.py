@@ -388,6 +388,11 @@ def lock_parts(connection: Connection, ids: Sequence[ResourceId]) -> list[Resour
     return [from_row(r) for r in connection.execute(statement)]
 
 
+def _anew(now_s: float) -> dict[str, Any]:
+    """Return what has a resource begun anew: nobody holds it, and nothing was tried."""
+    return {"step": "", "attempts": 0, "problem": None, "next_try_s": now_s, "owner": "", "hold_until_s": 0.0}
+
+
 def move(connection: Connection, resource: Resource, *, revision: int, now_s: float) -> None:
     """Write a resource's new host and spec and have it made there. A raised fence makes late work of the old place void."""
     values = {
@@ -396,12 +401,7 @@ def move(connection: Connection, resource: Resource, *, revision: int, now_s: fl
         "observed": Observed.UNKNOWN.value,
         "phase": Phase.PENDING.value,
         "settled_generation": 0,
-        "step": "",
-        "attempts": 0,
-        "problem": None,
-        "next_try_s": now_s,
-        "owner": "",
-        "hold_until_s": 0.0,
+        **_anew(now_s),
         "fence": _R.fence + 1,
         "placements": _R.placements + 1,
         "revision": revision,
@@ -411,8 +411,8 @@ def move(connection: Connection, resource: Resource, *, revision: int, now_s: fl
 
 def set_out(connection: Connection, ids: Sequence[ResourceId], target_host_id: HostId, *, fence: int, now_s: float) -> None:
     """Have a machine and its disks go to another host. One fence for all, above all before: older work of any is void."""
-    values = {"target_host_id": target_host_id, "fence": fence, "owner": "", "hold_until_s": 0.0, "next_try_s": now_s}
-    connection.execute(update(t.resources).where(_R.id.in_(list(ids))).values(**values, step="", attempts=0, problem=None))
+    values = {"target_host_id": target_host_id, "fence": fence, **_anew(now_s)}
+    connection.execute(update(t.resources).where(_R.id.in_(list(ids))).values(**values))
 
 
 def take_away(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:
@@ -430,12 +430,7 @@ def end_move(connection: Connection, resource: Resource, *, fence: int, revision
         "spec": resource.spec.to_json(),
         "observed": resource.observed.value,
         "phase": Phase.SETTLED.value if is_settled else Phase.PENDING.value,
-        "step": "",
-        "attempts": 0,
-        "problem": None,
-        "next_try_s": now_s,
-        "owner": "",
-        "hold_until_s": 0.0,
+        **_anew(now_s),
         "fence": fence,
         "revision": revision,
     }

@@ -37,17 +37,5 @@ class ProblemDocument(BaseModel):
     problems: list[ProblemOut]
 
 
-class StoredProblem(Out):
+class StoredProblem(ProblemOut):
     """Why something failed."""
-
-    code: str
-    params: JsonObject
-    detail: str
-    cure: str
-    detail_zh: str
-    detail_en: str
-    cure_zh: str
-    cure_en: str
-    line: int | None
-    column: int | None
-    pointer: str
