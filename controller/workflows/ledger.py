@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from metering import count_store, ledger_store, period_store
 from metering.ledger_store import Comparison, Taken
 
@@ -62,8 +62,7 @@ def rebuild(platform: Platform, caller: Caller) -> int:
         count = ledger_store.rebuild(connection)
         counted = count_store.rebuild(connection, period_store.frozen_until_s(connection))
         detail: dict[str, Any] = {"interval_count": count, "difference_count": len(before.differences) + counted}
-        event = audit.event_by(caller, at_s=platform.clock(), action="ledger.rebuild", target="ledger", detail=detail)
-        audit.append(connection, event)
+        seal(connection, platform, caller, "ledger.rebuild", "ledger", detail)
         return count
 
     return platform.db.run(unit)

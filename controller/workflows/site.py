@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.workflows import images as image_work
 from controller.workflows.images import ImageRequest
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from controller.workflows.site_catalogue import compare_catalogue
 from controller.workflows.site_changes import Change, Comparison, Verb
 from controller.workflows.site_directory import compare_directory
@@ -117,8 +117,7 @@ def apply_import(
         if done.has_changes:
             _write(comparison)
             detail = {"sha256": document.sha256, "changes": [c.to_json() for c in done.changes if c.verb is not Verb.NONE]}
-            event = audit.event_by(caller, at_s=platform.clock(), action="site.import", target="site", detail=detail)
-            audit.append(connection, event)
+            seal(connection, platform, caller, "site.import", "site", detail)
         return done
 
     return platform.db.run(unit)

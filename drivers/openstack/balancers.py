@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from drivers.faults import Permanent, StaleFence, Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack import networks
 from drivers.openstack.balancer_plan import (
     ERROR,
@@ -24,7 +24,7 @@ from drivers.openstack.balancer_plan import (
     read_health,
 )
 from drivers.openstack.mapping import moment_s, oldest_of
-from drivers.openstack.marks import Mark, mark_text, parse_mark_text
+from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text
 from drivers.openstack.region import Region
 from drivers.powers import BalancerRequest, MemberRequest
 from inventory.domain.ids import ResourceId
@@ -167,9 +167,7 @@ def _fail_over(region: Region, balancer: BalancerReading) -> BalancerReading:
 
 
 def _take_fence(region: Region, balancer: BalancerReading, fence: int) -> BalancerReading:
-    if balancer.mark.fence > fence:
-        raise StaleFence(resource_id=balancer.mark.resource_id, given=fence, found=balancer.mark.fence)
-    if balancer.mark.fence == fence or balancer.status == ERROR:
+    if not is_newer(fence, balancer.mark) or balancer.status == ERROR:
         return balancer
     mark, sdk = replace(balancer.mark, fence=fence), region.balancing()
     region.calls.change("load balancer", partial(sdk.update_load_balancer, balancer.lb_id, description=mark_text(mark)))
@@ -233,8 +231,7 @@ def ensure_balancer_absent(region: Region, balancer_id: ResourceId, fence: int) 
         Permanent: ``openstack.balancer_stuck``.
     """
     while (found := find_balancer(region, balancer_id)) is not None:
-        if found.mark.fence > fence:
-            raise StaleFence(resource_id=balancer_id, given=fence, found=found.mark.fence)
+        is_newer(fence, found.mark)
         _delete(region, found)
 
 

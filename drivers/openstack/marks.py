@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from drivers.faults import StaleFence
+
 _PREFIX = "allotment_"
 _FIELDS = ("id", "fence", "host", "system", "department")
 _REBOOTS = _PREFIX + "reboots"
@@ -48,6 +50,17 @@ def read_mark(metadata: Mapping[str, str] | None) -> Mark | None:
         department=department,
         reboots=int(reboots) if reboots.isdecimal() else 0,
     )
+
+
+def is_newer(fence: int, mark: Mark) -> bool:
+    """Tell whether a newer hold acts now than the one that marked it.
+
+    Raises:
+        StaleFence: an older one does.
+    """
+    if mark.fence > fence:
+        raise StaleFence(resource_id=mark.resource_id, given=fence, found=mark.fence)
+    return mark.fence < fence
 
 
 def fence_values(fence: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from drivers.faults import StaleFence, Transient
+from drivers.faults import Transient
 from drivers.openstack.mapping import (
     RULE_TEXT,
     NetworkReading,
@@ -22,7 +22,7 @@ from drivers.openstack.mapping import (
     rule_bodies,
     subnet_body,
 )
-from drivers.openstack.marks import Mark, mark_text
+from drivers.openstack.marks import Mark, is_newer, mark_text
 from drivers.openstack.region import Region
 from drivers.protocol import LeaseEntry, NicRequest, SegmentRequest
 from inventory.domain.ids import ResourceId
@@ -70,9 +70,7 @@ def take_fence(region: Region, network: NetworkReading, fence: int) -> None:
     Raises:
         StaleFence: the network carries a newer fence.
     """
-    if network.mark.fence > fence:
-        raise StaleFence(resource_id=network.mark.resource_id, given=fence, found=network.mark.fence)
-    if network.mark.fence < fence:
+    if is_newer(fence, network.mark):
         text = mark_text(replace(network.mark, fence=fence))
         region.calls.change(
             "network",

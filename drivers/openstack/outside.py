@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from drivers.faults import Permanent, StaleFence, Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack import networks
 from drivers.openstack.mapping import NetworkReading, PortReading, oldest_of
-from drivers.openstack.marks import Mark, mark_text, parse_mark_text, port_mark
+from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text, port_mark
 from drivers.openstack.region import Region
 from drivers.powers import GatewayRequest, ObservedPublicAddress, PublicAddressRequest
 from inventory.domain.ids import ResourceId
@@ -115,15 +115,9 @@ def _own_ports(region: Region, gateway: Gateway) -> list[PortReading]:
 
 
 def _take_gateway(region: Region, gateway: Gateway, fence: int) -> None:
-    if _is_newer(gateway.mark, fence):
+    if is_newer(fence, gateway.mark):
         text, neutron = mark_text(replace(gateway.mark, fence=fence)), region.sdk.network
         region.calls.change("gateway", partial(neutron.update_router, gateway.router_id, description=text))
-
-
-def _is_newer(mark: Mark, fence: int) -> bool:
-    if mark.fence > fence:
-        raise StaleFence(resource_id=mark.resource_id, given=fence, found=mark.fence)
-    return mark.fence < fence
 
 
 def ensure_gateway_absent(region: Region, gateway_id: ResourceId, host_id: str, fence: int) -> None:
@@ -191,7 +185,7 @@ def ensure_address(region: Region, request: PublicAddressRequest, mark: Mark) ->
         body = {"floating_network_id": _outside_id(region, request.outside), "description": mark_text(mark), "port_id": port_id}
         owned = {**body, **region.projects.owner(request.department)}
         found = _read_address(change("public address", lambda: neutron.create_ip(**owned)))
-    elif _is_newer(found.mark, mark.fence) or found.port_id != (port_id or ""):
+    elif is_newer(mark.fence, found.mark) or found.port_id != (port_id or ""):
         values = {"description": mark_text(replace(found.mark, fence=mark.fence)), "port_id": port_id}
         found = _read_address(change("public address", partial(neutron.update_ip, found.ip_id, **values)))
     assert found is not None, "an address made with our mark carries it"
@@ -205,7 +199,7 @@ def ensure_address_absent(region: Region, address_id: ResourceId, fence: int) ->
         StaleFence: a newer hold has acted on it.
     """
     for found in _find_addresses(region, address_id):
-        _is_newer(found.mark, fence)
+        is_newer(fence, found.mark)
         region.calls.change("public address", partial(region.sdk.network.delete_ip, found.ip_id))
 
 

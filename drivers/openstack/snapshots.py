@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from drivers.faults import Permanent, StaleFence, Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack import volumes
 from drivers.openstack.mapping import SnapshotReading, oldest_of, read_snapshot
-from drivers.openstack.marks import Mark, fence_values
+from drivers.openstack.marks import Mark, fence_values, is_newer
 from drivers.openstack.region import Region
 from drivers.powers import SnapshotRequest
 from drivers.protocol import VolumeRequest
@@ -54,9 +54,7 @@ def take_fence(region: Region, snapshot: SnapshotReading, fence: int) -> None:
         StaleFence: the copy carries a newer fence.
     """
     assert snapshot.mark is not None, "only copies of ours are fenced"
-    if snapshot.mark.fence > fence:
-        raise StaleFence(resource_id=snapshot.mark.resource_id, given=fence, found=snapshot.mark.fence)
-    if snapshot.mark.fence < fence:
+    if is_newer(fence, snapshot.mark):
         block = region.sdk.block_storage
         region.calls.change("snapshot", lambda: block.set_snapshot_metadata(snapshot.snapshot_id, **fence_values(fence)))
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from drivers.faults import Permanent, StaleFence, Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack import images
 from drivers.openstack.mapping import VolumeReading, moment_s, oldest_of, read_volume, volume_body
-from drivers.openstack.marks import Mark, fence_values
+from drivers.openstack.marks import Mark, fence_values, is_newer
 from drivers.openstack.region import Region
 from drivers.protocol import VolumeRequest
 from inventory.domain.ids import ResourceId
@@ -91,9 +91,7 @@ def take_fence(region: Region, volume: VolumeReading, fence: int) -> None:
         StaleFence: the volume carries a newer fence.
     """
     assert volume.mark is not None, "only volumes of ours are fenced"
-    if volume.mark.fence > fence:
-        raise StaleFence(resource_id=volume.mark.resource_id, given=fence, found=volume.mark.fence)
-    if volume.mark.fence < fence:
+    if is_newer(fence, volume.mark):
         block = region.sdk.block_storage
         region.calls.change("volume", lambda: block.set_volume_metadata(volume.volume_id, **fence_values(fence)))
         region.touch()

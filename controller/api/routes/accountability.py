@@ -14,6 +14,7 @@ from controller.api.problems import describe
 from controller.identity import audit, tokens
 from controller.identity.audit import Head
 from controller.identity.tokens import Token
+from controller.workflows.sealing import seal
 from inventory.store import directory
 
 router = APIRouter(route_class=GuardedRoute, tags=["accountability"])
@@ -76,15 +77,7 @@ def create_token(call: TheCall, body: Annotated[schemas.TokenIn, Body()]) -> Res
             days=body.days,
         )
         detail = {"user_name": token.user_name, "role": token.role.value, "days": body.days}
-        event = audit.event_by(
-            call.caller,
-            at_s=platform.clock(),
-            action="token.create",
-            target=token.id,
-            department_id=token.department_id,
-            detail=detail,
-        )
-        audit.append(connection, event)
+        seal(connection, platform, call.caller, "token.create", token.id, detail, token.department_id)
         return token, secret
 
     token, secret = platform.db.run(once)
@@ -98,15 +91,8 @@ def revoke_token(call: TheCall, token_id: str) -> Response:
 
     def once(connection: Connection) -> Token:
         token = tokens.revoke(connection, token_id, platform.clock())
-        event = audit.event_by(
-            call.caller,
-            at_s=platform.clock(),
-            action="token.revoke",
-            target=token.id,
-            department_id=token.department_id,
-            detail={"user_name": token.user_name},
-        )
-        audit.append(connection, event)
+        detail = {"user_name": token.user_name}
+        seal(connection, platform, call.caller, "token.revoke", token.id, detail, token.department_id)
         return token
 
     return json_answer(views.token(platform.db.run(once)))
