@@ -51,9 +51,9 @@ def import_(
 
     def unit(connection: Connection) -> list[Terms]:
         directory.lock_for_edit(connection)
-        as_read(_set_terms(connection))
         projects = {p.code: p for p in directory.projects(connection)}
         found = read_budgets(data, projects={code: p.id for code, p in projects.items()})
+        as_read(_set_terms(connection))
         for terms in found:
             budget_store.save(connection, _budget(platform, terms))
         detail = {"budgets": [[t.project_id, t.year, yuan(t.limit_micro_yuan)] for t in found]}

@@ -121,3 +121,9 @@ def test_a_document_replaces_only_the_one_that_was_read(platform: Service, path:
     _refused(send(6, **{"If-Match": read}))
     assert finance.get(path).json() == now.json()
     assert send(6).status_code == 200, "who names nothing replaces whatever there is"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_wrong_document_is_told_so_whatever_was_read(platform: Service, path: str) -> None:
+    answer = platform.client(Role.FINANCE).post(path, content=b"{}", headers={**YAML, "If-Match": '"old"'})
+    assert answer.status_code == 422, answer.text
