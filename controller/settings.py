@@ -1,6 +1,7 @@
 """Settings of the controller: read once at start, frozen after. Every key stands in ``etc/controller.toml`` with its unit."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +85,12 @@ class Images(_Section):
 
     max_size_gib: int = Field(default=64, ge=1, description="Largest file taken in (GiB).")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host names an image may be fetched from; empty: none.")
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="Networks that are not public and may be fetched from all the same, for a mirror of your own."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the authority of a mirror of your own; none: the system's."
+    )
 
 
 class Retention(_Section):

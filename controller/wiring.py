@@ -36,7 +36,7 @@ from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import HostWorkers
 from controller.scheduling.loading import EngineLoader
 from controller.scheduling.policy import Policy, read_policies
-from controller.settings import Settings
+from controller.settings import Images, Settings
 from controller.tickets.approval import ApprovalPolicy
 from controller.version import version
 from controller.workflows.engine import StepSettings
@@ -272,6 +272,11 @@ class Service:
         return waiting
 
 
+def _fetch_options(images: Images) -> FetchOptions:
+    networks = tuple(str(network) for network in images.allowed_networks)
+    return FetchOptions(allowed_hosts=frozenset(images.allowed_hosts), allowed_networks=networks, ca_file=images.ca_file)
+
+
 def build_service(settings: Settings, database: Database, *, is_paused: bool = False) -> Service:
     """Return a controller that is not started yet.
 
@@ -322,7 +327,7 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
         drivers=lambda name, context: driver_factory(name)(context),
         ready=ready,
         is_metrics_open_to_loopback=settings.server.metrics_without_token,
-        fetch_options=FetchOptions(allowed_hosts=frozenset(settings.images.allowed_hosts)),
+        fetch_options=_fetch_options(settings.images),
     )
     instrument(app, counters.http)
     app.add_middleware(Doorbell, ring=reconciler.wake)
