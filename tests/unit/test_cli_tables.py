@@ -18,8 +18,8 @@ _NICS = [{"address": "10.96.0.2"}]
 #: Two rows of every kind: one of wide characters, one of narrow ones.
 ROWS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "departments": [
-        {"code": "civil-affairs", "name": "广州市民政局（本级）", "id": "dept_1"},
-        {"code": "it", "name": "IT office", "id": "dept_2"},
+        {"code": "civil-affairs", "name": "广州市民政局（本级）", "billed_as": "showback", "id": "dept_1"},
+        {"code": "it", "name": "IT office", "billed_as": "chargeback", "id": "dept_2"},
     ],
     "projects": [
         {"code": "GZ2026-MZJ-017", "name": "门户迁移，二期", "budget_code": "预算“一”", "id": "proj_1"},
@@ -181,7 +181,10 @@ NAMES = ["重庆办事处", "安全局", "厦门办事处", "IT中心", "市民�
 
 @pytest.mark.parametrize("kind", ["departments", "projects"])
 def test_people_read_departments_and_projects_in_the_order_of_pinyin(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"code": f"c{n}", "name": name, "budget_code": "", "id": f"x_{n}"} for n, name in enumerate(NAMES)]
+    rows = [
+        {"code": f"c{n}", "name": name, "budget_code": "", "billed_as": "chargeback", "id": f"x_{n}"}
+        for n, name in enumerate(NAMES)
+    ]
     out = Out("zh-CN", Format.TABLE, ZoneInfo("Asia/Shanghai"))
     out.rows(rows, KINDS[kind].columns(out), by=KINDS[kind].by)
     told = capsys.readouterr().out
