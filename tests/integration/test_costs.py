@@ -99,6 +99,7 @@ def test_a_recorder_looks_at_what_was_noted_and_misses_nothing(here: Furnished) 
     found = ForeignDomain(host_id=other.id, uuid="u-1", name="old", vcpu_count=3, memory_mib=1024, is_running=True)
     with here.platform.db.write() as connection:
         foreign.save_foreign(connection, other.id, [found], here.clock.now_s)
+        foreign.recount_foreign(connection, other.id)
     assert is_followed()
     tickets.submit(here.platform, ticket_text("mail", count=2), here.caller())
     here.clock.now_s += 1
