@@ -5,7 +5,8 @@ import pytest
 from drivers.conformance import CHECKS, Check, Harness, Outcome, run_check
 from drivers.protocol import CLOUD_POWERS, Capability
 
-#: The in-memory host moves no bytes, keeps one network definition, counts no boots, and has no unreachable twin.
+#: The in-memory host moves no bytes, keeps one network definition, counts no boots, plugs nothing into what runs, has nobody
+#: who meddles, and has no unreachable twin.
 NOT_APPLICABLE = frozenset(
     {
         "a_data_disk_is_attached_and_detached_while_it_runs",
@@ -16,6 +17,10 @@ NOT_APPLICABLE = frozenset(
         "an_ordered_reboot_happens_once",
         "an_unreachable_host_is_a_fault_never_an_answer",
         "a_corrupt_image_leaves_nothing",
+        "a_card_in_another_network_is_shown_and_put_right",
+        "a_card_without_its_filter_is_shown_and_put_right",
+        "a_disk_that_was_taken_out_is_missed_and_put_back",
+        "an_edit_of_the_stored_definition_is_shown_and_put_right",
         "networks_are_refused_where_there_are_none",
         "the_console_shows_what_the_guest_wrote",
     }

@@ -16,7 +16,7 @@ from controller.identity.caller import DEPARTMENT_ROLES, Role
 from tests.support.api import YAML, Service, service
 from tests.support.samples import ticket_text
 
-_EXAMPLES = int(os.environ.get("ALLOT_SCHEMATHESIS_EXAMPLES", "5"))
+_EXAMPLES = int(os.environ.get("ALLOT_SCHEMATHESIS_EXAMPLES", "3"))
 #: Data that fits the description may still be refused for what it says: a YAML body is described as text only, names may
 #: be unknown, and ``If-Match`` may be old or left out. It must never be answered by anything else.
 _ANSWERS_TO_GOOD_DATA = ["2xx", "401", "403", "404", "409", "412", "422", "428", "503"]
