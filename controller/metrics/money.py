@@ -16,7 +16,7 @@ from metering.books import Books
 from metering.rating import Month, month_at
 
 DEPARTMENTS_NAMED_MAX = 200
-_LEAST_S = 60.0
+_LEAST_S = 300.0
 #: How many times as long as the last rating took goes by before the next.
 _REST = 100
 

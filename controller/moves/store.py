@@ -76,9 +76,13 @@ def running(connection: Connection, *, lock: bool = False) -> list[MovePlan]:
     return [_plan(row) for row in connection.execute(statement.with_for_update() if lock else statement)]
 
 
+#: Made once: an idle loop asks every second.
+_ANY_RUNNING = select(_P.id).where(_P.state == PlanState.RUNNING.value).limit(1)
+
+
 def is_any_running(connection: Connection) -> bool:
     """Tell whether a plan is under way."""
-    return connection.execute(select(_P.id).where(_P.state == PlanState.RUNNING.value).limit(1)).first() is not None
+    return connection.execute(_ANY_RUNNING).first() is not None
 
 
 def running_steps(connection: Connection, machine_ids: Collection[ResourceId]) -> dict[ResourceId, MoveStep]:

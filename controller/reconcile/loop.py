@@ -268,8 +268,10 @@ class Reconciler:
         with self.platform.db.read() as connection:
             if resources.is_any_due(connection, now_s=now_s, host_ids=self._full_hosts()):
                 return True
-            if self._are_moves_due() and move_store.is_any_running(connection):
-                return True
+            if self._are_moves_due():
+                if move_store.is_any_running(connection):
+                    return True
+                self._moves_at = self._monotonic()
             return self._looks.is_time() and host_store.is_any_observation_due(connection, now_s)
 
     def _is_progress_due(self) -> bool:

@@ -24,7 +24,7 @@ class ReconcileSettings:
     probe_s: float = 10.0
     observe_most: int = 256
     #: An idle loop begins looks, and records those that found nothing new, at most this often: each time is a commit.
-    looks_s: float = 2.0
+    looks_s: float = 3.0
     #: Longest sleep of an idle loop.
     idle_s: float = 0.5
     #: Progress of steps alone is recorded at most this often.

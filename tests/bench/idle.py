@@ -11,9 +11,9 @@ from tests.bench.serving import controller, installed, prepared
 from tests.bench.start import IMPORTS
 
 _HOSTS, _INSTANCES = 1_000, 20_000
-#: Two periods of looks at every host before it counts: the first look at a host costs more than the next.
+#: Longer than a period of looks at every host, whose first look costs more; each window then holds a whole period.
 _SETTLE_S = 40.0
-_WINDOWS, _WINDOW_S = 4, 15.0
+_WINDOWS, _WINDOW_S = 3, 30.0
 _SAY_MEMORY = "; print(next(l for l in open('/proc/self/status') if l.startswith('VmRSS')).split()[1])"
 
 _LIBRARIES = "memory of the libraries alone"
