@@ -32,6 +32,7 @@ from tests.bench.report import Figure, Line, Target
 from tests.support.database import open_for_test
 
 _INTERVALS, _DEPARTMENTS, _PROJECTS, _METERS = 1_000_000, 100, 2_000, 20
+_STATEMENT_ROUNDS = 5
 _BASELINE_INTERVALS = 100_000
 _MONTH = "2026-10"
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -152,11 +153,11 @@ def _close(url: str, results: Connection) -> None:
 
 
 def _statements_ms(url: str) -> tuple[float, ...]:
-    """Ask for the statement of every department while the month is open."""
+    """Ask for the statement of every department while the month is open, some times over: of a hundred, the 99th is one."""
     times = []
     with open_for_test(url) as database:
         platform = _platform(database)
-        for number in range(_DEPARTMENTS):
+        for number in list(range(_DEPARTMENTS)) * _STATEMENT_ROUNDS:
             started = time.perf_counter()
             periods.statement(platform, _MONTH, f"dept_{number:032x}")
             times.append((time.perf_counter() - started) * 1000)
