@@ -1,7 +1,7 @@
 """Read an image from a web address that an operator allowed, and from nowhere else.
 
-The host must be listed; its name is looked up once and the connection goes to that address, so a second answer of the name
-server changes nothing; addresses that are not public are refused unless their network is listed; redirects are not followed;
+The host must be listed; its name is looked up once and the connection goes to one of those addresses, so a second answer of the
+name server changes nothing; addresses that are not public are refused unless their network is listed; redirects are not followed;
 environment proxies are not used. Size and time are bounded.
 """
 
@@ -9,7 +9,8 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -53,17 +54,12 @@ def fetch(url: str, options: FetchOptions, monotonic: Callable[[], float] = time
 
     deadline_s = monotonic() + options.total_timeout_s
     target = _checked_url(url, options)
-    address = _resolve(target.host, target.port or (443 if target.scheme == "https" else 80), options)
+    addresses = _resolve(target.host, target.port or (443 if target.scheme == "https" else 80), options)
     timeout = httpx.Timeout(options.read_timeout_s, connect=options.connect_timeout_s)
     try:
         with (
             httpx.Client(verify=_tls(options), trust_env=False, follow_redirects=False, timeout=timeout) as client,
-            client.stream(
-                "GET",
-                target.copy_with(host=str(address)),
-                headers={"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
-                extensions={"sni_hostname": target.host},
-            ) as response,
+            closing(_asked(client, target, addresses)) as response,
         ):
             _check_answer(response)
             for chunk in response.iter_raw(_CHUNK_BYTES):
@@ -76,6 +72,25 @@ def fetch(url: str, options: FetchOptions, monotonic: Callable[[], float] = time
         ) from error
     except httpx.HTTPError as error:
         raise Unavailable("image.fetch_failed", host=target.host, internal=repr(error)) from error
+
+
+def _asked(client: "httpx.Client", target: "httpx.URL", addresses: Sequence[IPv4Address | IPv6Address]) -> "httpx.Response":
+    """Ask the first address that can be connected to: of a name with two kinds, often only one is served or has a route."""
+    import httpx
+
+    for address in addresses:
+        request = client.build_request(
+            "GET",
+            target.copy_with(host=str(address)),
+            headers={"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+            extensions={"sni_hostname": target.host},
+        )
+        try:
+            return client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if address == addresses[-1]:
+                raise
+    raise AssertionError("a name that was found has an address")
 
 
 def _tls(options: FetchOptions) -> ssl.SSLContext:
@@ -102,8 +117,8 @@ def _checked_url(url: str, options: FetchOptions) -> "httpx.URL":
     return target
 
 
-def _resolve(host: str, port: int, options: FetchOptions) -> IPv4Address | IPv6Address:
-    """Look the name up once; every address it has must be allowed, the first one is used."""
+def _resolve(host: str, port: int, options: FetchOptions) -> list[IPv4Address | IPv6Address]:
+    """Look the name up once; every address it has must be allowed."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -112,7 +127,7 @@ def _resolve(host: str, port: int, options: FetchOptions) -> IPv4Address | IPv6A
     for address in addresses:
         if not is_allowed_address(address, options.allowed_networks):
             raise Invalid("image.url_address_not_allowed", host=host, address=str(address))
-    return addresses[0]
+    return addresses
 
 
 def is_allowed_address(address: IPv4Address | IPv6Address, allowed_networks: tuple[str, ...]) -> bool:

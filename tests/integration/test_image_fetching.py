@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -99,6 +100,17 @@ def test_an_image_is_fetched_and_the_server_is_asked_by_its_name(mirror: tuple[i
     port, hosts = mirror
     stored = import_image(f"http://localhost:{port}/image", SHA256, tmp_path / "library", fetch_options=OPTIONS)
     assert stored.path.read_bytes() == CLEAN
+    assert hosts == [f"localhost:{port}"]
+
+
+def test_an_address_nobody_answers_at_is_followed_by_the_next_of_the_name(
+    mirror: tuple[int, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine whose ``localhost`` is ``::1`` first."""
+    port, hosts = mirror
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr("inventory.importers.image_fetching.socket.getaddrinfo", lambda *_, **__: both)
+    import_image(f"http://localhost:{port}/image", SHA256, tmp_path / "library", fetch_options=OPTIONS)
     assert hosts == [f"localhost:{port}"]
 
 
