@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -62,8 +63,8 @@ def page(connection: Connection, *, limit: int, after: str = "") -> list[Adjustm
     return [_read(dict(r._mapping)) for r in connection.execute(statement)]
 
 
-def _read(row: Mapping[str, object]) -> Adjustment:
+def _read(row: Mapping[str, Any]) -> Adjustment:
     values = dict(row)
     line_id = values.pop("line_id")
     assert isinstance(line_id, bytes | memoryview)
-    return Adjustment(**values, line_id=bytes(line_id))  # type: ignore[arg-type]  # columns of the table are these fields
+    return Adjustment(**values, line_id=bytes(line_id))

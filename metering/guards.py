@@ -3,8 +3,9 @@
 ``METADATA.create_all`` runs them, and the first migration repeats them word for word.
 """
 
-from sqlalchemy import DDL, event
+from sqlalchemy import event
 
+from inventory.store.ddl import ddl
 from inventory.store.tables import METADATA
 from metering import book_tables, ledger_tables, period_tables, sample_tables
 
@@ -169,8 +170,8 @@ POSTGRESQL_DROP: tuple[str, ...] = (
 def _register() -> None:
     for dialect, statements in (("sqlite", SQLITE), ("postgresql", POSTGRESQL)):
         for statement in statements:
-            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]  # left unannotated by SQLAlchemy
-            event.listen(METADATA, "after_create", ddl.execute_if(dialect=dialect))
+            made = ddl(statement.replace("%", "%%"))
+            event.listen(METADATA, "after_create", made.execute_if(dialect=dialect))
 
 
 _register()

@@ -1,8 +1,9 @@
 """Tokens, the audit chain, idempotency keys, and the platform's own marks."""
 
-from sqlalchemy import DDL, Column, ForeignKey, Integer, LargeBinary, Table, Text, event
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, event
 
 from inventory.store.columns import Big, Json, Seconds
+from inventory.store.ddl import ddl
 from inventory.store.tables import METADATA
 
 tokens = Table(
@@ -68,23 +69,19 @@ singletons = Table(
 )
 
 
-def _ddl(statement: str) -> DDL:
-    return DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor unannotated
-
-
 def _append_only(table: str) -> None:
     """Have the database itself refuse changes to what was written: the promise of a record is kept below the code."""
     for verb in ("UPDATE", "DELETE"):
-        sqlite = _ddl(
+        sqlite = ddl(
             f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
         event.listen(METADATA, "after_create", sqlite.execute_if(dialect="sqlite"))
-    function = _ddl(
+    function = ddl(
         f"CREATE OR REPLACE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
     )
-    trigger = _ddl(
+    trigger = ddl(
         f"CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
         f"FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only()"
     )

@@ -67,7 +67,7 @@ class Reconciler:
         self.settings = settings or ReconcileSettings()
         self.counters = ReconcileCounters()
         self._monotonic = monotonic
-        self._chooser = chooser or random.Random()  # noqa: S311  jitter only
+        self._chooser = chooser or random.SystemRandom()
         self._reports: deque[Report] = deque()
         self._events: deque[DriverEvent] = deque(maxlen=100_000)
         self._wake = threading.Event()

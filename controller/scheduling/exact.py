@@ -68,11 +68,8 @@ def _cp_model() -> Any:
 
 @cache
 def _model_type() -> Any:
-    class Model(_cp_model().CpModel):  # type: ignore[misc]  # loaded when it is needed
-        def _add_pre_pep8_methods(self) -> None:
-            """Do without the old names of all methods: making them takes longer than most answers."""
-
-    return Model
+    # Without the old names of all methods: making them takes longer than most answers.
+    return type("Model", (_cp_model().CpModel,), {"_add_pre_pep8_methods": lambda _: None})
 
 
 def _model(kinds: Sequence[list[Unit]], hosts: Sequence[Int32], fleet: Fleet, groups: Groups) -> tuple[Any, Places]:

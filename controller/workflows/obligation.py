@@ -1,8 +1,7 @@
 """What systems will still cost in a budget's year, at the prices known today: what tickets oblige a project to. Pure."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date as Date  # noqa: N812  a type is meant, not the field of that name
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from inventory.domain.catalogue import Price
@@ -33,7 +32,7 @@ def spec_amounts(spec: SystemSpec | None) -> dict[str, int]:
 
 def lease_end_s(day: str, zone: ZoneInfo) -> int:
     """Return the moment a lease ends: midnight after its last day, in the platform's zone."""
-    return first_second(Date.fromisoformat(day) + timedelta(days=1), zone)
+    return first_second(datetime.date.fromisoformat(day) + datetime.timedelta(days=1), zone)
 
 
 def remaining(spec: SystemSpec | None, prices: Iterable[Price], zone: ZoneInfo, from_s: int, to_s: int) -> int:

@@ -152,15 +152,17 @@ def _unit(
 def _alone(platform: Platform, submission: Submission) -> None:
     """Decide and accept one submission, on a fresh picture each time it met an old one."""
     try:
+        _accept_or_store_refusal(platform, submission)
+    except Exception as error:  # noqa: BLE001  handed to the one who waits
+        submission.error = error
+
+
+def _accept_or_store_refusal(platform: Platform, submission: Submission) -> None:
+    try:
         submission.ticket = with_fresh_pictures(platform, lambda connection: _unit_of_one(connection, platform, submission))
         platform.picture.committed()
     except (QuotaExceeded, Unplaceable) as refusal:
-        try:
-            submission.error = _store_refusal(platform, submission, refusal)
-        except Exception as error:  # noqa: BLE001  handed to the one who waits
-            submission.error = error
-    except Exception as error:  # noqa: BLE001  handed to the one who waits
-        submission.error = error
+        submission.error = _store_refusal(platform, submission, refusal)
 
 
 def _unit_of_one(connection: Connection, platform: Platform, submission: Submission) -> Ticket:

