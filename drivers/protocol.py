@@ -166,40 +166,38 @@ class ObservedNic:
     #: The address the packet filter of that segment holds it to, empty where none does; None: the back end has no filters.
     address: str | None
 
+    def is_at(self, network: str, address: str) -> bool:
+        """Tell whether it is plugged into a network and, as far as the back end can, held to its address there."""
+        return self.network == network and self.address in (None, address)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedShape:
-    """What a machine is made of, in its stored definition."""
+    """What a machine is made of."""
 
     vcpu_count: int
     memory_mib: int
     volume_ids: tuple[ResourceId, ...] = ()
-    nics: tuple[ObservedNic, ...] | None = None
-    strange_disks: tuple[str, ...] = ()
-    seat: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedInstance:
-    """A machine of ours as the back end shows it: what it is made of now."""
-
-    instance_id: ResourceId
-    state: Observed
-    #: Fence stored with the machine.
-    fence: int
-    vcpu_count: int
-    memory_mib: int
-    volume_ids: tuple[ResourceId, ...] = ()
-    #: When the state began, UTC epoch s, where the back end knows.
-    since_s: float | None = None
-    #: ``shutdown`` | ``crashed`` | ``destroyed`` … of a stopped machine.
-    reason: str = ""
     #: ``Seat.text`` of where it lies, empty for a machine without a seat; None: the back end cannot say.
     seat: str | None = None
     #: Its network cards by MAC; None: the back end cannot say.
     nics: tuple[ObservedNic, ...] | None = None
     #: Disks in it that are neither its own (root disk, seed) nor a data disk of ours, as the back end calls them.
     strange_disks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedInstance(ObservedShape):
+    """A machine of ours as the back end shows it: what it is made of now."""
+
+    instance_id: ResourceId
+    state: Observed
+    #: Fence stored with the machine.
+    fence: int
+    #: When the state began, UTC epoch s, where the back end knows.
+    since_s: float | None = None
+    #: ``shutdown`` | ``crashed`` | ``destroyed`` … of a stopped machine.
+    reason: str = ""
     #: What it will be once it was stopped and started, where that is something else; None: the same, or nobody can say.
     stored: ObservedShape | None = None
     #: Whether there is a definition that outlives a stop.

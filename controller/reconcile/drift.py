@@ -40,8 +40,13 @@ def drift(
     rows: Sequence[Resource],
     elsewhere: Mapping[ResourceId, Resource],
     now_s: float,
+    *,
+    can_plug: bool,
 ) -> Drift:
-    """Compare. ``rows`` are the living resources of the host, ``elsewhere`` what else is known of the ids it shows."""
+    """Compare. ``rows`` are the living resources of the host, ``elsewhere`` what else is known of the ids it shows.
+
+    ``can_plug``: cards and disks of running machines can be changed where they are.
+    """
     machines = {i.instance_id: i for i in observation.instances}
     wake: dict[ResourceId, str] = {}
     findings: list[Finding] = []
@@ -55,7 +60,7 @@ def drift(
         kind = _drift_of(row, machines.get(row.id), observation)
         if kind:
             wake[row.id] = kind
-        elif row.kind is ResourceKind.INSTANCE and (differs := differences(row, machines[row.id])):
+        elif row.kind is ResourceKind.INSTANCE and (differs := differences(row, machines[row.id], can_plug=can_plug)):
             if differs.at_once:
                 wake[row.id] = "edited"
             else:

@@ -71,6 +71,8 @@ class HostHandle:
         self.clean_print: int | None = None
         self.foreign_print: int | None = None
         self.in_flight = 0
+        #: Whether cards and disks of its running machines can be changed; known from the first look on.
+        self.can_plug = False
         self._open_driver = open_driver
         self._on_event = on_event
         self._breaker = breaker
@@ -90,6 +92,7 @@ class HostHandle:
                 opened = self._open_driver(self.host, self.driver_name)
                 if isinstance(opened, HasEvents) and Capability.EVENTS in opened.capabilities():
                     opened.subscribe(self._on_event)
+                self.can_plug = Capability.ATTACH_LIVE in opened.capabilities()
                 self._driver = opened
             return self._driver
 

@@ -7,8 +7,8 @@ machine stops next.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
-from controller.workflows.shape import differences, has_shape
-from drivers.protocol import ObservedInstance, Reboots
+from controller.workflows.shape import Differences, differences, has_shape
+from drivers.protocol import Capability, ObservedInstance, Reboots
 from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed
 
@@ -20,11 +20,15 @@ def look(context: StepContext) -> Flow:
     if found is None:
         return Next(step="vanished" if resource.settled_generation > 0 else "image")
     context.saw_machine(found)
-    if found.state.value == resource.desired.value and not differences(resource, found):
+    if found.state.value == resource.desired.value and not _differences(context, found):
         return _rest(context)
     if resource.generation != resource.settled_generation:
         return _change(context, found)
     return _repair(context, found)
+
+
+def _differences(context: StepContext, found: ObservedInstance) -> Differences:
+    return differences(context.resource, found, can_plug=Capability.ATTACH_LIVE in context.driver.capabilities())
 
 
 def _change(context: StepContext, found: ObservedInstance) -> Flow:
@@ -35,7 +39,7 @@ def _change(context: StepContext, found: ObservedInstance) -> Flow:
 
 def _repair(context: StepContext, found: ObservedInstance) -> Flow:
     resource = context.resource
-    differs = differences(resource, found)
+    differs = _differences(context, found)
     if differs:
         context.report("edited", state="open" if differs.waiting else "repaired", **differs.detail)
     if resource.desired is Desired.STOPPED:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from drivers.conformance.check import check
-from drivers.conformance.scene import Scene, expect
+from drivers.conformance.scene import Scene, expect, expect_fault
+from drivers.faults import Transient
 from drivers.protocol import Capability, MachineRequest, ObservedNic
 from inventory.domain.resource import Observed
 
@@ -69,6 +70,19 @@ def a_card_in_another_network_is_shown_and_put_right(scene: Scene) -> None:
     _expect_card(scene, request, _right(request))
 
 
+@check(needs=Capability.NETWORKS | Capability.ATTACH_LIVE, probes=("meddle_card",))
+def a_card_is_put_right_though_the_rest_waits_for_a_stop(scene: Scene) -> None:
+    """Other processors cannot be had while it runs, and that is said; the card is right by then."""
+    request = _with_card(scene)
+    assert scene.harness.meddle_card is not None
+    scene.harness.meddle_card(request.instance_id, "")
+    larger = replace(request, vcpu_count=request.vcpu_count + 1)
+    expect_fault(
+        Transient, lambda: scene.driver.ensure_defined(larger, scene.newer_fence()), "a running machine got another processor"
+    )
+    _expect_card(scene, request, _right(request))
+
+
 def _with_card(scene: Scene) -> MachineRequest:
     segment = scene.segment()
     scene.driver.ensure_segment(segment, scene.fence)
@@ -101,4 +115,5 @@ CHECKS = (
     a_disk_that_was_taken_out_is_missed_and_put_back,
     a_card_without_its_filter_is_shown_and_put_right,
     a_card_in_another_network_is_shown_and_put_right,
+    a_card_is_put_right_though_the_rest_waits_for_a_stop,
 )

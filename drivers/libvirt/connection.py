@@ -88,6 +88,11 @@ class Connection:
         """Whether this is libvirt's built-in test driver, which keeps everything in memory."""
         return self.uri.startswith("test:")
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether packets of guests can be filtered: the test driver has no packets."""
+        return not self.is_test
+
     def open(self) -> None:
         """Have a connection.
 

@@ -27,7 +27,7 @@ from drivers.libvirt.domain_xml import (
 )
 from drivers.libvirt.events import Watch
 from drivers.libvirt.host_facts import arch_of, read_host
-from drivers.libvirt.looks import Looks, shape_of
+from drivers.libvirt.looks import Looks, nics_of
 from drivers.libvirt.seed import seed_digest, seed_image
 from drivers.libvirt.storage import StorePool
 from drivers.libvirt.virtualisation import find_virtualisation
@@ -48,6 +48,7 @@ from drivers.protocol import (
 from inventory.domain.errors import CapabilityMissing
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import ResourceId
+from inventory.domain.layout import text_of
 from inventory.domain.resource import Observed
 
 _T = TypeVar("_T")
@@ -80,7 +81,7 @@ class LibvirtDriver:
         self._context = context
         self._watch = Watch(context.clock)
         self._connection = Connection(context.connection, self._watch)
-        self._looks = Looks(self._watch, has_filters=not self._connection.is_test)
+        self._looks = Looks(self._watch, has_filters=self._connection.has_filters)
         #: What was found by trying, with the generation of the connection it was found on.
         self._profile: tuple[int, HostProfile] | None = None
         self._filtering: int | None = None
@@ -221,8 +222,8 @@ class LibvirtDriver:
             before = machines.check_fence(domain, request.instance_id, fence) if domain is not None else None
             mark = mark_of(request, fence, before.reboots if before is not None else 0)
             if running is not None:
-                self._ensure_cards_live(connection, running, request)
                 reading = _reading_of(running)
+                self._ensure_cards_live(connection, running, request, reading)
                 _refuse_cold_changes(request, reading)
                 if reading.data_disks.keys() != {d.volume_id for d in request.disks}:
                     self._require(Capability.ATTACH_LIVE)
@@ -302,9 +303,9 @@ class LibvirtDriver:
         generation = self._connection.generation
         if self._profile is None or self._profile[0] != generation:
             arch = arch_of(connection.getCapabilities())
-            is_test = self._connection.is_test
-            virtualisation = "test" if is_test else find_virtualisation(connection, arch)
-            self._profile = (generation, HostProfile(virtualisation=virtualisation, arch=arch, has_filters=not is_test))
+            virtualisation = "test" if self._connection.is_test else find_virtualisation(connection, arch)
+            has_filters = self._connection.has_filters
+            self._profile = (generation, HostProfile(virtualisation=virtualisation, arch=arch, has_filters=has_filters))
         return self._profile[1]
 
     def _observe_storage(self, connection: Any) -> tuple[frozenset[ResourceId], dict[str, int]]:
@@ -380,11 +381,10 @@ class LibvirtDriver:
             initrd=pool.path(names.initrd_name(image.sha256)) if image and image.initrd_path else "",
         )
 
-    def _ensure_cards_live(self, connection: Any, domain: Any, request: MachineRequest) -> None:
+    def _ensure_cards_live(self, connection: Any, domain: Any, request: MachineRequest, reading: DomainReading) -> None:
         """Have each wanted card in its network and behind its filter, before anything else: nothing holds the guest back."""
-        shape = shape_of(request.instance_id, _reading_of(domain), has_filters=not self._connection.is_test)
-        present = {nic.mac: (nic.network, nic.address) for nic in shape.nics or ()}
-        wrong = [n for n in request.nics if present.get(n.mac) not in ((n.segment_id, n.address), (n.segment_id, None))]
+        present = {nic.mac: nic for nic in nics_of(reading, has_filters=self._connection.has_filters)}
+        wrong = [n for n in request.nics if n.mac not in present or not present[n.mac].is_at(n.segment_id, n.address)]
         if not wrong:
             return
         self._require(Capability.ATTACH_LIVE)
@@ -427,8 +427,8 @@ class LibvirtDriver:
         """Have the networks up, and refuse to start a guest that nothing would hold back."""
         reading = _reading_of(domain)
         for network_name in sorted(reading.networks):
-            segments.ensure_active(connection, ResourceId(network_name), has_filters=not self._connection.is_test)
-        if reading.cards and not self._connection.is_test:
+            segments.ensure_active(connection, ResourceId(network_name), has_filters=self._connection.has_filters)
+        if reading.cards and self._connection.has_filters:
             self._check_filtering(connection)
 
     def _check_filtering(self, connection: Any) -> None:
@@ -493,8 +493,7 @@ def _ask(request: Callable[[], object]) -> bool:
 
 
 def _refuse_cold_changes(request: MachineRequest, reading: DomainReading) -> None:
-    seat = request.seat.text if request.seat else ""
-    if (request.vcpu_count, request.memory_mib, seat) != (reading.vcpu_count, reading.memory_mib, reading.seat):
+    if (request.vcpu_count, request.memory_mib, text_of(request.seat)) != (reading.vcpu_count, reading.memory_mib, reading.seat):
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
 
 

@@ -81,7 +81,7 @@ class Looks:
         return instance_id, reading.mark.fence, now, None if later == now else later, is_marked
 
 
-def shape_of(instance_id: ResourceId, reading: DomainReading, *, has_filters: bool = True) -> ObservedShape:
+def shape_of(instance_id: ResourceId, reading: DomainReading, *, has_filters: bool) -> ObservedShape:
     """Return what a machine is made of."""
     names = [(path, PurePosixPath(path).name) for _, path in reading.disks if path]
     owners = [(path, name, disk_owner(name)) for path, name in names]
@@ -89,10 +89,15 @@ def shape_of(instance_id: ResourceId, reading: DomainReading, *, has_filters: bo
         vcpu_count=reading.online_count,
         memory_mib=reading.memory_mib,
         volume_ids=tuple(sorted(o for _, _, o in owners if o is not None and is_id(o, "volume"))),
-        nics=tuple(sorted((_nic(card, has_filters) for card in reading.cards), key=lambda nic: nic.mac)),
+        nics=nics_of(reading, has_filters=has_filters),
         strange_disks=tuple(sorted(path for path, name, o in owners if not _is_own(instance_id, name, o))),
         seat=reading.seat,
     )
+
+
+def nics_of(reading: DomainReading, *, has_filters: bool) -> tuple[ObservedNic, ...]:
+    """Return the cards of a machine by MAC."""
+    return tuple(sorted((_nic(card, has_filters) for card in reading.cards), key=lambda nic: nic.mac))
 
 
 def _is_own(instance_id: ResourceId, name: str, owner: ResourceId | None) -> bool:

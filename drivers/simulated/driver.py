@@ -250,6 +250,8 @@ class SimulatedDriver(CloudVerbs):
             self._require(Capability.RESIZE_COLD)
         if machine.is_running and set(machine.disks) != {disk.volume_id for disk in request.disks}:
             self._require(Capability.ATTACH_LIVE)
+        if machine.is_running and machine.meddled_nics:
+            self._require(Capability.ATTACH_LIVE)
 
 
 def open_driver(context: DriverContext) -> SimulatedDriver:

@@ -45,6 +45,7 @@ from drivers.simulated.records import (
 from inventory.domain.clock import Clock
 from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
+from inventory.domain.layout import text_of
 from inventory.domain.resource import Observed
 
 #: How many deleted ids a host remembers, to tell "gone" from "never was".
@@ -175,7 +176,7 @@ class SimulatedHost:
             memory_mib=machine.memory_mib,
             volume_ids=machine.disks,
             nics=nics_of(machine),
-            seat=machine.seat.text if machine.seat else "",
+            seat=text_of(machine.seat),
             stored=stored_of(machine),
         )
         return machine.seen
@@ -330,6 +331,8 @@ class SimulatedHost:
         machine = self.machines.get(instance_id)
         if machine is not None:
             guard(instance_id, machine.fence, fence)
+            # Cards first, whatever else is refused: nothing holds such a guest back.
+            machine.meddled_nics, machine.seen = None, None
             refuse_cold_changes(machine, request)
         self._require_root(request, fence)
         disks = tuple(disk.volume_id for disk in sorted(request.disks, key=lambda d: d.slot))
@@ -352,7 +355,7 @@ class SimulatedHost:
         machine.vcpu_count = request.vcpu_count
         machine.memory_mib = request.memory_mib
         machine.seat = request.seat
-        machine.stored = machine.meddled_nics = None
+        machine.stored = None
         self._plug(machine, disks, request.nics)
         machine.seen = None
         self.seeds[instance_id] = hash((request.hostname, request.user_data, request.ssh_keys))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from drivers.faults import StaleFence, Transient
 from drivers.protocol import InstanceStats, LeaseEntry, MachineRequest, NicRequest, ObservedInstance, ObservedNic, ObservedShape
 from inventory.domain.ids import ResourceId
-from inventory.domain.layout import Cell, Seat
+from inventory.domain.layout import Cell, Seat, text_of
 
 
 class ImpossibleState(AssertionError):
@@ -92,8 +92,9 @@ def stored_of(machine: Machine) -> ObservedShape | None:
     vcpu_count, memory_mib = machine.stored
     by_mac = sorted(machine.nics, key=lambda nic: nic.mac)
     wanted = tuple(ObservedNic(mac=n.mac, network=n.segment_id, address=n.address) for n in by_mac)
-    seat = machine.seat.text if machine.seat else ""
-    return ObservedShape(vcpu_count=vcpu_count, memory_mib=memory_mib, volume_ids=machine.disks, nics=wanted, seat=seat)
+    return ObservedShape(
+        vcpu_count=vcpu_count, memory_mib=memory_mib, volume_ids=machine.disks, nics=wanted, seat=text_of(machine.seat)
+    )
 
 
 def take_stored(machine: Machine) -> None:

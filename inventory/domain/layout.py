@@ -142,6 +142,11 @@ class Seat:
         return cls(page_kib=data["page_kib"], nodes=nodes)
 
 
+def text_of(seat: Seat | None) -> str:
+    """Return where something lies, empty for what may lie anywhere."""
+    return seat.text if seat else ""
+
+
 def seat_text(page_kib: int, nodes: Iterable[tuple[int, Iterable[str]]]) -> str:
     """Return cells, processors and pages in one line, for example ``2048: 0(2|18) 1(4|20)``."""
     return f"{page_kib}: " + " ".join(f"{cell}({'|'.join(cpu_sets)})" for cell, cpu_sets in nodes)

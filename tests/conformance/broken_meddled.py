@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from drivers.faults import Transient
 from drivers.protocol import MachineRequest, ObservedInstance
 from drivers.simulated.driver import SimulatedDriver
 from inventory.domain.ids import ResourceId
@@ -59,6 +60,16 @@ class LeavesCardsAlone(SimulatedDriver):
             machine.meddled_nics, machine.seen = meddled, None
 
 
+class RefusesBeforeTheCard(SimulatedDriver):
+    """Says that a machine must be stopped, and leaves its card without a filter until then."""
+
+    def ensure_defined(self, request: MachineRequest, fence: int) -> None:
+        machine = self.host.machines.get(request.instance_id)
+        if machine is not None and machine.is_running and machine.vcpu_count != request.vcpu_count:
+            raise Transient("driver.must_be_stopped", instance=request.instance_id)
+        super().ensure_defined(request, fence)
+
+
 #: Broken driver -> a check that must fail because of it.
 BROKEN_MEDDLED: dict[type[SimulatedDriver], str] = {
     ReadsOnlyWhatRuns: "an_edit_of_the_stored_definition_is_shown_and_put_right",
@@ -66,4 +77,5 @@ BROKEN_MEDDLED: dict[type[SimulatedDriver], str] = {
     ShowsTheDisksItWasAskedFor: "a_disk_that_was_taken_out_is_missed_and_put_back",
     NeverLooksAtFilters: "a_card_without_its_filter_is_shown_and_put_right",
     LeavesCardsAlone: "a_card_in_another_network_is_shown_and_put_right",
+    RefusesBeforeTheCard: "a_card_is_put_right_though_the_rest_waits_for_a_stop",
 }

@@ -17,6 +17,7 @@ NOT_APPLICABLE = frozenset(
         "an_ordered_reboot_happens_once",
         "an_unreachable_host_is_a_fault_never_an_answer",
         "a_corrupt_image_leaves_nothing",
+        "a_card_is_put_right_though_the_rest_waits_for_a_stop",
         "a_card_in_another_network_is_shown_and_put_right",
         "a_card_without_its_filter_is_shown_and_put_right",
         "a_disk_that_was_taken_out_is_missed_and_put_back",

@@ -29,6 +29,6 @@ def not_put_right(rows: Iterable[Resource], seen: Mapping[HostId, HostObservatio
     for row in rows:
         host_id, machine = found.get(row.id, (None, None))
         if row.kind is ResourceKind.INSTANCE and row.phase is Phase.SETTLED and machine is not None and host_id == row.host_id:
-            differs = differences(row, machine)
+            differs = differences(row, machine, can_plug=True)
             if differs.at_once:
                 yield Violation("edited", f"{row.id} keeps {dict(differs.at_once)}")

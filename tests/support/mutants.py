@@ -224,12 +224,12 @@ LOSSY = replace(RATES, lost_reply=0.3, late_effect=0.05, storage_full=0.03)
 DEAF = replace(RATES, lost_request=0.1, lost_request_known=0.1, unreachable=0.0)
 
 
-#: Mutant -> (seeds within which it must be found, faults it is looked for with).
 def an_edit_is_seen_and_left(patch: Patch) -> None:
     """Whoever looks at an edited machine finds nothing to do."""
-    patch.setattr(change, "differences", lambda _resource, _found: Differences())
+    patch.setattr(change, "differences", lambda _resource, _found, *, can_plug: Differences())
 
 
+#: Mutant -> (seeds within which it must be found, faults it is looked for with).
 MUTANTS: dict[Mutant, tuple[int, FaultRates]] = {
     writes_without_a_fence: (60, RATES),
     verbs_without_a_fence: (60, LOSSY),

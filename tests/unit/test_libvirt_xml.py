@@ -218,7 +218,7 @@ def test_same_wish_gives_the_same_text() -> None:
 
 
 def shape(text: str) -> ObservedShape:
-    return shape_of(INSTANCE, read_domain(text))
+    return shape_of(INSTANCE, read_domain(text), has_filters=True)
 
 
 def machine_text() -> str:

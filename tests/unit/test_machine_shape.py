@@ -9,7 +9,7 @@ from controller.reconcile.drift import drift
 from controller.workflows.change import look
 from controller.workflows.engine import Done, Ending, Facts, Next, StepContext, StepSettings
 from controller.workflows.shape import Differences, differences
-from drivers.protocol import HostObservation, ObservedInstance, ObservedNic, ObservedShape
+from drivers.protocol import Capability, HostObservation, ObservedInstance, ObservedNic, ObservedShape
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId
 from inventory.domain.layout import NodeSeat, Seat
 from inventory.domain.resource import (
@@ -72,6 +72,10 @@ def found(**changes: Any) -> ObservedInstance:
     return replace(AS_WANTED, **changes)
 
 
+def compared(row: Resource, seen: ObservedInstance) -> Differences:
+    return differences(row, seen, can_plug=True)
+
+
 #: What somebody did, and what of it is put right while the machine runs.
 AT_ONCE = [
     (found(volume_ids=()), {"disks_missing": ["data"]}),
@@ -99,36 +103,52 @@ WAITING = [
 
 
 def test_a_machine_that_is_as_wanted_differs_in_nothing() -> None:
-    assert not differences(ROW, AS_WANTED)
-    assert not differences(ROW, found(nics=None, seat=None)), "a back end that cannot say is believed"
-    assert not differences(ROW, found(nics=(replace(NIC, address=None),))), "a back end without filters has none to lose"
-    assert not differences(ROW, found(stored=STORED))
+    assert not compared(ROW, AS_WANTED)
+    assert not compared(ROW, found(nics=None, seat=None)), "a back end that cannot say is believed"
+    assert not compared(ROW, found(nics=(replace(NIC, address=None),))), "a back end without filters has none to lose"
+    assert not compared(ROW, found(stored=STORED))
 
 
 @pytest.mark.parametrize(("seen", "detail"), AT_ONCE)
 def test_what_needs_no_stop_is_put_right_at_once(seen: ObservedInstance, detail: dict[str, Any]) -> None:
-    assert differences(ROW, seen) == Differences(at_once=detail)
+    assert compared(ROW, seen) == Differences(at_once=detail)
 
 
 @pytest.mark.parametrize(("seen", "detail"), WAITING)
 def test_what_needs_a_stop_waits_for_one(seen: ObservedInstance, detail: dict[str, Any]) -> None:
-    assert differences(ROW, seen) == Differences(waiting=detail)
+    assert compared(ROW, seen) == Differences(waiting=detail)
     stopped = replace(seen, state=Observed.STOPPED)
-    assert differences(ROW, stopped) == Differences(at_once=detail), "and then all of it is put right"
+    assert compared(ROW, stopped) == Differences(at_once=detail), "and then all of it is put right"
 
 
 def test_beside_other_processors_only_the_filter_is_put_right_at_once() -> None:
     seen = found(vcpu_count=8, volume_ids=(), nics=(replace(NIC, address=""),), stored=replace(STORED, vcpu_count=8))
-    differs = differences(ROW, seen)
+    differs = compared(ROW, seen)
     assert set(differs.at_once) == {"cards"}
     assert set(differs.waiting) == {"vcpu_count", "disks_missing"}
+
+
+@pytest.mark.parametrize("seen", [found(volume_ids=()), found(nics=(replace(NIC, address=""),)), found(vcpu_count=8, nics=())])
+def test_where_nothing_can_be_plugged_into_a_running_machine_all_of_it_waits(seen: ObservedInstance) -> None:
+    edited = replace(seen, stored=replace(STORED, vcpu_count=4))
+    differs = differences(ROW, edited, can_plug=False)
+    assert differs.at_once == {}
+    assert differs.waiting == compared(ROW, replace(seen, state=Observed.STOPPED)).at_once
+    result = drift(HOST, seen_on_host(edited), NOW_S, [ROW], {}, NOW_S, can_plug=False)
+    assert not result.wake, "nobody is sent to do what cannot be done"
+    assert [f.kind for f in result.findings] == ["edited"]
+
+
+def test_the_definition_alone_can_be_put_right_wherever_the_machine_runs() -> None:
+    edited = found(stored=replace(STORED, vcpu_count=4))
+    assert differences(ROW, edited, can_plug=False) == Differences(at_once={"stored": {"vcpu_count": 4}})
 
 
 def test_a_seat_that_was_lost_is_seen() -> None:
     seat = Seat(page_kib=0, nodes=(NodeSeat(cell=0, vcpu_count=2, memory_mib=1024, cpus=(0, 1)),))
     row = replace(ROW, spec=replace(ROW.instance, seat=seat))
-    assert differences(row, found(seat="")).waiting == {"seat": ""}
-    assert not differences(row, found(seat=seat.text))
+    assert compared(row, found(seat="")).waiting == {"seat": ""}
+    assert not compared(row, found(seat=seat.text))
 
 
 # -- what the loop does about it --------------------------------------------------------------------------------------
@@ -141,13 +161,13 @@ def seen_on_host(machine: ObservedInstance) -> HostObservation:
 
 @pytest.mark.parametrize(("seen", "_detail"), AT_ONCE)
 def test_the_loop_wakes_a_machine_that_can_be_put_right(seen: ObservedInstance, _detail: object) -> None:
-    result = drift(HOST, seen_on_host(seen), NOW_S, [ROW], {}, NOW_S)
+    result = drift(HOST, seen_on_host(seen), NOW_S, [ROW], {}, NOW_S, can_plug=True)
     assert (result.wake, result.findings, result.is_clean) == ({MACHINE: "edited"}, (), False)
 
 
 @pytest.mark.parametrize(("seen", "detail"), WAITING)
 def test_the_loop_reports_once_what_has_to_wait(seen: ObservedInstance, detail: dict[str, Any]) -> None:
-    result = drift(HOST, seen_on_host(seen), NOW_S, [ROW], {}, NOW_S)
+    result = drift(HOST, seen_on_host(seen), NOW_S, [ROW], {}, NOW_S, can_plug=True)
     assert [(f.kind, f.detail) for f in result.findings] == [("edited", {"name": "web-1", **detail})]
     assert result.wake == {}
     assert result.is_clean, "the same look need not be compared again"
@@ -158,6 +178,9 @@ class Shows:
 
     def __init__(self, machine: ObservedInstance) -> None:
         self.machine = machine
+
+    def capabilities(self) -> Capability:
+        return Capability.ATTACH_LIVE
 
     def observe_instance(self, _instance_id: ResourceId) -> ObservedInstance:
         return self.machine

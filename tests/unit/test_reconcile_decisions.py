@@ -23,7 +23,7 @@ from controller.workflows.engine import (
 from controller.workflows.failpoints import FAILPOINTS, Armed, parse
 from controller.workflows.steps import STEPS, first_step
 from drivers.faults import OutcomeUnknown, Permanent, Transient
-from drivers.protocol import HostObservation, MachineRequest, ObservedInstance
+from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import (
@@ -160,6 +160,9 @@ class Restarts:
         return ObservedInstance(
             instance_id=MACHINE, state=state, fence=3, vcpu_count=2, memory_mib=1024, volume_ids=(MACHINE, VOLUME)
         )
+
+    def capabilities(self) -> Capability:
+        return Capability.ATTACH_LIVE
 
     def observe_instance(self, _: ResourceId) -> ObservedInstance:
         return self._seen(self.state)
@@ -442,19 +445,19 @@ def running(**changes) -> ObservedInstance:
     ],
 )
 def test_drift_of_a_settled_machine_asks_for_a_look(found: HostObservation, kind: str | None) -> None:
-    result = drift(HOST, found, NOW_S, [settled()], {}, NOW_S)
+    result = drift(HOST, found, NOW_S, [settled()], {}, NOW_S, can_plug=True)
     assert result.wake == ({MACHINE: kind} if kind else {})
     assert result.is_clean is (kind is None)
 
 
 def test_an_observation_older_than_the_last_write_proves_nothing() -> None:
-    result = drift(HOST, observation(), NOW_S, [settled(observed_at_s=NOW_S + 1)], {}, NOW_S)
+    result = drift(HOST, observation(), NOW_S, [settled(observed_at_s=NOW_S + 1)], {}, NOW_S, can_plug=True)
     assert result.wake == {}
     assert not result.is_clean
 
 
 def test_an_edited_machine_is_reported_and_left_running() -> None:
-    result = drift(HOST, observation(running(vcpu_count=8)), NOW_S, [settled()], {}, NOW_S)
+    result = drift(HOST, observation(running(vcpu_count=8)), NOW_S, [settled()], {}, NOW_S, can_plug=True)
     assert [f.kind for f in result.findings] == ["edited"]
     assert result.wake == {}
 
@@ -462,7 +465,7 @@ def test_an_edited_machine_is_reported_and_left_running() -> None:
 def test_a_leftover_is_removed_and_a_stranger_with_our_mark_only_reported() -> None:
     stranger = ResourceId("vol_" + "9" * 32)
     gone = {MACHINE: settled(phase=Phase.GONE)}
-    result = drift(HOST, observation(running(), volumes=(stranger,)), NOW_S, [], gone, NOW_S)
+    result = drift(HOST, observation(running(), volumes=(stranger,)), NOW_S, [], gone, NOW_S, can_plug=True)
     assert result.reap == (MACHINE,)
     assert [f.kind for f in result.findings] == ["orphan"]
 

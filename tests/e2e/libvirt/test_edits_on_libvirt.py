@@ -43,7 +43,7 @@ class Shop:
         """Return what libvirt says a machine is made of."""
         with behind(self.host.libvirtd.uri) as connection:
             text = connection.lookupByName(self.id_of(name)).XMLDesc(flags)
-        return shape_of(self.id_of(name), read_domain(text))
+        return shape_of(self.id_of(name), read_domain(text), has_filters=True)
 
     def runs(self) -> dict[str, int]:
         """Return libvirt's number of the run of each machine: another one after a stop and a start."""
