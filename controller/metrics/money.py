@@ -10,6 +10,7 @@ from controller.metrics import declared as m
 from controller.metrics.exposition import family, single
 from controller.workflows import periods
 from controller.workflows.platform import Platform
+from inventory.domain.clock import is_due
 from inventory.domain.errors import Conflict
 from metering import book_store, period_store, rated_period
 from metering.books import Books
@@ -26,15 +27,15 @@ class Spend:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._due_s = 0.0
+        self._rated_at_s, self._interval_s = float("-inf"), _LEAST_S
         self._text = ""
 
     def families(self, now_s: float) -> Iterable[str]:
         """Return the families of money."""
-        if now_s >= self._due_s:
+        if is_due(now_s, self._rated_at_s, self._interval_s):
             started = time.thread_time()
             self._text = "".join(self._rated(now_s))
-            self._due_s = now_s + max(_LEAST_S, _REST * (time.thread_time() - started))
+            self._rated_at_s, self._interval_s = now_s, max(_LEAST_S, _REST * (time.thread_time() - started))
         yield self._text
         yield from self._months(now_s)
 

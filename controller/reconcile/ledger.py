@@ -13,6 +13,7 @@ import structlog
 from controller.reconcile.sampling import SampleKeeper
 from controller.workflows import budgets, costs, ledger, reconciliation, seals
 from controller.workflows.platform import Platform
+from inventory.domain.clock import is_due
 from inventory.domain.errors import Unavailable
 
 _LOG = structlog.get_logger(__name__)
@@ -36,11 +37,6 @@ class LedgerCounters:
     seal_fault_count: int = 0
     #: 0: not yet.
     seals_checked_at_s: float = 0.0
-
-
-def _is_due(now_s: float, last_s: float, interval_s: float) -> bool:
-    """Tell whether something is to be done again; after a clock that was ahead is put right it is, and does not wait for it."""
-    return not last_s <= now_s < last_s + interval_s
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,25 +78,25 @@ class LedgerKeeper:
     def tick(self) -> None:
         """Write down what hosts have, take what is due, bring budgets up to it; compare when a comparison is due."""
         began_s = self.platform.clock()
-        if _is_due(began_s, self._recorded_at_s, _ROOMS_S):
+        if is_due(began_s, self._recorded_at_s, _ROOMS_S):
             self._rooms.record()
             self._recorded_at_s = began_s
         touched: set[str] = set()
         self.counters.taken += ledger.catch_up(self.platform, touched)
         now_s = self.platform.clock()
-        if _is_due(now_s, self._accrued_at_s, _ACCRUAL_S):
+        if is_due(now_s, self._accrued_at_s, _ACCRUAL_S):
             budgets.accrue(self.platform)
             self._accrued_at_s = now_s
         elif touched:
             budgets.accrue(self.platform, touched)
         if self.samples is not None:
             self.samples.tick()
-        if _is_due(now_s, self._reconciled_at_s, self.reconcile_interval_s):
+        if is_due(now_s, self._reconciled_at_s, self.reconcile_interval_s):
             self._reconcile(now_s)
         if not self.counters.compared_at_s:
             # A start is no reason to read the whole journal: the first comparison comes after a whole interval.
             self.counters.compared_at_s = now_s
-        elif _is_due(now_s, self.counters.compared_at_s, self.compare_interval_s):
+        elif is_due(now_s, self.counters.compared_at_s, self.compare_interval_s):
             self._compare(now_s)
             self._check_seals(now_s)
 

@@ -10,6 +10,7 @@ from controller.identity.caller import Caller
 from controller.workflows.periods import names, window
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
+from inventory.domain.clock import is_due
 from inventory.domain.ids import HostId
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM
@@ -44,7 +45,7 @@ class RoomRecorder:
         """
         now_s = int(self._platform.clock())
         with self._platform.db.read() as connection:
-            is_all = self._mark is None or not 0 <= now_s - self._all_at_s < _ALL_EVERY_S
+            is_all = self._mark is None or is_due(now_s, self._all_at_s, _ALL_EVERY_S)
             mark, host_ids = self._noted(connection, is_all=is_all)
             is_changed = host_ids != frozenset() and cost_store.is_changed(connection, now_s, host_ids)
         count = self._platform.db.run(lambda c: cost_store.record(c, now_s, host_ids)) if is_changed else 0

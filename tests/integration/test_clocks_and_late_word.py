@@ -15,6 +15,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import delete, insert
 
+from controller.metrics.money import Spend
 from controller.reconcile.build import build_reconciler
 from controller.reconcile.ledger import LedgerKeeper
 from controller.workflows import budgets, ledger, periods
@@ -222,6 +223,18 @@ def test_a_clock_set_back_closes_nothing_early_and_shows_nothing_negative(city: 
     budgets.accrue(city.platform)
     [budget] = budgets.show(city.platform, PLATFORM)
     assert budget["spent_micro_yuan"] > 0
+
+
+def test_after_a_clock_that_was_ahead_the_figures_of_spend_do_not_wait_for_it(city: Billing) -> None:
+    spend, now_s = Spend(city.platform), MAY_S + 10 * DAY
+    dated = [_dated(spend, at_s) for at_s in (now_s + DAY, now_s, now_s + 299, now_s + 300)]
+    assert dated == [now_s + DAY, now_s, now_s, now_s + 300]
+
+
+def _dated(spend: Spend, now_s: int) -> int:
+    """Return when the spend that is shown was rated."""
+    text = "".join(spend.families(now_s))
+    return int(float(text.split("\nallot_spend_timestamp_seconds ")[1].split("\n")[0]))
 
 
 def test_after_a_clock_that_was_ahead_the_keeper_of_the_ledger_does_not_wait_for_it(city: Billing) -> None:
