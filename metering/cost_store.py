@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from inventory.domain.host import AdminState
 from inventory.domain.resources import counted_as
+from inventory.store import bulk
 from inventory.store import tables as t
 from metering.cost_tables import cost_documents, host_rooms
 from metering.costs import CostPool, Policy
@@ -35,9 +36,8 @@ _END = update(host_rooms).where(_OWN, _R.end_s.is_(None)).values(end_s=bindparam
 
 def record(connection: Connection, now_s: int, host_ids: Collection[str] | None = None) -> int:
     """Write down what these hosts (``None``: all) have now, where it is not what was written last; returns how many rows."""
-    if connection.dialect.name == "postgresql":
-        # One controller at a time: two would write the same row.
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    # One controller at a time: two would write the same row.
+    bulk.lock(connection, _LOCK)
     now, last = _now_and_last(connection, now_s, host_ids)
     changed = _changed(now, last)
     undone: list[dict[str, Any]] = []
