@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?\s*([A-Za-z兆吉太]*)字?节?")
 _WHOLE = re.compile(r"([0-9]{1,9})\s*(.{0,8})")
-_FIXED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*(元|万元)?")
+_FIXED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*(.{0,8})")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _CHINESE_DATE = re.compile(r"([0-9]{4})\s*年\s*([0-9]{1,2})\s*月\s*([0-9]{1,2})\s*日")
 
@@ -75,8 +75,7 @@ def fixed_point(text: str, places: int, units: Mapping[str, int] = MappingProxyT
     if match is None or (match[3] and match[3] not in units):
         return None
     digits = match[2] or ""
-    amount, rest = divmod(int(match[1] + digits) * units.get(match[3], 1) * 10**places, 10 ** len(digits))
-    return None if rest or len(digits) > places else amount
+    return None if len(digits) > places else int(match[1] + digits) * units.get(match[3], 1) * 10 ** (places - len(digits))
 
 
 def calendar_date(text: str) -> date | None:
