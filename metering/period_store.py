@@ -143,12 +143,7 @@ def journal_histories(connection: Connection, end_s: int) -> Iterator[tuple[str,
     born = select(j.c.resource_id).where(j.c.revision == 1, j.c.occurred_at_s < end_s)
     is_late = (
         select(late.c.resource_id)
-        .where(
-            late.c.resource_id == j.c.resource_id,
-            late.c.revision == j.c.revision,
-            late.c.since_s < end_s,
-            late.c.frozen_until_s >= end_s,
-        )
+        .where(late.c.resource_id == j.c.resource_id, late.c.revision == j.c.revision, tells_of(late.c, end_s))
         .exists()
     )
     statement = select(j).where(j.c.resource_id.in_(born), ~is_late).order_by(j.c.resource_id, j.c.revision)
@@ -345,6 +340,11 @@ def thaw(connection: Connection, start_s: int, end_s: int) -> None:
     connection.execute(update(p.late_rows).where(own).values(frozen_until_s=start_s))
 
 
+def tells_of(late: Any, end_s: int) -> Any:
+    """Tell, of a late row or in SQL of the columns of all, whether it tells of a time frozen with the end of a period."""
+    return (late["since_s"] < end_s) & (late["frozen_until_s"] >= end_s)
+
+
 def uncorrected(connection: Connection, period_id: str) -> list[Row]:
     """Return late rows that no period before ``period_id`` has corrected."""
     c = p.late_rows.c
@@ -355,7 +355,7 @@ def uncorrected(connection: Connection, period_id: str) -> list[Row]:
 def late_words(connection: Connection, period_id: str, end_s: int) -> list[tuple[str, int]]:
     """Return the journal rows (resource, revision) for which ``period_id`` corrected the closed period that ends at ``end_s``."""
     c = p.late_rows.c
-    statement = select(c.resource_id, c.revision).where(c.corrected_in == period_id, c.since_s < end_s, c.frozen_until_s >= end_s)
+    statement = select(c.resource_id, c.revision).where(c.corrected_in == period_id, tells_of(c, end_s))
     return [(r.resource_id, r.revision) for r in connection.execute(statement.order_by(c.resource_id, c.revision))]
 
 

@@ -111,7 +111,7 @@ def corrected(connection: Connection, period: Row, books: Books, names: Names) -
     for closed in store.all_periods(connection):
         if closed["end_s"] > period["start_s"]:
             break
-        resources = {r["resource_id"] for r in late if r["since_s"] < closed["end_s"] <= r["frozen_until_s"]}
+        resources = {r["resource_id"] for r in late if store.tells_of(r, closed["end_s"])}
         for department_id in sorted(_departments(connection, closed, resources)):
             yield from _differences(connection, closed, period, books, names, department_id)
 
