@@ -12,19 +12,17 @@ from zoneinfo import ZoneInfo
 
 from inventory.domain.clock import first_second
 from inventory.domain.errors import Invalid
-from inventory.domain.resources import MEMORY_MIB
 from inventory.importers.amounts import MONEY, nearest_first
 from inventory.importers.document import excerpt, refuse
 from inventory.importers.kinds import entry as _f
 from inventory.importers.kinds import head, read
 from inventory.importers.shapes import Choice, Day, Decimal, ListOf, Prose, Reading, Record, Whole
 from metering.books import BookVersion, Commitment, Discount, EntryRate, Mode, Rate, Step
-from metering.meters import STATES, Counting, Meter, meter_of
+from metering.meters import STATES, Counting, Meter, meter_of, meter_written
 
 #: Dearer than this per unit and hour is a slip of the pen (yuan with six places).
 _PRICE_MAX = 10**12
 _ENTRY_PRICE_MAX = 10**15
-_MEMORY = "memory_gib"
 _ALL_METERS = "*"
 
 
@@ -175,7 +173,7 @@ class _Builder:
         return None if day is None else first_second(day, self.zone)
 
     def _meter(self, path: str, written: str) -> tuple[str, Meter] | None:
-        name = MEMORY_MIB if written == _MEMORY else written
+        name = meter_written(written)
         try:
             return name, meter_of(name)
         except Invalid as error:
@@ -206,7 +204,7 @@ class _Builder:
             self._fail("book.free_with_price", f"{path}.free", meter=line["meter"])
         if line.get("price", 0) > _PRICE_MAX:
             self._fail("book.price_absurd", f"{path}.price", meter=line["meter"])
-        name = MEMORY_MIB if line["meter"] == _MEMORY else line["meter"]
+        name = meter_written(line["meter"])
         for state, mode, steps in self._priced_states(path, line, meter):
             yield Rate(meter=name, state=state, mode=mode, steps=steps, code=line.get("code", ""))
 

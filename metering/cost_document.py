@@ -4,17 +4,16 @@ from zoneinfo import ZoneInfo
 
 from inventory.domain.clock import first_second
 from inventory.domain.errors import Invalid
-from inventory.domain.resources import MEMORY_MIB
+from inventory.domain.resources import ADDRESS, MEMORY_MIB
 from inventory.importers.amounts import MONEY
 from inventory.importers.document import excerpt, refuse
 from inventory.importers.kinds import entry as _f
 from inventory.importers.kinds import head, read
 from inventory.importers.shapes import Choice, Day, Decimal, ListOf, Prose, Record
 from metering.costs import CostPool, Policy
-from metering.meters import Counting, meter_of
+from metering.meters import Counting, meter_of, meter_written
 
 _AMOUNT_MAX = 10**17
-_MEMORY = "memory_gib"
 
 
 _KINDS = {"hardware": "设备", "power": "电力", "licences": "许可", "staff": "人员", "other": "其他"}
@@ -61,7 +60,7 @@ def read_costs(data: bytes, zone: ZoneInfo) -> list[CostPool]:
                 micro_yuan=one["amount"],
                 from_s=first_second(one["from"], zone),
                 to_s=max(first_second(one["to"], zone), first_second(one["from"], zone) + 1),
-                meter=MEMORY_MIB if one["over"] == _MEMORY else one["over"],
+                meter=meter_written(one["over"]),
                 hosts=tuple(one.get("hosts", ())),
                 policy=Policy(one.get("idle", "show")),
             )
@@ -71,12 +70,10 @@ def read_costs(data: bytes, zone: ZoneInfo) -> list[CostPool]:
     return found
 
 
-def _is_capacity(name: str) -> bool:
+def _is_capacity(written: str) -> bool:
     """Tell whether hosts have a capacity of a meter."""
-    if name == _MEMORY:
-        return True
     try:
-        meter = meter_of(name)
+        meter = meter_of(meter_written(written))
     except Invalid:
         return False
-    return meter.counting is Counting.LEVEL and name not in ("address", MEMORY_MIB)
+    return meter.counting is Counting.LEVEL and written not in (ADDRESS, MEMORY_MIB)

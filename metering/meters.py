@@ -67,6 +67,11 @@ _CATALOGUE = (
 METERS: Mapping[str, Meter] = {meter.name: meter for meter in _CATALOGUE}
 
 
+def meter_written(name: str) -> str:
+    """Return the dimension of a meter as documents write it: memory is priced by the GiB, and counted in MiB."""
+    return MEMORY_MIB if name == "memory_gib" else name
+
+
 def meter_of(name: str) -> Meter:
     """Return the meter a dimension is counted by, for example ``disk_gib:`` for ``disk_gib:standard``.
 

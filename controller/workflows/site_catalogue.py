@@ -16,17 +16,15 @@ from inventory.domain.clock import first_second
 from inventory.domain.errors import AllotError
 from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool
 from inventory.domain.ids import HostId, SizeId, StoragePoolId
-from inventory.domain.resources import MEMORY_MIB
 from inventory.importers.site_records import Limit, SiteHost, SiteImage, SitePrice
 from inventory.store import directory
 from inventory.store import hosts as host_store
 from metering import store as price_store
+from metering.meters import meter_written
 from metering.rating import yuan
 from quotas import store as quota_store
 from quotas.limits import Level, Mode, ScopeKind
 
-#: What a document calls a meter, where it differs from the dimension.
-_DIMENSION_OF_METER = {"memory_gib": MEMORY_MIB}
 #: States in which the connection of a host may be changed: nobody counts on it then.
 _MAY_REWIRE = frozenset({AdminState.ENROLLED, AdminState.MAINTENANCE, AdminState.RETIRED})
 #: Which processors are for whom; while anything is promised on a host, it rests on that.
@@ -241,7 +239,7 @@ def _prices(found: Comparison) -> None:
 
 def _price(found: Comparison, wanted: SitePrice) -> Price:
     return Price(
-        meter=_DIMENSION_OF_METER.get(wanted.meter, wanted.meter),
+        meter=meter_written(wanted.meter),
         micro_yuan_per_unit_hour=wanted.micro_yuan_per_unit_hour,
         valid_from_s=first_second(wanted.valid_from, found.platform.zone),
     )
