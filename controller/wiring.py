@@ -266,8 +266,8 @@ class Service:
         waiting = [name for name in ("reconciler", "metrics", "ledger") if name not in alive]
         try:
             self.platform.db.ping()
-        except Exception as error:  # noqa: BLE001  whatever it is, the answer is "not ready"; the cause goes to the log
-            log.warning("the state does not answer", error=str(error))
+        except Exception:  # whatever it is, the answer is "not ready"; the cause goes to the log
+            log.warning("the state does not answer", exc_info=True)
             waiting.append("state")
         return waiting
 

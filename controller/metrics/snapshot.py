@@ -29,7 +29,7 @@ from quotas import summary as quotas
 
 T = TypeVar("T")
 
-_LOG = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +81,8 @@ class MetricsSnapshot:
         while not stop.is_set():
             try:
                 self.refresh()
-            except Exception:  # noqa: BLE001  the edge of the thread: a broken query must not end the figures for good
-                _LOG.exception("the figures could not be collected")
+            except Exception:  # the edge of the thread: a broken query must not end the figures for good
+                log.exception("the figures could not be collected")
             stop.wait(self._interval_s)
 
     def refresh(self) -> None:

@@ -16,7 +16,7 @@ from controller.workflows.platform import Platform
 from inventory.domain.clock import is_due
 from inventory.domain.errors import Unavailable
 
-_LOG = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 #: How old what a budget says may be where nothing changed: time alone costs.
 _ACCRUAL_S = 60.0
 #: How late a change of what hosts have may be written down.
@@ -70,9 +70,9 @@ class LedgerKeeper:
             try:
                 self.tick()
             except Unavailable as error:
-                _LOG.warning("the ledger waits for the state", code=error.code, reason=error.internal)
-            except Exception:  # noqa: BLE001  the edge of the thread: whatever it is, the ledger must go on
-                _LOG.exception("the ledger could not be kept")
+                log.warning("the ledger waits for the state", code=error.code, reason=error.internal)
+            except Exception:  # the edge of the thread: whatever it is, the ledger must go on
+                log.exception("the ledger could not be kept")
             stop.wait(self.interval_s)
 
     def tick(self) -> None:
@@ -104,23 +104,23 @@ class LedgerKeeper:
         faults = seals.check_all(self.platform, int(now_s // 86_400))
         self.counters.seals_checked_at_s, self.counters.seal_fault_count = now_s, len(faults)
         for month, fault in faults.items():
-            _LOG.error("a closed month is not what was sealed", period=month, fault=fault)
+            log.error("a closed month is not what was sealed", period=month, fault=fault)
 
     def _reconcile(self, now_s: float) -> None:
         self._reconciled_at_s = now_s
         self._met, lasting = reconciliation.look(self.platform, self._met)
         self.counters.unexplained_count = len(lasting)
         for found in lasting:
-            _LOG.error("metered, claimed and observed differ", resource_id=found.resource_id, kind=found.kind)
+            log.error("metered, claimed and observed differ", resource_id=found.resource_id, kind=found.kind)
 
     def _compare(self, now_s: float) -> None:
         found = ledger.compare(self.platform)
         self.counters.compared_at_s, self.counters.difference_count = now_s, len(found.differences)
         for difference in found.differences:
-            _LOG.error(
+            log.error(
                 "the ledger differs from the journal",
                 resource_id=difference.resource_id,
                 kind=difference.kind,
                 detail=difference.detail,
             )
-        _LOG.info("the ledger was compared", resources=found.resource_count, intervals=found.interval_count)
+        log.info("the ledger was compared", resources=found.resource_count, intervals=found.interval_count)

@@ -152,12 +152,11 @@ def let_go(platform: Platform, resource_id: str, caller: Caller) -> Shown:
     """
 
     def once(connection: Connection) -> Shown:
-        living = foreign.adopted(connection, caller.scope, resource_id=ResourceId(resource_id))
-        if not living:
-            raise NotFound("adoption.not_found", adoption=resource_id)
-        (found,), (shown,) = living, _shown(connection, living)
-        host_id = host_of(found)
+        host_id = host_of(_living(connection, resource_id, caller))
         host_store.host(connection, host_id, lock=True)
+        # Read again under the lock: somebody may have let it go, or a look may have written it, meanwhile.
+        found = _living(connection, resource_id, caller)
+        [shown] = _shown(connection, [found])
         now_s = platform.clock()
         gone = end(connection, found, at_s=int(now_s), now_s=now_s, source="controller")
         foreign.recount_foreign(connection, host_id)
@@ -166,6 +165,13 @@ def let_go(platform: Platform, resource_id: str, caller: Caller) -> Shown:
         return replace(shown, resource=gone)
 
     return platform.db.run(once)
+
+
+def _living(connection: Connection, resource_id: str, caller: Caller) -> Resource:
+    living = foreign.adopted(connection, caller.scope, resource_id=ResourceId(resource_id))
+    if not living:
+        raise NotFound("adoption.not_found", adoption=resource_id)
+    return living[0]
 
 
 def _check(platform: Platform, wish: AdoptionWish) -> None:

@@ -24,7 +24,7 @@ from drivers.openstack.balancer_plan import (
     read_health,
 )
 from drivers.openstack.mapping import moment_s, oldest_of
-from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text
+from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text, refuse_older
 from drivers.openstack.region import Region
 from drivers.powers import BalancerRequest, MemberRequest
 from inventory.domain.ids import ResourceId
@@ -231,7 +231,7 @@ def ensure_balancer_absent(region: Region, balancer_id: ResourceId, fence: int) 
         Permanent: ``openstack.balancer_stuck``.
     """
     while (found := find_balancer(region, balancer_id)) is not None:
-        is_newer(fence, found.mark)
+        refuse_older(fence, found.mark)
         _delete(region, found)
 
 

@@ -52,14 +52,23 @@ def read_mark(metadata: Mapping[str, str] | None) -> Mark | None:
     )
 
 
+def refuse_older(fence: int, mark: Mark) -> None:
+    """Refuse a hold that is older than the one that marked it.
+
+    Raises:
+        StaleFence: it is.
+    """
+    if mark.fence > fence:
+        raise StaleFence(resource_id=mark.resource_id, given=fence, found=mark.fence)
+
+
 def is_newer(fence: int, mark: Mark) -> bool:
     """Tell whether a newer hold acts now than the one that marked it.
 
     Raises:
         StaleFence: an older one does.
     """
-    if mark.fence > fence:
-        raise StaleFence(resource_id=mark.resource_id, given=fence, found=mark.fence)
+    refuse_older(fence, mark)
     return mark.fence < fence
 
 

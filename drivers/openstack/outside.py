@@ -11,7 +11,7 @@ from typing import Any
 from drivers.faults import Permanent, Transient
 from drivers.openstack import networks
 from drivers.openstack.mapping import NetworkReading, PortReading, oldest_of
-from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text, port_mark
+from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text, port_mark, refuse_older
 from drivers.openstack.region import Region
 from drivers.powers import GatewayRequest, ObservedPublicAddress, PublicAddressRequest
 from inventory.domain.ids import ResourceId
@@ -199,7 +199,7 @@ def ensure_address_absent(region: Region, address_id: ResourceId, fence: int) ->
         StaleFence: a newer hold has acted on it.
     """
     for found in _find_addresses(region, address_id):
-        is_newer(fence, found.mark)
+        refuse_older(fence, found.mark)
         region.calls.change("public address", partial(region.sdk.network.delete_ip, found.ip_id))
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack import flavors, networks, volumes
 from drivers.openstack.mapping import Parts, ServerReading, moment_s, oldest_of, read_server, server_body, state_of
-from drivers.openstack.marks import Mark, fence_values, is_newer, port_mark
+from drivers.openstack.marks import Mark, fence_values, port_mark, refuse_older
 from drivers.openstack.region import Region
 from drivers.protocol import MachineRequest
 from inventory.domain.ids import ResourceId
@@ -68,7 +68,7 @@ def check_fence(server: ServerReading, fence: int) -> Mark:
         StaleFence: the machine carries a newer fence.
     """
     assert server.mark is not None, "only machines of ours are fenced"
-    is_newer(fence, server.mark)
+    refuse_older(fence, server.mark)
     return server.mark
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from drivers.faults import Permanent
 from drivers.protocol import DriverEvent, ImageSource, ObservedForeign
@@ -24,9 +25,17 @@ from inventory.domain.ids import ResourceId
 FOREVER_S = float("inf")
 
 
+class _Version(NamedTuple):
+    """A file as it was at some time."""
+
+    path: str
+    modified_ns: int
+    size_bytes: int
+
+
 @lru_cache(maxsize=256)
-def _sha256_of(path: str, modified_ns: int, size_bytes: int) -> str:  # noqa: ARG001  both are part of the cache's key
-    with Path(path).open("rb") as file:
+def _sha256_of(file_version: _Version) -> str:
+    with Path(file_version.path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
 
@@ -38,7 +47,7 @@ def image_is_intact(image: ImageSource) -> bool:
     """
     try:
         stat = image.path.stat()
-        return _sha256_of(str(image.path), stat.st_mtime_ns, stat.st_size) == image.sha256
+        return _sha256_of(_Version(str(image.path), stat.st_mtime_ns, stat.st_size)) == image.sha256
     except OSError as error:
         raise Permanent("driver.image_unreadable", image_id=image.image_id, internal=str(error)) from error
 

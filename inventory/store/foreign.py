@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory.domain.host import ForeignDomain
@@ -89,8 +89,10 @@ def adopted_as(connection: Connection, uuids: Iterable[str], *, host_id: HostId 
     """Return the living adopted machines that back ends call so, and all of a host in the books, by id."""
     spec = type_coerce(_R.spec, Text)
     uuid = cast(spec, JSONB)["uuid"].astext if bulk.is_postgresql(connection) else func.json_extract(spec, "$.uuid")
-    is_shown = uuid.in_(select(bulk.given(connection, _UUIDS).c.uuid))
-    statement = select(t.resources).where(_IS_ADOPTED, or_(is_shown, _R.host_id == host_id)).order_by(_R.id)
+    wanted: ColumnElement[bool] = uuid.in_(select(bulk.given(connection, _UUIDS).c.uuid))
+    if host_id is not None:
+        wanted = or_(wanted, _R.host_id == host_id)
+    statement = select(t.resources).where(_IS_ADOPTED, wanted).order_by(_R.id)
     values = bulk.given_values(connection, [(uuid,) for uuid in uuids], _UUIDS)
     return [resources.from_row(r) for r in connection.execute(statement, values)]
 

@@ -78,7 +78,7 @@ def from_row(row: Row[Any] | Mapping[str, Any]) -> Resource:
 
 def to_row(resource: Resource) -> dict[str, Any]:
     """Return the row of a resource."""
-    values = {name: getattr(resource, name) for name in t.resources.c.keys()}  # noqa: SIM118  a column collection iterates columns
+    values = {name: getattr(resource, name) for name in _NAMES}
     values |= {
         "kind": resource.kind.value,
         "desired": resource.desired.value,

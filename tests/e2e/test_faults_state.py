@@ -6,7 +6,6 @@ the cause is gone.
 
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from tests.support.database import open_for_test
 from tests.support.door import Door, nothing_half_done, refusal
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.service import ServiceUnderTest, service, ticket
+from tests.support.small_disk import small_disk
 
 #: A writer waits this long for another process before it gives up (inventory.store.engine).
 _BUSY_S = 10
@@ -62,23 +62,8 @@ def test_a_state_locked_by_another_process_is_busy_and_the_ticket_can_be_handed_
         _until(lambda: _is_done(door, accepted.json()["id"]), "the ticket after the lock")
 
 
-@contextmanager
-def _small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a small file system of its own."""
-    path.mkdir(parents=True)
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"needs the right to mount a tmpfs: {made.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
 def test_a_full_disk_of_the_state_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
-    with _small_disk(tmp_path / "service" / "state", "6m") as disk, service(tmp_path / "service") as found:
+    with small_disk(tmp_path / "service" / "state", "6m") as disk, service(tmp_path / "service") as found:
         with _operator(found) as door:
             before = door.submit(ticket("before"))
             assert before.status_code == 202, before.text
