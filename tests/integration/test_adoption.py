@@ -15,7 +15,7 @@ from controller.workflows import adoption, tickets
 from controller.workflows.adoption import AdoptionWish, Shown
 from drivers.protocol import Capability
 from drivers.simulated.faults import FaultRates
-from inventory.domain.errors import AllotError, Conflict, QuotaExceeded
+from inventory.domain.errors import AllotError, Conflict, NotFound, QuotaExceeded
 from inventory.domain.host import ForeignDomain, Host
 from inventory.domain.resource import Observed, Phase
 from inventory.domain.resources import MEMORY_MIB, VCPU
@@ -25,7 +25,9 @@ from inventory.store import tables as t
 from inventory.store.engine import Database
 from quotas import store as quota_store
 from tests.support.api import Service, service
+from tests.support.database import open_for_test
 from tests.support.platform import Furnished, furnish
+from tests.support.race import race
 from tests.support.samples import release_text, ticket_text
 from tests.support.simulation import Simulation
 
@@ -268,6 +270,30 @@ def test_one_that_is_let_go_is_foreign_again(here: Furnished) -> None:
         assert [m.name for m in foreign.domains(connection)] == ["mail", "archive", "lab"]
     assert [s.system for s in take(here)] == ["legacy", "legacy"], "the name may be used again"
     assert_whole(here)
+
+
+@pytest.mark.postgres
+def test_of_people_who_let_it_go_at_once_one_does(postgres_url: str, tmp_path: Path) -> None:
+    with open_for_test(postgres_url, pool_size=8) as database:
+        here = furnish(database, tmp_path, host_count=2)
+        for department in here.city.departments:
+            for dimension in (VCPU, MEMORY_MIB, "instances"):
+                here.limit(department, dimension, 1 << 20)
+        look(here, here.hosts[0], machines(here.hosts[0]))
+        taken: list[Shown] = []
+
+        def again(_round: int) -> None:
+            taken[:] = take(here)
+
+        def let_go(_round: int, _number: int) -> bool:
+            try:
+                adoption.let_go(here.platform, taken[0].resource.id, here.caller(Role.OPERATOR))
+            except NotFound:
+                return False
+            return True
+
+        assert race(let_go, contenders=4, rounds=10, between=again, threads=4).wins == (1,) * 10
+        assert_whole(here)
 
 
 def test_the_loop_follows_and_never_touches(tmp_path: Path) -> None:
