@@ -40,16 +40,17 @@ SetTerms = tuple[str, int, int, int | None, int | None]
 
 def import_(
     platform: Platform, data: bytes, caller: Caller, as_read: Callable[[list[SetTerms]], None] = lambda _terms: None
-) -> list[dict[str, Any]]:
-    """Set the budgets of a document, all or none; what is spent and obligated is taken at once.
+) -> tuple[list[dict[str, Any]], list[SetTerms]]:
+    """Set the budgets of a document, all or none, and take at once what is spent and obligated.
 
-    ``as_read`` is shown what was set before and raises where it is not what the caller decided on.
+    ``as_read`` is shown what was set before and raises where it is not what the caller decided on. Returned are the
+    budgets of the document, and what is set of all budgets as this transaction left it: another may follow at once.
 
     Raises:
         Invalid: with every problem of the document.
     """
 
-    def unit(connection: Connection) -> list[Terms]:
+    def unit(connection: Connection) -> tuple[list[Terms], list[SetTerms]]:
         directory.lock_for_edit(connection)
         projects = {p.code: p for p in directory.projects(connection)}
         found = read_budgets(data, projects={code: p.id for code, p in projects.items()})
@@ -57,15 +58,17 @@ def import_(
         for terms in found:
             budget_store.save(connection, _budget(platform, terms))
         detail = {"budgets": [[t.project_id, t.year, yuan(t.limit_micro_yuan)] for t in found]}
+        after = _set_terms(connection)
         seal(connection, platform, caller, "budget.set", "budgets", detail)
-        return found
+        return found, after
 
-    terms = platform.db.run(unit)
+    terms, after = platform.db.run(unit)
     wanted = {t.project_id for t in terms}
     with platform.db.read() as connection:
         homes = {str(p.department_id) for p in directory.projects(connection) if p.id in wanted}
     accrue(platform, homes)
-    return [b for b in show(platform, caller.scope) if (b["project_id"], b["year"]) in {(t.project_id, t.year) for t in terms}]
+    own = {(t.project_id, t.year) for t in terms}
+    return [b for b in show(platform, caller.scope) if (b["project_id"], b["year"]) in own], after
 
 
 def set_terms(platform: Platform) -> list[SetTerms]:

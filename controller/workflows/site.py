@@ -35,6 +35,8 @@ from quotas.limits import Level
 
 #: (name of the driver, what it is told of the host) -> an open driver.
 OpenDriver = Callable[[str, DriverContext], ComputeDriver]
+#: Kind and name of a record, and those of its fields that are changed as they are; None: there is no such record.
+Replaced = tuple[str, str, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class ImportPlan:
         return any(change.verb is not Verb.NONE for change in self.changes)
 
     @property
-    def replaced(self) -> list[tuple[str, str, Any]]:
+    def replaced(self) -> list[Replaced]:
         """Return the records that are changed as they are now: what somebody read who looked at this plan."""
         return [(c.kind, c.name, c.before) for c in self.changes if c.verb is not Verb.NONE]
 
@@ -101,6 +103,7 @@ def apply_import(
     """
     plan = plan_import(platform, data, base_dir=base_dir)
     if not plan.has_changes and open_driver is None:
+        as_read(plan)
         return plan
     document = _read(platform, data)
     taken_in = _take_in(platform, document, base_dir, plan, fetch_options)

@@ -227,7 +227,7 @@ def test_the_printed_statement_says_so_in_both_languages(city: City, language: s
 
 def test_what_is_only_shown_recovers_no_cost_and_counts_for_budgets(city: City) -> None:
     document = 'apiVersion: allotment/v1\nkind: Budgets\nbudgets:\n  - {project: P-portal, year: 2026, amount: "1000"}\n'
-    [before] = budgets.import_(city.platform, document.encode(), finance("wang"))
+    [before], _ = budgets.import_(city.platform, document.encode(), finance("wang"))
     flag(city, "civil-it", Billing.SHOWBACK)
     budgets.accrue(city.platform)
     [after] = budgets.show(city.platform, PLATFORM)

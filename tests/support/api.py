@@ -54,6 +54,10 @@ class Service:
             headers["Authorization"] = f"Bearer {self.secrets[role, department]}"
         return client_of(self.app, self.runner, headers=headers, address=address)
 
+    def beside(self, runner: asyncio.Runner) -> "Service":
+        """Return the same service for the clients of another thread, which brings an event loop of its own."""
+        return replace(self, runner=runner)
+
     def operator(self) -> httpx.Client:
         """Return the operator's client."""
         return self.client(Role.OPERATOR)
@@ -62,7 +66,16 @@ class Service:
 @contextmanager
 def service(directory_: Path, *, secret_of: Mapping[Role, tuple[str, ...]] | None = None) -> Iterator[Service]:
     """Open a platform on a SQLite file with everything a ticket needs."""
-    with sqlite_database(directory_ / "state.db") as database, asyncio.Runner() as runner:
+    with sqlite_database(directory_ / "state.db") as database, service_on(database, directory_, secret_of=secret_of) as found:
+        yield found
+
+
+@contextmanager
+def service_on(
+    database: Database, directory_: Path, *, secret_of: Mapping[Role, tuple[str, ...]] | None = None
+) -> Iterator[Service]:
+    """Open a platform on an empty database that has its tables."""
+    with asyncio.Runner() as runner:
         yield _furnish(database, directory_, runner, secret_of or {})
 
 

@@ -1,6 +1,6 @@
 """Budgets: set from a document, shown, and what was told about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
-from controller.api.context import Call, TheCall
+from controller.api.context import TheCall
 from controller.api.paging import After, IfMatch, Limit, as_read, content_tag, page_answer, whole_answer
 from controller.api.problems import describe
 from controller.api.routes.systems import Department, narrowed
@@ -25,8 +25,8 @@ _DOCUMENT = "A document of `kind: Budgets`, at most 256 KiB."
 @router.post("/v1/budgets", response_model=schemas.BudgetPage, openapi_extra=yaml_request(_DOCUMENT))
 def set_budgets(call: TheCall, data: YamlBody, if_match: IfMatch = None) -> Response:
     """Set the budgets of a document, all or none; what was spent is kept."""
-    done = budgets.import_(call.platform, data, call.caller, as_read(if_match, "budgets"))
-    return whole_answer([_budget(b) for b in done], headers=_tag(call))
+    done, terms = budgets.import_(call.platform, data, call.caller, as_read(if_match, "budgets"))
+    return whole_answer([_budget(b) for b in done], headers=_tag(terms))
 
 
 @router.get("/v1/budgets", response_model=schemas.BudgetPage)
@@ -37,15 +37,15 @@ def list_budgets(
 ) -> Response:
     """List budgets with what was spent, what is obligated until the year ends, and what happens where."""
     # Before the rows: a tag may be too old, never too new for what is shown.
-    tag = _tag(call)
+    tag = _tag(budgets.set_terms(call.platform))
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
     return whole_answer([_budget(b) for b in budgets.show(call.platform, scope, year)], headers=tag)
 
 
-def _tag(call: Call) -> dict[str, str]:
+def _tag(terms: Sequence[budgets.SetTerms]) -> dict[str, str]:
     """Return the tag of all that is set, whatever part of it is shown: a document may set any of it."""
-    return {"ETag": content_tag(budgets.set_terms(call.platform))}
+    return {"ETag": content_tag(terms)}
 
 
 @router.get("/v1/budget-notices", response_model=schemas.BudgetNoticePage)

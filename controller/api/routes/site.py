@@ -1,5 +1,6 @@
 """The site document: departments, projects, zones, pools, sizes, images, quotas, prices in one file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from controller.api.context import Call, TheCall
 from controller.api.paging import IfMatch, as_read, content_tag, json_answer
 from controller.api.problems import describe
 from controller.workflows import site
-from controller.workflows.site import ImportPlan
+from controller.workflows.site import ImportPlan, Replaced
 
 router = APIRouter(route_class=GuardedRoute, tags=["site"])
 
@@ -26,14 +27,16 @@ BaseDir = Annotated[
 @router.post("/v1/site/plan", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
 def plan_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response:
     """Say what importing a site document would change; nothing is stored."""
-    return _plan(call, site.plan_import(call.platform, data, base_dir=_directory(base_dir)))
+    plan = site.plan_import(call.platform, data, base_dir=_directory(base_dir))
+    return _plan(call, plan, plan.replaced)
 
 
 @router.post("/v1/site/import", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
 def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "", if_match: IfMatch = None) -> Response:
     """Import a site document; the same document again changes nothing. Hosts that answer are read at once.
 
-    With the `ETag` of a plan, nothing is changed that is another than the plan showed.
+    With the `ETag` of a plan, nothing is changed that is another than the plan showed. The answer's own `ETag` is that of a
+    plan of the same document as long as it would change nothing.
     """
     done = site.apply_import(
         call.platform,
@@ -44,12 +47,13 @@ def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "", if_match:
         fetch_options=call.context.fetch_options,
         as_read=as_read(if_match, "site", lambda plan: plan.replaced),
     )
-    return _plan(call, done)
+    # What was replaced is gone: of the same document nothing is left to replace.
+    return _plan(call, done, replaced=())
 
 
-def _plan(call: Call, plan: ImportPlan) -> Response:
+def _plan(call: Call, plan: ImportPlan, replaced: Sequence[Replaced]) -> Response:
     notices = [describe(notice, call.language) for notice in plan.notices]
-    return json_answer({**plan.to_json(), "notices": notices}, headers={"ETag": content_tag(plan.replaced)})
+    return json_answer({**plan.to_json(), "notices": notices}, headers={"ETag": content_tag(replaced)})
 
 
 def _directory(text: str) -> Path | None:
