@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.resource import Desired, Phase, Resource, ResourceKind
 from inventory.store import resources
@@ -59,9 +59,8 @@ def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
         found = _living(connection, instance_id, caller)
         if found.desired is not Desired.RUNNING:
             raise Conflict("instance.not_running", instance=found.name)
-        now_s = platform.clock()
-        is_new = resources.order_reboot(connection, found.id, now_s)
-        _seal(connection, caller, found, "reboot", now_s, is_new=is_new)
+        is_new = resources.order_reboot(connection, found.id, platform.clock())
+        _seal(connection, platform, caller, found, "reboot", is_new=is_new)
         return resources.get(connection, found.id, caller.scope)
 
     return platform.db.run(once)
@@ -70,13 +69,12 @@ def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
 def _want(platform: Platform, instance_id: str, caller: Caller, desired: Desired) -> Resource:
     def once(connection: Connection) -> Resource:
         found = _living(connection, instance_id, caller)
-        now_s = platform.clock()
         if found.desired is not desired:
             # The last ticket stays the resource's ticket: a stop is not a change of what the department asked for.
             assert found.ticket_id is not None, "every machine was asked for by a ticket"
-            resources.wish(connection, [found.id], desired=desired, ticket_id=found.ticket_id, now_s=now_s)
+            resources.wish(connection, [found.id], desired=desired, ticket_id=found.ticket_id, now_s=platform.clock())
         verb = "start" if desired is Desired.RUNNING else "stop"
-        _seal(connection, caller, found, verb, now_s, was=found.desired.value)
+        _seal(connection, platform, caller, found, verb, was=found.desired.value)
         return resources.get(connection, found.id, caller.scope)
 
     return platform.db.run(once)
@@ -89,13 +87,6 @@ def _living(connection: Connection, instance_id: str, caller: Caller) -> Resourc
     return found
 
 
-def _seal(connection: Connection, caller: Caller, found: Resource, verb: str, now_s: float, **detail: Any) -> None:
-    event = audit.event_by(
-        caller,
-        at_s=now_s,
-        action=f"instance.{verb}",
-        target=found.id,
-        department_id=found.department_id,
-        detail={"name": found.name, **detail},
-    )
-    audit.append(connection, event)
+def _seal(connection: Connection, platform: Platform, caller: Caller, found: Resource, verb: str, **detail: Any) -> None:
+    facts = {"name": found.name, **detail}
+    seal(connection, platform, caller, f"instance.{verb}", found.id, facts, found.department_id)

@@ -341,13 +341,17 @@ def _store_refusal(platform: Platform, submission: Submission, refusal: AllotErr
     )
 
 
+def facts_of(ticket: Ticket) -> dict[str, str]:
+    """Return what events of the audit chain say of a ticket."""
+    return {"system": ticket.system_name, "action": ticket.action.value, "state": ticket.state.value}
+
+
 def _event(caller: Caller, ticket: Ticket) -> audit.AuditEvent:
-    detail = {"system": ticket.system_name, "action": ticket.action.value, "state": ticket.state.value}
     return audit.event_by(
         caller,
         at_s=ticket.created_at_s,
         action="ticket.submit",
         target=ticket.id,
         department_id=ticket.department_id,
-        detail=detail,
+        detail=facts_of(ticket),
     )

@@ -6,7 +6,6 @@ its explanation stored; a decision made on an old picture is made again, a bound
 
 from sqlalchemy import Connection
 
-from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.tickets import store
 from controller.tickets.model import Approval, Ticket, TicketState
@@ -14,7 +13,8 @@ from controller.workflows.acceptance import accept_stored
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote, Wish, decide_afresh, quote
 from controller.workflows.reading import Reader
-from controller.workflows.submission import submit, with_fresh_pictures
+from controller.workflows.sealing import seal
+from controller.workflows.submission import facts_of, submit, with_fresh_pictures
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import Conflict, Forbidden, Problem
 from inventory.store import resources
@@ -65,7 +65,7 @@ def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> 
             raise Conflict("plan.changed", system=ticket.system_name)
         accepted = store.move(connection, ticket, TicketState.ACCEPTED, now_s=now_s)
         accept_stored(connection, platform, accepted, offer)
-        _audit(connection, caller, accepted, "ticket.approve", now_s)
+        _seal(connection, platform, caller, accepted, "ticket.approve")
         return store.get(connection, ticket_id, caller.scope)
 
     return with_fresh_pictures(platform, once)
@@ -79,7 +79,7 @@ def reject(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> T
         _decide_stage(connection, platform, ticket, caller, "rejected", reason)
         problem = Problem("approval.rejected", {"by": caller.user_name, "reason": reason})
         moved = store.move(connection, ticket, TicketState.REFUSED, now_s=platform.clock(), problem=problem)
-        _audit(connection, caller, moved, "ticket.reject", platform.clock())
+        _seal(connection, platform, caller, moved, "ticket.reject")
         return moved
 
     return platform.db.run(once)
@@ -91,7 +91,7 @@ def cancel(platform: Platform, ticket_id: str, caller: Caller) -> Ticket:
     def once(connection: Connection) -> Ticket:
         ticket = store.get(connection, ticket_id, caller.scope)
         moved = store.move(connection, ticket, TicketState.CANCELLED, now_s=platform.clock())
-        _audit(connection, caller, moved, "ticket.cancel", platform.clock())
+        _seal(connection, platform, caller, moved, "ticket.cancel")
         return moved
 
     return platform.db.run(once)
@@ -109,7 +109,7 @@ def retry(platform: Platform, ticket_id: str, caller: Caller) -> Ticket:
         now_s = platform.clock()
         moved = store.move(connection, ticket, TicketState.RUNNING, now_s=now_s)
         resources.retry_failed(connection, ticket.id, now_s)
-        _audit(connection, caller, moved, "ticket.retry", now_s)
+        _seal(connection, platform, caller, moved, "ticket.retry")
         return moved
 
     return platform.db.run(once)
@@ -133,8 +133,5 @@ def _decide_stage(connection: Connection, platform: Platform, ticket: Ticket, ca
     store.add_approval(connection, approval)
 
 
-def _audit(connection: Connection, caller: Caller, ticket: Ticket, action: str, now_s: float) -> None:
-    """Seal what was done; the last statement of its transaction (see ``audit.append``)."""
-    detail = {"system": ticket.system_name, "action": ticket.action.value, "state": ticket.state.value}
-    event = audit.event_by(caller, at_s=now_s, action=action, target=ticket.id, department_id=ticket.department_id, detail=detail)
-    audit.append(connection, event)
+def _seal(connection: Connection, platform: Platform, caller: Caller, ticket: Ticket, action: str) -> None:
+    seal(connection, platform, caller, action, ticket.id, facts_of(ticket), ticket.department_id)
