@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.interrupting import interrupts_noted
 from controller.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from controller.cli.output import Out
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 _POLL_S = 1.0
 #: Transactions end in another order than they began: lines this old are looked for once more, and told once.
 _OVERLAP_S = 30.0
 _INTERRUPTED = 130
-
-
-@app.callback()
-def group() -> None:
-    """Hold the command together."""
 
 
 @app.command()

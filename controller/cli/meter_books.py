@@ -6,11 +6,12 @@ from typing import Any
 import typer
 
 from controller.cli.client import segment
+from controller.cli.commands import commands
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
 
-book = typer.Typer(add_completion=False, rich_markup_mode=None)
-entry = typer.Typer(add_completion=False, rich_markup_mode=None)
+book = commands()
+entry = commands()
 _BOOK = typer.Argument(..., metavar="BOOK")
 _ENTRY = typer.Argument(..., metavar="ENTRY")
 

@@ -2,9 +2,10 @@
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
-budget = typer.Typer(add_completion=False, rich_markup_mode=None)
+budget = commands()
 
 
 @budget.command("import")

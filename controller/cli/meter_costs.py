@@ -3,9 +3,10 @@
 import typer
 
 from controller.cli.client import segment
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
-cost = typer.Typer(add_completion=False, rich_markup_mode=None)
+cost = commands()
 _MONTH = typer.Argument(..., metavar="MONTH")
 _ROWS = ("building", "foreign", "reserve", "reserved", "idle")
 

@@ -7,9 +7,10 @@ from typing import Any
 import typer
 
 from controller.cli.client import segment
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
-efficiency = typer.Typer(add_completion=False, rich_markup_mode=None)
+efficiency = commands()
 _MONTH = typer.Argument(..., metavar="MONTH")
 _SYSTEM = typer.Argument(..., metavar="SYSTEM")
 

@@ -6,10 +6,11 @@ from typing import Any
 import typer
 
 from controller.cli.client import segment
+from controller.cli.commands import commands
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
 
-adjust = typer.Typer(add_completion=False, rich_markup_mode=None)
+adjust = commands()
 _PERIOD = typer.Argument(..., metavar="MONTH")
 _DEPARTMENT = typer.Argument(..., metavar="DEPARTMENT")
 _LINE = typer.Argument(..., metavar="LINE")

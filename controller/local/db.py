@@ -4,14 +4,10 @@ from pathlib import Path
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
+app = commands()
 
 
 @app.command()

@@ -2,12 +2,9 @@
 
 import typer
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+from controller.cli.commands import commands
 
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
+app = commands()
 
 
 @app.command()

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from controller.settings import Settings
     from inventory.store.engine import Database
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 _DAYS = 365
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
 
 
 @app.command()

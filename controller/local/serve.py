@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
 if TYPE_CHECKING:
     from controller.settings import Settings
     from controller.wiring import Service
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 #: How long requests that run may finish when the service stops.
 _HTTP_GRACE_S = 10
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from controller.cli.commands import commands
 from controller.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -18,16 +19,11 @@ if TYPE_CHECKING:
     from controller.scheduling.engine import Engine
     from controller.scheduling.policy import Policy
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = commands()
 #: Progress is told in so many steps.
 _TOLD_TIMES = 10
 #: Machines from which compiling first is faster than numpy alone.
 _COMPILED_FROM = 100_000
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands together."""
 
 
 @app.command()

@@ -89,6 +89,11 @@ def test_every_package_says_what_it_is(files: list[str]) -> None:
     assert [name for name in modules if not (ROOT / name).read_text("utf-8").lstrip().startswith(('"""', "#!", 'r"""'))] == []
 
 
+def test_groups_of_commands_are_made_in_one_place(files: list[str]) -> None:
+    makers = [name for name in files if name.startswith("controller/") and "typer.Typer(" in (ROOT / name).read_text("utf-8")]
+    assert makers == ["controller/cli/commands.py", "controller/cli/main.py"], "commands() makes groups, main the root"
+
+
 def test_every_door_of_the_makefile_is_in_its_help() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     doors = set(re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE))
