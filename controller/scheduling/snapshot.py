@@ -166,6 +166,11 @@ class Snapshot:
         return (self.bits & ELIGIBLE_BIT).astype(np.int32)
 
     @cached_property
+    def has_any_accelerator(self) -> bool:
+        """Tell whether any host has an accelerator."""
+        return bool(self.has_accelerator.any())
+
+    @cached_property
     def sections_of(self) -> Mapping[ZoneId, tuple[int, ...]]:
         """Return the sections of each zone."""
         found: dict[ZoneId, tuple[int, ...]] = {}

@@ -12,12 +12,14 @@ from controller.scheduling.fleet import Fleet
 from controller.scheduling.groups import Groups
 from controller.scheduling.policy import Policy
 from controller.scheduling.units import Need
-from controller.scheduling.weighers import columns, total_of
+from controller.scheduling.weighers import columns, parts_under, total_of
 
 #: Values kept for all kinds together, roughly: one for each host and kind.
 _KEPT_HOSTS = 1_000_000
 _KINDS_MOST = 64
 _OUT = np.iinfo(np.int64).min
+#: Up to so many hosts that changed are looked at one by one: numpy takes longer to begin with.
+_ONE_BY_ONE_MOST = 8
 
 #: Host, score, and the named parts that add up to it.
 Ranked = tuple[int, int, dict[str, int]]
@@ -52,9 +54,26 @@ class Standing:
         self._seen = self._fleet.changed_count
         if changed is None:
             self._look(np.arange(len(self.hosts), dtype=np.int32), groups)
-        elif changed:
-            places = self._place_of[sorted(set(changed))]
+        elif len(only := set(changed)) <= _ONE_BY_ONE_MOST:
+            for host in only:
+                self._look_at(host, groups)
+        else:
+            places = self._place_of[sorted(only)]
             self._look(places[places >= 0], groups)
+
+    def _look_at(self, host: int, groups: Groups) -> None:
+        place = int(self._place_of[host])
+        if place < 0:
+            return
+        need, fleet = self._need, self._fleet
+        has_capacity = all(fleet.free_at(dimension, host) >= amount for dimension, amount in need.ask)
+        has_storage = has_capacity and fleet.pools_for(need.disks, host) is not None
+        self._has_capacity[place], self._has_storage[place] = has_capacity, has_storage
+        total = 0
+        for (_, column), (_, part) in zip(self._named, parts_under(need, fleet, groups, self._policy, host), strict=True):
+            column[place] = part
+            total += part
+        self._totals[place] = total if has_storage else _OUT
 
     def _look(self, places: Int32, groups: Groups) -> None:
         if not places.size:
