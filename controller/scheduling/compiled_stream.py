@@ -12,7 +12,7 @@ from controller.scheduling.columns import Int32
 from controller.scheduling.compiled import compiled, pick, pick_ruled, raise_bounds, scan
 from controller.scheduling.tables import DISK_COUNT, MEMORY_ADD, OTHER_COUNT, VCPU_ADD, Bounds, Classes, Pools, Rules, Stream
 
-__all__ = ["pick", "pick_ruled", "put", "raise_bounds", "run", "scan"]
+__all__ = ["fill", "pick", "pick_ruled", "put", "raise_bounds", "run", "scan"]
 
 # Constants of the compiled code: numba takes module globals as such.
 _AMOUNT_MAX = columns.AMOUNT_MAX
@@ -71,6 +71,38 @@ def put(hosts: Hosts, pools: Pools, classes: Classes, bounds: Bounds, slot: int,
         return False
     _move(hosts, pools, classes, bounds, slot, position, 1)
     return True
+
+
+@compiled
+def fill(
+    hosts: Hosts,
+    pools: Pools,
+    classes: Classes,
+    bounds: Bounds,
+    rules: Rules,
+    more: Int32,
+    slot: int,
+    position: Int32,
+    chosen: NDArray[np.int32],
+    buffer: Int32,
+    work: NDArray[np.uint8],
+) -> int:
+    """Choose and take a host for one machine of a live class after the other; return how many got one.
+
+    ``more`` is what each of them adds to the counts of each rule. It stops where none fits, or pools need a closer look.
+    """
+    for n in range(len(position)):
+        if len(rules.kind) > 0:
+            found = pick_ruled(hosts, classes, bounds, rules, slot, buffer, work)
+        else:
+            found = pick(hosts, classes, bounds, slot, buffer)
+        if found < 0 or not _put_disks(pools, classes, slot, hosts.ids[found], chosen[n]):
+            return n
+        _move(hosts, pools, classes, bounds, slot, found, 1)
+        for r in range(len(rules.kind)):
+            rules.counts[rules.offset[r] + hosts.domain[rules.level[r], found]] += more[r]
+        position[n] = found
+    return len(position)
 
 
 @compiled

@@ -221,6 +221,22 @@ class Fleet:
         self._note(host)
         return Taken(tuple(pools), seats)
 
+    def take_alike(self, need: Need, policy: Policy, groups: Groups, count: int) -> list[tuple[int, Taken]]:
+        """Choose and take hosts for equal units one after the other, as ``best`` and ``take`` do for each.
+
+        Returns those that got one in one step of the compiled engine, fewer than ``count`` where a choice needs a closer look,
+        none without that engine. ``groups`` hears of it from the caller.
+        """
+        if need.pins or need.reach or need.conflict or count < 1:
+            return []
+        position, pools = self.index.fill(need, policy, groups, self.pools, count)
+        found = [
+            (host, Taken(tuple(own), ())) for host, own in zip(self.hosts.ids[position].tolist(), pools.tolist(), strict=True)
+        ]
+        self._log.extend((need, host, own.pools) for host, own in found)
+        self._note(*(host for host, _ in found))
+        return found
+
     def _sit(self, need: Need, host: int) -> tuple[Seat, ...]:
         seats = self.seats_for(need, host)
         assert seats is not None, "the host was checked before"
@@ -229,8 +245,8 @@ class Fleet:
         self._fine[host] = {**before, **{dimension: before[dimension] - amount for dimension, amount in more.items()}}
         return seats
 
-    def _note(self, host: int) -> None:
-        self._changed.append(host)
+    def _note(self, *hosts: int) -> None:
+        self._changed.extend(hosts)
         if len(self._changed) > _CHANGES_MOST:
             self.forget_changes()
 

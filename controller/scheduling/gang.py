@@ -106,16 +106,22 @@ def try_once(
     """Give every unit the best host there is at its turn; stop at the first without one."""
     attempt = Attempt(fleet=fleet, groups=groups)
     for kind in kinds:
-        need = kind[0].need
-        for unit in kind:
+        need, done = kind[0].need, 0
+        while done < len(kind):
             host = fleet.best(need, policy, groups)
             if host is None:
-                attempt.stuck = unit
+                attempt.stuck = kind[done]
                 return attempt
-            if on_placed is not None and unit is kind[0]:
+            if on_placed is not None and done == 0:
                 on_placed(need, fleet, groups, host)
-            attempt.chosen.append(take(fleet, unit, host))
+            attempt.chosen.append(take(fleet, kind[done], host))
             groups.place(need, host)
+            done += 1
+            # What is like it follows in one step, as far as that goes.
+            for alike, (pools, seats) in fleet.take_alike(need, policy, groups, len(kind) - done):
+                attempt.chosen.append(Chosen(unit=kind[done], host=alike, pools=pools, seats=seats))
+                groups.place(need, alike)
+                done += 1
     return attempt
 
 

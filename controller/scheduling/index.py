@@ -23,8 +23,10 @@ from controller.scheduling.policy import Policy
 from controller.scheduling.scoring import ClassTerms, class_terms, reserve_bits
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.tables import (
+    DISKS_MAX,
     Bounds,
     Classes,
+    Pools,
     Rules,
     new_bounds,
     new_classes,
@@ -50,6 +52,7 @@ ClassKey = tuple[object, ...]
 Exactly = Callable[[Need, int], bool]
 _NO_LINES = np.empty(0, dtype=np.int32)
 _NOBODY_OUT = np.empty(0, dtype=np.uint8)
+_NO_RULES = Rules(_NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, 0, _NOBODY_OUT)
 
 
 class Index:
@@ -155,6 +158,30 @@ class Index:
         if self._slot_of and self._is_bounded:
             self.engine.raise_bounds(self._hosts, self.classes, self.bounds, position)
 
+    def fill(self, need: Need, policy: Policy, groups: Groups, pools: Pools, count: int) -> tuple[Int32, Int32]:
+        """Choose and take hosts for so many units, one after the other, in one step of the compiled engine.
+
+        Returns position and storage pools of those that got one: fewer, or none, where a choice needs a closer look. Rules count
+        what is chosen here; telling ``groups`` of it is left to the caller.
+        """
+        fill = getattr(self.engine, "fill", None)
+        sections = self._snapshot.sections_of.get(need.zone_id, ())
+        if fill is None or len(need.disks) > DISKS_MAX or need.seats or len(sections) != 1:
+            return _NO_LINES, _NO_LINES
+        slot, own = self.live_slot(need, policy), policy.of_pool(self._snapshot.sections[sections[0]][1])
+        rules = self._rules(need, own, groups) or _NO_RULES
+        counts, weighed = dict(need.counts), need.soft if own.weights.get("soft_spread", 0) else ()
+        more = np.array([counts[group] for group, _ in (*need.hard, *weighed)], dtype=np.int32)
+        # A rule without an effect yet gets one with the first machine of its group.
+        if slot == NOWHERE_SLOT or len(more) != len(rules.kind):
+            return _NO_LINES, _NO_LINES
+        rules = rules._replace(counts=rules.counts.copy())
+        position, chosen = np.empty(count, dtype=np.int32), np.empty((count, DISKS_MAX), dtype=np.int32)
+        tables = self._hosts, pools, self.classes, self.bounds
+        done = fill(*tables, rules, more, slot, position, chosen, self.buffer, self.work)
+        order = self._terms_at[slot].disk_order
+        return position[:done], chosen[:done, [order.index(disk) for disk in range(len(order))]]
+
     def live_slot(self, need: Need, policy: Policy) -> int:
         """Make a class live and return its slot, ``NOWHERE_SLOT`` where no host of the fleet can ever fit.
 
@@ -240,7 +267,7 @@ class Index:
 
     def _without(self, position: int, rules: Rules | None, need: Need, takes_exactly: Exactly) -> Rules:
         """Return the rules with one more host out of the question; after some of them, all that fail the exact check."""
-        rules = rules or Rules(_NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, 0, _NOBODY_OUT)
+        rules = rules or _NO_RULES
         is_out = rules.is_out if len(rules.is_out) else np.zeros(len(self._hosts.ids), dtype=np.uint8)
         is_out[position] = 1
         if is_out.sum() == _MISSES_MAX:

@@ -95,6 +95,8 @@ def _calls() -> Iterator[tuple[str, tuple[object, ...]]]:
     yield "raise_bounds", (*tables, 0)
     chosen = np.empty(DISKS_MAX, dtype=np.int32)
     yield "put", (fleet.hosts, fleet.pools, *tables[1:], 0, 0, chosen)
+    many = np.empty(0, dtype=np.int32), np.empty((0, DISKS_MAX), dtype=np.int32)
+    yield "fill", (fleet.hosts, fleet.pools, *tables[1:], rules, *many[:1], 0, *many, index.buffer, index.work)
     yield "run", (fleet.hosts, fleet.pools, *tables[1:], rules, stream, fleet.position_of, 0, index.buffer, index.work)
 
 

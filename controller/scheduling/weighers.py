@@ -25,7 +25,6 @@ from controller.scheduling.scoring import (
 from controller.scheduling.units import Need
 from inventory.domain.resources import ACCELERATOR_PREFIX, MEMORY_MIB, VCPU
 
-
 #: What a weigher counts with: a number for each host of a view, or the one of a single host.
 Number = Any
 

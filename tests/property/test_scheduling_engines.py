@@ -15,6 +15,7 @@ from controller.scheduling.blocks import BLOCK
 from controller.scheduling.columns import NONE
 from controller.scheduling.engine import PLAIN, Engine
 from controller.scheduling.fleet import Fleet
+from controller.scheduling.gang import kinds_of, try_once
 from controller.scheduling.groups import Groups
 from controller.scheduling.loading import load_compiled
 from controller.scheduling.policy import WEIGHT_NAMES, LargeSize, Policy
@@ -27,7 +28,7 @@ from controller.scheduling.weighers import ranked
 from inventory.domain.host import AdminState
 from inventory.domain.ids import HostId, PoolId
 from inventory.domain.placement import GroupRule, PlacementRequest
-from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
 from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
 
@@ -201,6 +202,59 @@ def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
     # Where numpy kept no bounds, they are there once an engine needs them.
     fleets[0].use(compiled)
     assert all(bounds_hold(fleet) for fleet in fleets)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.sampled_from([1, 5, 40, 300]),
+    placements=st.sampled_from([("",), ("one",), ("", "one")]),
+)
+def test_equal_machines_taken_in_one_step_go_where_they_go_one_by_one(
+    seed: int, count: int, placements: tuple[str, ...], compiled: Engine
+) -> None:
+    source = random.Random(seed)
+    shot = snapshot(some_hosts(source, count, placements))
+    policy = replace(some_policy(source), others={"one": some_policy(source)})
+    fleets = [Fleet(shot), Fleet(shot, compiled), Fleet(shot, compiled)]
+    for _ in range(4):
+        asked = gang_of(some_request(source, count), source.choice([2, 3, 17, 60]))
+        first_pages, pages, pages_one_by_one = ([], [], [])
+        with pytest.MonkeyPatch.context() as patch:
+            chosen = [choices(asked, fleet, policy, told) for fleet, told in zip(fleets, (first_pages, pages), strict=False)]
+            patch.setattr(Fleet, "take_alike", lambda *_: [])
+            chosen.append(choices(asked, fleets[2], policy, pages_one_by_one))
+        assert chosen[0] == chosen[1] == chosen[2]
+        assert first_pages == pages == pages_one_by_one
+        assert len({fleet.mark() for fleet in fleets}) == 1
+        if source.random() < 0.5:
+            for fleet in fleets:
+                fleet.rollback(0)
+        for fleet in fleets:
+            fleet.keep()
+        assert all(is_same_snapshot(fleets[0].to_snapshot(""), fleet.to_snapshot("")) for fleet in fleets[1:])
+        assert all(bounds_hold(fleet) for fleet in fleets[1:])
+
+
+def gang_of(asked: PlacementRequest, size: int) -> PlacementRequest:
+    """Return the request for so many machines like its only one, and one that is different in between."""
+    (one,) = asked.members
+    names = [f"m{n}" for n in range(size)]
+    alike = [replace(one, name=name) for name in names]
+    other = replace(one, name="other", compute=Resources.of({VCPU: 1, MEMORY_MIB: GIB}))
+    return replace(asked, members=(*alike[: size // 2], other, *alike[size // 2 :]))
+
+
+def choices(asked: PlacementRequest, fleet: Fleet, policy: Policy, told: list[tuple[int, int]]) -> tuple[object, ...]:
+    """Place a gang in one attempt; returns host and pools of each unit, the first without a host, and what rules count then."""
+    groups = Groups(asked, fleet.snapshot)
+
+    def note(need: Need, then: Fleet, _groups: Groups, host: int) -> None:
+        told.append((host, then.free_at(VCPU, host)))
+
+    attempt = try_once(kinds_of(units_of(asked), fleet.snapshot), fleet, groups, policy, note)
+    found = [(one.unit.members, one.host, one.pools) for one in attempt.chosen]
+    return found, attempt.stuck and attempt.stuck.members, groups.all_counts.tolist(), groups.totals
 
 
 def change_one(fleets: list[Fleet], host: int, used: int) -> None:
