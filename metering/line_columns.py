@@ -13,10 +13,10 @@ nine figures of a line, the number of its owner, the number of what it is of.
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
-from typing import Any, TypeVar
+from itertools import accumulate, chain, islice
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ SYSTEM, RESOURCE = 2, 3
 #: Kind, meter, state, book, reference, reason, billing.
 WhatKey = tuple[str, str, str, str, str, str, str]
 Key = TypeVar("Key", OwnerKey, WhatKey)
+Kept = TypeVar("Kept", bound=Hashable)
 #: Figures of a line, in the order of its id.
 AMOUNT, START, END, OPENED, CLOSED, UNIT_PRICE, POINTS, LISTED, BILLED = range(9)
 _MAGIC = b"allot-lines-1\n"
@@ -42,28 +43,38 @@ class UnreadableLinesError(ValueError):
     """What is kept is not a block of lines."""
 
 
+class Numbers(dict[Kept, int], Generic[Kept]):
+    """Numbers things in the order they come in, each once: a million look-ups, of which few are of something new."""
+
+    def __missing__(self, key: Kept) -> int:
+        self[key] = number = len(self)
+        return number
+
+    def of(self, keys: Iterable[Kept]) -> Ints:
+        """Return the number of each."""
+        return np.array(list(map(self.__getitem__, keys)), dtype=np.int64)
+
+
 @dataclass(slots=True)
 class Legend:
     """The owners of lines, and what lines are of: each once, by number, with the bytes it stands for in a line's id."""
 
     period_id: str
-    owners: dict[OwnerKey, int] = field(default_factory=dict)
-    whats: dict[WhatKey, int] = field(default_factory=dict)
+    owners: Numbers[OwnerKey] = field(default_factory=Numbers)
+    whats: Numbers[WhatKey] = field(default_factory=Numbers)
     digests: list[bytes] = field(default_factory=list)
     tails: list[bytes] = field(default_factory=list)
 
     def owners_of(self, keys: Iterable[OwnerKey]) -> Ints:
         """Return the number of each owner."""
-        numbers, known = self.owners, len(self.owners)
-        found = [numbers.setdefault(key, len(numbers)) for key in keys]
-        if len(numbers) > known:
-            # Dictionaries keep the order things came in.
-            self.digests += [owner_digest(self.period_id, *key) for key in list(numbers)[known:]]
-        return np.array(found, dtype=np.int64)
+        known, found = len(self.owners), self.owners.of(keys)
+        # Dictionaries keep the order things came in.
+        self.digests += [owner_digest(self.period_id, *key) for key in islice(self.owners, known, None)]
+        return found
 
     def what_of(self, key: WhatKey) -> int:
         """Return the number of what a line is of."""
-        number = self.whats.setdefault(key, len(self.whats))
+        number = self.whats[key]
         if number == len(self.tails):
             self.tails.append(what(*key))
         return number

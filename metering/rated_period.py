@@ -58,7 +58,10 @@ def write(connection: Connection, period: Row, books: Books, names: Names, previ
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Let the garbage collector rest: it would look through a million new tuples, none of them garbage, again and again."""
+    """Let the garbage collector rest: it would look through thousands of new tuples, none of them garbage, again and again.
+
+    Where it came to look through all else of the process as well, that took longer than the statement of a department.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -77,7 +80,7 @@ def accrued(connection: Connection, period: Row, books: Books, names: Names, dep
     summing = Summing(period["id"])
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     engine = Engine(charging, summing, makes_lines=False)
-    with closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
+    with _no_collector(), closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
         for rows in portions:
             engine.take(rows)
     engine.rest(store.entries(connection, period["start_s"], until_s, department_id))

@@ -20,7 +20,7 @@ from metering.counts import Counted
 from metering.entries import Entry
 from metering.exact_sums import SAFE, Ints
 from metering.ledger import of_row
-from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Legend, LineColumns, joined
+from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Legend, LineColumns, Numbers, joined
 from metering.lines import FIGURES, ID_BYTES, Kind, Line
 from metering.statements import Summing
 
@@ -61,7 +61,7 @@ class Engine:
         slow, columns = portion.slow, portion.columns
         # A row with one figure that is too large is rated in the plain kernel, whole.
         self._more(line for n in np.flatnonzero(slow).tolist() for line in self.charging.of_interval(of_row(rows[n])))
-        owner_of = self._legend.owners_of(zip(columns[10], columns[11], columns[12], columns[0], strict=True))
+        owner_of = self._legend.owners_of(zip(*self._owners(columns), strict=True))
         self._parts += [self._columns(portion, part.without(slow), owner_of) for part in parts]
 
     def rest(self, entries: Iterable[Entry | Counted], others: Iterable[Line] = ()) -> None:
@@ -87,6 +87,11 @@ class Engine:
     def _more(self, lines: Iterable[Line]) -> None:
         self._others += lines
 
+    def _owners(self, columns: Sequence[Sequence[Any]]) -> Sequence[Sequence[str]]:
+        """Return what lines are told apart by: for sums alone not by resource, of which there are thousands."""
+        nothing = ("",) * len(columns[0])
+        return (columns[10], columns[11], *((columns[12], columns[0]) if self.makes_lines else (nothing, nothing)))
+
     def _columns(self, portion: "_Portion", part: "_Part", owner_of_row: Ints) -> LineColumns:
         figures, owner_of, what_of = part.figures(portion), owner_of_row[part.index], part.level.what_of[part.group]
         ids = self._ids(figures, owner_of, what_of) if self.makes_lines else b""
@@ -107,8 +112,8 @@ class Engine:
 
     def _count(self, lines: LineColumns) -> None:
         """Count lines of usage by (department, project, meter, billing)."""
-        numbers: dict[tuple[str, str], int] = {}
-        party = np.array([numbers.setdefault(owner[:2], len(numbers)) for owner in lines.owners], dtype=np.int64)
+        numbers: Numbers[tuple[str, str]] = Numbers()
+        party = numbers.of(owner[:2] for owner in lines.owners)
         parties, whats = list(numbers), [(of[1], of[6]) for of in lines.whats]
         if not len(lines):
             return
@@ -190,7 +195,7 @@ class _Groups:
 
     def __init__(self, charging: Charging, legend: Legend) -> None:
         self.charging, self.legend = charging, legend
-        self.numbers: dict[tuple[str, str, str], int] = {}
+        self.numbers: Numbers[tuple[str, str, str]] = Numbers()
         #: The segments of each, ``None`` where its usage is not for here.
         self.segments: list[list[Segment] | None] = []
         self._levels: list[_Level] = []
@@ -198,14 +203,14 @@ class _Groups:
     def of(self, columns: Sequence[Sequence[Any]]) -> Ints:
         """Return the number of each row's group."""
         numbers, known = self.numbers, len(self.numbers)
-        of_row = [numbers.setdefault(key, len(numbers)) for key in zip(columns[10], columns[1], columns[5], strict=True)]
+        of_row = numbers.of(zip(columns[10], columns[1], columns[5], strict=True))
         for department_id, meter, state in islice(numbers, known, None):
             waits = self.charging.waits(department_id, meter)
             found = None if waits else self.charging.segments_of(department_id, meter, state)
             is_flat = found is not None and all(s.rate.mode is Mode.FLAT for s in found)
             self.segments.append(found if is_flat else None)
             self._levels = []
-        return np.array(of_row, dtype=np.int64)
+        return of_row
 
     def levels(self) -> "list[_Level]":
         """Return the first segments of all groups, the second ones, and so on."""

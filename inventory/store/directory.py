@@ -42,7 +42,7 @@ def projects(connection: Connection) -> list[Project]:
 def project_names(connection: Connection) -> dict[str, tuple[str, str, str]]:
     """Return code, name and budget code of every project, by id."""
     c = t.projects.c
-    rows = connection.execute(select(c.id, c.code, c.name, c.budget_code))
+    rows = connection.execute(select(c.id, c.code, c.name, c.budget_code)).all()
     return {id_: (code, name, budget) for id_, code, name, budget in rows}
 
 

@@ -90,5 +90,6 @@ def test_a_taker_killed_before_any_of_its_statements_loses_and_doubles_nothing(u
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_thousand_takers_killed_lose_and_double_nothing(url: str) -> None:
     assert kill_everywhere(url, kills_wanted=1000, seed=2) >= 1000
