@@ -12,15 +12,18 @@ app = commands()
 def explain(ctx: typer.Context, what: str, name: str = typer.Argument("")) -> None:
     """Say why a machine is where it is, or why a ticket found no place."""
     from controller.cli.client import Refused, segment
-    from controller.cli.explain_view import show_explanation
+    from controller.cli.explain_view import places_of, show_explanation
     from controller.cli.machines import machine_id
 
     session = session_of(ctx)
     out = session.out
     what = _subject(what, name)
     if not what.startswith("tick_"):
-        found = session.api.get(f"/v1/instances/{segment(machine_id(session, what))}/explanation")
+        path = f"/v1/instances/{segment(machine_id(session, what))}"
+        found, machine = session.api.get(f"{path}/explanation"), session.api.get(path)
         out.value(found, lambda value: show_explanation(out, value["body"]))
+        if machine["host"] and machine["name"] not in places_of(found["body"]).get(machine["host"], ()):
+            out.line("cli.explain.moved", name=machine["name"], host=machine["host"])
         return
     explanations = session.api.get(f"/v1/tickets/{segment(what)}/explanations")["items"]
     if not explanations:

@@ -1,6 +1,6 @@
 """A placement or a refusal in plain words: filters, score, near misses, and what would fit instead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.cli.output import Column, Out
@@ -11,11 +11,13 @@ Json = Mapping[str, Any]
 
 def show_explanation(out: Out, body: Json) -> None:
     """Print one explanation."""
-    members = ", ".join(body.get("members") or [body["member"]])
     if body["is_placed"]:
-        winner = body["winner"]
-        out.line("cli.explain.placed", members=members, host=winner["host"], total=body["hosts_total"])
+        (first, *others) = places_of(body).items()
+        out.line("cli.explain.placed", members=", ".join(first[1]), host=first[0], total=body["hosts_total"])
+        for host, names in others:
+            out.line("cli.explain.elsewhere", members=", ".join(names), host=host, first=body["member"])
     else:
+        members = ", ".join(body.get("members") or [body["member"]])
         out.line("cli.explain.refused", members=members, total=body["hosts_total"])
     _show_filters(out, body)
     if body["is_placed"]:
@@ -28,6 +30,14 @@ def show_explanation(out: Out, body: Json) -> None:
             out.console().print("  * " + out.say(code, **params), markup=False)
     if body.get("policy"):
         out.line("cli.explain.policy", policy=body["policy"])
+
+
+def places_of(body: Json) -> dict[str, Sequence[str]]:
+    """Return the machines an explanation of a placement speaks of by the host they went to; first the one it shows."""
+    others = {host: names for host, names in body.get("elsewhere", [])}
+    gone = {name for names in others.values() for name in names}
+    there = [name for name in body.get("members") or [body["member"]] if name not in gone]
+    return {body["winner"]["host"]: there, **others}
 
 
 def _show_filters(out: Out, body: Json) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.cli.explain_view import show_explanation
+from controller.cli.explain_view import places_of, show_explanation
 from controller.cli.output import Column, Out, Row
 
 Json = Mapping[str, Any]
 #: Lines of changes shown unless ``--full`` is asked for.
 _CHANGES_MAX = 20
+#: Hosts shown, and machines named of each, unless ``--full`` is asked for.
+_HOSTS_MAX = 10
+_NAMES_MAX = 8
 _SIGNS = {"create": "+", "attach": "+", "delete": "-", "resize": "~", "renew": "~", "update": "~"}
 _STYLES = {"none": "green", "restart": "yellow", "downtime": "yellow", "data_loss": "bold red"}
 
@@ -139,13 +142,23 @@ def _show_places(out: Out, plan: Json, *, is_full: bool) -> None:
         for explanation in refused:
             show_explanation(out, explanation)
         return
-    winners: dict[str, list[str]] = {}
-    for explanation in explanations:
-        members = explanation.get("members") or [explanation["member"]]
-        winners.setdefault(explanation["winner"]["host"], []).extend(members)
     hosts = {p["member"]: p["host_id"] for p in plan["placements"]}
     if hosts:
         out.line("cli.plan.fits", count=len(hosts), hosts=len(set(hosts.values())))
     if is_full:
         for explanation in explanations:
             show_explanation(out, explanation)
+    else:
+        _show_hosts(out, explanations)
+
+
+def _show_hosts(out: Out, explanations: Sequence[Json]) -> None:
+    there: dict[str, list[str]] = {}
+    for explanation in explanations:
+        for host, names in places_of(explanation).items():
+            there.setdefault(host, []).extend(names)
+    for host, names in list(there.items())[:_HOSTS_MAX]:
+        more = f" … ({len(names)})" if len(names) > _NAMES_MAX else ""
+        out.line("cli.plan.place", host=host, members=", ".join(names[:_NAMES_MAX]) + more)
+    if len(there) > _HOSTS_MAX:
+        out.line("cli.plan.more", count=len(there) - _HOSTS_MAX)

@@ -51,6 +51,15 @@ class _Book:
             return
         self.pages.append(explain_placed(need, fleet, groups, self.policy, host=host, members=self.names[need]))
 
+    def placed(self, request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Chosen]) -> tuple[Explanation, ...]:
+        """Return the explanations, each with where those machines went that are like the first and stand elsewhere."""
+        places: dict[Need, dict[str, list[str]]] = {}
+        for choice in chosen:
+            there = places.setdefault(choice.unit.need, {}).setdefault(snapshot.host_names[choice.host], [])
+            there += [request.members[m].name for m in choice.unit.members]
+        hosts = {self.names[need]: by_host for need, by_host in places.items()}
+        return tuple(replace(page, elsewhere=_elsewhere(page, hosts[page.members])) for page in self.pages)
+
     def refuse(self, need: Need, fleet: Fleet, groups: Groups) -> None:
         """Explain why no host is left for a kind."""
         self.pages.append(explain_refused(need, fleet, groups, self.policy, members=self.names[need]))
@@ -99,7 +108,7 @@ def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_
     # Nearly always the first attempt succeeds: it is explained as it goes.
     first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy, book.note)
     if first.stuck is None:
-        return Placement(members=_members(request, fleet.snapshot, first.chosen), explanations=tuple(book.pages))
+        return Placement(members=_members(request, fleet.snapshot, first.chosen), explanations=book.placed(request, fleet.snapshot, first.chosen))
     book.pages.clear()
     fleet.rollback(mark)
     chosen = _repaired(request, fleet, policy, kinds, first.stuck)
@@ -107,7 +116,12 @@ def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_
         return Refusal(explanations=_refusal(request, fleet, kinds, book))
     fleet.rollback(mark)
     _replay(request, fleet, chosen, book.note)
-    return Placement(members=_members(request, fleet.snapshot, chosen), explanations=tuple(book.pages))
+    return Placement(members=_members(request, fleet.snapshot, chosen), explanations=book.placed(request, fleet.snapshot, chosen))
+
+
+def _elsewhere(page: Explanation, places: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    assert page.winner is not None, "only placements have an elsewhere"
+    return tuple((host, tuple(names)) for host, names in places.items() if host != page.winner.host)
 
 
 def _place(request: PlacementRequest, fleet: Fleet, policy: Policy, kinds: Kinds) -> list[Chosen] | None:

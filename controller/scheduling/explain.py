@@ -80,6 +80,7 @@ def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
         "runners_up": [_candidate_to_json(r) for r in explanation.runners_up],
         "misses": [[m.host, m.filter, dict(m.params)] for m in explanation.misses],
         "suggestions": [[code, dict(params)] for code, params in explanation.suggestions],
+        "elsewhere": [[host, list(names)] for host, names in explanation.elsewhere],
         "policy": explanation.policy,
         "state_revision": explanation.state_revision,
     }
@@ -97,6 +98,7 @@ def explanation_from_json(data: Mapping[str, Any]) -> Explanation:
     return Explanation(
         member=data["member"],
         members=tuple(data.get("members", [data["member"]])),
+        elsewhere=tuple((host, tuple(names)) for host, names in data.get("elsewhere", [])),
         is_placed=data["is_placed"],
         hosts_total=data["hosts_total"],
         left_after=tuple((name, count) for name, count in data["left_after"]),

@@ -39,4 +39,13 @@ _WEIGHERS = words(
     },
 )
 
-TEXTS: dict[str, Text] = _DIMENSIONS | _WEIGHERS
+_PLACES: dict[str, Text] = {
+    "cli.plan.place": Text("  {host}：{members}", "  {host}: {members}"),
+    "cli.explain.elsewhere": Text(
+        "{members} 放在主机 {host}：与 {first} 相同的云主机，按同样的规则依次放置。下面是 {first} 的说明。",
+        "{members}: on host {host}; they are like {first} and were placed by the same rules, in turn. Below is why for {first}.",
+    ),
+    "cli.explain.moved": Text("{name} 后来迁移过，现在在主机 {host}。", "{name} was moved since: it is on host {host} now."),
+}
+
+TEXTS: dict[str, Text] = _DIMENSIONS | _WEIGHERS | _PLACES

@@ -120,6 +120,8 @@ class Explanation:
     state_revision: str = ""
     #: Every machine it holds for, ``member`` first: equal machines, or machines of shared networks, are explained once.
     members: tuple[str, ...] = ()
+    #: Those of ``members`` that went to other hosts than the first, by host: the same rules, asked when they were due.
+    elsewhere: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

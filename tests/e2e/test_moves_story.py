@@ -17,4 +17,7 @@ def test_a_drained_host_is_empty_and_its_machine_runs_on_the_other(tmp_path: Pat
         until(lambda: found.ok("plan-moves", "show", plan["id"], "-o", "json").json["state"] == "done", 60, "the plan is done")
         [after] = found.ok("get", "instances", "-o", "json").json
         assert (after["id"], after["host"], after["observed"]) == (before["id"], plan["steps"][0]["target"], "running")
+        why = found.ok("explain", "one/web-1").out
+        assert f"on host {before['host']} (of 2" in why
+        assert f"web-1 was moved since: it is on host {after['host']} now." in why
         assert found.ok("get", "findings", "-o", "json").json == []

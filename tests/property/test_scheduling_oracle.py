@@ -384,7 +384,19 @@ def test_every_number_of_an_explanation_is_true(hosts: list[HostEntry], asked: P
         for miss in page.misses:
             check_miss(asked, hosts, by_name[miss.host], miss.filter, dict(miss.params))
         check_ranking(page)
+        check_places(page, answer, hosts)
         assert explanation_from_json(explanation_to_json(page)) == page
+
+
+def check_places(page: Explanation, answer: Placement | Refusal, hosts: list[HostEntry]) -> None:
+    """Check that an explanation says of each machine it speaks of where it went."""
+    if not isinstance(answer, Placement):
+        assert page.elsewhere == ()
+        return
+    assert page.winner is not None
+    names = {h.host.id: h.host.name for h in hosts}
+    went = {m.name: names[m.host_id] for m in answer.members if m.name in page.members}
+    assert dict.fromkeys(page.members, page.winner.host) | {m: host for host, those in page.elsewhere for m in those} == went
 
 
 def check_ranking(page: Explanation) -> None:

@@ -206,7 +206,19 @@ def test_equal_machines_share_one_small_explanation() -> None:
     assert isinstance(answer, Placement)
     assert len(answer.explanations) == 1
     assert answer.explanations[0].members == tuple(f"m{n}" for n in range(500))
-    assert len(json.dumps([explanation_to_json(page) for page in answer.explanations])) < 10_000
+    assert len(json.dumps([explanation_to_json(page) for page in answer.explanations])) < 20_000
+
+
+def test_an_explanation_says_of_every_machine_where_it_went() -> None:
+    hosts = snapshot([entry(n, used={VCPU: 28}) for n in range(3)])
+    answer = decide(request(*(member(f"m{n}", vcpu=2) for n in range(5))), hosts)
+    (page,) = answer.explanations
+    assert page.winner is not None
+    names = {str(h.host.id): h.host.name for h in (entry(n) for n in range(3))}
+    went = {name: names[host] for name, host in placed(answer).items()}
+    assert len(set(went.values())) == 3
+    told = dict.fromkeys(page.members, page.winner.host) | {name: host for host, those in page.elsewhere for name in those}
+    assert told == went
 
 
 def test_at_most_fifty_misses_are_kept() -> None:
