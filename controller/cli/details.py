@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from controller.cli.catalogue_view import amounts, named, show_entry, times
 from controller.cli.failures import refusal_lines
 from controller.cli.lists import instance_columns
 from controller.cli.output import Column, Out
@@ -19,26 +20,18 @@ def show_detail(session: Session, kind: str, value: Json) -> None:
     if kind == "tickets":
         show_ticket(out, value, session.api.all(f"/v1/tickets/{value['id']}/events"))
     elif kind == "systems":
-        _system(out, value)
+        _system(session, value)
     elif kind == "instances":
-        _instance(out, value)
+        _instance(session, value)
     elif kind == "hosts":
         _host(session, value)
     else:
-        _anything(out, value)
+        show_entry(session, kind, value)
 
 
-def _anything(out: Out, value: Json) -> None:
-    out.fields([(_title(out, name), found) for name, found in value.items()])
-
-
-def _title(out: Out, name: str) -> str:
-    code = f"cli.column.{name}"
-    return name if out.say(code) == code else code
-
-
-def _system(out: Out, value: Json) -> None:
-    spec = value["spec"]
+def _system(session: Session, value: Json) -> None:
+    out, spec = session.out, value["spec"]
+    contact = (spec.get("contact_name"), spec.get("contact_phone"), spec.get("contact_email"))
     out.fields(
         [
             ("cli.column.name", value["name"]),
@@ -46,10 +39,14 @@ def _system(out: Out, value: Json) -> None:
             ("cli.column.title", spec.get("title")),
             ("cli.column.state", _word(out, value["state"])),
             ("cli.column.revision", value["revision"]),
+            ("cli.column.department", named(session, "departments", value["department_id"])),
+            ("cli.column.project", named(session, "projects", value["project_id"])),
+            ("cli.column.zone", spec.get("zone")),
             ("cli.column.mlps_level", spec.get("mlps_level")),
             ("cli.column.environment", spec.get("environment")),
             ("cli.column.lease_end", out.day(value["lease_end_s"] - 1)),
             ("cli.column.owner", spec.get("owner")),
+            ("cli.column.contact", " ".join(filter(None, contact))),
         ]
     )
     out.heading("cli.column.instances")
@@ -67,7 +64,8 @@ def _system(out: Out, value: Json) -> None:
         out.rows(value["volumes"], columns)
 
 
-def _instance(out: Out, value: Json) -> None:
+def _instance(session: Session, value: Json) -> None:
+    out = session.out
     out.fields(
         [
             ("cli.column.name", value["name"]),
@@ -78,6 +76,7 @@ def _instance(out: Out, value: Json) -> None:
             ("cli.column.step", value["step"]),
             ("cli.column.host", value["host"]),
             ("cli.column.size", value["size"]),
+            ("cli.column.image", named(session, "images", value["image_id"])),
             ("cli.column.vcpu", value["vcpu_count"]),
             ("cli.column.memory_mib", value["memory_mib"]),
             (
@@ -115,6 +114,7 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.reason", " ".join(filter(None, (value["state_reason"], value["state_by"])))),
             ("cli.column.until", out.moment(value["state_until_s"])),
             ("cli.column.reachability", _word(out, value["reachability"])),
+            ("cli.column.pool", named(session, "pools", value["pool_id"])),
             ("cli.column.connection", value["connection"]),
             ("cli.column.place", " ".join(filter(None, (value["site"], value["room"], value["rack"])))),
             ("cli.column.vendor", value["vendor"]),
@@ -123,10 +123,16 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.watts", f"{value['watts_idle']}–{value['watts_most']}" if value["watts_most"] else ""),
             ("cli.column.arch", facts.get("arch")),
             ("cli.column.virtualisation", facts.get("virtualisation")),
+            ("cli.column.hypervisor", facts.get("hypervisor_version")),
+            ("cli.column.machine_types", ", ".join(facts.get("machine_types", ()))),
             ("cli.column.cpu_count", facts.get("cpu_count")),
+            ("cli.column.topology", out.say("cli.say.topology", **facts) if facts else ""),
             ("cli.column.memory_mib", facts.get("memory_mib")),
-            ("cli.column.traits", ", ".join(value["traits"])),
-            ("cli.column.reserved", ", ".join(f"{d} {n}" for d, n in value["reserved"].items())),
+            ("cli.column.storage", "; ".join(out.say("cli.say.storage", **pool) for pool in facts.get("storage", ()))),
+            ("cli.column.traits", ", ".join([*value["traits"], *facts.get("traits", ())])),
+            ("cli.column.reserved", amounts(out, value["reserved"])),
+            ("cli.column.capacity_override", amounts(out, value["capacity_override"])),
+            ("cli.column.overcommit", times(out, value["overcommit_permille"])),
             ("cli.column.observed_at", out.moment(value["observed_at_s"])),
         ]
     )

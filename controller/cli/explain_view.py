@@ -34,7 +34,7 @@ def show_explanation(out: Out, body: Json) -> None:
 
 def places_of(body: Json) -> dict[str, Sequence[str]]:
     """Return the machines an explanation of a placement speaks of by the host they went to; first the one it shows."""
-    others = {host: names for host, names in body.get("elsewhere", [])}
+    others: dict[str, Sequence[str]] = dict(body.get("elsewhere", []))
     gone = {name for names in others.values() for name in names}
     there = [name for name in body.get("members") or [body["member"]] if name not in gone]
     return {body["winner"]["host"]: there, **others}

@@ -36,6 +36,7 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
     """Set a limit: an amount, ``unlimited`` or ``inherit``."""
     from controller.cli.client import segment
     from controller.cli.mistakes import Usage
+    from controller.cli.plan_view import dimension as dimension_
 
     session = session_of(ctx)
     if limit in ("unlimited", "inherit"):
@@ -47,9 +48,13 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
     path = f"/v1/quotas/{segment(scope)}/{segment(dimension)}"
     session.api.get(path)
     found = session.api.put(path, body, tag=session.api.tag)
-    session.out.value(
+    out = session.out
+    said = out.say(f"cli.word.{limit}") if found["mode"] != "limit" else limit
+    out.value(
         found,
-        lambda v: session.out.line("cli.say.quota_set", scope=v["scope"], dimension=v["dimension"], limit=limit, used=v["used"]),
+        lambda v: out.line(
+            "cli.say.quota_set", scope=v["scope"], dimension=dimension_(out, v["dimension"]), limit=said, used=v["used"]
+        ),
         name="scope",
     )
 

@@ -108,7 +108,10 @@ def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_
     # Nearly always the first attempt succeeds: it is explained as it goes.
     first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy, book.note)
     if first.stuck is None:
-        return Placement(members=_members(request, fleet.snapshot, first.chosen), explanations=book.placed(request, fleet.snapshot, first.chosen))
+        return Placement(
+            members=_members(request, fleet.snapshot, first.chosen),
+            explanations=book.placed(request, fleet.snapshot, first.chosen),
+        )
     book.pages.clear()
     fleet.rollback(mark)
     chosen = _repaired(request, fleet, policy, kinds, first.stuck)

@@ -39,6 +39,38 @@ _WEIGHERS = words(
     },
 )
 
+#: Titles of what ``describe`` shows beside what lists show.
+_DETAILS = words(
+    "cli.column",
+    {
+        "capacity_override": ("容量改写", "capacity override"),
+        "contact": ("联系人", "contact"),
+        "hypervisor": ("虚拟化软件", "hypervisor"),
+        "image": ("镜像", "image"),
+        "machine_types": ("机器类型", "machine types"),
+        "node_count": ("NUMA 节点数", "NUMA nodes"),
+        "open": ("可用", "open"),
+        "overcommit": ("超分", "overcommit"),
+        "page_kib": ("大页 KiB", "huge pages KiB"),
+        "parent": ("上级部门", "above it"),
+        "segment_prefix": ("网段长度", "segments"),
+        "size_bytes": ("字节", "bytes"),
+        "storage": ("存储池", "storage pools"),
+        "topology": ("CPU 拓扑", "CPU topology"),
+    },
+)
+
+_SAID: dict[str, Text] = {
+    "cli.say.topology": Text(
+        "{sockets} 路 × {cores} 核 × {threads} 线程，{numa_nodes} 个 NUMA 节点，{cpu_model}",
+        "{sockets} sockets × {cores} cores × {threads} threads, {numa_nodes} NUMA nodes, {cpu_model}",
+    ),
+    "cli.say.storage": Text(
+        "{name}（{path}）共 {capacity_gib} GiB，可用 {available_gib} GiB",
+        "{name} ({path}) {capacity_gib} GiB, {available_gib} GiB available",
+    ),
+}
+
 _PLACES: dict[str, Text] = {
     "cli.plan.place": Text("  {host}：{members}", "  {host}: {members}"),
     "cli.explain.elsewhere": Text(
@@ -48,4 +80,4 @@ _PLACES: dict[str, Text] = {
     "cli.explain.moved": Text("{name} 后来迁移过，现在在主机 {host}。", "{name} was moved since: it is on host {host} now."),
 }
 
-TEXTS: dict[str, Text] = _DIMENSIONS | _WEIGHERS | _PLACES
+TEXTS: dict[str, Text] = _DIMENSIONS | _WEIGHERS | _DETAILS | _SAID | _PLACES

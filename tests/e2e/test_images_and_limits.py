@@ -55,7 +55,7 @@ def test_a_url_without_a_hash_is_refused(running: ServiceUnderTest, url: str) ->
 
 
 def test_a_limit_that_is_set_is_kept_by_the_next_ticket(running: ServiceUnderTest) -> None:
-    assert "vcpu of P-PORTAL is now 2" in running.ok("quota", "set", "P-PORTAL", "vcpu", "2").out
+    assert "vCPU of P-PORTAL is now 2" in running.ok("quota", "set", "P-PORTAL", "vcpu", "2").out
     file = running.write("three.yaml", ticket("three", count=3))
     refused = running.allot("apply", file, "--yes")
     assert refused.code == 1
