@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import Session, session_of
 
 app = commands()
@@ -43,7 +44,7 @@ def take(
         chosen = [c for c in _candidates(session, pool, "") if c["uuid"] in machine or (owner and c["owner"] == owner)]
         _show_candidates(session, chosen)
     if not agreed(out, is_yes=yes or not out.is_table, question="cli.say.adopt_these"):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     body = {
         "pool": pool,
         "project": project,

@@ -1,10 +1,9 @@
 """``audit``: the chain of who did what."""
 
-from typing import Any
-
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import session_of
 
 app = commands()
@@ -23,14 +22,7 @@ def list_(
 
     session = session_of(ctx)
     out = session.out
-    page = min(limit, 500)
-    events: list[dict[str, Any]] = []
-    while len(events) < limit:
-        found = session.api.get("/v1/audit", action=action, actor=actor, after=after, limit=page)
-        events += found["items"]
-        if found["next"] is None:
-            break
-        after = int(found["next"])
+    found, has_more = session.api.first("/v1/audit", limit, action=action, actor=actor, after=after)
     columns = [
         Column("cli.column.seq", "seq", is_number=True),
         Column("cli.column.at", lambda r: out.moment(r["at_s"])),
@@ -40,7 +32,7 @@ def list_(
         Column("cli.column.result", "result"),
         Column("cli.column.source", "source"),
     ]
-    out.rows(events[:limit], columns, name="seq")
+    out.rows(found, columns, name="seq", has_more=has_more)
 
 
 @app.command()
@@ -68,4 +60,4 @@ def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
                 out.console().print(line, markup=False)
         out.line("cli.say.chain_head", seq=found["head"]["seq"], hash=found["head"]["hash"])
     if not found["is_intact"]:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

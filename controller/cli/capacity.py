@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import session_of
 
 app = commands()
@@ -116,7 +117,7 @@ def failure(ctx: typer.Context, hosts: list[str]) -> None:
 
     out.value(found, show)
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 @app.command()

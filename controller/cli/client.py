@@ -8,16 +8,22 @@ import json
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping
+from email.utils import mktime_tz, parsedate_tz
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from controller.cli.contexts import Target
-from inventory.domain.errors import Unavailable
+from inventory.domain.errors import Invalid, Unavailable
 
 _TIMEOUT_S = 120
-#: Most pages that are read for one list.
-_PAGES_MAX = 200
 _PAGE_SIZE = 500
+#: Most items of one list.
+_LIST_MAX = 100_000
+#: Most pages that are read at once: so many items, and the one that tells of more.
+_PAGES_MAX = _LIST_MAX // _PAGE_SIZE + 1
+#: Answers of a service that starts or ends or is asked too much, or of a proxy that does not reach it.
+_LATER = (429, 502, 503, 504)
 Json = dict[str, Any]
 
 
@@ -34,6 +40,11 @@ class Refused(Exception):
         """Return the dotted code."""
         return str(self.body.get("code", ""))
 
+    @property
+    def may_succeed_later(self) -> bool:
+        """Tell whether it is a service (or a proxy before it) that cannot answer for the moment."""
+        return self.status in _LATER
+
 
 class Client:
     """One service, one caller. Keeps its connection between calls."""
@@ -44,6 +55,8 @@ class Client:
         self._connection: http.client.HTTPConnection | None = None
         #: Entity tag of the last answer: what is replaced is named by it.
         self.tag = ""
+        #: The service's clock when it last answered, in whole epoch s; None where it does not say.
+        self.answered_at_s: float | None = None
 
     @property
     def server(self) -> str:
@@ -83,23 +96,31 @@ class Client:
         return self._write("POST", path, data, "application/yaml", query, tag)
 
     def pages(self, path: str, **query: Any) -> Iterator[Json]:
-        """Yield the items of a list, page after page."""
-        after = ""
+        """Yield the items of a list, page after page; ``after`` in the query says where to begin."""
+        after = query.pop("after", "")
         for _ in range(_PAGES_MAX):
-            page = self.get(path, **query, **({"after": after} if after else {}))
+            page = self.get(path, **query, after=after)
             yield from page["items"]
             after = page["next"] or ""
             if not after:
                 return
 
-    def all(self, path: str, *, most: int = _PAGE_SIZE * _PAGES_MAX, **query: Any) -> list[Json]:
-        """Return the items of a paged list, at most so many."""
-        found: list[Json] = []
-        for item in self.pages(path, limit=min(_PAGE_SIZE, most), **query):
-            found.append(item)
-            if len(found) == most:
-                break
+    def all(self, path: str, **query: Any) -> list[Json]:
+        """Return all items of a paged list.
+
+        Raises:
+            Invalid: ``cli.list_too_long``.
+        """
+        found, has_more = self.first(path, _LIST_MAX, **query)
+        if has_more:
+            raise Invalid("cli.list_too_long", count=_LIST_MAX)
         return found
+
+    def first(self, path: str, most: int, **query: Any) -> tuple[list[Json], bool]:
+        """Return the first items of a paged list, and whether there are more."""
+        # One more than is wanted tells whether there are more.
+        found = list(islice(self.pages(path, limit=min(_PAGE_SIZE, most + 1), **query), most + 1))
+        return found[:most], len(found) > most
 
     def _write(self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any], tag: str = "") -> Json:
         headers = {"Content-Type": media_type} if media_type else {}
@@ -168,6 +189,7 @@ class Client:
             connection.request(method, address, body, dict(headers))
             response = connection.getresponse()
             self.tag = response.getheader("ETag") or ""
+            self.answered_at_s = _moment_s(response.getheader("Date") or "")
             return response.status, response.read()
         except ssl.SSLError as error:
             self.close()
@@ -201,6 +223,12 @@ class Client:
 def segment(text: str) -> str:
     """Return a name as one segment of a path."""
     return quote(text, safe="")
+
+
+def _moment_s(date: str) -> float | None:
+    """Return the epoch s of a ``Date`` header, None where it is none."""
+    parts = parsedate_tz(date)
+    return None if parts is None else float(mktime_tz(parts))
 
 
 def _word(value: Any) -> str:

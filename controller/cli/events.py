@@ -4,13 +4,17 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from controller.cli.client import Refused
 from controller.cli.commands import commands
+from controller.cli.exit_codes import INTERRUPTED
 from controller.cli.interrupting import interrupts_noted
+from controller.cli.patience import Patience
 from controller.cli.session import Session, session_of
+from inventory.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from controller.cli.output import Out
@@ -19,7 +23,8 @@ app = commands()
 _POLL_S = 1.0
 #: Transactions end in another order than they began: lines this old are looked for once more, and told once.
 _OVERLAP_S = 30.0
-_INTERRUPTED = 130
+#: How long a service that does not answer is waited for.
+_AWAY_MAX_S = 900.0
 
 
 @app.command()
@@ -37,7 +42,7 @@ def events(
     session = session_of(ctx)
     since_s = moment_s(session, since) if since else 0
     if follow:
-        _follow(session, since_s or int(time.time()), system)
+        _follow(session, since_s, system)
     out = session.out
     columns = [
         Column("cli.column.at", lambda r: out.moment(r["at_s"])),
@@ -45,18 +50,31 @@ def events(
         Column("cli.column.ticket", "ticket_id"),
         Column("cli.column.story", lambda r: _text(out, r)),
     ]
-    out.rows(session.api.all("/v1/events", most=limit, since_s=since_s, system=system), columns, name="ticket_id")
+    found, has_more = session.api.first("/v1/events", limit, since_s=since_s, system=system)
+    out.rows(found, columns, name="ticket_id", has_more=has_more)
 
 
-def _follow(session: Session, since_s: float, system: str) -> None:
-    """Tell what is new until interrupted."""
-    news = News(since_s)
+def _follow(session: Session, since_s: float, system: str) -> NoReturn:
+    """Tell what is new until interrupted; a service that is started anew meanwhile is waited for."""
+    news = News(since_s or _now_s(session))
+    patience = Patience(session.out.note, most_s=_AWAY_MAX_S)
     with interrupts_noted() as wish:
         while not wish.is_made():
-            for event in news.of(session.api.pages("/v1/events", limit=500, since_s=news.from_s, system=system)):
-                _tell(session.out, event)
-            wish.wait(_POLL_S)
-    raise typer.Exit(_INTERRUPTED)
+            pause_s = _POLL_S
+            try:
+                for event in news.of(session.api.pages("/v1/events", limit=500, since_s=news.from_s, system=system)):
+                    _tell(session.out, event)
+                patience.answered()
+            except (Refused, Unavailable) as error:
+                pause_s = patience.pause_s(error)
+            wish.wait(pause_s)
+    raise typer.Exit(INTERRUPTED)
+
+
+def _now_s(session: Session) -> float:
+    """Return what the service's clock says: this machine's may be another, and lines would be missed."""
+    session.api.get("/v1/events", limit=1)
+    return session.api.answered_at_s or time.time()
 
 
 def _tell(out: "Out", event: Mapping[str, Any]) -> None:

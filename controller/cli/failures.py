@@ -9,13 +9,12 @@ from typing import Any
 import typer.exceptions
 
 from controller.cli.client import Refused
+from controller.cli.exit_codes import REFUSED, TRY_AGAIN, USAGE
 from controller.cli.help_page import usage_of
 from controller.cli.language import say
 from controller.cli.mistakes import Usage, WithFile
 from controller.texts import catalogue
 from inventory.domain.errors import AllotError, Problem, Unavailable
-
-_REFUSED, _USAGE, _TRY_AGAIN = 1, 64, 75
 
 
 def report(error: Exception, language: str, *, is_debug: bool) -> int:
@@ -29,16 +28,16 @@ def report(error: Exception, language: str, *, is_debug: bool) -> int:
         return _usage(error, language)
     if isinstance(error, Refused):
         _print(refusal_lines(error.body, language, file))
-        return _TRY_AGAIN if error.status == 503 else _REFUSED
+        return TRY_AGAIN if error.may_succeed_later else REFUSED
     if isinstance(error, AllotError):
         _print(_error_lines(error, language, file))
         if isinstance(error, Usage):
-            return _USAGE
-        return _TRY_AGAIN if isinstance(error, Unavailable) else _REFUSED
+            return USAGE
+        return TRY_AGAIN if isinstance(error, Unavailable) else REFUSED
     problem = getattr(error, "problem", None)
     if isinstance(problem, Problem):
         _print(_problem_lines(problem, language, file))
-        return _TRY_AGAIN if hasattr(error, "delay_s") else _REFUSED
+        return TRY_AGAIN if hasattr(error, "delay_s") else REFUSED
     return _bug(error, language)
 
 
@@ -56,14 +55,14 @@ def _usage(error: typer.exceptions.TyperException, language: str) -> int:
     )
     params = {"message": error.format_message(), "option": option, "parameter": name, "command": command}
     _print(_problem_lines(Problem(code, params), language, ""))
-    return _USAGE
+    return USAGE
 
 
 def _bug(error: Exception, language: str) -> int:
     incident = f"cli_{secrets.token_hex(4)}"
     params = {"incident": incident, "kind": type(error).__name__, "reason": str(error)[:300]}
     _print(_problem_lines(Problem("cli.unexpected", params), language, ""))
-    return _REFUSED
+    return REFUSED
 
 
 def _error_lines(error: AllotError, language: str, file: str) -> list[str]:

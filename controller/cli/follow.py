@@ -8,8 +8,10 @@ from typing import Any
 
 import typer
 
-from controller.cli.client import segment
+from controller.cli.client import Refused, segment
+from controller.cli.exit_codes import INTERRUPTED
 from controller.cli.interrupting import Wish, interrupts_noted
+from controller.cli.patience import Patience
 from controller.cli.session import Session
 from inventory.domain.errors import Unavailable
 
@@ -17,7 +19,6 @@ _OVER = ("done", "failed", "refused", "cancelled")
 _POLL_S = 0.5
 #: How long a service that does not answer is waited for.
 _AWAY_MAX_S = 120.0
-_INTERRUPTED = 130
 
 
 def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def follow(session: Session, ticket_id: str, timeout_s: float) -> dict[str, Any]
         ticket = None
     if ticket is None:
         session.out.note("cli.say.still_running", ticket=ticket_id)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     return ticket
 
 
@@ -44,41 +45,39 @@ class _Follower:
         self._ticket_id = ticket_id
         self._end = wish
         self._seq = 0
-        self._away_since: float | None = None
+        self._patience = Patience(session.out.note, most_s=_AWAY_MAX_S)
+        # The ticket came from it.
+        self._patience.answered()
 
     def until_over(self, deadline: float) -> dict[str, Any] | None:
         """Return the ticket once it is over; None when somebody does not want to hear more."""
         console = self._session.out.console(stderr=True)
         with console.status(self._session.out.say("cli.say.waiting", ticket=self._ticket_id)) as spinner:
             while not self._end.is_made():
-                ticket = self._look()
-                if ticket is not None:
+                pause_s = _POLL_S
+                try:
+                    ticket = self._look()
+                except (Refused, Unavailable) as error:
+                    pause_s = self._patience.pause_s(error)
+                else:
+                    self._patience.answered()
                     spinner.update(self._session.out.say("cli.say.waiting_state", state=self._state(ticket)))
                     if ticket["state"] in _OVER or ticket["state"] == "awaiting_approval":
                         return ticket
-                if time.monotonic() >= deadline:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
                     raise Unavailable("cli.wait_too_long", ticket=self._ticket_id)
-                self._end.wait(_POLL_S)
+                self._end.wait(min(pause_s, left_s))
         return None
 
     def _state(self, ticket: dict[str, Any]) -> str:
         return self._session.out.say(f"cli.word.{ticket['state']}")
 
-    def _look(self) -> dict[str, Any] | None:
-        """Tell what is new and return the ticket; None while the service is away."""
-        try:
-            # The ticket first: lines told after it was read as over are not missed.
-            ticket = self._session.api.get(f"/v1/tickets/{segment(self._ticket_id)}")
-            self._tell_news()
-        except Unavailable:
-            now = time.monotonic()
-            if self._away_since is None:
-                self._away_since = now
-                self._session.out.note("cli.say.service_away")
-            if now - self._away_since > _AWAY_MAX_S:
-                raise
-            return None
-        self._away_since = None
+    def _look(self) -> dict[str, Any]:
+        """Tell what is new and return the ticket."""
+        # The ticket first: lines told after it was read as over are not missed.
+        ticket = self._session.api.get(f"/v1/tickets/{segment(self._ticket_id)}")
+        self._tell_news()
         return ticket
 
     def _tell_news(self) -> None:

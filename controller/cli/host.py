@@ -195,7 +195,10 @@ def _move(ctx: typer.Context, host: str, to: str, reason: str, until: str) -> No
 
 
 def _to_state(session: Session, host: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", body, revision=host["revision"])
+    from controller.cli.replacing import changes_told
+
+    with changes_told(f"allot describe host {host['name']}"):
+        return session.api.post(f"/v1/hosts/{_segment(host['id'])}/state", body, revision=host["revision"])
 
 
 def _print(session: Session, host: Mapping[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""The entry point ``allot``: reads the common options, runs one command, and is the one edge where errors become exit codes.
-
-Exit codes: 0 done, 1 refused or failed, 2 ``plan`` found changes, 64 wrong usage, 75 try again later, 130 interrupted.
-"""
+"""The entry point ``allot``: reads the common options, runs one command, and is the one edge where errors become exit codes."""
 
 import os
 import sys
@@ -10,12 +7,11 @@ from typing import Any
 
 import typer
 
+from controller.cli.exit_codes import INTERRUPTED, OK, REFUSED, USAGE
 from controller.cli.help_page import page, wanted_path
 from controller.cli.language import chosen_language
 from controller.cli.lazy import Root, localise
 from controller.cli.session import Format, Session
-
-OK, REFUSED, CHANGES, USAGE, TRY_AGAIN, INTERRUPTED = 0, 1, 2, 64, 75, 130
 
 _WITH_VALUE = ("--server", "--token-file", "--context", "--lang", "--output", "-o")
 _FLAGS = ("--debug",)

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from controller.cli.ask import agreed
+from controller.cli.exit_codes import REFUSED
 from controller.cli.mistakes import Usage
 from controller.cli.session import Session
 from controller.tickets.language import parse_ticket
@@ -34,7 +35,7 @@ def mended(session: Session, file: str, data: bytes, *, is_yes: bool) -> bytes:
     _show(session, file, found)
     if not agreed(session.out, is_yes=is_yes, question="cli.say.fix_these"):
         session.out.note("cli.say.not_applied")
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     _write(Path(file), found.data)
     session.out.note("cli.say.fixed", file=file, count=len(found.mends))
     return found.data

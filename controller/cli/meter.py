@@ -7,6 +7,7 @@ import typer
 
 from controller.cli import meter_periods, meter_report
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.lazy import local_step
 from controller.cli.meter_books import book, entry
 from controller.cli.meter_budgets import budget
@@ -65,8 +66,8 @@ def ledger(
         Column("cli.column.opened_by", "opened_by", is_number=True),
         Column("cli.column.closed_by", "closed_by", is_number=True),
     ]
-    found = session.api.all("/v1/ledger", most=limit, resource=resource, department=department)
-    out.rows(found, columns, name="resource_id")
+    found, has_more = session.api.first("/v1/ledger", limit, resource=resource, department=department)
+    out.rows(found, columns, name="resource_id", has_more=has_more)
 
 
 @app.command()
@@ -91,7 +92,7 @@ def compare(ctx: typer.Context) -> None:
 
     out.value(found, show)
     if not found["is_equal"]:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 @app.command()
@@ -139,7 +140,7 @@ def rebuild(ctx: typer.Context, yes: bool = typer.Option(False, "--yes", "-y")) 
     session = session_of(ctx)
     out = session.out
     if not agreed(out, is_yes=yes, question="cli.say.rebuild_this"):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     found = session.api.post("/v1/ledger/rebuild")
     out.value(found, lambda value: out.line("cli.say.ledger_rebuilt", count=value["interval_count"]))
 

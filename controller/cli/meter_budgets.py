@@ -3,6 +3,7 @@
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.replacing import replace
 from controller.cli.session import session_of
 
 budget = commands()
@@ -11,12 +12,7 @@ budget = commands()
 @budget.command("import")
 def import_(ctx: typer.Context, file: str) -> None:
     """Set the budgets of a document."""
-    from controller.cli import documents
-
-    session = session_of(ctx)
-    data = documents.read(file)
-    with documents.about(file):
-        found = session.api.post_yaml("/v1/budgets", data)
+    found = replace(session_of(ctx), "/v1/budgets", file, look="allot meter budget show")
     _rows(ctx, found["items"])
 
 

@@ -4,6 +4,7 @@ import typer
 
 from controller.cli.client import segment
 from controller.cli.commands import commands
+from controller.cli.replacing import replace
 from controller.cli.session import session_of
 
 cost = commands()
@@ -14,12 +15,7 @@ _ROWS = ("building", "foreign", "reserve", "reserved", "idle")
 @cost.command("import")
 def import_(ctx: typer.Context, file: str) -> None:
     """Set all cost pools from a document."""
-    from controller.cli import documents
-
-    session = session_of(ctx)
-    data = documents.read(file)
-    with documents.about(file):
-        found = session.api.post_yaml("/v1/cost-pools", data)
+    found = replace(session_of(ctx), "/v1/cost-pools", file, look="allot meter cost list")
     _pools(ctx, found["items"])
 
 

@@ -8,6 +8,7 @@ import typer
 
 from controller.cli.client import segment
 from controller.cli.commands import commands
+from controller.cli.replacing import replace
 from controller.cli.session import session_of
 
 efficiency = commands()
@@ -102,12 +103,8 @@ def rules(ctx: typer.Context) -> None:
 @efficiency.command("import")
 def import_(ctx: typer.Context, file: str) -> None:
     """Set the rules from a document."""
-    from controller.cli import documents
-
     session = session_of(ctx)
-    data = documents.read(file)
-    with documents.about(file):
-        found = session.api.post_yaml("/v1/efficiency-rules", data)
+    found = replace(session, "/v1/efficiency-rules", file, look="allot meter efficiency rules")
     session.out.value(found, lambda value: _show_rules(ctx, value))
 
 

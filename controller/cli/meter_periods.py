@@ -7,6 +7,7 @@ import typer
 
 from controller.cli.client import segment
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
 
@@ -69,7 +70,7 @@ def verify(ctx: typer.Context, period: str = _PERIOD) -> None:
 
     out.value(found, show, name="seal")
     if not found["is_proven"]:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def statement(ctx: typer.Context, period: str = _PERIOD, department: str = typer.Argument("", metavar="DEPARTMENT")) -> None:
@@ -121,7 +122,8 @@ def lines(
         Column("cli.column.yuan", "yuan", is_number=True),
     ]
     path = f"/v1/periods/{segment(period)}/statements/{segment(department)}/lines"
-    out.rows(session.api.all(path, most=limit), columns)
+    found, has_more = session.api.first(path, limit)
+    out.rows(found, columns, has_more=has_more)
 
 
 def trace(ctx: typer.Context, line: str = _LINE) -> None:

@@ -47,14 +47,21 @@ class Out:
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
-    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, name: str = "id", by: str = "") -> None:
-        """Print a list; for people in the order of a dictionary by the Chinese names in the field ``by``, if there is one."""
+    def rows(
+        self, rows: Sequence[Row], columns: Sequence[Column], *, name: str = "id", by: str = "", has_more: bool = False
+    ) -> None:
+        """Print a list; for people in the order of a dictionary by the Chinese names in the field ``by``, if there is one.
+
+        ``has_more`` says, whatever the form, that these are not all.
+        """
         if self.format is Format.TABLE:
             self._table(_in_order(rows, by) if by else rows, columns)
         elif self.format is Format.NAME:
             self._write("".join(f"{row.get(name, '')}\n" for row in rows))
         else:
             self._data([dict(row) for row in rows])
+        if has_more:
+            self.note("cli.say.more_exist", limit=len(rows))
 
     def value(self, value: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None], *, name: str = "id") -> None:
         """Print one thing; ``show`` prints it for people."""

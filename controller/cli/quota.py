@@ -3,6 +3,7 @@
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import session_of
 
 app = commands()
@@ -37,6 +38,7 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
     from controller.cli.client import segment
     from controller.cli.mistakes import Usage
     from controller.cli.plan_view import dimension as dimension_
+    from controller.cli.replacing import changes_told
 
     session = session_of(ctx)
     if limit in ("unlimited", "inherit"):
@@ -47,7 +49,8 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
         raise Usage("cli.limit_unreadable", written=limit)
     path = f"/v1/quotas/{segment(scope)}/{segment(dimension)}"
     session.api.get(path)
-    found = session.api.put(path, body, tag=session.api.tag)
+    with changes_told("allot quota show"):
+        found = session.api.put(path, body, tag=session.api.tag)
     out = session.out
     said = out.say(f"cli.word.{limit}") if found["mode"] != "limit" else limit
     out.value(
@@ -78,4 +81,4 @@ def audit(ctx: typer.Context, repair: bool = typer.Option(False, "--repair")) ->
     session.out.rows(drifts, columns, name="scope_id")
     if drifts:
         session.out.note("cli.say.drift_repaired" if repair else "cli.say.drift_found", count=len(drifts))
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

@@ -38,10 +38,8 @@ def get(
     asked = {"department": department, "system": system, "host": host, "state": state}
     asked = {word: value for word, value in asked.items() if value and word in _FILTERS.get(found[0], ())}
     gone = {_GONE[found[0]]: True} if with_gone and found[0] in _GONE else {}
-    items = session.api.all(found[1].path, most=limit, **asked, **gone)
-    session.out.rows(items, found[1].columns(session.out), name=found[1].name, by=found[1].by)
-    if len(items) == limit:
-        session.out.note("cli.say.more_exist", limit=limit)
+    items, has_more = session.api.first(found[1].path, limit, **asked, **gone)
+    session.out.rows(items, found[1].columns(session.out), name=found[1].name, by=found[1].by, has_more=has_more)
 
 
 _FILTERS: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,9 @@ import typer
 
 from controller.cli import documents
 from controller.cli.commands import commands
+from controller.cli.exit_codes import CHANGES, OK, REFUSED
 from controller.cli.output import Out
+from controller.cli.replacing import changes_told
 from controller.cli.session import session_of
 
 app = commands()
@@ -38,11 +40,12 @@ def import_(
         if dry_run or not changes:
             if not out.is_table:
                 out.value(planned, lambda _value: None)
-            raise typer.Exit(2 if dry_run and changes else 0)
+            raise typer.Exit(CHANGES if dry_run and changes else OK)
         if not agreed(out, is_yes=yes or not out.is_table, question="cli.say.apply_this"):
             out.note("cli.say.not_applied")
-            raise typer.Exit(1)
-        applied = session.api.post_yaml("/v1/site/import", data, tag=shown, base_dir=base_dir)
+            raise typer.Exit(REFUSED)
+        with changes_told(f"allot import {file} --dry-run"):
+            applied = session.api.post_yaml("/v1/site/import", data, tag=shown, base_dir=base_dir)
     done = sum(1 for c in applied["changes"] if c["verb"] != "none")
     out.value(applied, lambda _value: out.line("cli.say.imported", count=done))
 

@@ -7,6 +7,7 @@ import typer
 
 from controller.cli import documents
 from controller.cli.commands import commands
+from controller.cli.exit_codes import CHANGES, OK, REFUSED
 from controller.cli.session import Format, Session, session_of
 
 app = commands()
@@ -68,8 +69,8 @@ def plan(ctx: typer.Context, file: str, full: bool = typer.Option(False, "--full
     _print_plan(session, found, is_full=full)
     if not found["is_possible"]:
         session.out.note("cli.say.plan_impossible")
-        raise typer.Exit(1)
-    raise typer.Exit(0 if found["is_noop"] else 2)
+        raise typer.Exit(REFUSED)
+    raise typer.Exit(OK if found["is_noop"] else CHANGES)
 
 
 def _print_plan(session: Session, found: dict[str, Any], *, is_full: bool) -> None:
@@ -139,7 +140,7 @@ def _apply(session: Session, data: bytes, *, confirm: str, is_yes: bool, is_full
             confirm = typed_name(out, given=confirm, system=offer["system"])
         elif not agreed(out, is_yes=is_yes or not out.is_table, question="cli.say.apply_this"):
             out.note("cli.say.not_applied")
-            raise typer.Exit(1)
+            raise typer.Exit(REFUSED)
     # One that cannot be accepted is handed in all the same: the refusal is kept with its explanation.
     ticket = session.api.post_yaml("/v1/tickets", data, confirm=confirm, plan_digest=offer["digest"])
     if wait_s is None:
@@ -209,4 +210,4 @@ def _wait(session: Session, ticket_id: str, timeout_s: int) -> None:
 
         show_end(session, ticket)
     if ticket["state"] in ("failed", "refused", "cancelled"):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import session_of
 
 app = commands()
@@ -35,7 +36,7 @@ def restore(
     out = session_of(ctx).out
     if not agreed(out, is_yes=yes, question="cli.db.replace_state"):
         out.note("cli.say.not_applied")
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     kept = put_back(load_settings(config), file)
     out.line("cli.db.restored", path=file)
     if kept is not None:
@@ -61,7 +62,7 @@ def check(ctx: typer.Context, config: Path | None = typer.Option(None, "--config
     }
     out.value(value, lambda v: out.fields([(f"cli.db.{name}", found) for name, found in v.items()]), name="revision_found")
     if problems:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
     out.line("cli.db.fine")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.session import session_of
 
 app = commands()
@@ -33,4 +34,4 @@ def doctor(ctx: typer.Context, config: Path | None = typer.Option(None, "--confi
         rows = [{"verdict": f.verdict.value, "code": f.code, "params": f.params} for f in findings]
         out.rows(rows, [], name="code")
     if any(finding.verdict is Verdict.FAILED for finding in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import main
+from controller.cli import exit_codes
 from controller.cli.lazy import COMMANDS
 from controller.identity.policy import RULES
 from controller.scheduling.columns import TRAITS_MAX
@@ -72,7 +72,7 @@ def test_a_figure_is_that_of_the_code(name: str, sentence: str, figures: tuple[i
 
 def test_exit_codes_are_those_of_the_command_line() -> None:
     told = {int(row[0]) for row in rows(section(page("department.md"), "Exit codes 退出码"))}
-    assert told == {main.OK, main.REFUSED, main.CHANGES, main.USAGE, main.TRY_AGAIN, main.INTERRUPTED}
+    assert told == {code for name, code in vars(exit_codes).items() if name.isupper()}
 
 
 def test_the_tables_of_folders_name_every_folder() -> None:
