@@ -1,7 +1,8 @@
 """The fast engine and the plain integer kernel give the same lines, bit by bit, with the same ids."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,63 +11,92 @@ from hypothesis import strategies as st
 from metering import vectors
 from metering.books import Books, BookVersion, Commitment, Discount, Mode, Rate, Step
 from metering.charging import Charging
+from metering.counts import Counted
+from metering.entries import Entry
 from metering.ledger import of_row
-from metering.lines import Line
+from metering.lines import CHARGED, SHOWN, Kind, Line
 from metering.statements import Summing
-from tests.support.fuzzed_usage import END_S, START_S, books_of, rows_of
+from tests.support.fuzzed_usage import END_S, START_S, billing_of, books_of, entries_of, rows_of
 
 PERIOD = "2026-01"
 #: The most of an amount and of a price; the last three come near the end of 64 bits on the way.
 SIZES = ((1_000, 10**5), (10**9, 10**6), (10**6, 10**9), (1, 10**15), (10**14, 10))
 
 
-def by_kernel(books: Books, rows: Sequence[vectors.LedgerRow], until_s: int, department: str) -> dict[bytes, Line]:
-    charging = Charging(books, PERIOD, START_S, END_S, until_s, department)
-    return {line.id_in(PERIOD): line for line in charging.lines((of_row(r) for r in rows), [])}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What is rated: by both ways the same."""
+
+    books: Books
+    rows: Sequence[vectors.LedgerRow]
+    until_s: int = END_S
+    department_id: str = ""
+    entries: Sequence[Entry | Counted] = ()
+    billing: Mapping[str, str] = field(default_factory=dict)
+
+    def charging(self) -> Charging:
+        return Charging(self.books, PERIOD, START_S, END_S, self.until_s, self.department_id, self.billing)
 
 
-def by_vectors(books: Books, rows: Sequence[vectors.LedgerRow], until_s: int, department: str) -> dict[bytes, Line]:
+def fuzzed(source: random.Random, count: int, sizes: tuple[int, int], *, has_all: bool) -> Usage:
+    books = books_of(source, sizes[1], has_all=has_all)
+    until_s = source.choice((END_S, END_S, source.randrange(START_S + 1, END_S)))
+    entries = [e for e in entries_of(source, count // 10) if not isinstance(e, Counted) or e.days[-1][1] <= until_s]
+    return Usage(books=books, rows=rows_of(source, count, sizes[0]), until_s=until_s, entries=entries, billing=billing_of(source))
+
+
+def by_kernel(usage: Usage) -> dict[bytes, Line]:
+    lines = usage.charging().lines((of_row(r) for r in usage.rows), usage.entries)
+    return {line.id_in(PERIOD): line for line in lines}
+
+
+def by_vectors(usage: Usage) -> dict[bytes, Line]:
     summing = Summing(PERIOD)
-    engine = vectors.Engine(Charging(books, PERIOD, START_S, END_S, until_s, department), summing)
-    half = len(rows) // 2
-    engine.take(rows[:half])
-    engine.take(rows[half:])
-    engine.rest([])
+    engine = vectors.Engine(usage.charging(), summing)
+    half = len(usage.rows) // 2
+    engine.take(usage.rows[half:])
+    engine.take(usage.rows[:half])
+    engine.rest(usage.entries)
     found = engine.finished()
     lines = dict(found.rows())
     assert len(lines) == len(found)
-    assert summing.sums == sums_of(lines.values())
+    assert summing.sums == sums_of(lines.values()) == sums_alone(usage)
     return lines
 
 
+def sums_alone(usage: Usage) -> dict[tuple[str, ...], list[int]]:
+    """What statements of an open month are made from: no lines, only what they come to."""
+    summing = Summing(PERIOD)
+    engine = vectors.Engine(usage.charging(), summing, makes_lines=False)
+    engine.take(usage.rows)
+    engine.rest(usage.entries)
+    engine.finished()
+    return dict(summing.sums)
+
+
 def sums_of(lines: Iterable[Line]) -> dict[tuple[str, ...], list[int]]:
-    sums: dict[tuple[str, ...], list[int]] = {}
-    for x in lines:
-        found = sums.setdefault((x.department_id, x.project_id, x.meter, x.kind, x.billing), [0, 0, 0])
-        for n, more in enumerate((x.amount * (x.end_s - x.start_s), x.list_micro_yuan, x.micro_yuan)):
-            found[n] += more
-    return sums
+    summing = Summing(PERIOD)
+    for line in lines:
+        summing.count(line)
+    return dict(summing.sums)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 1 << 40), st.sampled_from(SIZES), st.booleans())
 @example(7, SIZES[-1], True)
 def test_the_fast_engine_writes_the_lines_of_the_kernel(seed: int, sizes: tuple[int, int], has_all: bool) -> None:
-    amounts, prices = sizes
-    source = random.Random(seed)
-    books = books_of(source, prices, has_all=has_all)
-    rows = rows_of(source, 60, amounts)
-    until_s = source.choice((END_S, source.randrange(START_S + 1, END_S)))
-    assert by_vectors(books, rows, until_s, "") == by_kernel(books, rows, until_s, "")
+    usage = fuzzed(random.Random(seed), 60, sizes, has_all=has_all)
+    assert by_vectors(usage) == by_kernel(usage)
 
 
 def test_figures_beyond_64_bits_in_between_are_left_to_the_kernel() -> None:
     rate = Rate(meter="vcpu", state="running", mode=Mode.FLAT, code="", steps=(Step(up_to=None, micro_yuan=10**13),))
     books = Books([BookVersion(id="b", from_s=0, to_s=None, rates=(rate,))])
     rows = [("inst_1", "vcpu", START_S, None, 10**6, "running", 1, None, "instance", "web", "dept_0", "proj_0", "sys", None)]
-    [line] = by_vectors(books, rows, START_S + 1000, "").values()
+    usage = Usage(books=books, rows=rows, until_s=START_S + 1000)
+    [line] = by_vectors(usage).values()
     assert line.micro_yuan == -(-(2 * 10**19 * 1000 - 3600) // 7200) == 2_777_777_777_777_777_778
-    assert by_vectors(books, rows, START_S + 1000, "") == by_kernel(books, rows, START_S + 1000, "")
+    assert by_vectors(usage) == by_kernel(usage)
 
 
 def test_what_a_commitment_or_steps_need_waits_for_the_others() -> None:
@@ -84,21 +114,32 @@ def test_what_a_commitment_or_steps_need_waits_for_the_others() -> None:
         (f"inst_{n}", meter, START_S + n, START_S + 7200, 2, "running", 1, 2, "instance", "w", f"dept_{n % 2}", "p", "s", None)
         for n, meter in enumerate(("vcpu", "vcpu", "vcpu", "address", "address"))
     ]
-    found = by_vectors(books, rows, END_S, "")
-    assert found == by_kernel(books, rows, END_S, "")
+    usage = Usage(books=books, rows=rows)
+    found = by_vectors(usage)
+    assert found == by_kernel(usage)
     assert {line.kind for line in found.values()} == {"usage", "commitment_used", "commitment_unused"}
 
 
+def test_what_is_drawn_is_of_every_kind() -> None:
+    usage = [fuzzed(random.Random(seed), 600, SIZES[0], has_all=True) for seed in range(8)]
+    lines = [line for one in usage for line in by_kernel(one).values()]
+    kinds = {Kind.USAGE, Kind.COMMITMENT_USED, Kind.COMMITMENT_UNUSED, Kind.ENTRY, Kind.COUNTED}
+    assert {line.kind for line in lines} == kinds
+    assert {rate.mode for one in usage for version in one.books.versions for rate in version.rates} == set(Mode)
+    assert max(len(one.books.versions) for one in usage) > 2
+    assert {line.billing for line in lines} == {CHARGED, SHOWN}
+    assert any(line.basis_points for line in lines)
+    assert any(line.closed_by > 2 for line in lines)
+
+
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_ten_million_fuzzed_intervals_differ_by_nothing() -> None:
     count = difference = 0
     for seed in range(200):
-        source = random.Random(seed)
-        books = books_of(source, SIZES[seed % 5][1], has_all=seed % 4 == 3)
-        rows = rows_of(source, 50_000, SIZES[seed % 5][0])
-        ours, oracle = (way(books, rows, END_S, "") for way in (by_vectors, by_kernel))
+        usage = fuzzed(random.Random(seed), 50_000, SIZES[seed % 5], has_all=seed % 2 == 1)
+        ours, oracle = by_vectors(usage), by_kernel(usage)
         difference += abs(sum(x.micro_yuan for x in ours.values()) - sum(x.micro_yuan for x in oracle.values()))
         assert ours.keys() == oracle.keys()
-        count += len(rows)
+        count += len(usage.rows)
     assert (count, difference) == (10_000_000, 0)

@@ -3,11 +3,17 @@
 import random
 from typing import Any
 
-from metering.books import Books, BookVersion, Commitment, Discount, Mode, Rate, Step
+from metering.books import Books, BookVersion, Commitment, Discount, EntryRate, Mode, Rate, Step
+from metering.counts import Counted
+from metering.entries import Entry
+from metering.lines import CHARGED, SHOWN
 
 START_S, END_S = 1_767_196_800, 1_769_875_200
 METERS = ("vcpu", "memory_mib", "disk_gib:standard", "address")
 STATES = ("allocated", "running", "stopped")
+_SERVICE, _BYTES = "service:migration", "network_out_bytes:internet"
+_DAY_S = 86_400
+#: So many without commitments, and two more with them.
 _DEPARTMENTS = 5
 
 
@@ -30,33 +36,94 @@ def books_of(source: random.Random, most_micro_yuan: int, *, has_all: bool) -> B
             for m in METERS
             if not any(r.meter == m for r in rates)
         ]
+        # What is less of one meter stands before what is less of all.
         less = tuple(
             Discount(
-                department_id=f"dept_{n}", meter=source.choice(("", "vcpu")), basis_points=source.randrange(10_001),
-                from_s=from_s + source.randrange(10**6), to_s=to_s,
+                department_id=f"dept_{n}", meter=source.choice(("", *METERS)), basis_points=source.randrange(10_001),
+                from_s=from_s + source.randrange(10**6), to_s=source.choice((to_s, END_S - source.randrange(10**6))),
             )
-            for n in range(_DEPARTMENTS - 1)
+            for n in range(_DEPARTMENTS - 1) for _ in range(source.randrange(3))
         )  # fmt: skip
-        owed = Commitment(
-            name="c", department_id="dept_1", meter="vcpu", amount=source.randrange(1, 100), micro_yuan_per_unit_hour=9,
-            from_s=from_s, to_s=END_S if to_s is None else to_s,
+        until_s = END_S if to_s is None else to_s
+        commitments = tuple(_commitment(source, n, from_s, until_s) for n in range(source.randrange(4) if has_all else 0))
+        entered = EntryRate(meter=_SERVICE, per="once", micro_yuan=source.randrange(most_micro_yuan), code="")
+        version = BookVersion(
+            id=f"b{number}", from_s=from_s, to_s=to_s, rates=(*rates, _counted_rate(source, has_all=has_all)), discounts=less,
+            commitments=commitments, entry_rates=(entered,),
         )  # fmt: skip
-        commitments = (owed,) if has_all and source.random() < 0.5 else ()
-        versions.append(
-            BookVersion(id=f"b{number}", from_s=from_s, to_s=to_s, rates=tuple(rates), discounts=less, commitments=commitments)
-        )
+        versions.append(version)
     return Books(versions)
 
 
+def _commitment(source: random.Random, number: int, from_s: int, until_s: int) -> Commitment:
+    """Return one of a department that has little, so that it is sometimes not used up; some hold at the same time."""
+    begins_s = max(from_s, START_S - source.randrange(10**6), until_s - source.randrange(1, 10**7))
+    return Commitment(
+        name=f"c{number}", department_id=f"dept_{_DEPARTMENTS + number % 2}", meter=source.choice(METERS[:2]),
+        amount=source.choice((1, source.randrange(1, 10**6))), micro_yuan_per_unit_hour=source.randrange(100),
+        from_s=begins_s, to_s=source.randrange(begins_s + 1, until_s + 1), project_id=source.choice(("", "proj_1")),
+    )  # fmt: skip
+
+
+def _counted_rate(source: random.Random, *, has_all: bool) -> Rate:
+    mode = source.choice(tuple(Mode)) if has_all else Mode.FLAT
+    ends = () if mode is Mode.FLAT else (1, 30)
+    steps = tuple(Step(up_to=e, micro_yuan=source.randrange(10**6)) for e in (*ends, None))
+    return Rate(meter=_BYTES, state="running", mode=mode, steps=steps, code="")
+
+
 def rows_of(source: random.Random, count: int, most_amount: int) -> list[tuple[Any, ...]]:
-    """Return rows of the ledger, some begun before the period, some still open."""
-    found = []
-    for n in range(count):
-        start_s = source.randrange(START_S - 10**7, END_S)
-        end_s = None if source.random() < 0.1 else start_s + source.randrange(1, 10**6)
-        found.append(
-            (f"inst_{n}", source.choice(METERS), start_s, end_s, source.randrange(1, most_amount + 1), source.choice(STATES),
-             2 * n + 1, None if end_s is None else 2 * n + 2, "instance", "web", f"dept_{n % _DEPARTMENTS}", f"proj_{n % 7}",
-             f"sys_{n % 11}", None)
-        )  # fmt: skip
+    """Return rows of the ledger: some begun before the period, some still open, many of one resource that follow each other.
+
+    A resource changes amount and state, and sometimes its owner, between two of them; there may be a time it has nothing in.
+    """
+    found: list[tuple[Any, ...]] = []
+    while len(found) < count:
+        resource_id, meter, begins_s = f"inst_{len(found)}", source.choice(METERS), source.randrange(START_S - 10**6, END_S)
+        owner, revision = _owner(source, len(found), count), 1
+        for _ in range(min(source.choice((1, 1, 2, 6)), count - len(found))):
+            ends_s = None if source.random() < 0.1 else begins_s + source.choice((1, source.randrange(1, 10**6)))
+            found.append(
+                (resource_id, meter, begins_s, ends_s, source.randrange(1, most_amount + 1), source.choice(STATES),
+                 revision, None if ends_s is None else revision + 1, "instance", "web", *owner, None)
+            )  # fmt: skip
+            if ends_s is None:
+                break
+            begins_s, revision = ends_s + source.choice((0, 0, source.randrange(10**5))), revision + 1
+            owner = _owner(source, len(found), count) if source.random() < 0.1 else owner
+    # In no order, as the database gives them: what was told late stands anywhere.
+    source.shuffle(found)
     return found
+
+
+def _owner(source: random.Random, number: int, count: int) -> tuple[str, str, str]:
+    """Return department, project and system; departments with commitments have a few hundred rows, or every third of few."""
+    few = number % max(3, count // 500) == 0
+    department = _DEPARTMENTS + source.randrange(2) if few else source.randrange(_DEPARTMENTS)
+    return f"dept_{department}", f"proj_{source.randrange(7)}", f"sys_{number % 11}"
+
+
+def entries_of(source: random.Random, count: int) -> list[Entry | Counted]:
+    """Return services, and bytes that machines passed."""
+    found: list[Entry | Counted] = []
+    for n in range(count):
+        department, project, system = _owner(source, n, count)
+        first_s = START_S + source.randrange((END_S - START_S) // _DAY_S) * _DAY_S
+        if n % 2:
+            days = tuple((first_s + d * _DAY_S, first_s + (d + 1) * _DAY_S, source.randrange(1, 1 << 40)) for d in range(3))
+            found.append(
+                Counted(resource_id=f"inst_{n}", department_id=department, project_id=project, system_id=system, meter=_BYTES,
+                        days=tuple(d for d in days if d[1] <= END_S) or days[:1])
+            )  # fmt: skip
+        else:
+            found.append(
+                Entry(id=f"entry_{n}", state="approved", department_id=department, project_id=project, meter=_SERVICE,
+                      amount=source.randrange(1, 1000), start_s=first_s, end_s=None, reason="moved", entered_by="wang",
+                      entered_at_s=0.0)
+            )  # fmt: skip
+    return found
+
+
+def billing_of(source: random.Random) -> dict[str, str]:
+    """Return that some departments are only shown what they use."""
+    return {f"dept_{n}": source.choice((CHARGED, SHOWN)) for n in range(_DEPARTMENTS)}
