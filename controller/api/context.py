@@ -1,12 +1,13 @@
 """What the API stands on, given once by ``wiring``, and what one call knows of itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from controller.identity.caller import Caller
+from controller.workflows.long_form import LongForms
 from controller.workflows.platform import Platform
 from drivers.protocol import ComputeDriver, DriverContext
 from inventory.domain.resource import Resource
@@ -34,6 +35,8 @@ class Context:
     fetch_options: FetchOptions | None
     #: Whether the machine itself may scrape without a token.
     is_metrics_open_to_loopback: bool
+    #: The explanation that is told in its long form, page after page.
+    long_forms: LongForms = field(default_factory=LongForms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

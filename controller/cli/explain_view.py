@@ -1,6 +1,6 @@
 """A placement or a refusal in plain words: filters, score, near misses, and what would fit instead."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from controller.cli.output import Column, Out
@@ -38,6 +38,37 @@ def places_of(body: Json) -> dict[str, Sequence[str]]:
     gone = {name for names in others.values() for name in names}
     there = [name for name in body.get("members") or [body["member"]] if name not in gone]
     return {body["winner"]["host"]: there, **others}
+
+
+def show_long(out: Out, pages: Iterable[Json]) -> None:
+    """Print one explanation with every host: as it is stored, then in what it is not so any more, then host by host."""
+    for number, page in enumerate(pages):
+        if number == 0:
+            show_explanation(out, {**page["explanation"]["body"], "misses": []})
+            out.heading("cli.explain.long")
+            out.line("cli.explain.differs" if page["mismatches"] else "cli.explain.agrees")
+            for mismatch in page["mismatches"]:
+                out.console().print("  ! " + _mismatch(out, mismatch), markup=False)
+        for verdict in page["items"]:
+            out.console().print("  " + _verdict(out, verdict), markup=False)
+
+
+def _mismatch(out: Out, mismatch: Json) -> str:
+    what = out.say(f"cli.explain.mismatch.{mismatch['what']}")
+    name = out.say(f"placement.filter.{mismatch['name']}") if mismatch["name"] else ""
+    numbers = {key: mismatch[key] or "-" for key in ("stored", "derived")}
+    return out.say("cli.explain.mismatch", what=f"{what} {name}".strip(), **numbers)
+
+
+def _verdict(out: Out, verdict: Json) -> str:
+    """Return one host in a line: its score and what it is made of, or why it fell."""
+    if verdict["filter"]:
+        text = out.say(miss_text_code(verdict["filter"], verdict["params"]), host=verdict["host"], **verdict["params"])
+        return f"- {text}"
+    parts = ", ".join(f"{out.say(f'cli.weigher.{name}')} {value}" for name, value in verdict["parts"].items() if value)
+    return "+ " + out.say(
+        "cli.explain.scored", host=verdict["host"], score=verdict["score"], parts=parts, policy=verdict["policy"]
+    )
 
 
 def _show_filters(out: Out, body: Json) -> None:

@@ -71,6 +71,8 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/tickets/{ticket_id}/events": _read(READERS),
     "GET /v1/events": _read(READERS),
     "GET /v1/tickets/{ticket_id}/explanations": _read(READERS),
+    # Every host of the platform, and what was free on it.
+    "GET /v1/explanations/{explanation_id}": _read(OVERSEERS),
     "POST /v1/tickets/{ticket_id}/approve": _write(REQUESTERS, "ticket.approve"),
     "POST /v1/tickets/{ticket_id}/reject": _write(REQUESTERS, "ticket.reject"),
     "POST /v1/tickets/{ticket_id}/cancel": _write(REQUESTERS, "ticket.cancel"),

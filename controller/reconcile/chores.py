@@ -14,13 +14,15 @@ from controller.identity import keys
 from controller.tickets import store as tickets
 from controller.workflows.platform import Platform
 from controller.workflows.sampled import month_of
-from inventory.store import findings, notices
+from inventory.store import changes, findings, notices
 from metering import sample_store
 
 log = structlog.get_logger()
 
 #: Rows per transaction; what is left over comes with the next tick.
 BATCH = 500
+#: Changes of capacity are many and small.
+_CHANGES = 40 * BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ def _forget_use(connection: Connection, now_s: float, kept: Retention) -> int:
     return sample_store.forget(connection, use_before_s=before_s, readings_before_s=silent_s, limit=BATCH)
 
 
+def _forget_changes(connection: Connection, now_s: float, kept: Retention) -> int:
+    """Forget changes of capacity that no explanation which is kept goes back to."""
+    needed = tickets.oldest_state(connection, now_s - kept.explanations_s)
+    return changes.forget_old(connection, needed=needed, limit=_CHANGES)
+
+
 class Chores:
     """One chore per call, the first one that is due. ``monotonic`` counts the periods."""
 
@@ -63,6 +71,7 @@ class Chores:
             _Chore("lease_notices", 600.0, lambda c, now_s: notices.raise_due(c, platform.new_id, now_s, limit=BATCH)),
             _Chore("answers", 3600.0, lambda c, now_s: keys.purge(c, now_s - keys.MEMORY_S, limit=BATCH)),
             _Chore("explanations", 86_400.0, lambda c, now_s: tickets.forget_explanations(c, now_s - kept.explanations_s, BATCH)),
+            _Chore("changes", 3600.0, lambda c, now_s: _forget_changes(c, now_s, kept)),
             _Chore("events", 86_400.0, lambda c, now_s: tickets.forget_events(c, now_s - kept.events_s, BATCH)),
             _Chore("findings", 86_400.0, lambda c, now_s: findings.forget(c, now_s - kept.events_s, BATCH)),
             _Chore("use_months", 86_400.0, lambda c, now_s: _months(c, now_s - kept.use_days_s, months)),

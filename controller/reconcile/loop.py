@@ -40,8 +40,8 @@ from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.host import Reachability
 from inventory.domain.ids import HostId, ResourceId, TicketId
 from inventory.domain.resource import Desired, Observed, Resource
-from inventory.store import changes, resources
 from inventory.store import hosts as host_store
+from inventory.store import resources
 
 log = structlog.get_logger()
 
@@ -452,7 +452,6 @@ class Reconciler:
         if self._monotonic() - self._audited_at < self.settings.audit_s:
             return
         self._audited_at = self._monotonic()
-        self.platform.db.run(changes.forget_old)
         with self.platform.db.read() as connection:
             violations = audit_invariants(connection, {})
         self.counters.violations = len(violations)

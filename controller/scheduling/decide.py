@@ -4,7 +4,7 @@
 explains. The database then guards every promise again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controller.scheduling import exact
@@ -35,6 +35,8 @@ __all__ = ["choose", "decide", "decide_on", "fits"]
 REFUSAL_EXPLANATIONS_MAX = 10
 
 Kinds = Sequence[list[Unit]]
+#: Called with every explanation while the fleet is still as it was when its machine was placed, or was not.
+OnPage = Callable[[Explanation, Need, Fleet, Groups], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,13 +45,14 @@ class _Book:
 
     names: Mapping[Need, tuple[str, ...]]
     policy: Policy
+    on_page: OnPage | None = None
     pages: list[Explanation] = field(default_factory=list)
 
     def note(self, need: Need, fleet: Fleet, groups: Groups, host: int) -> None:
         """Explain the first placement of a kind."""
         if any(page.members == self.names[need] for page in self.pages):
             return
-        self.pages.append(explain_placed(need, fleet, groups, self.policy, host=host, members=self.names[need]))
+        self._add(explain_placed(need, fleet, groups, self.policy, host=host, members=self.names[need]), need, fleet, groups)
 
     def placed(self, request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Chosen]) -> tuple[Explanation, ...]:
         """Return the explanations, each with where those machines went that are like the first and stand elsewhere."""
@@ -62,7 +65,12 @@ class _Book:
 
     def refuse(self, need: Need, fleet: Fleet, groups: Groups) -> None:
         """Explain why no host is left for a kind."""
-        self.pages.append(explain_refused(need, fleet, groups, self.policy, members=self.names[need]))
+        self._add(explain_refused(need, fleet, groups, self.policy, members=self.names[need]), need, fleet, groups)
+
+    def _add(self, page: Explanation, need: Need, fleet: Fleet, groups: Groups) -> None:
+        self.pages.append(page)
+        if self.on_page is not None:
+            self.on_page(page, need, fleet, groups)
 
 
 def choose(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY) -> tuple[MemberPlacement, ...] | None:
@@ -91,7 +99,9 @@ def decide(request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAU
     return decide_on(request, Fleet(snapshot), policy)
 
 
-def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
+def decide_on(
+    request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY, on_page: OnPage | None = None
+) -> Placement | Refusal:
     """Decide and explain on a fleet that is kept in memory.
 
     What was placed is taken from the fleet, as by ``choose``; where the request is refused the fleet is as it was.
@@ -104,7 +114,7 @@ def decide_on(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_
     mark = fleet.mark()
     kinds = kinds_of(units_of(request), fleet.snapshot)
     names = {kind[0].need: tuple(request.members[m].name for unit in kind for m in unit.members) for kind in kinds}
-    book = _Book(names=names, policy=policy)
+    book = _Book(names=names, policy=policy, on_page=on_page)
     # Nearly always the first attempt succeeds: it is explained as it goes.
     first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy, book.note)
     if first.stuck is None:

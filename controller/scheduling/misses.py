@@ -1,6 +1,6 @@
 """Why hosts fell: the filter and its numbers, the nearest misses first."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,15 @@ def nearest_misses(need: Need, fleet: Fleet, groups: Groups, trail: Trail, limit
     Of a machine that must be on certain hosts, only those are spoken of.
     """
     index_of = fleet.snapshot.index_of
-    wanted = [index_of[h] for h in need.pins + need.reach if h in index_of]
+    return _misses(need, fleet, groups, trail, limit, [index_of[h] for h in need.pins + need.reach if h in index_of])
+
+
+def all_misses(need: Need, fleet: Fleet, groups: Groups, trail: Trail) -> tuple[HostMiss, ...]:
+    """Return every host that fell, in the same order."""
+    return _misses(need, fleet, groups, trail, fleet.snapshot.host_count, [])
+
+
+def _misses(need: Need, fleet: Fleet, groups: Groups, trail: Trail, limit: int, wanted: Sequence[int]) -> tuple[HostMiss, ...]:
     found: list[HostMiss] = []
     for name, fallen in _fallen(fleet, trail):
         spoken_of = fallen[np.isin(fallen, wanted)] if wanted else fallen

@@ -141,14 +141,6 @@ _SAY = {
     "cli.plan.approvals": Text("需要审批：{stages}", "Must be approved by: {stages}"),
     "cli.plan.does_not_fit": Text("放不下", "It does not fit"),
     "cli.plan.fits": Text("放置：{count} 台云主机，{hosts} 台主机。", "Fits: {count} machines on {hosts} hosts."),
-    "cli.explain.placed": Text(
-        "{members} 放在主机 {host}（共考虑 {total} 台）", "{members}: on host {host} (of {total} looked at)"
-    ),
-    "cli.explain.refused": Text(
-        "{members} 没有合适的主机（共考虑 {total} 台）", "{members}: no host fits (of {total} looked at)"
-    ),
-    "cli.explain.suggestions": Text("以下办法之一可以放下：", "It would fit if one of these were done:"),
-    "cli.explain.policy": Text("放置策略 {policy}", "placement policy {policy}"),
     "cli.usage.title": Text("{start} 至 {end}", "From {start} to {end}"),
     "cli.usage.totals": Text("合计", "Totals"),
     "cli.usage.price": Text("合计 {price} 元", "{price} yuan in all"),

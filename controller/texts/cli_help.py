@@ -274,6 +274,10 @@ _PARAMETERS = {
         "A machine (its id or SYSTEM/NAME) or the id of a ticket; or placement or refusal, and then its subject.",
     ),
     "cli.param.explain.name": Text("placement 或 refusal 的对象。", "Subject of placement or refusal."),
+    "cli.param.explain.long": Text(
+        "列出每台主机：得分，或在哪一项被排除（平台侧）。", "Every host: its score, or where it fell (for the platform's people)."
+    ),
+    "cli.param.explain.host": Text("只说这一台主机。", "Only this host."),
     "cli.param.start": Text("起始时刻（含）：日期、时间或纪元秒。", "First moment: a date, a time or epoch seconds."),
     "cli.param.end": Text("结束时刻（不含）；默认为现在。", "First moment after; by default now."),
     "cli.param.instance": Text(

@@ -40,6 +40,13 @@ TEXTS = {
         "explanations are kept 400 days by default; check the id",
         _D,
     ),
+    "explanation.state_forgotten": Text(
+        "作出说明 {explanation} 时的主机状态已不再保留，无法推算全部主机",
+        "what hosts were when the explanation {explanation} was made is kept no more: its long form cannot be told",
+        "查看保存的说明（不加 --long）；容量变更默认保留 400 天",
+        "see what is stored (without --long); changes of capacity are kept 400 days by default",
+        _O,
+    ),
     "network.range_exhausted": Text(
         "网络区域 {zone} 的地址段 {range} 已用完",
         "the address range {range} of zone {zone} has no free subnet left",

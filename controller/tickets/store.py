@@ -5,16 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, tuple_, update
 
 from controller.tickets import tables as t
 from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState, ToldEvent
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
-from inventory.domain.ids import DepartmentId, SystemId, TicketId
+from inventory.domain.ids import DepartmentId, SystemId, TicketId, first_id
 from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
 from inventory.domain.system import SystemState
 from inventory.store import bulk
+from inventory.store.changes import Mark
 from inventory.store.scoping import in_scope
 from inventory.store.tables import resources as resource_table
 from inventory.store.tables import systems as systems_table
@@ -273,19 +274,52 @@ def approvals(connection: Connection, subject_id: str) -> list[Approval]:
 
 
 def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write explanations: id, ticket_id, system_id, kind, at_s, body."""
+    """Write explanations: id, ticket_id, system_id, kind, at_s, body, decision_id, asked."""
     bulk.insert_many(connection, t.explanations, rows)
 
 
 def explanations(connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "") -> list[dict[str, Any]]:
     """Return the stored explanations of a ticket or a system inside the scope, oldest first."""
     x = t.explanations.c
-    statement = select(t.explanations).join(t.tickets, _T.id == x.ticket_id).where(in_scope(scope, _T.department_id))
+    statement = _explanations(scope)
     if ticket_id:
         statement = statement.where(x.ticket_id == ticket_id)
     if system_id:
         statement = statement.where(x.system_id == system_id)
     return [dict(r._mapping) for r in connection.execute(statement.order_by(x.at_s, x.id))]
+
+
+def _explanations(scope: Scope) -> Select[Any]:
+    x = t.explanations.c
+    shown = [column for column in x if column.name not in ("decision_id", "asked")]
+    return select(*shown).join(t.tickets, _T.id == x.ticket_id).where(in_scope(scope, _T.department_id))
+
+
+def explanation(connection: Connection, scope: Scope, explanation_id: str) -> dict[str, Any]:
+    """Return one explanation inside the scope.
+
+    Raises:
+        NotFound: ``explanation.not_found``.
+    """
+    row = connection.execute(_explanations(scope).where(t.explanations.c.id == explanation_id)).first()
+    if row is None:
+        raise NotFound("explanation.not_found", resource=explanation_id)
+    return dict(row._mapping)
+
+
+def asked_of(connection: Connection, explanation_id: str) -> dict[str, Any]:
+    """Return what was asked when an explanation was made (``scheduling.asked``)."""
+    first, own = t.explanations.alias("first"), t.explanations.c
+    statement = select(first.c.asked).join(t.explanations, own.decision_id == first.c.id).where(own.id == explanation_id)
+    return dict(connection.execute(statement).scalar_one())
+
+
+def oldest_state(connection: Connection, since_s: float) -> Mark | None:
+    """Return the state that the first decision since a moment was made on, of those that are explained."""
+    x = t.explanations.c
+    # Ids sort by time of birth, and they have an index.
+    body = connection.execute(select(x.body).where(x.id >= first_id("explanation", since_s)).order_by(x.id).limit(1)).scalar()
+    return Mark.of_text(body["state_revision"]) if body else None
 
 
 def explanation_of(connection: Connection, scope: Scope, resource: Resource) -> dict[str, Any]:

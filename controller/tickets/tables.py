@@ -78,5 +78,8 @@ explanations = Table(
     Column("kind", Text, nullable=False),
     Column("at_s", Seconds, nullable=False),
     Column("body", Json, nullable=False),
+    #: The first explanation of the same decision, and what was asked, which stands with that one (``scheduling.asked``).
+    Column("decision_id", Text, nullable=False),
+    Column("asked", Json),
     sqlite_strict=True,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from controller.scheduling.asked import Asked
 from controller.scheduling.explain import explanation_to_json
 from controller.tickets import store
 from controller.tickets.model import Ticket, TicketState
@@ -90,7 +91,7 @@ def accept_new(connection: Connection, platform: Platform, accepting: Sequence[A
     left_out = commit_module.commit_many(connection, list(orders.values()), platform.new_id)
     held = [a for a in accepting if a.ticket.id not in left_out]
     store.insert(connection, [(a.ticket, a.data) for a in held])
-    explained = [explanation_rows(platform, a.ticket.id, a.offer.decision, a.ticket.system_id) for a in held]
+    explained = [explanation_rows(platform, a.ticket.id, a.offer.decision, a.offer.asked, a.ticket.system_id) for a in held]
     store.add_explanations(connection, [row for rows in explained for row in rows])
     store.begin_stories(
         connection, [(a.ticket.id, "step.accepted", {"system": a.ticket.system_name}) for a in held], platform.clock()
@@ -118,7 +119,7 @@ def accept_stored(connection: Connection, platform: Platform, ticket: Ticket, of
     if stale is not None:
         raise StalePicture(stale)
     store.set_system(connection, ticket.id, order.system.id)
-    store.add_explanations(connection, explanation_rows(platform, ticket.id, offer.decision, order.system.id))
+    store.add_explanations(connection, explanation_rows(platform, ticket.id, offer.decision, offer.asked, order.system.id))
     _after_acceptance(connection, ticket, order.system, order.now_s)
 
 
@@ -197,19 +198,26 @@ def new_ticket(platform: Platform, user_name: str, offer: Quote) -> Ticket:
 
 
 def explanation_rows(
-    platform: Platform, ticket_id: TicketId, decision: Placement | Refusal | None, system_id: SystemId | None
+    platform: Platform,
+    ticket_id: TicketId,
+    decision: Placement | Refusal | None,
+    asked: Asked | None,
+    system_id: SystemId | None,
 ) -> list[dict[str, Any]]:
-    """Return the rows of what a decision explains."""
-    if decision is None:
+    """Return the rows of what a decision explains; what was asked stands with the first."""
+    if decision is None or asked is None:
         return []
+    ids = [platform.new_id("explanation") for _ in decision.explanations]
     return [
         {
-            "id": platform.new_id("explanation"),
+            "id": id_,
             "ticket_id": ticket_id,
             "system_id": system_id,
             "kind": "placement" if isinstance(decision, Placement) else "refusal",
             "at_s": platform.clock(),
             "body": explanation_to_json(explanation),
+            "decision_id": ids[0],
+            "asked": asked.to_json() if id_ == ids[0] else None,
         }
-        for explanation in decision.explanations
+        for id_, explanation in zip(ids, decision.explanations, strict=True)
     ]

@@ -177,7 +177,7 @@ def _hold(
         return [], left_out
     # What was promised of a refused order beside the row that refused it must not stay.
     savepoint = connection.begin_nested()
-    refused = set(claim_store.hold(connection, [c for draft in kept for c in draft.guarded()]))
+    refused = set(claim_store.hold_orders(connection, {draft.order.ticket_id: draft.guarded() for draft in kept}))
     if not refused:
         savepoint.commit()
         ledger.write()

@@ -61,6 +61,11 @@ def check_usable(reservation: Reservation, zone_id: str, now_s: float) -> None:
         raise Invalid("reservation.other_zone", reservation=reservation.name)
 
 
+def holds(connection: Connection) -> dict[Key, int]:
+    """Return what is held for all reservations."""
+    return peaks(reservations.all_slots(connection))
+
+
 def holds_without(connection: Connection, reservation: Reservation) -> dict[Key, int]:
     """Return what is held for all other reservations."""
     return peaks(reservations.all_slots(connection, but=reservation.id))

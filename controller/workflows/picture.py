@@ -47,17 +47,17 @@ class Picture:
                 self._fleet, self._mark = fleet, news.mark
         if self._fleet is None:
             self._mark = changes.mark_now(connection)
-            self._fleet = Fleet(load_snapshot(connection, revision=str(self._mark.last_id)))
+            self._fleet = Fleet(load_snapshot(connection, revision=self._mark.text))
             self._host_of = {}
             self.loads += 1
-        self._fleet.revision = str(self._mark.last_id)
+        self._fleet.revision = self._mark.text
         self._fleet.use(self._engines.engine(self._fleet.snapshot.host_count))
         self._taken, self._written = [], None
 
     @property
     def snapshot(self) -> Snapshot:
         """Return the picture as it is now."""
-        return self._known().to_snapshot(str(self._mark.last_id))
+        return self._known().to_snapshot(self._mark.text)
 
     def _known(self) -> Fleet:
         assert self._fleet is not None, "followed before it is used"

@@ -15,7 +15,8 @@ from inventory.domain.reservation import Key
 from inventory.domain.resource import Desired, Resource, ResourceKind
 from inventory.domain.resources import Resources
 from inventory.domain.system import ServerSpec, SpreadLevel, SystemSpec
-from inventory.store import directory, hosts
+from inventory.store import changes, directory, hosts
+from inventory.store.past import Estate
 
 
 def load_snapshot(
@@ -30,28 +31,35 @@ def load_snapshot(
 
     Hosts in ``without`` are shown as taking nothing. ``reserved`` is held for reservations in place of what is: at another
     time, or without one of them. ``with_reserve`` shows what stands by as free: what is asked is what it stands by for.
-    ``revision`` names the state it shows; read from the counters where it is not given.
+    ``revision`` names the state it shows (``changes.Mark``); that of this moment where it is not given.
     """
+    revision = revision or changes.mark_now(connection).text
     rows = [r for r in _inventories(connection, reserved, with_reserve=with_reserve) if r.provider_id not in without]
     builder = SnapshotBuilder()
     for entry in host_entries(connection, hosts.hosts(connection), rows):
         builder.add_host(entry)
-    return builder.build(revision=revision or hosts.state_revision(connection))
+    return builder.build(revision=revision)
 
 
 def host_entries(connection: Connection, wanted: Iterable[Host], rows: Iterable[hosts.InventoryRow]) -> Iterator[HostEntry]:
     """Yield hosts with what may be promised on them; ``rows`` are theirs and those of their storage pools."""
-    pools = {p.id: p for p in directory.pools(connection)}
-    zones = {z.id: z for z in directory.zones(connection)}
+    pools, zones, storage = directory.pools(connection), directory.zones(connection), hosts.storage_pools(connection)
+    return entries_of(Estate(hosts=list(wanted), storage_pools=storage, pools=pools, zones=zones, rows=list(rows)))
+
+
+def entries_of(estate: Estate) -> Iterator[HostEntry]:
+    """Yield the hosts of an estate with what may be promised on them."""
+    pools = {p.id: p for p in estate.pools}
+    zones = {z.id: z for z in estate.zones}
     by_provider: dict[str, list[hosts.InventoryRow]] = {}
-    for row in rows:
+    for row in estate.rows:
         by_provider.setdefault(row.provider_id, []).append(row)
     storage: dict[HostId, list[StorageEntry]] = {}
-    for stored in hosts.storage_pools(connection):
+    for stored in estate.storage_pools:
         for row in by_provider.get(stored.id, ()):
             entry = StorageEntry(pool=stored, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
             storage.setdefault(stored.host_id, []).append(entry)
-    for host in wanted:
+    for host in estate.hosts:
         own, pool = by_provider.get(host.id, ()), pools[host.pool_id]
         yield HostEntry(
             host=host,

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from controller.scheduling.asked import Asked, drawn_between
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
 from controller.tickets.model import Action
 from controller.tickets.plan import Change, Impact, worst_impact
 from controller.workflows.deltas import Deltas, deltas
-from controller.workflows.draw import Draw, check_usable, holds_without, plan_draw
+from controller.workflows.draw import Draw, check_usable, holds, holds_without, plan_draw
 from controller.workflows.later import with_reservations
 from controller.workflows.obligation import lines as budget_lines
 from controller.workflows.obligation import spec_amounts
@@ -109,6 +110,8 @@ class Quote:
     needs_confirmation: bool
     #: What it uses up of the reservation it names.
     draw: Draw | None = None
+    #: What was decided on.
+    asked: Asked | None = None
 
     @property
     def is_possible(self) -> bool:
@@ -236,7 +239,7 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decide_: Decide) -> Qu
         machine_count=len(changes.new),
         is_over_budget=any(line.needs_approval for line in budget),
     )
-    decision, draw = _decide(reader.connection, platform, wish, changes, existing, decide_)
+    decision, asked, draw = _decide(reader.connection, platform, wish, changes, existing, decide_)
     growth = quota_growth(before, wish.wanted)
     if draw is not None:
         # What was reserved counts already.
@@ -254,6 +257,7 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decide_: Decide) -> Qu
         decision=decision,
         needs_confirmation=impact is Impact.DATA_LOSS,
         draw=draw,
+        asked=asked,
     )
 
 
@@ -263,23 +267,24 @@ def _never() -> SystemSpec:
 
 def _decide(
     connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource], decide_: Decide
-) -> tuple[Placement | Refusal | None, Draw | None]:
+) -> tuple[Placement | Refusal | None, Asked | None, Draw | None]:
     if wish.wanted is None or not (changes.new or changes.changed):
-        return None, None
+        return None, None, None
     archs = {image.name: image.arch for image in wish.images.values()}
     request = placement_request(wish.wanted, wish.zone, changes, existing, archs)
     if wish.reservation is None:
         found = decide_(request)
-        return (
-            with_reservations(connection, platform, request, found, wish.project) if isinstance(found, Refusal) else found
-        ), None
+        if isinstance(found, Refusal):
+            found = with_reservations(connection, platform, request, found, wish.project)
+        return found, Asked(request=request), None
     # On a picture of its own, where nothing is held for this reservation.
     check_usable(wish.reservation, wish.zone.id, platform.clock())
-    reserved = holds_without(connection, wish.reservation)
+    reserved, held = holds_without(connection, wish.reservation), holds(connection)
     decision = decide(request, load_snapshot(connection, reserved=reserved), platform.policy)
+    asked = Asked(request=request, drawn=tuple(drawn_between(held, reserved)))
     if isinstance(decision, Refusal):
-        return decision, None
-    return decision, plan_draw(connection, wish.reservation, request, decision)
+        return decision, asked, None
+    return decision, asked, plan_draw(connection, wish.reservation, request, decision)
 
 
 def _month_prices(

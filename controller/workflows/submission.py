@@ -321,7 +321,8 @@ def _store_refusal(platform: Platform, submission: Submission, refusal: AllotErr
         problem = Problem(refusal.code, refusal.params)
         ticket = replace(ticket, state=TicketState.REFUSED, finished_at_s=ticket.created_at_s, problem=problem)
         store.insert(connection, [(ticket, submission.data)])
-        store.add_explanations(connection, explanation_rows(platform, ticket.id, offer.decision, ticket.system_id))
+        rows = explanation_rows(platform, ticket.id, offer.decision, offer.asked, ticket.system_id)
+        store.add_explanations(connection, rows)
         store.begin_stories(connection, [(ticket.id, "step.refused", {"code": refusal.code})], ticket.created_at_s)
         event = audit.event_by(
             caller,

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from controller.scheduling.asked import Asked
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
 from controller.tickets import store as tickets
@@ -35,8 +36,9 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
 
     def swap(connection: Connection, machine: Resource, volumes: Sequence[Resource]) -> Sequence[Resource] | None:
         """Move ``machine`` (confirmed absent where it was) and its disks; None where no other host fits."""
-        decision = _decide(connection, platform, machine)
-        if decision is None:
+        asked = _ask(connection, machine)
+        decision = None if asked is None else _decide(connection, platform, asked)
+        if asked is None or decision is None:
             return None
         # What was held of a refused place is given back with everything else that was written for it.
         savepoint = connection.begin_nested()
@@ -51,7 +53,7 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
             savepoint.rollback()
             return None
         _set_claims(connection, machine, moved, new)
-        _explain(connection, platform, machine, decision)
+        _explain(connection, platform, machine, asked, decision)
         savepoint.commit()
         return moved
 
@@ -70,7 +72,7 @@ def _set_claims(connection: Connection, machine: Resource, moved: Sequence[Resou
     quota_store.release(connection, machine.project_id, less)
 
 
-def _decide(connection: Connection, platform: Platform, machine: Resource) -> Placement | None:
+def _ask(connection: Connection, machine: Resource) -> Asked | None:
     assert machine.system_id is not None
     system = systems.get(connection, machine.system_id, PLATFORM)
     server = _server(system, machine)
@@ -82,20 +84,26 @@ def _decide(connection: Connection, platform: Platform, machine: Resource) -> Pl
     member = NewMember(name=machine.name, server=server)
     request = placement_request(system.spec, zone, Deltas(new=(member,)), others, archs)
     # Where it just failed is no place for it, whatever else speaks for it.
-    snapshot = load_snapshot(connection, without=() if machine.host_id is None else (machine.host_id,))
-    decision = decide(request, snapshot, platform.policy)
+    return Asked(request=request, without=() if machine.host_id is None else (machine.host_id,))
+
+
+def _decide(connection: Connection, platform: Platform, asked: Asked) -> Placement | None:
+    decision = decide(asked.request, load_snapshot(connection, without=asked.without), platform.policy)
     return decision if isinstance(decision, Placement) else None
 
 
-def _explain(connection: Connection, platform: Platform, machine: Resource, decision: Placement) -> None:
+def _explain(connection: Connection, platform: Platform, machine: Resource, asked: Asked, decision: Placement) -> None:
     assert machine.ticket_id is not None
+    row_id = platform.new_id("explanation")
     row = {
-        "id": platform.new_id("explanation"),
+        "id": row_id,
         "ticket_id": machine.ticket_id,
         "system_id": machine.system_id,
         "kind": "placement",
         "at_s": platform.clock(),
         "body": explanation_to_json(decision.explanations[0]),
+        "decision_id": row_id,
+        "asked": asked.to_json(),
     }
     tickets.add_explanations(connection, [row])
 

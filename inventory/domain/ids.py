@@ -99,6 +99,11 @@ def _new_id(kind: str, time_ms: int, rand: int) -> str:
     return f"{PREFIXES[kind]}_{value:032x}"
 
 
+def first_id(kind: str, at_s: float) -> str:
+    """Return the lowest id that is born at a moment."""
+    return f"{PREFIXES[kind]}_{max(0, int(at_s * 1000)):012x}"
+
+
 def random_ids() -> NewId:
     """Return the maker of ids a real process uses: wall clock and the system's randomness."""
 

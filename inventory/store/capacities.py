@@ -53,6 +53,7 @@ def fine_totals(host_: Host) -> dict[str, int]:
 
 def save_capacity(connection: Connection, host_: Host, pool: Pool, storage: Iterable[StoragePool]) -> None:
     """Write what may be promised on a host and its storage pools; ``used`` stays as it is."""
+    before = changes.amounts_of(connection, [host_.id], "capacity")
 
     def permille(dimension: str) -> int:
         return host_.overcommit_permille.get(dimension, pool.overcommit_permille.get(dimension, 1000))
@@ -74,7 +75,7 @@ def save_capacity(connection: Connection, host_: Host, pool: Pool, storage: Iter
         reserved = host_.reserved.get(dimension, 0)
         room = capacity(total=total, reserved=reserved, overcommit_permille=pool_.overcommit_permille)
         _save_inventory(connection, pool_.id, dimension, host_.id, total=total, room=room)
-    changes.note(connection, None)
+    changes.note(connection, None, changes.since_then(connection, [host_.id], "capacity", before))
 
 
 def _close_missing(connection: Connection, host_id: HostId, rooms: Mapping[str, Any]) -> None:

@@ -1,21 +1,25 @@
-"""What changed of hosts and their capacity, for controllers that keep a picture of them in memory.
+"""What changed of hosts and their capacity, for controllers that keep a picture of them in memory, and for the past.
 
 Whoever writes what a placement is decided on notes the hosts here in the same transaction; a reader asks what was noted
 since it read last. Being late is never wrong: the guarded updates of a commit judge every promise again.
+
+A note also says by how much: who takes all notes since a mark back from what is now has what was then (``past``).
 """
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Insert, Select, Text, bindparam, cast, delete, func, insert, literal, select
+from sqlalchemy.schema import Table
 
 from inventory.domain.ids import HostId
 from inventory.store import bulk
 from inventory.store import tables as t
 
-#: Notes that are kept; a reader that was away for longer reads everything again.
+#: Notes that are kept at least; a reader that was away for longer reads everything again.
 KEPT = 20_000
 _C = t.capacity_changes.c
 #: PostgreSQL: the number of this transaction.
@@ -32,6 +36,27 @@ class Mark:
     #: Notes of transactions from the horizon on that were read already.
     read: frozenset[int] = frozenset()
 
+    @property
+    def text(self) -> str:
+        """Return a short form that is stored; of very many transactions at once it says the last one only."""
+        if not self.horizon or len(self.read) > _READ_TOLD:
+            return str(self.last_id)
+        return ".".join(map(str, [self.last_id, self.horizon, *sorted(self.read)]))
+
+    @classmethod
+    def of_text(cls, text: str) -> "Mark":
+        """Read the short form back."""
+        last_id, *rest = map(int, text.split("."))
+        return cls(last_id, rest[0] if rest else 0, frozenset(rest[1:]))
+
+    def has_read(self, note_id: int, transaction_id: int) -> bool:
+        """Tell whether a note was known at this mark."""
+        return note_id in self.read or (note_id <= self.last_id and (not self.horizon or transaction_id < self.horizon))
+
+
+#: Notes of transactions that were still running, named one by one in a stored mark.
+_READ_TOLD = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
@@ -43,25 +68,82 @@ class Changes:
     is_everything: bool = False
 
 
-def note(connection: Connection, host_ids: Iterable[HostId] | None) -> None:
-    """Note that amounts changed on these hosts; ``None``: hosts came, or what they are changed."""
+#: By how much something changed. Of amounts, by column of ``inventories``: ``{"used": [[provider, dimension, more], …]}``;
+#: with several orders in one, ``"orders": [[ticket, how many of those], …]``. Of rows, what was there before, ``None`` where
+#: nothing was: ``{"rows": {"hosts": {id: {"admin_state": "active"}}}}``.
+Difference = Mapping[str, Any]
+
+
+def note(connection: Connection, host_ids: Iterable[HostId] | None, difference: Difference) -> None:
+    """Note that amounts changed on these hosts, and by how much; ``None``: hosts came, or what they are changed."""
     listed = None if host_ids is None else sorted(set(host_ids))
     if listed != []:
-        connection.execute(_note(is_postgresql=bulk.is_postgresql(connection)), {"hosts": listed})
+        values = {"hosts": listed, "difference": difference}
+        connection.execute(_note(is_postgresql=bulk.is_postgresql(connection)), values)
 
 
 @cache
 def _note(*, is_postgresql: bool) -> Insert:
     # SQLite has one writer at a time: what is committed is in order.
     number = _NUMBER if is_postgresql else literal(0)
-    return insert(t.capacity_changes).values(transaction_id=number, host_ids=bindparam("hosts", type_=_C.host_ids.type))
+    hosts, difference = (bindparam(n, type_=_C.host_ids.type) for n in ("hosts", "difference"))
+    return insert(t.capacity_changes).values(transaction_id=number, host_ids=hosts, difference=difference)
+
+
+def used(amounts: Mapping[tuple[str, str], int], *, sign: int = 1) -> Difference:
+    """Return the difference of promises that were made, or given back."""
+    return {"used": [(*key, sign * amount) for key, amount in amounts.items()]}
+
+
+def amounts_of(connection: Connection, host_ids: Collection[HostId], column: str) -> dict[tuple[str, str], int]:
+    """Return one column of the amounts of these hosts and their storage pools, by provider and dimension.
+
+    Whoever writes it reads it before, under the lock that keeps other writers of this column off, and tells by ``since_then``.
+    """
+    i = t.inventories.c
+    rows = connection.execute(select(i.provider_id, i.dimension, i[column]).where(i.host_id.in_(sorted(host_ids))))
+    return {(r[0], r[1]): int(r[2]) for r in rows}
+
+
+def since_then(
+    connection: Connection, host_ids: Collection[HostId], column: str, before: Mapping[tuple[str, str], int]
+) -> Difference:
+    """Return by how much a column of the amounts of these hosts differs from what it was."""
+    now = amounts_of(connection, host_ids, column)
+    return {column: [(*key, amount - before.get(key, 0)) for key, amount in sorted(now.items()) if amount != before.get(key, 0)]}
+
+
+#: What placements are decided on, by table.
+DECIDED_ON: Mapping[str, Sequence[str]] = {
+    "hosts": ("name", "pool_id", "admin_state", "reachability", "facts", "operator_facts"),
+    "storage_pools": ("host_id", "name", "disk_class"),
+    "pools": ("code", "zone_id", "mlps_max", "placement", "reserve_level", "reserve_count"),
+    "zones": ("code", "mlps_max"),
+}
+
+
+def row_before(connection: Connection, table: Table, values: Mapping[str, Any]) -> Difference:
+    """Return what a row is that is about to be written, where that matters to placements and is not what it becomes."""
+    names = DECIDED_ON[table.name]
+    row = connection.execute(select(*(table.c[name] for name in names)).where(table.c.id == values["id"])).first()
+    if row is None:
+        return {"rows": {table.name: {values["id"]: None}}}
+    changed = {name: row._mapping[name] for name in names if name in values and not _is_same(row._mapping[name], values[name])}
+    return {"rows": {table.name: {values["id"]: changed}}} if changed else {}
+
+
+def _is_same(stored: Any, given: Any) -> bool:
+    """Tell whether a value that was read is one that is to be written: JSON knows no tuples."""
+    return bool(stored == given) or json.dumps(stored, sort_keys=True) == json.dumps(given, sort_keys=True)
 
 
 def mark_now(connection: Connection) -> Mark:
     """Return the mark of a reader that reads everything in this same transaction, after this call."""
-    if bulk.is_postgresql(connection):
-        return Mark(last_id=_last_id(connection), horizon=connection.execute(_HORIZON).scalar_one())
-    return Mark(last_id=_last_id(connection))
+    if not bulk.is_postgresql(connection):
+        return Mark(last_id=_last_id(connection))
+    horizon = connection.execute(_HORIZON).scalar_one()
+    read = connection.execute(select(_C.id).where(_C.transaction_id >= horizon)).scalars()
+    return Mark(last_id=_last_id(connection), horizon=horizon, read=frozenset(read))
 
 
 def _last_id(connection: Connection) -> int:
@@ -115,6 +197,13 @@ def knowing(mark: Mark, ids: Collection[int]) -> Mark:
     return Mark(last_id=max(mark.last_id, *ids), horizon=mark.horizon, read=mark.read | frozenset(ids))
 
 
-def forget_old(connection: Connection) -> int:
-    """Forget notes that every reader has read, or reads everything again for; returns how many."""
-    return connection.execute(delete(t.capacity_changes).where(_C.id <= _last_id(connection) - KEPT)).rowcount
+def forget_old(connection: Connection, *, needed: Mark | None = None, limit: int = KEPT) -> int:
+    """Forget up to ``limit`` notes that every reader has read, or reads everything again for; returns how many.
+
+    ``needed`` and what came after it is kept: somebody may still ask what was then. The oldest go first.
+    """
+    last_id = _last_id(connection) - KEPT
+    if needed is not None:
+        last_id = min(last_id, needed.last_id - 1)
+    oldest = select(_C.id).where(_C.id <= last_id).order_by(_C.id).limit(limit)
+    return connection.execute(delete(t.capacity_changes).where(_C.id.in_(oldest))).rowcount

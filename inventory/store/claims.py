@@ -22,6 +22,17 @@ def hold(connection: Connection, claims: Iterable[Claim]) -> list[hosts.Provider
     return hosts.try_use(connection, totals(claims))
 
 
+def hold_orders(connection: Connection, orders: Mapping[str, Iterable[Claim]]) -> list[hosts.ProviderDimension]:
+    """Promise the capacity of several orders at once, by name, as ``hold``; it can be told later what each found."""
+    own = {name: totals(claims) for name, claims in orders.items()}
+    sums: dict[hosts.ProviderDimension, int] = {}
+    for amounts in own.values():
+        for key, amount in amounts.items():
+            sums[key] = sums.get(key, 0) + amount
+    used = [(*key, amount) for amounts in own.values() for key, amount in amounts.items()]
+    return hosts.try_use(connection, sums, {"used": used, "orders": [(name, len(amounts)) for name, amounts in own.items()]})
+
+
 def insert(connection: Connection, claims: Iterable[Claim]) -> None:
     """Write claims whose capacity is promised (addresses have no guarded provider), all of a resource at once."""
     amounts: dict[tuple[ResourceId, str, ProjectId], list[_Amount]] = {}

@@ -1,6 +1,6 @@
 """Departments, projects, zones, pools, sizes and images: small tables, read whole or by code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -53,11 +53,12 @@ def zones(connection: Connection) -> list[Zone]:
 
 def pools(connection: Connection) -> list[Pool]:
     """Return every pool, by code."""
-    return [_pool(r) for r in connection.execute(select(t.pools).order_by(t.pools.c.code))]
+    return [pool_of(_mapping(r)) for r in connection.execute(select(t.pools).order_by(t.pools.c.code))]
 
 
-def _pool(row: Row[Any]) -> Pool:
-    values = _mapping(row)
+def pool_of(row: Mapping[str, Any]) -> Pool:
+    """Return the pool of a row's values."""
+    values = dict(row)
     reserve = Reserve(level=ReserveLevel(values.pop("reserve_level")), count=values.pop("reserve_count"))
     return Pool(**values, reserve=reserve)
 
@@ -146,8 +147,10 @@ def save_project(connection: Connection, project: Project) -> None:
 
 def save_zone(connection: Connection, zone: Zone) -> None:
     """Write a zone."""
-    bulk.upsert(connection, t.zones, [asdict(zone)])
-    changes.note(connection, None)
+    values = asdict(zone)
+    before = changes.row_before(connection, t.zones, values)
+    bulk.upsert(connection, t.zones, [values])
+    changes.note(connection, None, before)
 
 
 def save_pool(connection: Connection, pool: Pool) -> None:
@@ -155,8 +158,9 @@ def save_pool(connection: Connection, pool: Pool) -> None:
     values = {name: getattr(pool, name) for name in ("id", "code", "name", "zone_id", "driver", "mlps_max", "placement")}
     values |= {"overcommit_permille": dict(pool.overcommit_permille)}
     values |= {"reserve_level": pool.reserve.level.value, "reserve_count": pool.reserve.count}
+    before = changes.row_before(connection, t.pools, values)
     bulk.upsert(connection, t.pools, [values])
-    changes.note(connection, None)
+    changes.note(connection, None, before)
 
 
 def save_size(connection: Connection, size: Size) -> None:

@@ -82,8 +82,10 @@ class Database:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, *, is_steady: bool = False) -> Iterator[Connection]:
         """Open a connection for reading; whatever is written in it is rolled back.
+
+        ``is_steady``: all statements see one state (on SQLite they always do).
 
         Raises:
             Unavailable: as ``write``.
@@ -92,6 +94,8 @@ class Database:
             with self.engine.connect() as connection:
                 if self.is_sqlite:
                     connection.exec_driver_sql("BEGIN")
+                elif is_steady:
+                    connection.execution_options(isolation_level="REPEATABLE READ")
                 yield connection
                 connection.rollback()
         except DBAPIError as error:

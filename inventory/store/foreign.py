@@ -60,12 +60,12 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
         totals[VCPU] += max(0, machine.vcpu_count - (ours.vcpu_count if ours else 0))
         totals[MEMORY_MIB] += max(0, machine.memory_mib - (ours.memory_mib if ours else 0))
     i = t.inventories.c
-    changed = 0
+    changed, before = 0, changes.amounts_of(connection, [host_id], "foreign_used")
     for dimension, amount in totals.items():
         row = (i.provider_id == host_id) & (i.dimension == dimension) & (i.foreign_used != amount)
         changed += connection.execute(update(t.inventories).where(row).values(foreign_used=amount)).rowcount
     if changed:
-        changes.note(connection, [host_id])
+        changes.note(connection, [host_id], changes.since_then(connection, [host_id], "foreign_used", before))
     return changed > 0
 
 

@@ -76,7 +76,12 @@ class InventoryRow:
 
 
 def _host(row: Row[Any]) -> Host:
-    facts = row.facts
+    return host_of(dict(row._mapping))
+
+
+def host_of(row: Mapping[str, Any]) -> Host:
+    """Return the host of a row's values."""
+    facts = row["facts"]
     if facts is not None:
         storage = tuple(StorageFacts(**s) for s in facts["storage"])
         facts = HostFacts(
@@ -89,19 +94,19 @@ def _host(row: Row[Any]) -> Host:
             }
         )
     return Host(
-        id=row.id,
-        name=row.name,
-        pool_id=row.pool_id,
-        connection=row.connection,
-        admin_state=AdminState(row.admin_state),
-        reachability=Reachability(row.reachability),
-        state_reason=row.state_reason,
-        state_by=row.state_by,
-        state_until_s=row.state_until_s,
+        id=row["id"],
+        name=row["name"],
+        pool_id=row["pool_id"],
+        connection=row["connection"],
+        admin_state=AdminState(row["admin_state"]),
+        reachability=Reachability(row["reachability"]),
+        state_reason=row["state_reason"],
+        state_by=row["state_by"],
+        state_until_s=row["state_until_s"],
         facts=facts,
-        observed_at_s=int(row.observed_at_s) if row.observed_at_s is not None else None,
-        revision=row.revision,
-        **{**row.operator_facts, "traits": tuple(row.operator_facts.get("traits", ()))},
+        observed_at_s=int(row["observed_at_s"]) if row["observed_at_s"] is not None else None,
+        revision=row["revision"],
+        **{**row["operator_facts"], "traits": tuple(row["operator_facts"].get("traits", ()))},
     )
 
 
@@ -161,8 +166,9 @@ def save_host(connection: Connection, host_: Host) -> None:
         "observed_at_s": host_.observed_at_s,
         "revision": host_.revision,
     }
+    before = changes.row_before(connection, t.hosts, values)
     bulk.upsert(connection, t.hosts, [values])
-    changes.note(connection, None)
+    changes.note(connection, None, before)
 
 
 def _plain(value: Any) -> Any:
@@ -189,17 +195,20 @@ def set_admin_state(
     )
     if connection.execute(statement).rowcount != 1:
         raise Conflict("host.changed_meanwhile", host=now.name)
-    changes.note(connection, None)
+    changes.note(connection, None, {"rows": {"hosts": {now.id: {"admin_state": now.admin_state.value}}}})
     return host(connection, now.id)
 
 
 def set_reachability(connection: Connection, host_id: HostId, to: Reachability) -> bool:
     """Note what was seen of a host; tells whether that is news."""
-    statement = update(t.hosts).where(t.hosts.c.id == host_id, t.hosts.c.reachability != to.value).values(reachability=to.value)
-    is_news = connection.execute(statement).rowcount == 1
-    if is_news:
-        changes.note(connection, None)
-    return is_news
+    h = t.hosts.c
+    before = connection.execute(select(h.reachability).where(h.id == host_id, h.reachability != to.value).with_for_update())
+    known = before.scalar()
+    if known is None:
+        return False
+    connection.execute(update(t.hosts).where(h.id == host_id).values(reachability=to.value))
+    changes.note(connection, None, {"rows": {"hosts": {host_id: {"reachability": known}}}})
+    return True
 
 
 def due_for_observation(connection: Connection, now_s: float, limit: int) -> list[Host]:
@@ -277,8 +286,10 @@ def storage_pool(connection: Connection, storage_pool_id: StoragePoolId | str) -
 
 def save_storage_pool(connection: Connection, storage: StoragePool) -> None:
     """Write a storage pool."""
-    bulk.upsert(connection, t.storage_pools, [asdict(storage)])
-    changes.note(connection, None)
+    values = asdict(storage)
+    before = changes.row_before(connection, t.storage_pools, values)
+    bulk.upsert(connection, t.storage_pools, [values])
+    changes.note(connection, None, before)
 
 
 def inventories(connection: Connection) -> list[InventoryRow]:
@@ -297,17 +308,20 @@ def inventories_of(connection: Connection, host_ids: Iterable[HostId]) -> dict[H
     return found
 
 
-def try_use(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> list[ProviderDimension]:
+def try_use(
+    connection: Connection, amounts: Mapping[ProviderDimension, int], difference: changes.Difference | None = None
+) -> list[ProviderDimension]:
     """Promise capacity: last check and write of every row in one statement.
 
-    Returns what was refused: it does not fit, or the host takes nothing new. Then the caller rolls back.
+    ``difference`` tells the same of several orders, one after the other. Returns what was refused: it does not fit, or the
+    host takes nothing new. Then the caller rolls back.
     """
     if not amounts:
         return []
     values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
     _lock(connection, values)
     held = connection.execute(_try_use(bulk.given(connection)), values).all()
-    changes.note(connection, (r.host_id for r in held))
+    changes.note(connection, (r.host_id for r in held), difference or changes.used(amounts))
     return sorted(amounts.keys() - {(r.provider_id, r.dimension) for r in held})
 
 
@@ -318,14 +332,15 @@ def give_back(connection: Connection, amounts: Mapping[ProviderDimension, int]) 
     values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
     _lock(connection, values)
     freed = connection.execute(_give_back(bulk.given(connection)), values)
-    changes.note(connection, freed.scalars())
+    changes.note(connection, freed.scalars(), changes.used(amounts, sign=-1))
 
 
 def use_as_found(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
     """Count what is there anyway as promised: no room is asked for, because nothing comes that was not there before."""
     values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
     _lock(connection, values)
-    changes.note(connection, connection.execute(_use(bulk.given(connection)), values).scalars())
+    found = connection.execute(_use(bulk.given(connection)), values)
+    changes.note(connection, found.scalars(), changes.used(amounts))
 
 
 def _lock(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -400,15 +415,6 @@ def confinements(connection: Connection, host_ids: Collection[HostId]) -> dict[s
         return {}
     found = connection.execute(select(t.hosts).where(t.hosts.c.id.in_(ruled)))
     return {host_.id: host_.confined_to for host_ in map(_host, found)}
-
-
-def state_revision(connection: Connection) -> str:
-    """Return a short name of the hosts and of what is promised on them, as they are now."""
-    i = t.inventories.c
-    promised = i.used + i.held_reserve + i.held_reservations
-    used, count = connection.execute(select(func.coalesce(func.sum(promised), 0), func.count())).one()
-    changes = connection.execute(select(func.coalesce(func.sum(t.hosts.c.revision), 0))).scalar_one()
-    return f"{int(count)}.{int(changes)}.{int(used)}"
 
 
 def recount_used(connection: Connection) -> list[tuple[str, str, int, int]]:

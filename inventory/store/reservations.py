@@ -122,11 +122,11 @@ def hold_slots(connection: Connection, host_ids: Collection[HostId]) -> list[Key
     ).all()
     before = {(r.provider_id, r.dimension): r.held_reservations for r in rows}
     needed = peaks(_read(connection, _slots().where(_S.host_id.in_(sorted(host_ids)))))
-    changes.note(connection, None)
+    more = {key: needed.get(key, 0) - held for key, held in before.items() if needed.get(key, 0) != held}
+    changes.note(connection, None, {"held_reservations": [(*key, amount) for key, amount in more.items()]})
     refused = sorted(needed.keys() - before.keys())
-    for key, held in before.items():
-        wanted = needed.get(key, 0)
-        if wanted != held and not _set_held(connection, key, wanted, is_more=wanted > held):
+    for key, amount in more.items():
+        if not _set_held(connection, key, needed.get(key, 0), is_more=amount > 0):
             refused.append(key)
     return refused
 

@@ -97,15 +97,17 @@ def _outdated(connection: Connection, standing: set[HostId]) -> bool:
 
 def _hold(connection: Connection, host_ids: set[HostId]) -> None:
     _lock(connection, host_ids)
+    before = changes.amounts_of(connection, host_ids, "held_reserve")
     i = t.inventories.c
     connection.execute(update(t.inventories).where(i.host_id.in_(sorted(host_ids))).values(held_reserve=i.capacity))
-    changes.note(connection, None)
+    changes.note(connection, None, changes.since_then(connection, host_ids, "held_reserve", before))
 
 
 def _let_go(connection: Connection, host_ids: set[HostId]) -> None:
     _lock(connection, host_ids)
+    before = changes.amounts_of(connection, host_ids, "held_reserve")
     connection.execute(update(t.inventories).where(t.inventories.c.host_id.in_(sorted(host_ids))).values(held_reserve=0))
-    changes.note(connection, None)
+    changes.note(connection, None, changes.since_then(connection, host_ids, "held_reserve", before))
 
 
 def _lock(connection: Connection, host_ids: set[HostId]) -> None:

@@ -137,7 +137,7 @@ inventories = Table(
     sqlite_strict=True,
 )
 
-#: Hosts whose capacity or use changed: controllers that keep a picture of them follow it.
+#: Hosts whose capacity or use changed: controllers that keep a picture of them follow it, explanations go back in it.
 capacity_changes = Table(
     "capacity_changes",
     METADATA,
@@ -146,6 +146,8 @@ capacity_changes = Table(
     Column("transaction_id", Big, nullable=False, index=True),
     #: NULL: hosts came, or what they are changed.
     Column("host_ids", Json),
+    #: By how much, or what was there before (``changes.Difference``).
+    Column("difference", Json, nullable=False),
     sqlite_strict=True,
 )
 

@@ -30,6 +30,10 @@ def test_a_ticket_becomes_machines_and_a_bill_and_is_given_back(running: Service
     assert len(running.ok("get", "tickets", "--system", "portal", "-o", "json").json) == 1
 
     assert "on host host-" in running.ok("explain", "portal/web-1").out
+    long = running.ok("explain", "portal/web-1", "--long")
+    assert "it is what is stored" in long.out
+    assert "+ host-1: score" in long.out
+    assert running.ok("explain", "portal/web-1", "--host", "host-1", "-o", "name").out == "host-1\n"
     assert "active" in running.ok("get", "portal").out
     assert "simulated" in running.ok("console", "portal/web-1").out
     usage = running.ok("usage", "--department", "civil-affairs", "--from", "2020-01-01", "-o", "json").json

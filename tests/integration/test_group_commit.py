@@ -176,15 +176,15 @@ def test_an_order_whose_host_is_full_is_left_out_and_its_neighbours_are_held(her
 def test_nothing_stays_promised_of_an_order_that_is_left_out_last(here: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first round leaves one order out, and the host of the other fills up before it is tried once more."""
     first, second = here.hosts
-    hold, rounds = claims.hold, []
+    hold, rounds = claims.hold_orders, []
 
-    def fills_up(connection: Connection, wanted: list[Claim]) -> list[hosts.ProviderDimension]:
+    def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
         rounds.append(len(wanted))
         if len(rounds) <= 2:
             hosts.try_use(connection, {((first, second)[len(rounds) - 1].id, VCPU): CPUS})
         return hold(connection, wanted)
 
-    monkeypatch.setattr(claims, "hold", fills_up)
+    monkeypatch.setattr(claims, "hold_orders", fills_up)
     led = _led(here, *(ticket_text(f"system-{n}", count=CPUS) for n in range(2)))
     assert rounds[0] > rounds[1], "the second round is that of one order"
     assert [s.outcome().state for s in led] == [TicketState.ACCEPTED] * 2
@@ -195,15 +195,15 @@ def test_nothing_stays_promised_of_the_only_order_of_a_group_when_it_is_left_out
     here: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its neighbour never came to be an order, and the transaction is committed all the same."""
-    hold, rounds = claims.hold, []
+    hold, rounds = claims.hold_orders, []
 
-    def fills_up(connection: Connection, wanted: list[Claim]) -> list[hosts.ProviderDimension]:
+    def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
         if not rounds:
             hosts.try_use(connection, {(host.id, VCPU): CPUS for host in here.hosts})
         rounds.append(len(wanted))
         return hold(connection, wanted)
 
-    monkeypatch.setattr(claims, "hold", fills_up)
+    monkeypatch.setattr(claims, "hold_orders", fills_up)
     wrong, right = _led(here, ticket_text("wrong").replace(b"tiny", b"no-such"), ticket_text("right"))
     assert isinstance(wrong.error, Invalid)
     assert right.outcome().state is TicketState.ACCEPTED
@@ -235,19 +235,19 @@ def test_each_note_is_read_once_and_a_reader_that_was_away_reads_everything(
     with database.read() as connection:
         mark = changes.mark_now(connection)
     with database.write() as connection:
-        changes.note(connection, [here.hosts[0].id])
+        changes.note(connection, [here.hosts[0].id], {})
     with database.read() as connection:
         news = changes.since(connection, mark)
         assert (news.host_ids, news.is_everything) == ({here.hosts[0].id}, False)
         assert changes.since(connection, news.mark).host_ids == set()
     for _ in range(4):
         with database.write() as connection:
-            changes.note(connection, [here.hosts[1].id])
+            changes.note(connection, [here.hosts[1].id], {})
     with database.read() as connection:
         assert changes.since(connection, mark).is_everything
     for _ in range(6):
         with database.write() as connection:
-            changes.note(connection, [here.hosts[1].id])
+            changes.note(connection, [here.hosts[1].id], {})
     with database.write() as connection:
         assert changes.forget_old(connection) > 0
         assert connection.execute(select(func.count()).select_from(capacity_changes)).scalar_one() == changes.KEPT
@@ -258,9 +258,9 @@ def test_a_note_that_is_committed_after_a_later_one_is_not_missed(postgres_datab
     with postgres_database.read() as connection:
         mark = changes.mark_now(connection)
     with postgres_database.write() as slow:
-        changes.note(slow, ["host_slow"])  # type: ignore[list-item]
+        changes.note(slow, ["host_slow"], {})  # type: ignore[list-item]
         with postgres_database.write() as quick:
-            changes.note(quick, ["host_quick"])  # type: ignore[list-item]
+            changes.note(quick, ["host_quick"], {})  # type: ignore[list-item]
         with postgres_database.read() as connection:
             first = changes.since(connection, mark)
         assert first.host_ids == {"host_quick"}

@@ -49,6 +49,7 @@ _ENTRY = {"project": "P-portal", "meter": "service:move", "amount": 1, "start": 
 _NOT_FOUND = {
     "GET /metrics/instances": "metrics.not_offered",
     "GET /metrics/compatibility": "metrics.not_offered",
+    "GET /v1/explanations/{explanation_id}": "explanation.not_found",
     "DELETE /v1/tokens/{token_id}": "token.not_found",
     "GET /v1/price-books/{book}": "book.not_found",
     "POST /v1/price-books/{book}/approve": "book.not_found",
@@ -92,6 +93,7 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/tickets/{ticket_id}/events": _of_ticket("/events"),
     "GET /v1/events": Example("/v1/events"),
     "GET /v1/tickets/{ticket_id}/explanations": _of_ticket("/explanations"),
+    "GET /v1/explanations/{explanation_id}": Example("/v1/explanations/none", query={"form": "long"}),
     "POST /v1/tickets/{ticket_id}/approve": _of_ticket("/approve", _REASON),
     "POST /v1/tickets/{ticket_id}/reject": _of_ticket("/reject", _REASON),
     "POST /v1/tickets/{ticket_id}/cancel": _of_ticket("/cancel"),

@@ -2,7 +2,8 @@
 
 The state is SQLite in memory, the hosts are simulated without faults (the seeded simulation brings those), the clock is
 virtual. After every rule: used equals the claims, quota equals the claims, no address is given twice, and every journal
-counts 1, 2, 3 … At rest the hosts hold just what the accepted tickets asked for.
+counts 1, 2, 3 … At rest the hosts hold just what the accepted tickets asked for. In the end every state there was can be told
+again, and every explanation says in its long form what it said in its short one.
 """
 
 import random
@@ -13,12 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
+from controller.identity.caller import Role
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.loop import Reconciler
 from controller.reconcile.workers import Inline
+from controller.scheduling.snapshot import Snapshot
 from controller.tickets.model import TicketState
+from controller.tickets.tables import explanations
 from controller.workflows import hosts as host_work
 from controller.workflows import tickets
+from controller.workflows.long_form import retold
 from controller.workflows.picture import Picture
 from controller.workflows.place import load_snapshot
 from controller.workflows.swap import swapper
@@ -34,6 +39,7 @@ from inventory.store import tables as t
 from inventory.store.engine import Database
 from quotas import store as quota_store
 from quotas.limits import Mode, ScopeKind
+from tests.support.past import snapshot_of
 from tests.support.placement import is_same_snapshot
 from tests.support.reserves import set_reserve, stranded
 from tests.support.samples import ticket_text
@@ -92,6 +98,7 @@ class Promises(RuleBasedStateMachine):
         self.revisions: dict[str, int] = {}
         self.releasing: set[str] = set()
         self.has_reserve = self.has_been_whole = False
+        self.states: list[Snapshot] = []
 
     @initialize(has_reserve=st.booleans())
     def furnish_reserve(self, has_reserve: bool) -> None:
@@ -241,6 +248,20 @@ resources:
             self.platform.picture.follow(connection)
             followed, anew = self.platform.picture.snapshot, load_snapshot(connection)
         assert is_same_snapshot(replace(followed, revision=""), replace(anew, revision=""))
+
+    @invariant()
+    def states_are_remembered(self) -> None:
+        with self.db.read() as connection:
+            self.states.append(load_snapshot(connection))
+
+    def teardown(self) -> None:
+        with self.db.read() as connection:
+            for state in self.states:
+                assert is_same_snapshot(snapshot_of(connection, state.revision), state)
+            explained = list(connection.execute(select(explanations.c.id).order_by(explanations.c.id)).scalars())
+        for explanation_id in explained:
+            assert retold(self.platform, explanation_id, self.here.caller(Role.OPERATOR)).mismatches == ()
+        super().teardown()
 
     @invariant()
     def no_address_is_given_twice(self) -> None:

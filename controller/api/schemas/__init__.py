@@ -136,6 +136,9 @@ from controller.api.schemas.tickets import Event as Event
 from controller.api.schemas.tickets import EventPage as EventPage
 from controller.api.schemas.tickets import Explanation as Explanation
 from controller.api.schemas.tickets import ExplanationPage as ExplanationPage
+from controller.api.schemas.tickets import HostVerdict as HostVerdict
+from controller.api.schemas.tickets import LongExplanation as LongExplanation
+from controller.api.schemas.tickets import Mismatch as Mismatch
 from controller.api.schemas.tickets import Ticket as Ticket
 from controller.api.schemas.tickets import TicketPage as TicketPage
 from controller.api.schemas.tickets import TicketWithApprovals as TicketWithApprovals

@@ -87,6 +87,38 @@ class Explanation(Out):
     body: JsonObject
 
 
+class HostVerdict(Out):
+    """What was thought of one host."""
+
+    host: str
+    #: The filter it fell at, and the numbers of its text; null where the machine could have gone there.
+    filter: str | None
+    params: JsonObject
+    #: Of a host that was left: its score, the parts that add up to it, and the policy they are of.
+    score: int | None
+    parts: dict[str, int] | None
+    policy: str | None
+
+
+class Mismatch(Out):
+    """Something that is stored otherwise than it comes out when the decision is made again."""
+
+    #: ``decision`` | ``hosts`` | ``filter`` | ``winner`` | ``score`` | ``policy``.
+    what: str
+    name: str
+    stored: str
+    derived: str
+
+
+class LongExplanation(Page):
+    """An explanation with every host: those that were left, best first, then the nearest misses."""
+
+    explanation: Explanation
+    #: Empty: made again on the state of then, the decision is what is stored.
+    mismatches: list[Mismatch]
+    items: list[HostVerdict]
+
+
 class TicketPage(Page):
     """Tickets."""
 

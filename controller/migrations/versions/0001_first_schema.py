@@ -290,6 +290,7 @@ def upgrade() -> None:
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("transaction_id", BIG, nullable=False),
         sa.Column("host_ids", sa.Text(), nullable=True),
+        sa.Column("difference", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_capacity_changes")),
         sqlite_strict=True,
     )
@@ -893,6 +894,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("at_s", SECONDS, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_explanations_ticket_id_tickets")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_explanations")),
         sqlite_strict=True,
