@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,33 @@ def test_a_url_without_a_hash_is_refused(running: ServiceUnderTest, url: str) ->
     assert told.code == 1
     assert "image.hash_required" in told.err
     assert "unsure" not in _images(running)
+
+
+def test_an_image_whose_file_is_gone_fails_the_ticket_with_the_cure_and_a_retry_finishes_it(running: ServiceUnderTest) -> None:
+    (running.directory / "gone.qcow2").write_bytes(qcow2() + bytes(65_536))
+    running.ok("image", "import", "gone.qcow2", "--name", "gone")
+    sha256 = _images(running)["gone"]
+    [kept] = [path for path in (running.state / "images").rglob("*") if path.is_file() and _sha256(path) == sha256]
+    elsewhere = kept.rename(running.directory / "elsewhere")
+    text = ticket("gone", count=2).replace("image: demo-linux", "image: gone")
+    asked = running.allot("apply", running.write("gone.yaml", text), "--yes", "--wait", "--timeout", "90")
+    assert asked.code == 1, asked.out + asked.err
+    [failed] = running.ok("get", "tickets", "--system", "gone", "-o", "json").json
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "driver.image_unreadable")
+    for language, cure in (("en", "image directory"), ("zh-CN", "镜像目录")):
+        assert cure in running.ok("--lang", language, "status", failed["id"]).out
+    machines = running.ok("get", "instances", "--system", "gone", "-o", "json").json
+    assert {m["observed"] for m in machines} <= {"absent", "unknown"}, "nothing half done"
+    assert running.ok("quota", "audit").out.startswith("Every counter equals")
+    elsewhere.rename(kept)
+    running.ok("retry", failed["id"])
+    assert "is done" in running.ok("status", failed["id"], "--wait", "--timeout", "90").out
+    running.ok("release", "gone", "--confirm", "gone", "--wait")
+    assert running.ok("quota", "audit").out.startswith("Every counter equals")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_limit_that_is_set_is_kept_by_the_next_ticket(running: ServiceUnderTest) -> None:

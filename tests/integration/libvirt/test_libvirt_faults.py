@@ -114,6 +114,14 @@ def test_image_that_was_cut_short_is_sent_again(lab: Any, kernel_image: ImageSou
     assert hashlib.sha256(stored.read_bytes()).hexdigest() == kernel_image.sha256
 
 
+def test_image_whose_file_is_gone_is_named_and_leaves_nothing(lab: Any, kernel_image: ImageSource, tmp_path: Path) -> None:
+    lab.driver.ensure_image_absent(kernel_image.sha256, POOL)
+    found = fault_of(lambda: lab.driver.ensure_image(replace(kernel_image, path=tmp_path / "gone.qcow2"), POOL))
+    assert isinstance(found, Permanent)
+    assert (found.problem.code, found.problem.params) == ("driver.file_unreadable", {"file": "gone.qcow2"})
+    assert not list((lab.host.base / "lib/images").glob(f"*{kernel_image.sha256[:12]}*"))
+
+
 def test_disk_that_was_cut_short_is_made_again(lab: Any, kernel_image: ImageSource) -> None:
     lab.driver.ensure_image(kernel_image, POOL)
     instance_id = new_id("instance")
