@@ -49,7 +49,13 @@ MEMORY_FOREIGN = gauge("allot_memory_foreign_bytes", "Memory of guests the platf
 MEMORY_FREE = gauge("allot_memory_free_bytes", "Memory free on active and reachable hosts.", "pool", "zone")
 DISK_CAPACITY = gauge("allot_disk_capacity_bytes", "Disk that may be promised, overcommit applied.", "pool", "zone", "class")
 DISK_CLAIMED = gauge("allot_disk_claimed_bytes", "Disk promised to root disks and volumes.", "pool", "zone", "class")
-DISK_FOREIGN = gauge("allot_disk_foreign_bytes", "Disk counted for what the platform did not make.", "pool", "zone", "class")
+DISK_FOREIGN = gauge(
+    "allot_disk_foreign_bytes",
+    "Disk counted for what the platform did not make; 0 so far: foreign disks are not counted.",
+    "pool",
+    "zone",
+    "class",
+)
 DISK_FREE = gauge("allot_disk_free_bytes", "Disk free on active and reachable hosts.", "pool", "zone", "class")
 _HELD = ("pool", "zone", "reason")
 VCPU_HELD = gauge("allot_vcpu_held", "Virtual CPUs held: for the loss of a failure domain, or for reservations.", *_HELD)
