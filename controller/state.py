@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.settings import Settings
-from inventory.domain.errors import Conflict, Invalid, Unavailable
+from inventory.domain.errors import Conflict, Invalid, Problem, Unavailable
 from inventory.store.engine import Database, open_database
 
 #: The schema revision this program works with: the newest of ``controller/migrations``.
@@ -182,4 +182,4 @@ class StateReport:
     revision_wanted: str
     sqlite_version: str
     journal_mode: str
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]

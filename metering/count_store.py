@@ -45,7 +45,7 @@ def compare(connection: Connection) -> list[Difference]:
     """Return the machines whose days are not what their readings say."""
     found: list[Difference] = []
     for resource_id, group in groupby(_portions(connection, select(network_counts)), key=itemgetter("resource_id")):
-        found += [Difference(resource_id=resource_id, kind="counted", detail=text) for text in faults(list(group))]
+        found += [Difference(resource_id=resource_id, kind="counted", why=why) for why in faults(list(group))]
         if len(found) >= DIFFERENCES_MAX:
             break
     return found[:DIFFERENCES_MAX]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from inventory.domain.errors import Problem
 from metering.meters import NETWORK_IN, NETWORK_OUT
 from metering.samples import Reading, Stretch
 
@@ -95,7 +96,7 @@ def by_meter(rows: Sequence[Mapping[str, Any]]) -> Iterator[Counted]:
             )  # fmt: skip
 
 
-def faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
     """Return what does not fit together in the rows of one machine, in order of time: its days, and runs that overlap."""
     ends: dict[str, Run] = {}
     runs: list[Run] = []
@@ -103,11 +104,11 @@ def faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         own = [Run(*r) for r in row["runs"]]
         runs += own
         if any(row[name] != sum_ for name, sum_ in bytes_of(own).items()):
-            yield f"day from {row['start_s']}: its readings come to something else"
+            yield Problem("fault.day_sum", {"start_s": row["start_s"]})
         if any(r.received_to < r.received_from or r.sent_to < r.sent_from for r in own):
-            yield f"day from {row['start_s']}: a counter runs backwards"
+            yield Problem("fault.counter_backwards", {"start_s": row["start_s"]})
     for run in sorted(runs, key=lambda r: (r.host_id, r.from_ms, r.to_ms)):
         before = ends.get(run.host_id)
         if before is not None and run.from_ms < before.to_ms:
-            yield f"readings from {run.from_ms} on {run.host_id} are counted twice"
+            yield Problem("fault.counted_twice", {"from_ms": run.from_ms, "host": run.host_id})
         ends[run.host_id] = run

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_
 
+from inventory.domain.errors import Problem
 from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
 from inventory.store import bulk
@@ -52,7 +53,7 @@ class Difference:
     resource_id: str
     #: ``missing`` | ``extra`` | ``changed`` | ``not_taken``.
     kind: str
-    detail: str
+    why: Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def compare(connection: Connection) -> Comparison:
     for history in _histories(connection):
         resource_id = history.resource_id
         while stored.head is not None and stored.head < resource_id:
-            differences.append(Difference(resource_id=stored.head, kind="extra", detail="no such resource in the journal"))
+            differences.append(Difference(resource_id=stored.head, kind="extra", why=Problem("fault.no_such_resource")))
             stored.pop()
         found = stored.pop() if stored.head == resource_id else []
         resource_count += 1
@@ -125,7 +126,7 @@ def compare(connection: Connection) -> Comparison:
         if len(differences) >= DIFFERENCES_MAX:
             break
     while stored.head is not None and len(differences) < DIFFERENCES_MAX:
-        differences.append(Difference(resource_id=stored.head, kind="extra", detail="no such resource in the journal"))
+        differences.append(Difference(resource_id=stored.head, kind="extra", why=Problem("fault.no_such_resource")))
         stored.pop()
     return Comparison(
         resource_count=resource_count, interval_count=interval_count, differences=tuple(differences[:DIFFERENCES_MAX])
@@ -288,23 +289,21 @@ def _histories(connection: Connection) -> Iterator[_History]:
 def _differences(history: _History, found: Sequence[LedgerInterval]) -> Iterator[Difference]:
     resource_id, rows, position = history.resource_id, history.rows, history.position
     for revision in history.lost:
-        yield Difference(resource_id=resource_id, kind="not_taken", detail=f"revision {revision} is not due")
+        yield Difference(resource_id=resource_id, kind="not_taken", why=Problem("fault.not_due", {"revision": revision}))
     if position is None:
         if found:
-            yield Difference(resource_id=resource_id, kind="extra", detail="intervals of a resource that was never taken")
+            yield Difference(resource_id=resource_id, kind="extra", why=Problem("fault.never_taken"))
         return
     wanted_advance = advance(None, rows)
     wanted = {(i.meter, i.start_s): i for i in wanted_advance.opened} if wanted_advance else {}
     stored = {(i.meter, i.start_s): i for i in found}
     if not rows or rows[-1].revision != position:
-        yield Difference(
-            resource_id=resource_id, kind="not_taken", detail=f"taken up to {position}, which the journal does not have"
-        )
+        yield Difference(resource_id=resource_id, kind="not_taken", why=Problem("fault.taken_beyond", {"revision": position}))
     for key in sorted(wanted.keys() | stored.keys()):
-        place = f"{key[0]} from {key[1]}"
+        place = Problem("fault.interval", {"meter": key[0], "start_s": key[1]})
         if key not in stored:
-            yield Difference(resource_id=resource_id, kind="missing", detail=place)
+            yield Difference(resource_id=resource_id, kind="missing", why=place)
         elif key not in wanted:
-            yield Difference(resource_id=resource_id, kind="extra", detail=place)
+            yield Difference(resource_id=resource_id, kind="extra", why=place)
         elif wanted[key] != stored[key]:
-            yield Difference(resource_id=resource_id, kind="changed", detail=place)
+            yield Difference(resource_id=resource_id, kind="changed", why=place)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from inventory.domain.errors import Unavailable
+from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import PLATFORM, of_departments
 from metering import ledger_store
@@ -198,9 +198,8 @@ class Proof:
     line_count: int
     seal: str
     derived_seal: str
-    #: What is wrong, the first of it: ``altered``, ``missing``, ``extra`` lines, ``line twice``, ``unreadable``, ``statement``,
-    #: ``seal``, ``chain``.
-    faults: tuple[str, ...]
+    #: What is wrong, the first of it.
+    faults: tuple[Problem, ...]
 
 
 def prove(connection: Connection, period: Row, books: Books, previous: str) -> Proof:
@@ -218,40 +217,40 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
             if line_id in stored:
                 stored.discard(line_id)
             else:
-                faults.append(f"missing line {line_id.hex()}")
+                faults.append(Problem("fault.line_missing", {"line": line_id.hex()}))
             if len(faults) >= FAULTS_MAX:
                 break
-    faults += [f"extra line {line_id.hex()}" for line_id in sorted(stored)]
+    faults += [Problem("fault.line_extra", {"line": line_id.hex()}) for line_id in sorted(stored)]
     derived_seal = ""
     if not faults:
         found = seal(period, summing, names, previous)
         derived_seal = found.seal
         faults += _statement_faults(found, kept, rows)
     if period["previous_seal"] != previous:
-        faults.append("chain: the period before has another seal")
+        faults.append(Problem("fault.previous_seal_differs"))
     if not faults and derived_seal != period["seal"]:
-        faults.append("seal: what is derived has another one")
+        faults.append(Problem("fault.seal_differs"))
     return Proof(
         line_count=period["line_count"], seal=period["seal"], derived_seal=derived_seal, faults=tuple(faults[:FAULTS_MAX])
     )
 
 
-def _as_stored(connection: Connection, period_id: str) -> tuple[list[str], set[bytes] | None, list[Line]]:
+def _as_stored(connection: Connection, period_id: str) -> tuple[list[Problem], set[bytes] | None, list[Line]]:
     """Return what is wrong with the stored lines in themselves, their ids (``None``: unreadable), and corrections among them."""
-    faults: list[str] = []
+    faults: list[Problem] = []
     ids: set[bytes] = set()
     late: list[Line] = []
     try:
         for line_id, line in store.lines(connection, period_id):
             if line.id_in(period_id) != line_id:
-                faults.append(f"altered line {line_id.hex()}")
+                faults.append(Problem("fault.line_altered", {"line": line_id.hex()}))
             if line_id in ids:
-                faults.append(f"line twice {line_id.hex()}")
+                faults.append(Problem("fault.line_twice", {"line": line_id.hex()}))
             ids.add(line_id)
             if line.kind == Kind.CORRECTION:
                 late.append(line)
     except Unavailable as error:
-        return [*faults, f"unreadable: {error.internal}"], None, []
+        return [*faults, Problem("fault.lines_unreadable", {"reason": error.internal})], None, []
     return faults, ids, late
 
 
@@ -276,15 +275,15 @@ def row_key(row: Row) -> tuple[str, str, str, str]:
     return row["project_id"], row["meter"], row["kind"], row["billing"]
 
 
-def _statement_faults(found: Sealed, kept: Iterable[Row], rows: Iterable[Row]) -> Iterator[str]:
+def _statement_faults(found: Sealed, kept: Iterable[Row], rows: Iterable[Row]) -> Iterator[Problem]:
     unsealed = ("acknowledged_by", "acknowledged_at_s")
     wanted = {s["department_id"]: {k: v for k, v in s.items() if k not in unsealed} for s in found.statements}
     stored = {s["department_id"]: {k: v for k, v in s.items() if k not in unsealed} for s in kept}
     for department_id in sorted(wanted.keys() | stored.keys()):
         if wanted.get(department_id) != stored.get(department_id):
-            yield f"statement of {department_id}"
+            yield Problem("fault.statement_differs", {"department": department_id})
     key = ("department_id", "project_id", "meter", "kind", "billing")
     derived_rows = {tuple(r[k] for k in key): dict(r) for r in found.rows}
     stored_rows = {tuple(r[k] for k in key): dict(r) for r in rows}
     if derived_rows != stored_rows:
-        yield "rows of statements"
+        yield Problem("fault.rows_differ")

@@ -155,6 +155,12 @@ def describe(problem: Problem, language: str) -> dict[str, Any]:
     }
 
 
+def told(found: Problem, language: str) -> dict[str, Any]:
+    """Return what a look found as it is sent: there is no error, and who looks decides what to do."""
+    whole = describe(found, language)
+    return {name: whole[name] for name in ("code", "params", "detail", "detail_zh", "detail_en")}
+
+
 def both(code: str, params: Mapping[str, Any]) -> dict[str, str]:
     """Return sentence and cure of a code in both languages."""
     return {

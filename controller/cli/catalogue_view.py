@@ -60,11 +60,10 @@ def _size(session: Session, value: Json) -> Pairs:
 
 
 def _finding(session: Session, value: Json) -> Pairs:
-    detail = ", ".join(f"{name}: {found}" for name, found in value["detail"].items())
     return [
         ("cli.column.host", named(session, "hosts", value["host_id"])),
         ("cli.column.resource", value["resource_id"]),
-        ("cli.column.detail", detail),
+        ("cli.column.detail", value["text_en" if session.out.language == "en" else "text_zh"]),
     ]
 
 

@@ -64,7 +64,7 @@ def verify(ctx: typer.Context, period: str = _PERIOD) -> None:
         code = "cli.say.period_proven" if value["is_proven"] else "cli.say.period_not_proven"
         out.line(code, period=period, count=value["line_count"], seal=value["seal"])
         for fault in value["faults"]:
-            out.console().print(fault, markup=False)
+            out.console().print(fault["detail"], markup=False)
         if not value["is_sealed_in_audit"]:
             out.line("cli.say.seal_not_in_audit")
 

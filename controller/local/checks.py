@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from controller.paths import data_dir
 from controller.settings import Settings
 from controller.state import WANTED_REVISION, StateReport, integrity_problems, sqlite_path
-from inventory.domain.errors import AllotError
+from inventory.domain.errors import AllotError, Problem
 from inventory.store.engine import Database, open_database, safe_journal_mode
 from quotas import store as quota_store
 
@@ -37,6 +37,8 @@ class Finding:
     verdict: Verdict
     code: str
     params: dict[str, Any] = field(default_factory=dict)
+    #: What is wrong, one by one.
+    problems: tuple[Problem, ...] = ()
 
 
 def state_report(settings: Settings) -> StateReport:
@@ -48,7 +50,7 @@ def state_report(settings: Settings) -> StateReport:
     database = open_database(settings.database_url)
     try:
         if database.is_sqlite and not sqlite_path(settings).exists():
-            found, problems = None, ["state file missing"]
+            found, problems = None, [Problem("fault.no_state_file")]
         else:
             found, problems = database.schema_revision(), list(_state_problems(settings, database))
     finally:
@@ -63,16 +65,17 @@ def state_report(settings: Settings) -> StateReport:
     )
 
 
-def _state_problems(settings: Settings, database: Database) -> Iterator[str]:
+def _state_problems(settings: Settings, database: Database) -> Iterator[Problem]:
     if database.is_sqlite:
-        yield from integrity_problems(sqlite_path(settings))
+        yield from (Problem("fault.state_damaged", {"reason": reason}) for reason in integrity_problems(sqlite_path(settings)))
     found, wanted = database.schema_revision(), WANTED_REVISION
     if found != wanted:
-        yield f"schema {found} != {wanted}"
+        yield Problem("fault.schema_differs", {"found": found, "wanted": wanted})
         return
     with database.read() as connection:
         for drift in quota_store.recount(connection):
-            yield f"quota {drift.scope_id} {drift.dimension}: {drift.used} != {drift.counted}"
+            facts = {"scope": drift.scope_id, "dimension": drift.dimension, "used": drift.used, "counted": drift.counted}
+            yield Problem("fault.counter_differs", facts)
 
 
 def all_findings(settings: Settings) -> Iterator[Finding]:
@@ -104,7 +107,7 @@ def _state(settings: Settings) -> Finding:
     if report.revision_found != report.revision_wanted:
         return Finding(Verdict.FAILED, "serve.schema_old", {"found": report.revision_found, "wanted": report.revision_wanted})
     if report.problems:
-        return Finding(Verdict.FAILED, "doctor.state_damaged", {"problem": report.problems[0], "count": len(report.problems)})
+        return Finding(Verdict.FAILED, "doctor.state_damaged", {"count": len(report.problems)}, report.problems)
     return Finding(Verdict.OK, "doctor.state", {"url": report.url, "revision": report.revision_found})
 
 

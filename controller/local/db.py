@@ -51,7 +51,7 @@ def check(ctx: typer.Context, config: Path | None = typer.Option(None, "--config
 
     out = session_of(ctx).out
     report = state_report(load_settings(config))
-    problems = [str(p) for p in report.problems]
+    problems = [{**p.to_json(), "detail": out.say(p.code, **p.params)} for p in report.problems]
     value = {
         "url": report.url,
         "revision_found": report.revision_found,
@@ -60,7 +60,8 @@ def check(ctx: typer.Context, config: Path | None = typer.Option(None, "--config
         "journal_mode": report.journal_mode,
         "problems": problems,
     }
-    out.value(value, lambda v: out.fields([(f"cli.db.{name}", found) for name, found in v.items()]), name="revision_found")
+    told = {**value, "problems": "\n".join(str(p["detail"]) for p in problems)}
+    out.value(value, lambda _: out.fields([(f"cli.db.{name}", found) for name, found in told.items()]), name="revision_found")
     if problems:
         raise typer.Exit(REFUSED)
     out.line("cli.db.fine")

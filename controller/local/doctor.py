@@ -27,11 +27,16 @@ def doctor(ctx: typer.Context, config: Path | None = typer.Option(None, "--confi
         for finding in findings:
             mark, style = marks[finding.verdict]
             out.console().print(Text(f"{mark} {out.say(finding.code, **finding.params)}", style=style))
+            for problem in finding.problems:
+                out.console().print(Text("  " + out.say(problem.code, **problem.params)))
             cure = catalogue.cure(finding.code, finding.params, out.language)
             if finding.verdict is not Verdict.OK and cure:
                 out.console().print(Text("  " + out.say("cli.cure", cure=cure)))
     else:
-        rows = [{"verdict": f.verdict.value, "code": f.code, "params": f.params} for f in findings]
+        rows = [
+            {"verdict": f.verdict.value, "code": f.code, "params": f.params, "problems": [p.to_json() for p in f.problems]}
+            for f in findings
+        ]
         out.rows(rows, [], name="code")
     if any(finding.verdict is Verdict.FAILED for finding in findings):
         raise typer.Exit(REFUSED)

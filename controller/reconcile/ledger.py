@@ -104,7 +104,7 @@ class LedgerKeeper:
         faults = seals.check_all(self.platform, int(now_s // 86_400))
         self.counters.seals_checked_at_s, self.counters.seal_fault_count = now_s, len(faults)
         for month, fault in faults.items():
-            log.error("a closed month is not what was sealed", period=month, fault=fault)
+            log.error("a closed month is not what was sealed", period=month, fault=fault.code, **fault.params)
 
     def _reconcile(self, now_s: float) -> None:
         self._reconciled_at_s = now_s
@@ -121,6 +121,7 @@ class LedgerKeeper:
                 "the ledger differs from the journal",
                 resource_id=difference.resource_id,
                 kind=difference.kind,
-                detail=difference.detail,
+                why=difference.why.code,
+                **difference.why.params,
             )
         log.info("the ledger was compared", resources=found.resource_count, intervals=found.interval_count)

@@ -40,8 +40,8 @@ _DOCTOR = {
     "doctor.sqlite": Text("SQLite {version}，日志模式 {mode}", "SQLite {version}, journal mode {mode}"),
     "doctor.state": Text("状态 {url} 完好，结构版本 {revision}", "the state {url} is sound, schema {revision}"),
     "doctor.state_damaged": _error(
-        "状态有 {count} 处问题，例如：{problem}",
-        "the state has {count} problems, for example: {problem}",
+        "状态有 {count} 处问题",
+        "the state has {count} problems",
         "停止服务，用 allot db check 查看全部问题，必要时用 allot db restore 恢复备份。",
         "Stop the service, see all with allot db check, and restore a backup with allot db restore if needed.",
     ),

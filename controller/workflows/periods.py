@@ -5,7 +5,6 @@ with its event of the audit chain; the seal of a closed period is in that event.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
@@ -239,7 +238,10 @@ def verify(platform: Platform, month: str) -> dict[str, Any]:
         "period_id": month,
         "is_proven": is_sealed and not proof.faults,
         "is_sealed_in_audit": is_sealed,
-        **asdict(proof),
+        "line_count": proof.line_count,
+        "seal": proof.seal,
+        "derived_seal": proof.derived_seal,
+        "faults": proof.faults,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.identity import audit
 from controller.workflows.platform import Platform
-from inventory.domain.errors import Unavailable
+from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.scope import PLATFORM
 from metering import period_store, rated_period
 from metering.statements import period_seal, statement_seal
@@ -26,7 +26,7 @@ def chosen(closed: Sequence[Row], night: int) -> list[Row]:
     return [*([older[night % len(older)]] if older else []), *closed[-_NEWEST:]]
 
 
-def check_all(platform: Platform, night: int) -> dict[str, str]:
+def check_all(platform: Platform, night: int) -> dict[str, Problem]:
     """Check the months whose turn it is; returns what is wrong, by month."""
     with platform.db.read() as connection:
         closed = [p for p in period_store.all_periods(connection) if p["state"] == "closed"]
@@ -34,8 +34,8 @@ def check_all(platform: Platform, night: int) -> dict[str, str]:
     return {month: fault for month, fault in found.items() if fault}
 
 
-def check(platform: Platform, period: Row) -> str:
-    """Return the first thing that is not as it was sealed; nothing where all is."""
+def check(platform: Platform, period: Row) -> Problem | None:
+    """Return the first thing that is not as it was sealed, None where all is."""
     try:
         with platform.db.read() as connection:
             kept = period_store.statements(connection, period["id"], PLATFORM)
@@ -47,14 +47,15 @@ def check(platform: Platform, period: Row) -> str:
     except Unavailable as error:
         if error.code != "state.corrupt":
             raise
-        return f"unreadable: {error.internal}"
+        return Problem("fault.lines_unreadable", {"reason": error.internal})
     seals = [s["seal"] for s in sorted(kept, key=lambda s: str(s["department_id"]))]
     if period_seal(period, period["previous_seal"], seals) != period["seal"]:
-        return "seal: what is stored has another one"
-    return "" if any(e["detail"].get("seal") == period["seal"] for e in sealed) else "audit: the seal is not in the chain"
+        return Problem("fault.stored_seal_differs")
+    is_in_chain = any(e["detail"].get("seal") == period["seal"] for e in sealed)
+    return None if is_in_chain else Problem("fault.not_in_chain")
 
 
-def _of_statement(platform: Platform, period_id: str, statement: Row) -> str:
+def _of_statement(platform: Platform, period_id: str, statement: Row) -> Problem | None:
     department_id, ids = statement["department_id"], b""
     numbers = _numbers(platform, period_id, department_id)
     for number in numbers:
@@ -62,13 +63,13 @@ def _of_statement(platform: Platform, period_id: str, statement: Row) -> str:
             block = period_store.block(connection, period_id, department_id, number)
         for line_id, line in block.rows():
             if line.id_in(period_id) != line_id:
-                return f"altered line {line_id.hex()}"
+                return Problem("fault.line_altered", {"line": line_id.hex()})
         ids += block.ids.tobytes()
     with platform.db.read() as connection:
         rows = period_store.statement_rows(connection, period_id, department_id)
     if statement_seal(statement, sorted(rows, key=rated_period.row_key), ids) != statement["seal"]:
-        return f"statement of {department_id}"
-    return ""
+        return Problem("fault.statement_differs", {"department": department_id})
+    return None
 
 
 def _numbers(platform: Platform, period_id: str, department_id: str) -> list[int]:

@@ -80,7 +80,7 @@ def _cards(spec: InstanceSpec, found: ObservedShape) -> dict[str, Any]:
     if found.nics is None:
         return {}
     present = {nic.mac: nic for nic in found.nics}
-    wrong = {n.address: _word(present.get(n.mac)) for n in spec.nics if not _is_right(n, present.get(n.mac))}
+    wrong = {n.address: _card(present.get(n.mac)) for n in spec.nics if not _is_right(n, present.get(n.mac))}
     return {"cards": wrong} if wrong else {}
 
 
@@ -88,10 +88,9 @@ def _is_right(wanted: Nic, found: ObservedNic | None) -> bool:
     return found is not None and found.is_at(wanted.segment_id, wanted.address)
 
 
-def _word(found: ObservedNic | None) -> str:
-    if found is None:
-        return "missing"
-    return f"{found.network}, {f'filter of {found.address}' if found.address else 'no packet filter'}"
+def _card(found: ObservedNic | None) -> dict[str, Any] | None:
+    """Return where a card is and to which address it is held; None: it is nowhere."""
+    return None if found is None else {"network": found.network, "filtered": found.address}
 
 
 def _strange(spec: InstanceSpec, found: ObservedShape) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_the_same_readings_in_two_days_are_found(city: Billing) -> None:
         row = dict(connection.execute(select(network_counts)).one()._mapping)
         connection.execute(network_counts.insert().values(**{**row, "start_s": MAY_S + DAY_S, "end_s": MAY_S + 2 * DAY_S}))
     [found] = ledger.compare(city.platform).differences
-    assert "counted twice" in found.detail
+    assert found.why.code == "fault.counted_twice"
 
 
 def test_a_month_with_bytes_is_priced_closed_proven_and_traced(city: Billing) -> None:

@@ -48,21 +48,21 @@ def test_months_nobody_touched_are_what_was_sealed(city: Billing) -> None:
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("UPDATE statements SET fen = fen + 1 WHERE period_id = '2026-05'", "statement of"),
-        ("UPDATE statement_rows SET budget_code = 'X' WHERE period_id = '2026-05'", "statement of"),
-        ("DELETE FROM statement_rows WHERE period_id = '2026-05'", "statement of"),
-        ("DELETE FROM line_blocks WHERE period_id = '2026-05'", "statement of"),
-        ("UPDATE line_blocks SET body = ids WHERE period_id = '2026-05'", "unreadable"),
-        ("UPDATE statements SET seal = 'forged' WHERE period_id = '2026-05'", "statement of"),
-        ("UPDATE periods SET seal = 'forged' WHERE id = '2026-05'", "seal"),
-        ("UPDATE periods SET zone = 'UTC' WHERE id = '2026-05'", "seal"),
+        ("UPDATE statements SET fen = fen + 1 WHERE period_id = '2026-05'", "fault.statement_differs"),
+        ("UPDATE statement_rows SET budget_code = 'X' WHERE period_id = '2026-05'", "fault.statement_differs"),
+        ("DELETE FROM statement_rows WHERE period_id = '2026-05'", "fault.statement_differs"),
+        ("DELETE FROM line_blocks WHERE period_id = '2026-05'", "fault.statement_differs"),
+        ("UPDATE line_blocks SET body = ids WHERE period_id = '2026-05'", "fault.lines_unreadable"),
+        ("UPDATE statements SET seal = 'forged' WHERE period_id = '2026-05'", "fault.statement_differs"),
+        ("UPDATE periods SET seal = 'forged' WHERE id = '2026-05'", "fault.stored_seal_differs"),
+        ("UPDATE periods SET zone = 'UTC' WHERE id = '2026-05'", "fault.stored_seal_differs"),
     ],
 )
 def test_what_was_forged_is_told_of(city: Billing, statement: str, fault: str) -> None:
     forge(city, statement)
     found = seals.check_all(city.platform, 0)
     assert list(found) == ["2026-05"]
-    assert found["2026-05"].startswith(fault)
+    assert found["2026-05"].code == fault
 
 
 def test_the_keeper_checks_every_night_and_counts(city: Billing) -> None:

@@ -119,8 +119,8 @@ class Ledger(RuleBasedStateMachine):
             (i.resource_id, i.meter, i.start_s, i.end_s, i.amount, i.state, i.opened_by) for i in intervals(rows, 0, HORIZON_S)
         ]
         assert found == sorted(wanted)
-        lost = {(d.resource_id, d.detail) for d in comparison.differences}
-        assert lost == {(name, f"revision {revision} is not due") for name, revision in self.withheld}
+        lost = {(d.resource_id, d.why.code, d.why.params["revision"]) for d in comparison.differences}
+        assert lost == {(name, "fault.not_due", revision) for name, revision in self.withheld}
 
     def _taken(self, name: str) -> int:
         with self.database.read() as connection:

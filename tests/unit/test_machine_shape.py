@@ -1,10 +1,13 @@
 """What a machine is made of against what it should be: what is put right at once, what waits, and what the loop does about it."""
 
+import re
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import pytest
 
+from controller.api.finding_view import sentence
 from controller.reconcile.drift import drift
 from controller.workflows.change import look
 from controller.workflows.engine import Done, Ending, Facts, Next, StepContext, StepSettings
@@ -80,16 +83,16 @@ def compared(row: Resource, seen: ObservedInstance) -> Differences:
 AT_ONCE = [
     (found(volume_ids=()), {"disks_missing": ["data"]}),
     (found(volume_ids=(VOLUME, STRANGER)), {"disks_added": [STRANGER]}),
-    (found(nics=(replace(NIC, address=""),)), {"cards": {ADDRESS: f"{SEGMENT}, no packet filter"}}),
-    (found(nics=(replace(NIC, address="10.96.0.11"),)), {"cards": {ADDRESS: f"{SEGMENT}, filter of 10.96.0.11"}}),
-    (found(nics=(replace(NIC, network=OTHER, address=""),)), {"cards": {ADDRESS: f"{OTHER}, no packet filter"}}),
-    (found(nics=()), {"cards": {ADDRESS: "missing"}}),
+    (found(nics=(replace(NIC, address=""),)), {"cards": {ADDRESS: {"network": SEGMENT, "filtered": ""}}}),
+    (found(nics=(replace(NIC, address="10.96.0.11"),)), {"cards": {ADDRESS: {"network": SEGMENT, "filtered": "10.96.0.11"}}}),
+    (found(nics=(replace(NIC, network=OTHER, address=""),)), {"cards": {ADDRESS: {"network": OTHER, "filtered": ""}}}),
+    (found(nics=()), {"cards": {ADDRESS: None}}),
     (found(stored=replace(STORED, vcpu_count=4)), {"stored": {"vcpu_count": 4}}),
     (found(stored=replace(STORED, volume_ids=())), {"stored": {"disks_missing": ["data"]}}),
     (found(stored=replace(STORED, strange_disks=("/tmp/x.img",))), {"stored": {"strange_disks": ["/tmp/x.img"]}}),
     (
         found(stored=replace(STORED, nics=(replace(NIC, address=""),))),
-        {"stored": {"cards": {ADDRESS: f"{SEGMENT}, no packet filter"}}},
+        {"stored": {"cards": {ADDRESS: {"network": SEGMENT, "filtered": ""}}}},
     ),
     (found(is_stored=False), {"stored": "none"}),
 ]
@@ -100,6 +103,19 @@ WAITING = [
     (found(strange_disks=("/tmp/x.img",)), {"strange_disks": ["/tmp/x.img"]}),
     (found(nics=(NIC, replace(NIC, mac="52:54:00:00:00:99", network="br0"))), {"strange_cards": ["52:54:00:00:00:99"]}),
 ]
+
+
+@pytest.mark.parametrize("detail", [detail for _, detail in (*AT_ONCE, *WAITING)])
+def test_what_differs_is_told_in_both_languages(detail: dict[str, Any]) -> None:
+    zh, en = (sentence(detail, language, UTC) for language in ("zh-CN", "en"))
+    assert zh != en
+    # Chinese beside ids and paths, and no words of English but units.
+    assert re.search("[\u4e00-\u9fff]", zh)
+    assert set(re.findall("[a-z]{3,}", zh.replace(SEGMENT, "").replace(OTHER, "").replace(STRANGER, "").lower())) <= {
+        "vcpu", "mib", "data", "tmp", "img",
+    }  # fmt: skip
+    assert "finding." not in zh + en
+    assert "{" not in zh + en
 
 
 def test_a_machine_that_is_as_wanted_differs_in_nothing() -> None:

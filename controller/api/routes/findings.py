@@ -8,6 +8,7 @@ from starlette.responses import Response
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
+from controller.api.finding_view import finding
 from controller.api.paging import After, Limit, page_answer
 from inventory.store import findings
 
@@ -25,4 +26,4 @@ def list_findings(
     """List drift and orphans in the order they were first seen."""
     with call.platform.db.read() as connection:
         found = findings.page_by_id(connection, limit=limit + 1, after=after, state=state or "", kind=kind)
-    return page_answer(found, limit, dict, lambda f: str(f["id"]))
+    return page_answer(found, limit, lambda f: finding(f, call.language, call.platform.zone), lambda f: str(f["id"]))

@@ -10,6 +10,7 @@ from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
 from controller.api.paging import Limit, json_answer, page_answer, whole_answer
+from controller.api.problems import told
 from controller.api.routes.systems import Department, narrowed
 from controller.api.routes.usage import MOMENT, moment_s
 from controller.workflows import counted, ledger
@@ -69,7 +70,9 @@ def compare_counted(
 def compare_ledger(call: TheCall) -> Response:
     """Derive every interval from the journal again and compare it with the stored one; changes nothing."""
     found = ledger.compare(call.platform)
-    return json_answer({"is_equal": not found.differences, **asdict(found)})
+    differences = [{"resource_id": d.resource_id, "kind": d.kind, **told(d.why, call.language)} for d in found.differences]
+    counts = {"resource_count": found.resource_count, "interval_count": found.interval_count}
+    return json_answer({"is_equal": not differences, **counts, "differences": differences})
 
 
 @router.post("/v1/ledger/rebuild", response_model=schemas.LedgerRebuilt)

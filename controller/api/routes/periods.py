@@ -12,6 +12,7 @@ from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.context import Call, TheCall
 from controller.api.paging import After, Limit, json_answer, page_answer, whole_answer
+from controller.api.problems import told
 from controller.workflows import corrections, periods
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.ids import DepartmentId
@@ -65,7 +66,8 @@ def reopen_period(call: TheCall, period: str) -> Response:
 @router.post("/v1/periods/{period}/verify", response_model=schemas.PeriodProof)
 def verify_period(call: TheCall, period: str) -> Response:
     """Derive a closed month again from the journal and compare every byte."""
-    return json_answer(periods.verify(call.platform, period))
+    found = periods.verify(call.platform, period)
+    return json_answer({**found, "faults": [told(fault, call.language) for fault in found["faults"]]})
 
 
 @router.get("/v1/periods/{period}/statements", response_model=schemas.StatementPage)

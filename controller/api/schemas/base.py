@@ -24,6 +24,16 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Told(Out):
+    """What a look found, in both languages; ``detail`` is in the caller's."""
+
+    code: str
+    params: JsonObject
+    detail: str
+    detail_zh: str
+    detail_en: str
+
+
 class Page(Out):
     """A page; ``next`` is the ``after`` of the following one, null at the end."""
 

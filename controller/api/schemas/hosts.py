@@ -95,6 +95,10 @@ class Finding(Out):
     resource_id: str | None
     subject: str
     detail: JsonObject
+    #: What ``detail`` says, in the caller's language and in both.
+    text: str
+    text_zh: str
+    text_en: str
     first_seen_s: float
     last_seen_s: float
     state: str

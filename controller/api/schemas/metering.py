@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from controller.api.schemas.base import Out, Page
+from controller.api.schemas.base import Out, Page, Told
 
 
 class Meter(Out):
@@ -51,12 +51,11 @@ class LedgerIntervalPage(Page):
     items: list[LedgerInterval]
 
 
-class LedgerDifference(Out):
+class LedgerDifference(Told):
     """A resource whose stored intervals are not what its journal says."""
 
     resource_id: str
     kind: str
-    detail: str
 
 
 class LedgerComparison(Out):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from controller.api.schemas.base import In, Name, Out, Page, Words
+from controller.api.schemas.base import In, Name, Out, Page, Told, Words
 
 BillingWord = Literal["chargeback", "showback"]
 
@@ -48,7 +48,7 @@ class PeriodProof(Out):
     derived_seal: str
     #: Whether the seal stands in the audit chain.
     is_sealed_in_audit: bool
-    faults: list[str]
+    faults: list[Told]
 
 
 class Statement(Out):

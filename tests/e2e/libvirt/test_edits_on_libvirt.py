@@ -96,7 +96,7 @@ def test_edits_of_running_machines_are_found_and_put_right_without_a_stop(shop: 
     found = shop.findings()
     assert found["edited repaired", edited]["stored"] == {"vcpu_count": 3}
     card = card_of(shop.machines["web-2"])
-    assert found["edited repaired", bared]["cards"] == {card.address: f"{card.network}, no packet filter"}
+    assert found["edited repaired", bared]["cards"] == {card.address: {"network": card.network, "filtered": ""}}
     assert found["edited repaired", robbed]["disks_missing"] == ["data"]
     until(lambda: shop.shape("db-1").volume_ids == (disk,), PUT_RIGHT_S, "the disk is back")
     until(lambda: shop.shape("web-2").nics == (card,), PUT_RIGHT_S, "the filter is back")
