@@ -158,13 +158,15 @@ def scan_times(picture: Snapshot, engine: Engine, needs: Sequence[Need]) -> Iter
     """Yield the µs of one scan each, inside the engine, averaged over a few: the clock is coarser than a scan."""
     scan: Any = engine.scan
 
-    @njit(_nrt=False)  # type: ignore[call-overload]  # as ``compiled``: nothing is allocated
-    def repeat(hosts: Any, classes: Any, bounds: Any, buffer: Any, times: int) -> int:
+    def calls(hosts: Any, classes: Any, bounds: Any, buffer: Any, times: int) -> int:
         found = -1
         for _ in range(times):
             found = scan(hosts, classes, bounds, 0, buffer)
         return found
 
+    # As the scan itself: nothing is allocated.
+    options: dict[str, Any] = {"_nrt": False}
+    repeat: Any = njit(**options)(calls)
     fleet = Fleet(picture, engine)
     classes, bounds = new_classes(picture.rows.count, 1), new_bounds(len(fleet.hosts.is_alike), 1)
     repeat(fleet.hosts, classes, bounds, fleet.index.buffer, 1)

@@ -12,7 +12,7 @@ from controller.identity.caller import Role
 from controller.metrics import machines
 from inventory.store.estate import MachineSeen
 from tests.bench.report import Figure, Line, Target
-from tests.support.api import service
+from tests.support.api import no_driver, service
 from tests.support.asgi import client_of
 
 _MACHINES = 25_000
@@ -63,9 +63,7 @@ def measure(folder: Path, seed: int) -> Figure:
     with service(folder) as running:
         from controller.api.app import create_app
 
-        app = create_app(
-            running.platform, metrics=lambda: body, console=lambda _r, _n: b"", drivers=lambda _n, _c: None, ready=list,
-        )  # type: ignore[arg-type, return-value]  # never opened  # fmt: skip
+        app = create_app(running.platform, metrics=lambda: body, console=lambda _r, _n: b"", drivers=no_driver, ready=list)
         headers = {"Authorization": f"Bearer {running.secrets[Role.AUDITOR, '']}"}
         with client_of(app, running.runner, headers=headers, address="192.0.2.9") as client:
             for _ in range(_SCRAPES):

@@ -1,6 +1,6 @@
 """Machines somebody else made, in the books: claimed, metered, followed, let go, and never touched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,7 +333,7 @@ def _pool(simulation: Simulation) -> str:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Service:
+def platform(tmp_path: Path) -> Iterator[Service]:
     with service(tmp_path) as found:
         with found.platform.db.write() as connection:
             foreign.save_foreign(connection, found.host.id, machines(found.host)[:2], found.clock())

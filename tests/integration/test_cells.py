@@ -112,6 +112,7 @@ def test_two_nodes_with_huge_pages_lie_on_two_cells(here: Furnished) -> None:
         rows = {(r.host_id, r.dimension): r.used for r in hosts.inventories(connection)}
         assert audit_invariants(connection, {}) == []
     host = machines(here, "db")[0].host_id
+    assert host is not None
     assert rows[host, "huge_mib:2048"] == 2048
     assert rows[host, "memory_mib"] == 0
 

@@ -1,9 +1,10 @@
 """Notices of leases that end, and forgetting what was kept long enough, on both engines; through the real loop."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, func, select, update
 
 from controller.identity import audit, keys
 from controller.identity.caller import Role
@@ -121,9 +122,9 @@ def test_a_department_sees_its_own_notices_in_its_language(tmp_path: Path) -> No
 # -- forgetting -------------------------------------------------------------------------------------------------------
 
 
-def rows(database: Database, table: object) -> int:
+def rows(database: Database, table: Table) -> int:
     with database.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]  # any table
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 def test_answers_are_forgotten_after_a_day(keeper: Keeper) -> None:
@@ -146,7 +147,14 @@ def test_stories_explanations_and_findings_are_forgotten_after_400_days_and_no_r
         )
         connection.execute(update(t.systems).where(t.systems.c.id == over.system_id).values(state=SystemState.RELEASED.value))
         for number, state in enumerate(("open", "repaired")):
-            row = {"kind": "edited", "host_id": None, "resource_id": None, "subject": state, "detail": {}, "state": state}
+            row: dict[str, Any] = {
+                "kind": "edited",
+                "host_id": None,
+                "resource_id": None,
+                "subject": state,
+                "detail": {},
+                "state": state,
+            }
             findings.save(connection, [{"id": f"find_{number}", **row}], now_s)
     records = rows(database, t.journal), rows(database, audit_table)
     keeper.pass_(399 * DAY_S)

@@ -13,6 +13,7 @@ import yaml
 from controller.identity import audit
 from controller.identity.caller import Role
 from controller.workflows import ledger, sampled
+from inventory.domain.resource import Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import journal, resources
 from inventory.store import systems as system_store
@@ -50,34 +51,32 @@ def _priced(found: Service) -> None:
         as_person(found, who, Role.FINANCE).post(f"/v1/price-books/{id_}/approve", json={"reason": "checked"})
 
 
-def _instances(found: Service) -> list[tuple[str, str]]:
+def _instances(found: Service) -> list[Resource]:
     with found.platform.db.read() as connection:
         rows = resources.of_host(connection, found.host.id)
-    return [(str(r.id), str(r.name)) for r in rows if r.kind.value == "instance"]
+    return [r for r in rows if r.kind is ResourceKind.INSTANCE]
 
 
 def _run(found: Service) -> None:
     """Have every machine seen running."""
     found.clock.now_s += 60
     with found.platform.db.write() as connection:
-        for id_, _ in _instances(found):
-            [last] = list(journal.of_resource(connection, id_))[-1:]  # type: ignore[arg-type]  # an id as text
+        for machine in _instances(found):
+            last = journal.of_resource(connection, machine.id)[-1]
             now = int(found.clock.now_s)
             journal.append(connection, [replace(last, revision=last.revision + 1, state="running", occurred_at_s=now)])
     ledger.catch_up(found.platform)
 
 
 def _sample(found: Service) -> None:
-    with found.platform.db.read() as connection:
-        systems = {r.id: r for r in resources.of_host(connection, found.host.id)}
     for n in range(STEPS + 1):
         samples = []
-        for id_, _ in _instances(found):
-            resource = systems[id_]  # type: ignore[index]  # an id as text
+        for machine in _instances(found):
+            assert machine.system_id is not None
             with found.platform.db.read() as connection:
-                name = system_store.by_ids(connection, [resource.system_id])[resource.system_id].spec.name
+                name = system_store.by_ids(connection, [machine.system_id])[machine.system_id].spec.name
             cpu, memory, moved = LOADS[name]
-            samples.append(Sample(id_, n * STEP_S * 4 * cpu * 10**7, memory, n * moved, n * moved))
+            samples.append(Sample(machine.id, n * STEP_S * 4 * cpu * 10**7, memory, n * moved, n * moved))
         at_ms = int((found.clock.now_s + n * STEP_S) * 1000)
         sampled.keep(found.platform, [Taken(found.host.id, at_ms, packed(samples))])
     found.clock.now_s += STEPS * STEP_S + 60

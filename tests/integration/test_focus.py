@@ -74,7 +74,7 @@ def test_costs_are_unit_price_times_quantity(bundle: dict[tuple[str, str], list[
         for cost, price in (("ListCost", "ListUnitPrice"), ("ContractedCost", "ContractedUnitPrice")):
             if row[price] and row["PricingQuantity"]:
                 product = Decimal(row[price]) * Decimal(row["PricingQuantity"])
-                assert abs(product - Decimal(row[cost])) <= Decimal("1e-9") * max(abs(product), 1)
+                assert abs(product - Decimal(row[cost])) <= Decimal("1e-9") * max(abs(product), Decimal(1))
                 checked += 1
         if row["x_Kind"] == "usage":
             # A line is the difference of two rounded running totals, and its quantity has seven places.
@@ -139,7 +139,7 @@ def test_used_and_unused_of_a_commitment_carry_its_fee(bundle: dict[tuple[str, s
     assert all(money(r, "BilledCost") == 0 for r in rows if r["CommitmentDiscountStatus"])
     assert all(money(r, "EffectiveCost") == 0 for r in rows if r["ChargeCategory"] == "Purchase")
     bought, told = (
-        sum(money(r, "PricingQuantity") for r in rows if (r["ChargeCategory"] == "Purchase") is is_fee)
+        sum((money(r, "PricingQuantity") for r in rows if (r["ChargeCategory"] == "Purchase") is is_fee), Decimal(0))
         for is_fee in (True, False)
     )
     assert abs(bought - told) < Decimal("0.0001")

@@ -24,6 +24,7 @@ from controller.workflows.wish import parse
 from inventory.domain.claim import Claim
 from inventory.domain.errors import AllotError, Invalid, QuotaExceeded, Unavailable, Unplaceable
 from inventory.domain.host import AdminState
+from inventory.domain.ids import HostId, NewId
 from inventory.domain.resources import VCPU
 from inventory.domain.scope import PLATFORM
 from inventory.store import changes, claims, hosts
@@ -136,10 +137,10 @@ def test_a_mistake_in_one_ticket_is_told_to_its_own_and_the_rest_shares_the_tran
 def test_a_group_that_meets_something_unforeseen_is_decided_one_by_one(here: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
     together = commit_module.commit_many
 
-    def breaks_for_many(connection: Connection, orders: list[commit_module.Order], new_id: object) -> object:
+    def breaks_for_many(connection: Connection, orders: list[commit_module.Order], new_id: NewId) -> object:
         if len(orders) > 1:
             raise commit_module.AddressesTaken
-        return together(connection, orders, new_id)  # type: ignore[arg-type]
+        return together(connection, orders, new_id)
 
     monkeypatch.setattr(commit_module, "commit_many", breaks_for_many)
     led = _led(here, ticket_text("system-1"), ticket_text("system-2"))
@@ -176,7 +177,8 @@ def test_an_order_whose_host_is_full_is_left_out_and_its_neighbours_are_held(her
 def test_nothing_stays_promised_of_an_order_that_is_left_out_last(here: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first round leaves one order out, and the host of the other fills up before it is tried once more."""
     first, second = here.hosts
-    hold, rounds = claims.hold_orders, []
+    hold = claims.hold_orders
+    rounds: list[int] = []
 
     def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
         rounds.append(len(wanted))
@@ -195,7 +197,8 @@ def test_nothing_stays_promised_of_the_only_order_of_a_group_when_it_is_left_out
     here: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its neighbour never came to be an order, and the transaction is committed all the same."""
-    hold, rounds = claims.hold_orders, []
+    hold = claims.hold_orders
+    rounds: list[int] = []
 
     def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
         if not rounds:
@@ -238,7 +241,7 @@ def test_each_note_is_read_once_and_a_reader_that_was_away_reads_everything(
         changes.note(connection, [here.hosts[0].id], {})
     with database.read() as connection:
         news = changes.since(connection, mark)
-        assert (news.host_ids, news.is_everything) == ({here.hosts[0].id}, False)
+        assert (news.host_ids, news.is_everything) == (frozenset({here.hosts[0].id}), False)
         assert changes.since(connection, news.mark).host_ids == set()
     for _ in range(4):
         with database.write() as connection:
@@ -258,9 +261,9 @@ def test_a_note_that_is_committed_after_a_later_one_is_not_missed(postgres_datab
     with postgres_database.read() as connection:
         mark = changes.mark_now(connection)
     with postgres_database.write() as slow:
-        changes.note(slow, ["host_slow"], {})  # type: ignore[list-item]
+        changes.note(slow, [HostId("host_slow")], {})
         with postgres_database.write() as quick:
-            changes.note(quick, ["host_quick"], {})  # type: ignore[list-item]
+            changes.note(quick, [HostId("host_quick")], {})
         with postgres_database.read() as connection:
             first = changes.since(connection, mark)
         assert first.host_ids == {"host_quick"}

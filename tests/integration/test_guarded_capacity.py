@@ -29,7 +29,7 @@ def _used(database: Database) -> dict[tuple[str, str], int]:
 
 def test_what_fits_is_promised_and_given_back(here: Furnished) -> None:
     first, second = (h.id for h in here.hosts)
-    wanted = {(first, VCPU): CPUS, (first, MEMORY_MIB): 1024, (second, VCPU): 1}
+    wanted: dict[tuple[str, str], int] = {(first, VCPU): CPUS, (first, MEMORY_MIB): 1024, (second, VCPU): 1}
     with here.platform.db.write() as connection:
         assert hosts.try_use(connection, wanted) == []
     assert _used(here.platform.db) == wanted

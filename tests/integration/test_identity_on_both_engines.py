@@ -77,7 +77,7 @@ def test_token_is_known_by_its_secret_only(database: Database) -> None:
     with database.read() as connection:
         caller = tokens.resolve(connection, secret, now_s=100.0, source="local")
         assert (caller.user_name, caller.role, caller.token_id) == ("李娜", Role.DEPARTMENT_READER, token.id)
-        assert caller.scope.department_ids == {city.departments[c].id for c in ("civil", "civil-it")}
+        assert caller.scope.department_ids == frozenset(city.departments[c].id for c in ("civil", "civil-it"))
         for wrong in ("", token.id, secret[:-1], secret + "x", secret.upper()):
             with pytest.raises(Unauthenticated, match=r"token\.unknown"):
                 tokens.resolve(connection, wrong, now_s=100.0, source="local")

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from inventory.domain.journal import JournalRow
 from inventory.domain.scope import PLATFORM
@@ -33,9 +33,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def take_all(database: Database) -> None:
     after = ""
+
+    def take_some(connection: Connection) -> ledger_store.Taken:
+        return ledger_store.take(connection, most_count=4, after=after)
+
     while True:
-        found = database.run(lambda c, start=after: ledger_store.take(c, most_count=4, after=start))
-        after = found.next_after
+        after = database.run(take_some).next_after
         if not after:
             return
 

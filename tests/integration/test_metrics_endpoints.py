@@ -15,7 +15,7 @@ from controller.metrics.snapshot import Extras
 from inventory.domain.errors import NotFound
 from inventory.store import estate
 from inventory.store.engine import Database
-from tests.support.api import service
+from tests.support.api import no_driver, service
 from tests.support.database import sqlite_database
 from tests.support.metrics import Watched, watch
 from tests.support.samples import ticket_text
@@ -108,7 +108,7 @@ def test_the_api_serves_them_and_says_what_to_scrape(tmp_path: Path) -> None:
         assert operator.get("/v1/discovery/hosts", params={"port": 0}).status_code == 422
         app = create_app(
             running.platform, metrics=bytes, more_metrics={"instances": lambda: b"a 1\n"}, console=lambda _r, _n: b"",
-            drivers=lambda _n, _c: None, ready=list,  # type: ignore[arg-type, return-value]  # never opened
+            drivers=no_driver, ready=list,
         )  # fmt: skip
         from tests.support.asgi import client_of
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.settings import ReconcileSettings
 from controller.tickets import store as tickets
+from controller.tickets.model import Ticket
 from controller.workflows import power
 from controller.workflows.engine import StepSettings
 from drivers.simulated.faults import Script, Site
@@ -73,12 +74,16 @@ def violations(running: Running) -> list[object]:
         return list(audit_invariants(connection, seen, is_quiet=True))
 
 
-def is_done(running: Running, ticket) -> Callable[[], bool]:
+def is_done(running: Running, ticket: Ticket) -> Callable[[], bool]:
     return lambda: running.ticket_state(ticket) == "done"
 
 
-def machines(running: Running) -> list[dict[str, object]]:
+def machines(running: Running) -> list[dict[str, Any]]:
     return running.rows(kind="instance")
+
+
+def has_rebooted(running: Running, times: int) -> Callable[[], bool]:
+    return lambda: machines(running)[0]["reboots_done"] == times
 
 
 def test_a_ticket_becomes_running_machines_and_a_release_leaves_nothing(at_work: Running) -> None:
@@ -193,12 +198,12 @@ def test_a_restart_by_order_happens_once_and_no_journal_hears_of_it(at_work: Run
     machine = machines(at_work)[0]
     host = at_work.world.hosts[next(h.name for h in at_work.furnished.hosts if h.id == machine["host_id"])]
     if is_stubborn:
-        host.stubborn = frozenset({ResourceId(str(machine["id"]))})
+        host.stubborn = frozenset({machine["id"]})
     revision = machine["revision"]
     for number in (1, 2):
-        power.reboot(at_work.platform, str(machine["id"]), at_work.furnished.caller())
+        power.reboot(at_work.platform, machine["id"], at_work.furnished.caller())
         at_work.reconciler.wake()
-        assert at_work.wait_for(lambda n=number: machines(at_work)[0]["reboots_done"] == n)
+        assert at_work.wait_for(has_rebooted(at_work, number))
         assert host.machines[machine["id"]].boot_count == 1 + number
     assert (machines(at_work)[0]["phase"], machines(at_work)[0]["revision"]) == ("settled", revision)
     assert at_work.ticket_state(ticket) == "done"
@@ -221,7 +226,7 @@ def test_what_bears_our_mark_and_no_row_is_reported_and_not_touched(at_work: Run
     assert at_work.wait_for(is_done(at_work, ticket))
     machine = machines(at_work)[0]
     host = next(h for h in at_work.furnished.hosts if h.id == machine["host_id"])
-    stranger = "vol_" + "9" * 32
+    stranger = ResourceId("vol_" + "9" * 32)
     simulated = at_work.world.hosts[host.name]
     one = next(iter(simulated.volumes.values()))
     simulated.volumes[stranger] = type(one)(

@@ -1,6 +1,7 @@
 """What is metered, claimed and held by back ends: a living platform agrees, and what is tampered with is found with evidence."""
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
@@ -51,6 +52,6 @@ def test_a_living_platform_agrees_and_whatever_is_tampered_with_is_found_on_the_
     assert _open(database) == [], "what is right again is closed"
 
 
-def _open(database: Database) -> list[dict[str, object]]:
+def _open(database: Database) -> list[dict[str, Any]]:
     with database.read() as connection:
         return [f for f in findings.page(connection, limit=100, state="open") if f["kind"] == reconciliation.KIND]

@@ -17,7 +17,7 @@ _SERVER, _VOLUME, _ATTACHMENT = (_UUID.format(kind=kind) for kind in ("01", "02"
 _OUR_ID = "concat('inst_c0ffee00000000000000', lpad(seq, 10, '0'))"
 _MARKED = f"if(`key` = 'allotment_id', {_OUR_ID}, `value`)"
 #: What is copied: table -> (column that names the machine or volume, columns that differ, whether it has an own number).
-_NOVA: Mapping[str, tuple[str, Mapping[str, str]]] = {
+_NOVA: dict[str, tuple[str, Mapping[str, str]]] = {
     # As of machines that were made one after the other, long ago.
     "nova.instances": ("uuid", {"uuid": _SERVER, "updated_at": "utc_timestamp() - interval (seq + 5) minute"}),
     "nova.instance_extra": ("instance_uuid", {"instance_uuid": _SERVER}),
@@ -31,7 +31,7 @@ _NOVA: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "nova.tags": ("resource_id", {"resource_id": _SERVER}),
     "nova_api.instance_mappings": ("instance_uuid", {"instance_uuid": _SERVER}),
 }
-_CINDER: Mapping[str, tuple[str, Mapping[str, str]]] = {
+_CINDER: dict[str, tuple[str, Mapping[str, str]]] = {
     "cinder.volumes": ("id", {"id": _VOLUME, "display_name": _OUR_ID}),
     "cinder.volume_metadata": ("volume_id", {"volume_id": _VOLUME, "value": _MARKED}),
     "cinder.volume_attachment": ("volume_id", {"id": _ATTACHMENT, "volume_id": _VOLUME, "instance_uuid": _SERVER}),

@@ -1,6 +1,7 @@
 """The demo's tickets on a real region: created, changed, renewed, released, and nothing of them left."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
 
 
 @pytest.fixture
-def town(region: Region, behind: Behind, tmp_path: Path) -> City:
+def town(region: Region, behind: Behind, tmp_path: Path) -> Iterator[City]:
     """A furnished city on one hypervisor."""
     with city(tmp_path / "town", region, behind) as found:
         found.furnish(HYPERVISOR)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drivers.simulated.faults import FaultRates
 from tests.support.mutants import MUTANTS, Mutant
 from tests.support.simulation import simulate
 
@@ -16,6 +17,6 @@ def test_a_mistake_of_ours_is_found_by_the_simulation(mutant: Mutant, monkeypatc
 
 
 @pytest.mark.parametrize("rates", {rates for _, rates in MUTANTS.values()}, ids=lambda r: f"lost_reply={r.lost_reply}")
-def test_our_own_code_withstands_the_faults_of_the_mutants(rates) -> None:
+def test_our_own_code_withstands_the_faults_of_the_mutants(rates: FaultRates) -> None:
     for seed in range(30):
         assert simulate(seed, rates=rates).violations == [], f"seed {seed}"

@@ -38,7 +38,7 @@ def compiled() -> Engine:
 
 def some_rows(source: random.Random) -> list[TraceRow]:
     """Return a small trace with everything in it: waves, machines that stay or live for no time, scattered tickets."""
-    rows = []
+    rows: list[TraceRow] = []
     for vm in range(source.randint(0, 60)):
         lifetime_s = source.choice([-1, 0, 1, 5, source.randint(1, 40)])
         vcpus = source.choice([1, 1, 2, 4, 8])

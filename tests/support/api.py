@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -30,6 +31,11 @@ from tests.support.directory import City, build_city
 from tests.support.samples import Clock
 
 YAML = {"Content-Type": "application/yaml"}
+
+
+def no_driver(name: str, context: DriverContext) -> NoReturn:
+    """Stand in for back ends where none is opened."""
+    raise AssertionError(f"{name} is opened")
 
 
 @dataclass(frozen=True)

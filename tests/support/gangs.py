@@ -3,7 +3,7 @@
 import random
 
 from controller.scheduling.snapshot import Snapshot
-from inventory.domain.placement import GroupRule, PlacementRequest
+from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
 from tests.support.placement import GIB, entry, member, request, snapshot
@@ -27,7 +27,7 @@ def gang(seed: int, host_counts: tuple[int, ...] = (8, 12, 16, 24, 40)) -> tuple
     ]
     sizes = source.sample(_SIZES, source.choice([2, 3, 4]))
     left = round(source.uniform(0.5, 0.85) * sum(64 - host.used[VCPU] for host in hosts))
-    members = []
+    members: list[MemberRequest] = []
     while left > 0:
         kind = source.randrange(len(sizes))
         vcpu, memory_gib = sizes[kind]

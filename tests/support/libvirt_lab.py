@@ -50,7 +50,7 @@ class Lab:
     ) -> MachineRequest:
         """Have a defined machine with the address of ``segment.leases[number]``."""
         instance_id = new_id("instance")
-        nics = ()
+        nics: tuple[NicRequest, ...] = ()
         hostname = "alone"
         if segment is not None:
             lease = segment.leases[number]

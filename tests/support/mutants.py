@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -99,8 +100,11 @@ def _after_the_commit(patch: Patch, name: str) -> None:
     def after(self: loop.Reconciler, unit: Any) -> None:
         todo, late[:] = list(late), []
         for one, batch in todo:
-            self.platform.db.run(lambda connection, one=one, batch=batch: original_part(one, connection, batch))
+            self.platform.db.run(partial(write, one, batch))
         original_after(self, unit)
+
+    def write(one: Recorder, batch: Any, connection: Connection) -> None:
+        original_part(one, connection, batch)
 
     patch.setattr(Recorder, name, keep)
     patch.setattr(loop.Reconciler, "_after", after)

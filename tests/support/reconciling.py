@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -19,7 +20,7 @@ from drivers.simulated.world import World, drop_world, image_is_trusted, install
 from inventory.domain.scope import PLATFORM
 from inventory.store import tables as t
 from inventory.store.engine import Database
-from tests.support.platform import Furnished, furnish
+from tests.support.platform import NO_CELLS, CellSpec, Furnished, furnish
 from tests.support.samples import NOW_S
 
 
@@ -54,7 +55,7 @@ class Running:
             time.sleep(0.01)
         return truth()
 
-    def rows(self, **wanted: str) -> list[dict[str, object]]:
+    def rows(self, **wanted: str) -> list[dict[str, Any]]:
         """Return rows of resources by column."""
         statement = select(t.resources)
         for name, value in wanted.items():
@@ -75,10 +76,10 @@ def running_controller(
     *,
     settings: ReconcileSettings | None = None,
     host_count: int = 3,
-    **means: int,
+    cells: CellSpec = NO_CELLS,
 ) -> Iterator[Running]:
     """Furnish, start the loop on a thread, and end it cleanly."""
-    furnished = furnish(database, folder, host_count=host_count, **means)
+    furnished = furnish(database, folder, host_count=host_count, cells=cells)
     began = time.monotonic()
 
     def clock() -> float:

@@ -64,7 +64,7 @@ class Outcome:
 
     seed: int
     violations: list[Violation]
-    tickets: Mapping[str, str]
+    tickets: Mapping[TicketId, str]
     steps: int
     virtual_s: float
     crashes: int
@@ -118,7 +118,7 @@ class Simulation:
         self.world = World(
             f"sim-{seed}", clock=self.time.clock, sleep=self.time.pass_, faults=self.faults, verify_image=image_is_trusted
         )
-        self.hosts: dict[str, Host] = {h.id: h for h in self.stage.furnished.hosts}
+        self.hosts: dict[HostId, Host] = {h.id: h for h in self.stage.furnished.hosts}
         for host in self.hosts.values():
             spec = HostSpec(
                 cpu_count=CPUS,

@@ -90,5 +90,6 @@ def _lifetime_s(source: random.Random) -> int:
     at = source.random() * 1000
     for (low_s, low), (high_s, high) in pairwise(_LIFETIMES):
         if low <= at < high:
-            return round(low_s * (high_s / low_s) ** ((at - low) / (high - low)))
+            stretch: float = (high_s / low_s) ** ((at - low) / (high - low))
+            return round(low_s * stretch)
     raise AssertionError("the quantiles reach 1000")

@@ -107,8 +107,12 @@ def test_a_host_that_hangs_too_many_threads_gets_no_more_until_one_returns() -> 
     clock, let_go = Clock(), threading.Event()
     workers = _workers(clock)
     hung = []
+
+    def hang() -> None:
+        let_go.wait(_WAIT_S)
+
     for _ in range(WRITTEN_OFF_MAX):
-        piece = Piece("host", lambda: bool(let_go.wait(_WAIT_S)) or None)
+        piece = Piece("host", hang)
         workers.submit(piece)
         hung.append(piece)
         clock.now += 2.0

@@ -104,9 +104,12 @@ def test_only_the_answer_that_there_is_none_means_none(calls: Calls) -> None:
 
 
 def test_waiting_ends_with_the_fault_of_its_bound() -> None:
+    def late_fault() -> Transient:
+        return Transient("openstack.not_ready", resource_id="r", verb="v")
+
     calls = Calls("openstack://x", attempts=1, wait_s=0, pause=lambda _s: None)
     with pytest.raises(Transient) as late:
-        calls.until(lambda: None, lambda: Transient("openstack.not_ready", resource_id="r", verb="v"))
+        calls.until(lambda: None, late_fault)
     assert late.value.problem.code == "openstack.not_ready"
     looks = Service(None, None, "there")
-    assert Calls("c", attempts=1, wait_s=100, pause=lambda _s: None).until(looks, AssertionError) == "there"
+    assert Calls("c", attempts=1, wait_s=100, pause=lambda _s: None).until(looks, late_fault) == "there"

@@ -1,6 +1,7 @@
 """Pure parts of the reconciler: which step is first, what a result means for a row, the journal, drift, failpoints."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from controller.workflows.engine import (
     Ending,
     Facts,
     Fail,
+    Flow,
     Next,
     Seen,
     StepContext,
@@ -22,7 +24,7 @@ from controller.workflows.engine import (
 )
 from controller.workflows.failpoints import FAILPOINTS, Armed, parse
 from controller.workflows.steps import STEPS, first_step
-from drivers.faults import OutcomeUnknown, Permanent, Transient
+from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
@@ -45,7 +47,7 @@ VOLUME = ResourceId("vol_" + "1" * 32)
 NOW_S = 1000.0
 
 
-def machine(**changes) -> Resource:
+def machine(**changes: Any) -> Resource:
     spec = InstanceSpec(
         vcpu_count=2,
         memory_mib=1024,
@@ -75,22 +77,22 @@ def machine(**changes) -> Resource:
     return replace(base, **changes)
 
 
-def settled(**changes) -> Resource:
+def settled(**changes: Any) -> Resource:
     return replace(machine(observed=Observed.RUNNING, phase=Phase.SETTLED, settled_generation=1), **changes)
 
 
-def volume(**changes) -> Resource:
+def volume(**changes: Any) -> Resource:
     spec = VolumeSpec(size_gib=1, disk_class="standard", storage_pool_id="stor", instance_id=MACHINE)
     base = replace(machine(), id=VOLUME, kind=ResourceKind.VOLUME, desired=Desired.PRESENT, spec=spec)
     return replace(base, **changes)
 
 
-def segment(**changes) -> Resource:
+def segment(**changes: Any) -> Resource:
     spec = SegmentSpec(network="default", zone="z", cidr="10.0.0.0/26", gateway="10.0.0.1")
     return replace(replace(machine(), kind=ResourceKind.SEGMENT, desired=Desired.PRESENT, spec=spec), **changes)
 
 
-def held(**changes) -> HeldRow:
+def held(**changes: Any) -> HeldRow:
     row = HeldRow(
         id=MACHINE,
         generation=1,
@@ -105,7 +107,7 @@ def held(**changes) -> HeldRow:
     return replace(row, **changes)
 
 
-def outcome(resource: Resource, flow, *seen: Seen, step: str = "start") -> Outcome:
+def outcome(resource: Resource, flow: Flow, *seen: Seen, step: str = "start") -> Outcome:
     return Outcome(resource, [StepResult(step=step, flow=flow, took_s=0.1, seen=seen)])
 
 
@@ -279,7 +281,7 @@ def test_a_machine_is_launched_in_one_act_only_where_that_is_wanted_and_there(
 # -- faults -----------------------------------------------------------------------------------------------------------
 
 
-def answered(fault, resource: Resource, step: str = "define", facts: Facts | None = None):
+def answered(fault: DriverFault, resource: Resource, step: str = "define", facts: Facts | None = None) -> Flow:
     context = StepContext(
         resource=resource,
         facts=facts or Facts(),
@@ -427,7 +429,7 @@ def observation(*machines: ObservedInstance, volumes: tuple[ResourceId, ...] = (
     )
 
 
-def running(**changes) -> ObservedInstance:
+def running(**changes: Any) -> ObservedInstance:
     return replace(
         ObservedInstance(
             instance_id=MACHINE, state=Observed.RUNNING, fence=1, vcpu_count=2, memory_mib=1024, volume_ids=(VOLUME,)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import libvirt
@@ -60,8 +61,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     guest_image()  # built before the controller starts
-    settings = {"ALLOT_RECONCILE__OBSERVE_INTERVAL_S": "30"}
-    with controller_process(tmp_path_factory.mktemp("edits"), **settings) as controller:
+    with controller_process(tmp_path_factory.mktemp("edits"), ALLOT_RECONCILE__OBSERVE_INTERVAL_S="30") as controller:
         controller.start()
         controller.ok("import", controller.write("site.yaml", site_document([("shop", "10.133.0.0/16")])), "--yes")
         host = HostUnderTest(controller, libvirtd, "host-1", "standard")
@@ -72,9 +72,13 @@ def shop(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) ->
         machines = {str(m["name"]): m for m in listed}
         for machine in machines.values():
             address = machine["nics"][0]["address"]
-            until(lambda address=address: "hostname=" in host.http(address), BOOT_S, "the guest is up")  # type: ignore[misc]
+            until(partial(_is_up, host, address), BOOT_S, "the guest is up")
         yield Shop(controller, host, machines)
         controller.ok("release", "shop", "--confirm", "shop", "--wait", "--timeout", "100")
+
+
+def _is_up(host: HostUnderTest, address: str) -> bool:
+    return "hostname=" in host.http(address)
 
 
 def card_of(machine: dict[str, Any]) -> ObservedNic:

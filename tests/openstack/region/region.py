@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.openstack.region import configuration, schemas, seeding
 from tests.openstack.region.configuration import config_file
@@ -151,12 +152,12 @@ class Region:
     def _make_octavia_certificate(self) -> None:
         etc = self.layout.sub("etc")
         subject = ["-subj", "/CN=region", "-passout", f"pass:{self.layout.password}"]
-        files = ["-keyout", etc / "octavia-ca.key", "-out", etc / "octavia-ca.crt"]
+        files: list[str | Path] = ["-keyout", etc / "octavia-ca.key", "-out", etc / "octavia-ca.crt"]
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "3650", *subject, *files]
         subprocess.run(command, check=True, capture_output=True)
 
     def _start_wsgi(self, service: str) -> None:
-        command = ["uwsgi", "--ini", self.layout.sub(f"etc/{service}") / "uwsgi.ini"]
+        command: list[str | Path] = ["uwsgi", "--ini", self.layout.sub(f"etc/{service}") / "uwsgi.ini"]
         environment = schemas.service_environment(self.layout)
         self.processes.start(service, command, environment)
 
@@ -186,7 +187,7 @@ class Region:
         }
         program = configuration.HERE / "services" / "run_computes.py"
         names = ",".join(self.layout.host_names())
-        command = [schemas.SYSTEM_PYTHON, program, names, "--config-file", config_file(self.layout, "nova")]
+        command: list[str | Path] = [schemas.SYSTEM_PYTHON, program, names, "--config-file", config_file(self.layout, "nova")]
         self.processes.start(COMPUTE, command, environment)
 
     def _wait(self, name: str, service: str) -> None:

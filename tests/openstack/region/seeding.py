@@ -8,6 +8,7 @@ from typing import Any
 import openstack
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
+from openstack.identity.v3 import _proxy as identity_v3
 
 from tests.openstack.region.layout import REGION, Layout
 from tests.openstack.region.processes import RegionError
@@ -99,7 +100,10 @@ def seed_application_credential(layout: Layout) -> None:
         project_domain_name="Default",
         region_name=REGION,
     )
-    made = cloud.identity.create_application_credential(cloud.current_user_id, name="allotment")
+    identity, user_id = cloud.identity, cloud.current_user_id
+    assert isinstance(identity, identity_v3.Proxy)
+    assert user_id is not None
+    made = identity.create_application_credential(user_id, name="allotment")
     path = layout.directory / "application-credential"
     path.touch(mode=0o600)
     path.write_text(f"{made.id} {made.secret}")
