@@ -4,7 +4,8 @@ Imported by ``loading`` only. Everything is 32-bit arithmetic in loops without b
 every ``int32(...)`` keeps a number from being widened to 64 bits. Compiled code is kept on disk (``loading``).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
@@ -43,6 +44,8 @@ from controller.scheduling.tables import (
     Rules,
 )
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 # Constants of the compiled code: numba takes module globals as such.
 _BLOCK = blocks.BLOCK
 _GROUP = tables.GROUP
@@ -50,7 +53,7 @@ _SHIFT = scoring.INVERSE_SHIFT
 _LOWEST = columns.NONE
 _NONE = np.int32(columns.NONE)
 #: Lower than any score under rules.
-_OUT = columns.NONE * 2
+_OUT = np.int64(columns.NONE * 2)
 _i = np.int32
 _ZERO, _THOUSAND = np.int32(0), np.int32(1000)
 _SLOT_SHIFT, _USABLE_SHIFT, _LARGE_SHIFT = scoring.SLOT_SHIFT, scoring.USABLE_SHIFT, scoring.LARGE_MEMORY_SHIFT
@@ -58,7 +61,8 @@ _SLOT_SHIFT, _USABLE_SHIFT, _LARGE_SHIFT = scoring.SLOT_SHIFT, scoring.USABLE_SH
 # Nothing here makes an array, so none is counted (``_nrt``): counting every slice cost more than scoring the block. A fleet
 # belongs to one thread at a time, so others may run meanwhile (``nogil``).
 _OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "boundscheck": False, "nogil": True, "_nrt": False}
-compiled = njit(**_OPTIONS)
+# Types are those of the functions as they stand here: numba says nothing of what it makes of them.
+compiled: Callable[[_Function], _Function] = njit(**_OPTIONS)
 
 
 @compiled
@@ -98,7 +102,7 @@ def _slots(free: Any, by: Any) -> Any:
 
 
 @compiled
-def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> int:
+def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> np.int32:
     """Score a block whose hosts are of one kind: facts are read once."""
     number, ask, end = classes.number, classes.ask, start + _BLOCK
     c_vcpu, i_vcpu = hosts.capacity[0, start], hosts.inverse[0, start]
@@ -128,7 +132,7 @@ def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: 
 
 
 @compiled
-def _score_mixed(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> int:
+def _score_mixed(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> np.int32:
     """Score a block of hosts of several kinds."""
     number, ask, end = classes.number, classes.ask, start + _BLOCK
     c_vcpu, i_vcpu, f_vcpu = hosts.capacity[0, start:end], hosts.inverse[0, start:end], hosts.free[0, start:end]
@@ -160,7 +164,7 @@ def _score_mixed(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: 
 
 
 @compiled
-def _further_rows(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> int:
+def _further_rows(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> np.int32:
     """Take in what a class asks besides processors, memory and one disk class."""
     end = start + _BLOCK
     for n in range(classes.number[OTHER_COUNT, slot]):
@@ -182,7 +186,7 @@ def _further_rows(hosts: Hosts, classes: Classes, slot: int, start: int, buffer:
 
 
 @compiled
-def _evaluate(hosts: Hosts, classes: Classes, slot: int, block: int, buffer: Int32) -> int:
+def _evaluate(hosts: Hosts, classes: Classes, slot: int, block: int, buffer: Int32) -> np.int32:
     """Return the best score of a block; ``buffer`` holds those of its hosts, unless the answer is none."""
     start = block * _BLOCK
     if hosts.is_alike[block]:
@@ -198,7 +202,7 @@ def _evaluate(hosts: Hosts, classes: Classes, slot: int, block: int, buffer: Int
 
 
 @compiled
-def _first(buffer: Int32, best: int) -> int:
+def _first(buffer: Int32, best: np.int32) -> int:
     """Return the first place of a score: inside a block hosts stand in their order."""
     for k in range(_BLOCK):
         if buffer[k] == best:
@@ -207,7 +211,7 @@ def _first(buffer: Int32, best: int) -> int:
 
 
 @compiled
-def _raise_group(bounds: Bounds, group: int, slot: int) -> int:
+def _raise_group(bounds: Bounds, group: int, slot: int) -> np.int32:
     best = _NONE
     for block in range(group * _GROUP, group * _GROUP + _GROUP):
         best = max(best, bounds.block[block, slot])
@@ -232,7 +236,7 @@ def scan(hosts: Hosts, classes: Classes, bounds: Bounds, slot: int, buffer: Int3
 
 
 @compiled
-def _highest(bounds: Bounds, slot: int) -> int:
+def _highest(bounds: Bounds, slot: int) -> np.int32:
     best = _NONE
     for group in range(bounds.group.shape[0]):
         best = max(best, bounds.group[group, slot])
@@ -254,7 +258,9 @@ def pick(hosts: Hosts, classes: Classes, bounds: Bounds, slot: int, buffer: Int3
 
 
 @compiled
-def _pick_in(hosts: Hosts, classes: Classes, bounds: Bounds, slot: int, group: int, best: int, found: int, buffer: Int32) -> int:
+def _pick_in(
+    hosts: Hosts, classes: Classes, bounds: Bounds, slot: int, group: int, best: np.int32, found: int, buffer: Int32
+) -> int:
     """Return the lower of ``found`` and the lowest host of a group of blocks that keeps its promise; lower false promises."""
     is_lower = False
     for block in range(group * _GROUP, group * _GROUP + _GROUP):
@@ -275,7 +281,7 @@ def _pick_in(hosts: Hosts, classes: Classes, bounds: Bounds, slot: int, group: i
 
 
 @compiled
-def _ruled(hosts: Hosts, rules: Rules, position: int, plain_score: int) -> int:
+def _ruled(hosts: Hosts, rules: Rules, position: int, plain_score: int) -> np.int64:
     """Return the score of a host under the rules of a request, ``_OUT`` where it does not fit."""
     if plain_score == _LOWEST or (len(rules.is_out) > 0 and rules.is_out[position] != 0):
         return _OUT
@@ -313,12 +319,12 @@ def _least_cost(rules: Rules) -> int:
 
 
 @compiled
-def _best_ruled(hosts: Hosts, rules: Rules, start: int, buffer: Int32, least: int, cost: int) -> tuple[int, int]:
+def _best_ruled(hosts: Hosts, rules: Rules, start: int, buffer: Int32, least: np.int64, cost: int) -> tuple[np.int64, int]:
     """Return the best score of a block under the rules, and its first place; ``_OUT`` if it is below ``least``.
 
     On any host the rules take off ``cost`` or more.
     """
-    best, place = np.int64(_OUT), 0
+    best, place = _OUT, 0
     for k in range(_BLOCK):
         if buffer[k] - cost < least or buffer[k] - cost <= best:
             continue
@@ -346,7 +352,7 @@ def pick_ruled(
     groups = bounds.group.shape[0]
     is_seen_group, is_seen = work[:groups], work[groups:]
     is_seen_group[:] = 0
-    best, position, cost = np.int64(_OUT), -1, _least_cost(rules)
+    best, position, cost = _OUT, -1, _least_cost(rules)
     while True:
         group = _next(bounds.group, slot, is_seen_group, 0, groups)
         if group < 0 or bounds.group[group, slot] - cost < best:
@@ -363,12 +369,12 @@ def _pick_ruled_in(
     rules: Rules,
     slot: int,
     group: int,
-    best: int,
+    best: np.int64,
     position: int,
     cost: int,
     buffer: Int32,
     is_seen: NDArray[np.uint8],
-) -> tuple[int, int]:
+) -> tuple[np.int64, int]:
     """Return the best score and host after a group of blocks was looked at as well."""
     first = group * _GROUP
     is_seen[first : first + _GROUP] = 0

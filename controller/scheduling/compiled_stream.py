@@ -117,7 +117,7 @@ def _enter(hosts: Hosts, stream: Stream, rules: Rules, group: int, position_of: 
     """Make a group the current one: its rule, and the members it has already. Returns how many there are."""
     rules.level[0], rules.kind[0], rules.limit[0] = stream.level[group], stream.kind[group], stream.limit[group]
     rules.domains[0] = stream.domains[group]
-    members = stream.mates_start[group + 1] - stream.mates_start[group]
+    members: int = stream.mates_start[group + 1] - stream.mates_start[group]
     for m in range(stream.mates_start[group], stream.mates_start[group + 1]):
         rules.counts[hosts.domain[rules.level[0], position_of[stream.mates[m]]]] += 1
     for m in range(first, n):
@@ -158,7 +158,8 @@ def _take_back(
 def _take(hosts: Hosts, pools: Pools, classes: Classes, bounds: Bounds, stream: Stream, n: int, position: int) -> bool:
     """Take the host that was chosen for an order; say no where Python has to look: single pools, or a gang that is stuck."""
     if position < 0:
-        return stream.gang[n] < 0
+        is_alone: bool = stream.gang[n] < 0
+        return is_alone
     slot = stream.slot[n]
     if not _put_disks(pools, classes, slot, hosts.ids[position], stream.chosen[n]):
         return False
