@@ -27,11 +27,15 @@ def discover(sdk: Any, calls: Calls, services: Iterable[str]) -> None:
     """
     try:
         for service in services:
-            if not calls.read("discover", partial(_is_found, sdk, service)):
-                raise Transient("driver.unreachable", delay_s=UNREACHABLE_DELAY_S, connection=f"{calls.connection} ({service})")
+            _find(sdk, calls, service)
     except BaseException:
         sdk.close()
         raise
+
+
+def _find(sdk: Any, calls: Calls, service: str) -> None:
+    if not calls.read("discover", partial(_is_found, sdk, service)):
+        raise Transient("driver.unreachable", delay_s=UNREACHABLE_DELAY_S, connection=f"{calls.connection} ({service})")
 
 
 def _is_found(sdk: Any, service: str) -> bool:

@@ -1,6 +1,7 @@
 """Audit chain, tokens and idempotency keys on SQLite and PostgreSQL, also when many write at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -26,13 +27,10 @@ def event(number: int) -> AuditEvent:
 def test_chain_stays_whole_when_many_write_at_once(database: Database) -> None:
     def write(writer: int) -> None:
         for round_ in range(ROUNDS):
-            try:
-                with database.write() as connection:
-                    audit.append(connection, event(writer * ROUNDS + round_))
-                    if round_ % 5 == 4:
-                        raise KeyError
-            except KeyError:
-                continue
+            with suppress(KeyError), database.write() as connection:
+                audit.append(connection, event(writer * ROUNDS + round_))
+                if round_ % 5 == 4:
+                    raise KeyError
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(write, range(WRITERS)))

@@ -163,6 +163,10 @@ def breaks_alone(asked: PlacementRequest, host: HostEntry, one: MemberRequest) -
         return "state"
     if host.zone.id != asked.zone_id or min(host.zone.mlps_max, host.pool.mlps_max) < asked.mlps_level:
         return "zone"
+    return breaks_by_kind(host, one)
+
+
+def breaks_by_kind(host: HostEntry, one: MemberRequest) -> str:
     if not set(one.traits) <= host.traits:
         return "traits"
     assert host.host.facts is not None

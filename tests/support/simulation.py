@@ -276,13 +276,13 @@ class Simulation:
     def _one_action(self) -> None:
         point = self.chooser.random()
         index = self.chooser.randrange(len(self.controllers))
+        if point < 0.86 and self.frozen.get(index, 0) > self.time.mono_s:
+            return
         if point < 0.36:
-            if self.frozen.get(index, 0) <= self.time.mono_s:
-                self._act(index, "tick")
+            self._act(index, "tick")
         elif point < 0.86:
-            if self.frozen.get(index, 0) <= self.time.mono_s:
-                for _ in range(self.chooser.randint(1, 6)):
-                    self._act(index, "job")
+            for _ in range(self.chooser.randint(1, 6)):
+                self._act(index, "job")
         elif point < 0.945:
             self.time.pass_(self.chooser.choice((0.1, 0.3, 0.6, 1.5)))
         elif point < 0.957:

@@ -89,13 +89,17 @@ def test_a_log_line_is_a_constant_message_with_keys(log_stream: io.StringIO) -> 
     assert (line["event"], line["ticket_id"], line["took_s"], line["level"]) == ("ticket accepted", "tick_1", 0.5, "info")
 
 
+def fail_to_connect() -> None:
+    raise ValueError(f"postgresql://user:hunter2@db {CANARY}")
+
+
 def test_no_secret_reaches_the_log(log_stream: io.StringIO) -> None:
     log = structlog.get_logger("t")
     log.info("called", token=CANARY, url=f"postgresql://allot:{CANARY}@db/x", nested={"authorization": CANARY, "list": [CANARY]})
     log.warning(f"Bearer {CANARY}", header=f"Authorization: Bearer {CANARY}", error=ValueError(CANARY))
     logging.getLogger("library").warning("failed with %s", CANARY)
     try:
-        raise ValueError(f"postgresql://user:hunter2@db {CANARY}")
+        fail_to_connect()
     except ValueError:
         log.exception("a bug")
     text = log_stream.getvalue()

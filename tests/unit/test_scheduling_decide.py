@@ -1,3 +1,5 @@
+"""The decision as it is: which host is chosen, what is refused and what is told about it."""
+
 import json
 import time
 from collections import Counter
