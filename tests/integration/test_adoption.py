@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -46,13 +47,13 @@ def here(database: Database, tmp_path: Path) -> Furnished:
     return furnished
 
 
-def machines(host: Host, **changes: object) -> list[ForeignDomain]:
+def machines(host: Host, **changes: Any) -> list[ForeignDomain]:
     """Return what stands on a host; changes are made to the first of them."""
     first = ForeignDomain(
         host_id=host.id, uuid="u-1", name="mail", vcpu_count=2, memory_mib=2048, is_running=True, owner="civil-it"
     )
     second = replace(first, uuid="u-2", name="archive", vcpu_count=1, memory_mib=1024, is_running=False)
-    return [replace(first, **changes), second, replace(second, uuid="u-3", name="lab", owner="unknown")]  # type: ignore[arg-type]
+    return [replace(first, **changes), second, replace(second, uuid="u-3", name="lab", owner="unknown")]
 
 
 def look(here: Furnished, host: Host, found: Sequence[ForeignDomain]) -> bool:
@@ -68,9 +69,9 @@ def look(here: Furnished, host: Host, found: Sequence[ForeignDomain]) -> bool:
     return is_missed
 
 
-def take(here: Furnished, **changes: object) -> list[Shown]:
+def take(here: Furnished, **changes: Any) -> list[Shown]:
     """Adopt as the operator."""
-    return adoption.take(here.platform, replace(WISH, **changes), here.caller(Role.OPERATOR))  # type: ignore[arg-type]
+    return adoption.take(here.platform, replace(WISH, **changes), here.caller(Role.OPERATOR))
 
 
 def room(here: Furnished, host: Host) -> dict[str, tuple[int, int]]:

@@ -5,6 +5,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from controller.api.app import MAX_BODY_BYTES
 from controller.identity import audit
 from controller.identity.caller import Role
 from controller.identity.policy import RULES
+from controller.tickets.model import Ticket
 from controller.workflows import tickets
 from inventory.domain.resource import Phase
 from inventory.domain.scope import PLATFORM
@@ -140,9 +142,9 @@ def _cordon(if_match: str | None) -> dict[str, object]:
     ],
 )  # fmt: skip
 def test_wrong_request_gets_a_problem(
-    platform: Service, method: str, path: str, options: dict[str, object], status: int, code: str | None
+    platform: Service, method: str, path: str, options: dict[str, Any], status: int, code: str | None
 ) -> None:
-    answer = platform.operator().request(method, path, **options)  # type: ignore[arg-type]  # a table of keyword arguments
+    answer = platform.operator().request(method, path, **options)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
@@ -290,10 +292,10 @@ def test_key_of_a_request_still_running_says_come_again(platform: Service, monke
     entered, leave = threading.Event(), threading.Event()
     real = tickets.submit
 
-    def slow(*args: object, **kwargs: object) -> object:
+    def slow(*args: Any, **kwargs: Any) -> Ticket:
         entered.set()
         assert leave.wait(30)
-        return real(*args, **kwargs)  # type: ignore[arg-type]  # handed through
+        return real(*args, **kwargs)
 
     monkeypatch.setattr("controller.api.routes.tickets.tickets.submit", slow)
     answers: list[httpx.Response] = []

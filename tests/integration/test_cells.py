@@ -186,10 +186,10 @@ def test_the_auditor_finds_a_seat_that_is_not_what_is_claimed(here: Furnished) -
         assert [v.rule for v in audit_invariants(connection, {})] == ["seat"]
 
 
-def running_seat(running: Running, host_name: str, instance_id: str) -> Seat | None:
-    host = running.world.hosts[host_name]
-    machine = next((m for i, m in host.machines.items() if i == instance_id), None)
-    return machine.seat if machine else None
+def running_seat(running: Running, machine: Resource) -> Seat | None:
+    name = next(h.name for h in running.furnished.hosts if h.id == machine.host_id)
+    found = running.world.hosts[name].machines.get(machine.id)
+    return found.seat if found else None
 
 
 def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: Database, tmp_path: Path) -> None:
@@ -201,14 +201,14 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
         assert running.wait_for(lambda: running.ticket_state(plain) is TicketState.DONE)
         (machine,) = machines(running, "db")
         names = {h.id: h.name for h in running.furnished.hosts}
-        assert running_seat(running, names[machine.host_id], machine.id) == seat_of(machine)  # type: ignore[index]
+        assert running_seat(running, machine) == seat_of(machine)
 
         # A larger size on the same host keeps its processors and stops for the change.
         resized = running.submit(change_text("db", "pinned-4x2"))
         assert running.wait_for(lambda: running.ticket_state(resized) is TicketState.DONE), running.rows(kind="instance")
         (machine,) = machines(running, "db")
         assert len(seat_of(machine).nodes) == 2
-        assert running_seat(running, names[machine.host_id], machine.id) == seat_of(machine)  # type: ignore[index]
+        assert running_seat(running, machine) == seat_of(machine)
         with running.platform.db.read() as connection:
             held = {c.dimension: c.amount for c in claims.of_resources(connection, [machine.id])}
             assert audit_invariants(connection, {}) == []
@@ -232,7 +232,7 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
         assert running.wait_for(lambda: machines(running, "db")[0].host_id != old)
         assert running.wait_for(lambda: not running.rows(phase="pending") and not running.rows(phase="working"))
         (machine,) = machines(running, "db")
-        assert running_seat(running, names[machine.host_id], machine.id) == seat_of(machine)  # type: ignore[index]
+        assert running_seat(running, machine) == seat_of(machine)
         with running.platform.db.read() as connection:
             assert audit_invariants(connection, {}) == []
             left = {r.dimension: r.used for r in hosts.inventories_of(connection, [old])[old]}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, QueuePool, func, select
 
 from controller.reconcile.auditor import audit_invariants
 from controller.tickets.model import TicketState
@@ -198,7 +198,9 @@ def _race_commits(here: Furnished, rounds: int, contenders: Callable[[int], int]
 
 def test_a_pool_without_a_free_connection_is_busy_and_not_a_bug(postgres_url: str) -> None:
     with open_for_test(postgres_url, pool_size=1) as database, database.read(), database.read():
-        database.engine.pool._timeout = 0.05  # type: ignore[attr-defined]  # thirty seconds in production
+        pool = database.engine.pool
+        assert isinstance(pool, QueuePool)
+        pool._timeout = 0.05  # thirty seconds in production
         with pytest.raises(Unavailable) as caught, database.read():
             pytest.fail("a third connection out of a pool of one and one more")
         assert caught.value.code == "state.busy"

@@ -8,6 +8,8 @@ import pytest
 
 from controller.identity import audit
 from controller.identity.caller import Role
+from drivers.powers import PublicAddressRequest
+from drivers.simulated.cloud import PublicAddress
 from drivers.simulated.host import SimulatedHost
 from drivers.simulated.world import drop_world, world_named
 from inventory.domain.ids import PoolId, ResourceId
@@ -59,7 +61,8 @@ def test_a_place_stays_while_the_department_has_systems_there(platform: Service,
 def test_a_place_stays_while_the_back_end_has_something_in_it(platform: Service, host: SimulatedHost) -> None:
     left = ResourceId("pub_" + "1" * 32)
     host.cloud.departments["civil-it"] = {left}
-    host.cloud.addresses[left] = None  # type: ignore[assignment]
+    request = PublicAddressRequest(address_id=left, outside="outside", segment_id=ResourceId("seg_" + "1" * 32))
+    host.cloud.addresses[left] = PublicAddress(request=request, address="203.0.113.1", fence=1)
     refused = platform.operator().delete(f"{PLACE}/civil-it")
     assert (refused.status_code, refused.json()["code"]) == (503, "driver.department_in_use")
     assert set(host.cloud.departments) == {"civil-it"}

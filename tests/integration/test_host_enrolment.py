@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -34,7 +35,7 @@ def connection_of(name: str, options: str = "cpus=32&memory_mib=65536&pools=defa
     return f"simulated://enrolment/{name}?{options}"
 
 
-def request(name: str = "n1", **changes: object) -> EnrolRequest:
+def request(name: str = "n1", **changes: Any) -> EnrolRequest:
     storage = (
         StorageRequest(name="default"),
         StorageRequest(name="fast", disk_class="high-performance", overcommit_permille=2000),
@@ -42,7 +43,7 @@ def request(name: str = "n1", **changes: object) -> EnrolRequest:
     base = EnrolRequest(
         name=name, pool="sim", connection=connection_of(name), rack="A01", reserved={"memory_mib": 4096}, storage=storage
     )
-    return replace(base, **changes)  # type: ignore[arg-type]  # fields by name, in tests
+    return replace(base, **changes)
 
 
 def driver(furnished: Furnished, connection: str, name: str = "n1") -> ComputeDriver:
@@ -135,8 +136,9 @@ def test_a_host_that_does_not_answer_is_not_enrolled(furnished: Furnished) -> No
         def inspect_host(self) -> None:
             raise Transient("driver.unreachable", host="n1")
 
+    silent: Any = Silent()  # only inspect_host is asked
     with pytest.raises(Transient):
-        work.enrol(furnished.platform, request(), Silent(), OPERATOR)  # type: ignore[arg-type]  # only inspect_host is asked
+        work.enrol(furnished.platform, request(), silent, OPERATOR)
     with pytest.raises(NotFound), furnished.platform.db.read() as connection:
         hosts.host(connection, "n1")
 

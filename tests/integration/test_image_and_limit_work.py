@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -29,11 +30,11 @@ def furnished(database: Database, tmp_path: Path) -> Furnished:
     return furnish(database, tmp_path / "library", host_count=0)
 
 
-def register(furnished: Furnished, tmp_path: Path, content: bytes = CONTENT, **changes: object) -> Image:
+def register(furnished: Furnished, tmp_path: Path, content: bytes = CONTENT, **changes: Any) -> Image:
     source = tmp_path / "disk.img"
     source.write_bytes(content)
-    values = {"name": "debian-12", "arch": "x86_64", "source": source, "title": "Debian"} | changes
-    return images.register(furnished.platform, ImageRequest(**values), OPERATOR)  # type: ignore[arg-type]  # fields by name
+    values: dict[str, Any] = {"name": "debian-12", "arch": "x86_64", "source": source, "title": "Debian"} | changes
+    return images.register(furnished.platform, ImageRequest(**values), OPERATOR)
 
 
 def actions(furnished: Furnished) -> list[str]:

@@ -60,7 +60,7 @@ class Mirror(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+    def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
 
 

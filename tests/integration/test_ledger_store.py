@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from inventory.domain.ids import DepartmentId
 from inventory.domain.journal import JournalRow
 from inventory.domain.scope import PLATFORM, of_departments
 from inventory.store import journal
@@ -21,9 +22,9 @@ _JOURNAL = tuple(f.name for f in fields(JournalRow))
 MACHINE = {"vcpu": 2, "memory_mib": 2048}
 
 
-def tell(database: Database, *rows: object) -> None:
+def tell(database: Database, *rows: JournalRow) -> None:
     with database.write() as connection:
-        journal.append(connection, list(rows))  # type: ignore[arg-type]  # rows of the test
+        journal.append(connection, list(rows))
 
 
 def take(database: Database, most_count: int = 500, after: str = "") -> Taken:
@@ -129,7 +130,7 @@ def test_a_page_shows_a_scope_its_own_departments(database: Database) -> None:
     tell(database, row(1, resource="inst_a", department="dept_a"), row(1, resource="inst_b", department="dept_b"))
     take(database)
     with database.read() as connection:
-        own = ledger_store.page(connection, of_departments("dept_b"), limit=10)  # type: ignore[arg-type]  # an id
+        own = ledger_store.page(connection, of_departments(DepartmentId("dept_b")), limit=10)
         rest = ledger_store.page(connection, PLATFORM, limit=10, after=("inst_a", "vcpu", 0))
     assert [i.resource_id for i in own] == ["inst_b"]
     assert [i.resource_id for i in rest] == ["inst_b"]

@@ -20,6 +20,7 @@ from typing import Any
 import openstack
 
 from drivers.openstack.calls import FIRST_LOOK_S, LONGEST_LOOK_S
+from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.inventory import PLACEMENT_VERSION, READERS, Inventory
 from drivers.openstack.settings import RegionSettings
 from drivers.protocol import ComputeDriver, LeaseEntry, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
@@ -150,11 +151,12 @@ def measure(proxies: Proxies, work: Callable[[int], None], count: int) -> Run:
 
 
 @contextmanager
-def connected(region: Region, **settings: Any) -> Iterator[tuple[Proxies, ComputeDriver, Any, Behind, Path]]:
+def connected(region: Region, **settings: Any) -> Iterator[tuple[Proxies, OpenStackDriver, Any, Behind, Path]]:
     """Give everything a measurement needs, and put it away."""
     with tempfile.TemporaryDirectory() as name, proxied_clouds(region.layout, Path(name), **settings) as proxies:
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(Path(name) / "clouds.yaml")
         driver = driver_of("openstack://proxied/hv-003")
+        assert isinstance(driver, OpenStackDriver)
         sdk = openstack.connect(cloud="proxied")
         behind = Behind(administrator(region.layout))
         try:
@@ -230,7 +232,7 @@ def polling(region: Region, count: int) -> Figure:
             assert len(driver.observe().instances) == count
             for times in (whole, steady, steady, steady):
                 if times is whole:
-                    driver._region.touch()  # type: ignore[attr-defined]
+                    driver._region.touch()
                 proxies.asked.clear()
                 started = time.monotonic()
                 driver.observe()
@@ -269,7 +271,7 @@ def refreshing(region: Region, count: int) -> Figure:
     steady: list[float] = []
     calls: dict[str, list[float]] = {"whole": [], "steady": []}
     with connected(region) as (proxies, driver, _sdk, behind, _directory), providers(behind, count):
-        ours = driver._region  # type: ignore[attr-defined]
+        ours = driver._region
         for _ in range(REFRESHES):
             inventory = Inventory(ours.sdk, ours.calls)
             for name, times in (("whole", whole), ("steady", steady)):

@@ -143,7 +143,7 @@ def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's own name
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
         def handle_any(self) -> None:

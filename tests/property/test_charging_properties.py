@@ -1,5 +1,6 @@
 """What always holds of rated lines: cuts, orders and portions change nothing, nothing is lost, nothing is made up."""
 
+import random
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -91,9 +92,9 @@ def test_a_period_costs_what_its_two_parts_cost(held: Books, usage: list[LedgerI
 
 @settings(deadline=None)
 @given(books(modes=tuple(Mode), commits=True), usages(), st.randoms(use_true_random=False))
-def test_the_order_intervals_come_in_changes_no_byte(held: Books, usage: list[LedgerInterval], source: object) -> None:
+def test_the_order_intervals_come_in_changes_no_byte(held: Books, usage: list[LedgerInterval], source: random.Random) -> None:
     shuffled = list(usage)
-    source.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random
+    source.shuffle(shuffled)
     first, second = (sorted(x.id_in("2026-01") for x in rate(held, u)) for u in (usage, shuffled))
     assert first == second
     assert len(set(first)) == len(first), "no line twice"

@@ -1,5 +1,6 @@
 """Whatever bytes come in: the readers answer, or refuse with ``Invalid``; and equal wishes have equal specs."""
 
+import random
 import time
 from collections.abc import Callable
 from datetime import date
@@ -188,7 +189,8 @@ def written(servers: list[dict[str, object]], *, chinese: bool) -> str:
         parts += [f"{key('spread')}: {aliases.SPREADS[spread] if chinese else spread}"]
         if "spread-max" in server and spread != "none" and "same-" not in spread:
             parts += [f"{key('spread-max')}: {server['spread-max']}{'台' if chinese else ''}"]
-        disks: list[dict[str, object]] = server.get("disks", [])  # type: ignore[assignment]  # built by the strategy above
+        disks = server.get("disks", [])
+        assert isinstance(disks, list)
         inner = [f"{{{key('disks.name')}: {d['name']}, {key('disks.size')}: {d['gib']}GiB}}" for d in disks]
         parts += [f"{key('disks')}: [{', '.join(inner)}]"]
         items.append("{" + ", ".join(parts) + "}")
@@ -199,10 +201,10 @@ def written(servers: list[dict[str, object]], *, chinese: bool) -> str:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(_SERVERS, st.randoms(use_true_random=False))
-def test_language_and_order_do_not_change_the_meaning(servers: list[dict[str, object]], random: object) -> None:
+def test_language_and_order_do_not_change_the_meaning(servers: list[dict[str, object]], source: random.Random) -> None:
     english = resolve_create(parse(written(servers, chinese=False)), DIRECTORY)
     shuffled = list(servers)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    source.shuffle(shuffled)
     chinese = resolve_create(parse(written(shuffled, chinese=True)), DIRECTORY)
     assert english == chinese
     assert english.digest() == chinese.digest()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,9 +90,9 @@ class Octavia:
     def _new_id(self) -> str:
         return f"id{next(self._ids)}"
 
-    def _pools(self, pool_id: str, **values: object) -> None:
+    def _pools(self, pool_id: str, **values: Any) -> None:
         assert any(p.pool_id == pool_id for p in self.state.pools), "the pool is not there"
-        pools = tuple(replace(p, **values) if p.pool_id == pool_id else p for p in self.state.pools)  # type: ignore[arg-type]
+        pools = tuple(replace(p, **values) if p.pool_id == pool_id else p for p in self.state.pools)
         self.state = replace(self.state, pools=pools)
 
     def _pool(self, pool_id: str) -> PoolReading:

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from starlette.types import Receive, Scope, Send
+
 from controller.metrics.counters import Counters
 from controller.metrics.drivers import counting_opener
 from controller.metrics.exposition import CONTENT_TYPE
@@ -140,7 +142,7 @@ def lose_a_host(watched: Watched) -> str:
 def ask_something(counters: Counters) -> None:
     """Have one request answered through the HTTP layer."""
 
-    async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # an ASGI application in four lines
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = type("Route", (), {"path": "/v1/tickets"})()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})

@@ -18,7 +18,7 @@ def mirror(files: Mapping[str, bytes]) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+        def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)

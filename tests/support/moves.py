@@ -72,9 +72,7 @@ def random_town(source: random.Random, *, hosts_most: int = 6, machines_most: in
 
 
 def _machines(source: random.Random, hosts: Sequence[HostEntry], most: int, *, is_wild: bool) -> Iterator[MachineEntry]:
-    rules = [
-        {"spread": source.choice([SpreadLevel.HOST, SpreadLevel.RACK]), "spread_is_hard": source.random() < 0.7} for _ in range(3)
-    ]
+    rules = [(source.choice([SpreadLevel.HOST, SpreadLevel.RACK]), source.random() < 0.7) for _ in range(3)]
     made: list[MachineEntry] = []
     for number in range(source.randint(1, most)):
         host = source.choice(hosts)
@@ -92,8 +90,10 @@ def _machines(source: random.Random, hosts: Sequence[HostEntry], most: int, *, i
             mlps_level=source.choice([1, 2, 3]),
             group="" if group == 3 else f"g{group}",
             stays="moves.cooling" if is_wild and source.random() < 0.1 else "",
-            **({} if group == 3 else rules[group]),  # type: ignore[arg-type]
         )
+        if group != 3:
+            level, is_hard = rules[group]
+            machine = replace(machine, spread=level, spread_is_hard=is_hard)
         if is_wild or not Judge(hosts, made).why_not(machine, host.host.id):
             made.append(machine)
             yield machine

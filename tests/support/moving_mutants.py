@@ -1,14 +1,16 @@
 """Mistakes in our own code around moves, made on purpose: the simulation with moves must find every one in a few seeds."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from controller.moves.model import MoveStep
 from controller.reconcile import jobs, recorder
-from controller.workflows.engine import Done, Ending, Flow, StepContext
+from controller.workflows.engine import Done, Ending, Flow, Step, StepContext
 from controller.workflows.moves import begin, end
+from controller.workflows.steps import STEPS
 from drivers.simulated.faults import FaultRates
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Resource
@@ -56,14 +58,10 @@ def arrived_without_ending_the_old_claims(patch: Patch) -> None:
 
 def journal_keeps_the_old_host(patch: Patch) -> None:
     """The hand-over to metering is forgotten: the row counts a change that no line tells."""
-    original = recorder.arrived  # type: ignore[attr-defined]
 
-    def arrived(*arguments: object, **means: object) -> object:
-        ended = original(*arguments, **means)  # type: ignore[arg-type]
-        return replace_journal(ended)
-
-    def replace_journal(ended: object) -> object:
-        ended.journal = []  # type: ignore[attr-defined]
+    def arrived(*arguments: Any, **means: Any) -> end.Ended:
+        ended = end.arrived(*arguments, **means)
+        ended.journal = []
         return ended
 
     patch.setattr(recorder, "arrived", arrived)
@@ -76,11 +74,11 @@ def set_out_without_looking_again(patch: Patch) -> None:
         return begin._Judged(storage_pool_ids=step.storage_pool_ids, seat=machine.instance.seat)
 
     patch.setattr(begin, "_judged", judged)
-    patch.setattr(begin.claim_store, "hold", lambda *_: [])  # type: ignore[attr-defined]
+    patch.setattr(claims, "hold", lambda *_: [])
 
 
-def _steps(patch: Patch) -> dict[str, object]:
-    table: dict[str, object] = dict(jobs.STEPS)  # type: ignore[attr-defined]
+def _steps(patch: Patch) -> dict[str, Step]:
+    table = dict(STEPS)
     patch.setattr(jobs, "STEPS", table)
     return table
 

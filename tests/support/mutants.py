@@ -14,11 +14,12 @@ from controller.reconcile.recorder import Recorder
 from controller.workflows import change, engine, steps, swap
 from controller.workflows.engine import Done, Ending, Flow, StepContext
 from controller.workflows.shape import Differences
+from controller.workflows.steps import STEPS
 from drivers.faults import DriverFault, OutcomeUnknown
 from drivers.simulated.faults import FaultRates
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Desired, Observed, Resource
-from inventory.store import claims, hosts, networks, resources
+from inventory.store import claims, hosts, journal, networks, resources
 from inventory.store import tables as t
 from inventory.store.resources import HeldRow
 from tests.support.simulation_stage import RATES
@@ -66,7 +67,7 @@ def capacity_freed_in_another_transaction(patch: Patch) -> None:
 def journal_written_in_another_transaction(patch: Patch) -> None:
     """First the change is committed, then the journal is told."""
     late: list[Any] = []
-    append = recorder.journal.append  # type: ignore[attr-defined]
+    append = journal.append
 
     def after(self: loop.Reconciler, unit: Any) -> None:
         rows, late[:] = list(late), []
@@ -218,7 +219,7 @@ def _steps(patch: Patch) -> dict[str, engine.Step]:
     """Replace the table of steps by one that may be changed."""
     from controller.reconcile import jobs
 
-    table = dict(jobs.STEPS)  # type: ignore[attr-defined]
+    table = dict(STEPS)
     patch.setattr(jobs, "STEPS", table)
     return table
 

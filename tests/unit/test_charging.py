@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def stepped(meter: str, mode: Mode, *steps: tuple[int | None, int]) -> tuple[Rat
     return (Rate(meter=meter, state="running", mode=mode, steps=found, code=""),)
 
 
-def version(from_s: int = 0, to_s: int | None = None, name: str = "b", **parts: tuple[object, ...]) -> BookVersion:
-    return BookVersion(id=name, from_s=from_s, to_s=to_s, **parts)  # type: ignore[arg-type]  # fields by name
+def version(from_s: int = 0, to_s: int | None = None, name: str = "b", **parts: Any) -> BookVersion:
+    return BookVersion(id=name, from_s=from_s, to_s=to_s, **parts)
 
 
 def lines(

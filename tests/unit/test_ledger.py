@@ -3,12 +3,13 @@
 import pytest
 
 from inventory.domain.ids import ResourceId
+from inventory.domain.journal import JournalRow
 from metering.ledger import Advance, Position, advance
 from tests.support.journal import row
 
 
-def taken(*rows: object, position: Position | None = None) -> Advance:
-    found = advance(position, list(rows))  # type: ignore[arg-type]  # rows of the test
+def taken(*rows: JournalRow, position: Position | None = None) -> Advance:
+    found = advance(position, list(rows))
     assert found is not None
     return found
 

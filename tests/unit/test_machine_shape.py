@@ -203,10 +203,11 @@ class Shows:
 
 
 def context_of(row: Resource, seen: ObservedInstance) -> StepContext:
+    driver: Any = Shows(seen)
     return StepContext(
         resource=row,
         facts=Facts(),
-        open_driver=lambda: Shows(seen),  # type: ignore[arg-type, return-value]  # the look asks for one verb
+        open_driver=lambda: driver,
         clock=lambda: NOW_S,
         settings=StepSettings(),
         backoff_s=lambda _attempts: 1.0,

@@ -38,7 +38,7 @@ CASES = [
     request(member("m", pinned="host_00002")),
     request(member("m", traits=("tpm",))),
     request(member("m"), rules=(TOGETHER,)),
-    request(member("m", networks=("n",)), network_hosts={"n": "host_00003"}),  # type: ignore[dict-item]  # an id as it prints
+    request(member("m", networks=("n",)), network_hosts={"n": HostId("host_00003")}),
     request(*(member(f"m{n}") for n in range(3)), rules=(HARD,)),
     request(member("a", networks=("n",)), member("b", networks=("n",)), rules=(HARD,)),
     request(*(member(f"m{n}") for n in range(70))),

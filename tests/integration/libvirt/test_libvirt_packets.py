@@ -6,6 +6,7 @@ beyond. What is allowed goes the same way and is seen to arrive, so the eyes are
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -104,6 +105,10 @@ def send(protocol: int, address: str, port: int = PORT) -> str:
     return f"ping -c 2 -W 1 {address}"
 
 
+def is_forged(kind: int, frame: Frame) -> bool:
+    return frame.source_mac == FORGED_MAC and frame.kind == kind
+
+
 def expect_dropped_at_the_card(street: Street, seen: Seen, is_meant: Callable[[Frame], bool]) -> None:
     assert seen.interfaces(is_meant) == {street.tap("a1")}, "seen where it was sent, and nowhere else"
 
@@ -170,7 +175,7 @@ def test_a_frame_with_another_mac_goes_nowhere(street: Street) -> None:
         f"{set_mac} {own.mac}",
     )
     for kind in (ARP, IPV4):
-        expect_dropped_at_the_card(street, seen, lambda f, kind=kind: f.source_mac == FORGED_MAC and f.kind == kind)  # type: ignore[misc]
+        expect_dropped_at_the_card(street, seen, partial(is_forged, kind))
 
 
 @pytest.mark.parametrize("protocol", [UDP, ICMP])

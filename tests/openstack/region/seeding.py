@@ -29,14 +29,14 @@ CLOUDS = """\
 clouds:
   region-admin:
     region_name: {region}
-    auth: {{auth_url: "{url}", username: admin, password: "{password}", project_name: admin, user_domain_name: Default, project_domain_name: Default}}
+    auth: {{auth_url: "{url}", username: admin, password: "{password}", project_name: admin, {domains}}}
   region:
     region_name: {region}
-    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, user_domain_name: Default, project_domain_name: Default}}
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
     allotment: {{observe_max_age_s: 0}}
   departments:
     region_name: {region}
-    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, user_domain_name: Default, project_domain_name: Default}}
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
     allotment: {{observe_max_age_s: 0, projects: per-department, project_role: admin}}
   member:
     region_name: {region}
@@ -45,8 +45,9 @@ clouds:
     allotment: {{observe_max_age_s: 0}}
   silent:
     region_name: {region}
-    auth: {{auth_url: "http://127.0.0.1:9/v3", username: nobody, password: nothing, project_name: none, user_domain_name: Default, project_domain_name: Default}}
-"""  # noqa: E501  one line a credential
+    auth: {{auth_url: "http://127.0.0.1:9/v3", username: nobody, password: nothing, project_name: none, {domains}}}
+"""
+DOMAINS = "user_domain_name: Default, project_domain_name: Default"
 
 
 def write_clouds(layout: Layout) -> None:
@@ -54,7 +55,9 @@ def write_clouds(layout: Layout) -> None:
     made = layout.directory / "application-credential"
     credential_id, secret = made.read_text().split() if made.exists() else ("", "")
     url = layout.url("keystone", "/v3")
-    text = CLOUDS.format(region=REGION, url=url, password=layout.password, credential_id=credential_id, secret=secret)
+    text = CLOUDS.format(
+        region=REGION, url=url, password=layout.password, credential_id=credential_id, secret=secret, domains=DOMAINS
+    )
     layout.clouds_file.touch(mode=0o600)
     layout.clouds_file.write_text(text)
 

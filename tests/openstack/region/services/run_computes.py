@@ -10,22 +10,22 @@ import sys
 import time
 from pathlib import Path
 
+# Patches the standard library for eventlet: before anything else that uses it.
+import nova.cmd.compute
+import nova.conf
+import nova.db.main.api
+import os_vif
+from nova import config, context, objects, service
+from nova.compute import power_state, rpcapi, vm_states
+from nova.conductor import rpcapi as conductor
+from nova.objects import base
+from nova.virt import fake
+from oslo_log import log as logging
+from oslo_privsep import priv_context
+from oslo_service import service as oslo_service
+from oslo_service import threadgroup
+
 names = sys.argv.pop(1).split(",")
-
-import nova.cmd.compute  # noqa: E402  patches the standard library for eventlet, before anything else is imported
-import nova.conf  # noqa: E402
-import nova.db.main.api  # noqa: E402
-import os_vif  # noqa: E402
-from nova import config, context, objects, service  # noqa: E402
-from nova.compute import power_state, rpcapi, vm_states  # noqa: E402
-from nova.conductor import rpcapi as conductor  # noqa: E402
-from nova.objects import base  # noqa: E402
-from nova.virt import fake  # noqa: E402
-from oslo_log import log as logging  # noqa: E402
-from oslo_privsep import priv_context  # noqa: E402
-from oslo_service import service as oslo_service  # noqa: E402
-from oslo_service import threadgroup  # noqa: E402
-
 NEVER_RAN = (vm_states.BUILDING, vm_states.ERROR)
 #: While this file is there, builds wait: a machine stays in BUILD, as with a slow storage.
 SLOW_BUILD = Path(os.environ["REGION_DIR"]) / "slow-build"
