@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ kind: EfficiencyRules
 idle: {{cpu-percent: {number}, mib-per-day: 50, stopped-days: 14}}
 """
 #: Command, address of the API, document, command that shows what stands, and how a number is found in its answer.
-KINDS = {
+KINDS: dict[str, tuple[str, str, str, Callable[[Any], str]]] = {
     "budget": ("/v1/budgets", BUDGETS, "show", lambda found: found[0]["limit_yuan"]),
     "cost": ("/v1/cost-pools", COSTS, "list", lambda found: found[0]["yuan"]),
     "efficiency": ("/v1/efficiency-rules", RULES, "rules", lambda found: found["idle_cpu_percent"]),

@@ -66,7 +66,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             connection.execute(insert(budget_notices), [told_of(platform, project) for _, project in PLACES])
         rated(platform)
         city = platform.city
-        words = {f"id of {code}": city.departments[code].id for code in ("water", "water-it")}
+        words: dict[str, str] = {f"id of {code}": city.departments[code].id for code in ("water", "water-it")}
         words |= {"project": city.projects["P-gauges"].id, "its code": "P-gauges", "a code": "water"}
         yield Town(platform, words | made["water-it"])
 

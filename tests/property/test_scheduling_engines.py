@@ -218,7 +218,9 @@ def test_equal_machines_taken_in_one_step_go_where_they_go_one_by_one(
     fleets = [Fleet(shot), Fleet(shot, compiled), Fleet(shot, compiled)]
     for _ in range(4):
         asked = gang_of(some_request(source, count), source.choice([2, 3, 17, 60]))
-        first_pages, pages, pages_one_by_one = ([], [], [])
+        first_pages: list[tuple[int, int]] = []
+        pages: list[tuple[int, int]] = []
+        pages_one_by_one: list[tuple[int, int]] = []
         with pytest.MonkeyPatch.context() as patch:
             chosen = [choices(asked, fleet, policy, told) for fleet, told in zip(fleets, (first_pages, pages), strict=False)]
             patch.setattr(Fleet, "take_alike", lambda *_: [])
