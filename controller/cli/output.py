@@ -39,9 +39,9 @@ class Column:
 class Out:
     """Standard output in the form the user asked for."""
 
-    def __init__(self, language: str, format: Format, zone: ZoneInfo) -> None:
+    def __init__(self, language: str, format_: Format, zone: ZoneInfo) -> None:
         self.language = language
-        self.format = format
+        self.format = format_
         self.zone = zone
         self._consoles: dict[bool, Console] = {}
 

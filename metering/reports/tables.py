@@ -138,9 +138,9 @@ class _Making:
     def stage(self, chunk: Chunk) -> None:
         """Keep the rows of a chunk until all are there."""
         self.join_facets(chunk)
-        kept = "INSERT INTO chunk" if self._has_rows else "CREATE TABLE chunk AS"
+        first, further = "CREATE TABLE chunk AS SELECT * FROM incoming", "INSERT INTO chunk SELECT * FROM incoming"
         with _seen(self._connection, chunk, "incoming"):
-            self._connection.execute(f"{kept} SELECT * FROM incoming")  # noqa: S608  words of ours
+            self._connection.execute(further if self._has_rows else first)
         self._has_rows = True
 
     def write_parquet(self, path: Path) -> None:
