@@ -20,6 +20,7 @@ from controller.workflows.submission import Submission, lead
 from controller.workflows.wish import parse
 from inventory.domain.errors import NotFound, Unplaceable
 from inventory.domain.host import AdminState, Reserve, ReserveLevel
+from inventory.domain.ids import HostId
 from inventory.domain.scope import PLATFORM
 from inventory.store import capacities, changes, directory, hosts, standby
 from inventory.store.changes import Mark
@@ -178,7 +179,7 @@ def test_hosts_that_came_later_were_not_there(here: Furnished) -> None:
     with here.platform.db.write() as connection:
         before = load_snapshot(connection)
         pool = directory.pools(connection)[0]
-        new = replace(here.hosts[0], id=here.platform.new_id("host"), name="newcomer")
+        new = replace(here.hosts[0], id=HostId(here.platform.new_id("host")), name="newcomer")
         hosts.save_host(connection, new)
         capacities.save_capacity(connection, new, pool, [])
     with here.platform.db.read() as connection:

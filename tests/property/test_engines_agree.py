@@ -64,7 +64,7 @@ def by_vectors(usage: Usage) -> dict[bytes, Line]:
     return lines
 
 
-def sums_alone(usage: Usage) -> dict[tuple[str, ...], list[int]]:
+def sums_alone(usage: Usage) -> dict[tuple[str, str, str, str, str], list[int]]:
     """What statements of an open month are made from: no lines, only what they come to."""
     summing = Summing(PERIOD)
     engine = vectors.Engine(usage.charging(), summing, makes_lines=False)
@@ -74,7 +74,7 @@ def sums_alone(usage: Usage) -> dict[tuple[str, ...], list[int]]:
     return dict(summing.sums)
 
 
-def sums_of(lines: Iterable[Line]) -> dict[tuple[str, ...], list[int]]:
+def sums_of(lines: Iterable[Line]) -> dict[tuple[str, str, str, str, str], list[int]]:
     summing = Summing(PERIOD)
     for line in lines:
         summing.count(line)
