@@ -10,7 +10,7 @@ import pytest
 
 from controller.api.finding_view import sentence
 from controller.texts.catalogue import all_texts
-from metering.reconciliation import Books, unexplained
+from metering.reconciliation import Books, Unexplained, unexplained
 from tests.support.codes import Source, sources
 from tests.support.prose import all_sentences, sentences
 
@@ -93,9 +93,15 @@ def test_what_nobody_is_shown_is_no_prose(code: str) -> None:
     assert list(sentences(Source(Path(__file__), ast.parse(code)))) == []
 
 
+def disagreement() -> Unexplained:
+    found = unexplained(replace(SOUND, metered={"vcpu": 2}))
+    assert found is not None
+    return found
+
+
 def test_whatever_a_finding_may_hold_has_its_sentence() -> None:
     keys = {key for source in sources() for key in _finding_keys(source)}
-    keys |= unexplained(replace(SOUND, metered={"vcpu": 2})).evidence.keys()
+    keys |= disagreement().evidence.keys()
     assert {"name", "what", "resource", "vcpu_count", "reason"} <= keys
     #: Told by sentences of their own (``controller.api.finding_view``).
     composed = {"cards": "finding.card_missing", "what": "finding.what_definition"}
@@ -111,7 +117,7 @@ def test_whatever_a_finding_may_hold_has_its_sentence() -> None:
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 def test_what_the_books_disagree_on_is_told(language: str) -> None:
-    found = unexplained(replace(SOUND, metered={"vcpu": 2}))
+    found = disagreement()
     told = sentence({"kind": found.kind, **found.evidence}, language, UTC)
     assert "finding." not in told
     assert "vcpu 2" in told
@@ -126,5 +132,6 @@ def _finding_keys(source: Source) -> set[str]:
             keys |= {word.arg for word in call.keywords if word.arg and word.arg != "state"}
         if isinstance(call.func, ast.Name) and call.func.id == "Finding":
             details = [word.value for word in call.keywords if word.arg == "detail" and isinstance(word.value, ast.Dict)]
-            keys |= {key.value for detail in details for key in detail.keys if isinstance(key, ast.Constant)}
+            written = [key.value for detail in details for key in detail.keys if isinstance(key, ast.Constant)]
+            keys |= {value for value in written if isinstance(value, str)}
     return keys
