@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from inventory.domain.errors import Conflict
 from inventory.domain.money import rounded
-from metering.books import Books, BookVersion, Commitment, Mode, Rate, Step, discounted
+from metering.books import Books, BookVersion, Commitment, EntryRate, Mode, Rate, Step, discounted
 from metering.counts import STATE, Counted
 from metering.coverage import Piece, cover
 from metering.entries import Entry
@@ -301,17 +301,23 @@ class Charging:
             rate = version.entry_rate(entry.meter)
             if rate is None or (rate.per == "month") != (entry.end_s is not None):
                 raise Conflict("usage.price_gap", meter=entry.meter, start_s=since_s, end_s=until_s)
-            points = version.discount(entry.department_id, entry.meter, since_s)
-            value, over = entry.amount * rate.micro_yuan, meter_of(entry.meter).base_per_unit
-            if rate.per == "month":
-                # A part of the month, in its true seconds.
-                value, over = value * (until_s - since_s), over * (self.end_s - self.start_s)
-            listed, billed = rounded(value, over), rounded(*discounted(value, over, points))
-            yield Line(
-                Kind.ENTRY, entry.department_id, entry.project_id, "", entry.id, entry.meter, "", entry.amount,
-                since_s, until_s, 0, 0, version.id, rate.micro_yuan, points, listed, billed, "", entry.reason,
-                self.billing_of(entry.department_id),
-            )  # fmt: skip
+            cuts = (c for c in version.discount_cuts(entry.department_id, entry.meter) if since_s < c < until_s)
+            for part in pairwise((since_s, *cuts, until_s)):
+                yield self._of_service(entry, version, rate, part)
+
+    def _of_service(self, entry: Entry, version: BookVersion, rate: EntryRate, part: tuple[int, int]) -> Line:
+        since_s, until_s = part
+        points = version.discount(entry.department_id, entry.meter, since_s)
+        value, over = entry.amount * rate.micro_yuan, meter_of(entry.meter).base_per_unit
+        if rate.per == "month":
+            # A part of the month, in its true seconds.
+            value, over = value * (until_s - since_s), over * (self.end_s - self.start_s)
+        listed, billed = rounded(value, over), rounded(*discounted(value, over, points))
+        return Line(
+            Kind.ENTRY, entry.department_id, entry.project_id, "", entry.id, entry.meter, "", entry.amount,
+            since_s, until_s, 0, 0, version.id, rate.micro_yuan, points, listed, billed, "", entry.reason,
+            self.billing_of(entry.department_id),
+        )  # fmt: skip
 
     def _of_count(self, counted: Counted) -> Iterator[Line]:
         """Return the lines of what was passed: one for each price, over the days it held."""

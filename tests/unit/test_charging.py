@@ -194,6 +194,16 @@ def test_a_service_by_the_month_is_prorated_by_true_seconds() -> None:
     assert [x.micro_yuan for x in lines(book, entries=[whole], until_s=10 * DAY)] == [1_000_000]
 
 
+def test_a_discount_takes_off_a_monthly_service_only_from_its_first_second_to_its_last() -> None:
+    half = Discount(department_id="dept_a", meter="", basis_points=5000, from_s=10 * DAY, to_s=20 * DAY)
+    book = [version(entry_rates=PRICES, discounts=(half,))]
+    found = lines(book, entries=[entry("service:care", 1, 0, 30 * DAY)])
+    assert [(x.start_s // DAY, x.end_s // DAY, x.basis_points, x.list_micro_yuan, x.micro_yuan) for x in found] == [
+        (0, 10, 0, 1_000_000, 1_000_000), (10, 20, 5000, 1_000_000, 500_000), (20, 30, 0, 1_000_000, 1_000_000),
+    ]  # fmt: skip
+    assert [x.micro_yuan for x in lines(book, entries=[entry("service:care", 1, 0, 5 * DAY)])] == [500_000]
+
+
 def test_a_service_without_a_price_is_an_error() -> None:
     with pytest.raises(Conflict, match=r"usage\.price_gap"):
         lines([version(entry_rates=PRICES)], entries=[entry("service:other", 1, 0)])
