@@ -18,7 +18,7 @@ from inventory.importers.kinds import entry as _f
 from inventory.importers.kinds import head, read
 from inventory.importers.shapes import Choice, Day, Decimal, ListOf, Prose, Reading, Record, Whole
 from metering.books import BookVersion, Commitment, Discount, EntryRate, Mode, Rate, Step
-from metering.meters import STATES, Counting, Meter, meter_of, meter_written
+from metering.meters import STATES, Counting, Meter, is_timed, meter_of, meter_written
 
 #: Dearer than this per unit and hour is a slip of the pen (yuan with six places).
 _PRICE_MAX = 10**12
@@ -152,8 +152,7 @@ class _Builder:
             rates=tuple(sorted(rates, key=lambda r: (r.meter, r.state))),
             entry_rates=tuple(sorted(entry_rates, key=lambda r: r.meter)),
             discounts=tuple(self._discounts(priced | {r.meter for r in entry_rates}, from_s, to_s)),
-            # What is passed is held for no time: nothing of it can be committed to.
-            commitments=tuple(self._commitments({m for m in priced if is_held(m)}, from_s, to_s)),
+            commitments=tuple(self._commitments({m for m in priced if _may_be_committed(m)}, from_s, to_s)),
         )
 
     def _items(self, section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -316,9 +315,9 @@ class _Builder:
             self._fail("book.outside_window", path)
 
 
-def is_held(meter: str) -> bool:
-    """Tell whether a meter is of something held for a time."""
-    return meter_of(meter).counting is Counting.LEVEL
+def _may_be_committed(meter: str) -> bool:
+    """Tell whether a department may commit to a meter: not to what is passed, nor to what is entered afterwards."""
+    return is_timed(meter) and not meter_of(meter).is_entered
 
 
 def _units(meter: Meter) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from metering.coverage import Piece, cover
 from metering.entries import Entry
 from metering.ledger import LedgerInterval
 from metering.lines import CHARGED, Kind, Line
-from metering.meters import Counting, meter_of
+from metering.meters import Counting, is_timed, meter_of
 
 HOUR_S = 3600
 
@@ -85,8 +85,8 @@ class Charging:
     _segments: dict[tuple[str, str, str], list[Segment]] = field(default_factory=dict)
     #: What waits for the others of its project, by (department, project, meter, version).
     _stepped: dict[tuple[str, str, str, str], list[Piece]] = field(default_factory=dict)
-    #: The same of what was passed.
-    _stepped_counts: dict[tuple[str, str, str, str], list[Piece]] = field(default_factory=dict)
+    #: The same of what was passed, and of what people entered.
+    _stepped_late: dict[tuple[str, str, str, str], list[Piece]] = field(default_factory=dict)
     #: What waits for the others of its department, by (department, meter), for every commitment that holds.
     _committed: dict[tuple[str, str], list[Piece]] = field(default_factory=dict)
 
@@ -105,7 +105,7 @@ class Charging:
         yield from self.rest()
         for entry in entries:
             yield from self.of_entry(entry)
-        yield from self.rest_of_counts()
+        yield from self.rest_of_entries()
 
     def of_interval(self, interval: LedgerInterval) -> Iterator[Line]:
         """Return the lines of one interval that need no others; the rest waits for ``rest``."""
@@ -136,10 +136,10 @@ class Charging:
         for key in sorted(self._stepped):
             yield from self._of_steps(self._stepped[key])
 
-    def rest_of_counts(self) -> Iterator[Line]:
-        """Return the lines of what was passed at prices with steps: when all of it was told by ``of_entry``."""
-        for key in sorted(self._stepped_counts):
-            yield from self._of_steps(self._stepped_counts[key])
+    def rest_of_entries(self) -> Iterator[Line]:
+        """Return the lines of what ``of_entry`` was told of at prices with steps: when it was told all of it."""
+        for key in sorted(self._stepped_late):
+            yield from self._of_steps(self._stepped_late[key])
 
     # -- flat prices --------------------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Charging:
         if segment.basis_points:
             value, over = discounted(value, over, segment.basis_points)
             billed = rounded(value * (last - anchor_s), over) - rounded(value * (first - anchor_s), over)
-        return self._line(Kind.USAGE, interval, segment, first, last, amount, listed, billed, micro)
+        return self._line(_kind_of(interval.meter), interval, segment, first, last, amount, listed, billed, micro)
 
     def _line(
         self,
@@ -203,7 +203,8 @@ class Charging:
         return Line(
             kind, i.department_id, i.project_id, i.system_id, i.resource_id, i.meter, i.state, amount, first, last,
             i.opened_by, closed_by, segment.book_id, micro, segment.basis_points, listed, billed,
-            billing=self.billing_of(i.department_id),
+            # What was entered has no name but its reason.
+            reason=i.resource_name if kind == Kind.ENTRY else "", billing=self.billing_of(i.department_id),
         )  # fmt: skip
 
     # -- prices with steps --------------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class Charging:
             billed_sum += net
             micro = price_between(quantity - _quantity(piece), quantity, steps, over)
             yield self._line(
-                Kind.COUNTED if _is_counted(piece) else Kind.USAGE,
+                _kind_of(piece.interval.meter),
                 piece.interval,
                 piece.segment,
                 piece.from_s,
@@ -297,6 +298,9 @@ class Charging:
         last = min(entry.start_s + 1 if entry.end_s is None else entry.end_s, self.until_s)
         if first >= last:
             return
+        if is_timed(entry.meter):
+            yield from self._of_held(entry, first, last)
+            return
         for since_s, until_s, version in self.books.pieces(entry.meter, first, last):
             rate = version.entry_rate(entry.meter)
             if rate is None or (rate.per == "month") != (entry.end_s is not None):
@@ -304,6 +308,23 @@ class Charging:
             cuts = (c for c in version.discount_cuts(entry.department_id, entry.meter) if since_s < c < until_s)
             for part in pairwise((since_s, *cuts, until_s)):
                 yield self._of_service(entry, version, rate, part)
+
+    def _of_held(self, entry: Entry, first_s: int, last_s: int) -> Iterator[Line]:
+        """Return the lines of what was held by what people say: priced as what is measured, each second of it."""
+        assert entry.end_s is not None, "what is held has an end"
+        interval = LedgerInterval(
+            resource_id=entry.id, meter=entry.meter, start_s=entry.start_s, end_s=entry.end_s, amount=entry.amount, state=STATE,
+            opened_by=0, closed_by=None, resource_kind="usage_entry", resource_name=entry.reason,
+            department_id=entry.department_id, project_id=entry.project_id, system_id="", host_id=None,
+        )  # fmt: skip
+        for segment in segments(self.books, entry.department_id, entry.meter, STATE, first_s, last_s):
+            if segment.rate.mode is Mode.FLAT:
+                anchor_s = max(entry.start_s, segment.anchor_s)
+                yield self._flat(interval, segment, segment.from_s, segment.to_s, entry.amount, anchor_s)
+                continue
+            group = (entry.department_id, entry.project_id, entry.meter, segment.book_id)
+            piece = Piece(interval, segment.from_s, segment.to_s, entry.amount, segment)
+            self._stepped_late.setdefault(group, []).append(piece)
 
     def _of_service(self, entry: Entry, version: BookVersion, rate: EntryRate, part: tuple[int, int]) -> Line:
         since_s, until_s = part
@@ -335,7 +356,7 @@ class Charging:
             if segment.rate.mode is not Mode.FLAT:
                 group = (counted.department_id, counted.project_id, meter, segment.book_id)
                 piece = Piece(interval, interval.start_s, last_s, amount, segment)
-                self._stepped_counts.setdefault(group, []).append(piece)
+                self._stepped_late.setdefault(group, []).append(piece)
                 continue
             micro = segment.rate.steps[0].micro_yuan
             listed = rounded(amount * micro, segment.over)
@@ -351,13 +372,17 @@ class Charging:
         return found
 
 
-def _is_counted(piece: Piece) -> bool:
-    return meter_of(piece.interval.meter).counting is Counting.COUNT
+def _kind_of(meter: str) -> str:
+    """Return the kind of lines of a meter that is priced by what was held or passed."""
+    found = meter_of(meter)
+    if found.is_entered:
+        return Kind.ENTRY
+    return Kind.COUNTED if found.counting is Counting.COUNT else Kind.USAGE
 
 
 def _quantity(piece: Piece) -> int:
     """Return what counts for steps: time too, but for what was passed."""
-    return piece.amount if _is_counted(piece) else piece.amount * (piece.to_s - piece.from_s)
+    return piece.amount * (piece.to_s - piece.from_s if is_timed(piece.interval.meter) else 1)
 
 
 def price_between(before: int, after: int, steps: Sequence[Step], over: int) -> int:

@@ -76,4 +76,4 @@ def _is_capacity(written: str) -> bool:
         meter = meter_of(meter_written(written))
     except Invalid:
         return False
-    return meter.counting is Counting.LEVEL and written not in (ADDRESS, MEMORY_MIB)
+    return meter.counting is Counting.LEVEL and not meter.is_entered and written not in (ADDRESS, MEMORY_MIB)

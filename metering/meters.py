@@ -1,7 +1,7 @@
 """The catalogue of meters: what is counted, in which unit it is priced, and where its figures come from.
 
-A meter whose source is not on this platform yet stands here with its unit and is not offered: nothing can be priced or
-charged by it, and nothing is made up for it.
+What the platform does not see by itself (backups kept elsewhere, units of a load balancer) is entered by hand, with a reason and
+an approver: priced and charged as what is measured, and nothing is made up for it.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Counting(StrEnum):
     LEVEL = "level"
     #: Units that were passed or used up while a machine ran: priced per unit.
     COUNT = "count"
-    #: Services entered by hand, with a reason and an approver: priced per unit, or per unit and month.
+    #: Services: priced per unit, or per unit and month.
     ENTRY = "entry"
 
 
@@ -46,7 +46,8 @@ class Meter:
     counting: Counting = Counting.LEVEL
     #: States that are charged where a price does not say it by state.
     charged_states: frozenset[str] = _ALWAYS
-    is_offered: bool = True
+    #: Whether people enter what there was, because the platform does not see it.
+    is_entered: bool = False
 
 
 _CATALOGUE = (
@@ -55,12 +56,12 @@ _CATALOGUE = (
     Meter(name=DISK_PREFIX, unit="GiB", base_unit="GiB"),
     Meter(name=ADDRESS, unit="address", base_unit="address"),
     Meter(name=ACCELERATOR_PREFIX, unit="card", base_unit="card", charged_states=_SINCE_FIRST_START),
-    Meter(name="service:", unit="item", base_unit="item", counting=Counting.ENTRY),
-    Meter(name="labour:", unit="hour", base_unit="minute", base_per_unit=60, counting=Counting.ENTRY),
-    Meter(name="snapshot_gib:", unit="GiB", base_unit="GiB", is_offered=False),
-    Meter(name="backup_gib:", unit="GiB", base_unit="GiB", is_offered=False),
-    Meter(name="image_gib", unit="GiB", base_unit="GiB", is_offered=False),
-    Meter(name="load_balancer_unit", unit="unit", base_unit="unit", is_offered=False),
+    Meter(name="service:", unit="item", base_unit="item", counting=Counting.ENTRY, is_entered=True),
+    Meter(name="labour:", unit="hour", base_unit="minute", base_per_unit=60, counting=Counting.ENTRY, is_entered=True),
+    Meter(name="snapshot_gib:", unit="GiB", base_unit="GiB", is_entered=True),
+    Meter(name="backup_gib:", unit="GiB", base_unit="GiB", is_entered=True),
+    Meter(name="image_gib", unit="GiB", base_unit="GiB", is_entered=True),
+    Meter(name="load_balancer_unit", unit="unit", base_unit="unit", is_entered=True),
     Meter(name=NETWORK_IN, unit="GiB", base_unit="byte", base_per_unit=1 << 30, counting=Counting.COUNT),
     Meter(name=NETWORK_OUT, unit="GiB", base_unit="byte", base_per_unit=1 << 30, counting=Counting.COUNT),
 )
@@ -72,17 +73,20 @@ def meter_written(name: str) -> str:
     return MEMORY_MIB if name == "memory_gib" else name
 
 
+def is_timed(meter: str) -> bool:
+    """Tell whether what is counted of a meter is amount × time."""
+    return meter_of(meter).counting is Counting.LEVEL
+
+
 def meter_of(name: str) -> Meter:
     """Return the meter a dimension is counted by, for example ``disk_gib:`` for ``disk_gib:standard``.
 
     Raises:
-        Invalid: ``price.meter_unknown`` or ``price.meter_not_offered``.
+        Invalid: ``price.meter_unknown``.
     """
     head, colon, kind = name.partition(":")
     meter = METERS.get(head + colon)
     if meter is None or bool(colon) != bool(kind):
-        offered = ", ".join(m.name + ("…" if m.name.endswith(":") else "") for m in _CATALOGUE if m.is_offered)
-        raise Invalid("price.meter_unknown", meter=name, known=offered)
-    if not meter.is_offered:
-        raise Invalid("price.meter_not_offered", meter=name)
+        known = ", ".join(m.name + ("…" if m.name.endswith(":") else "") for m in _CATALOGUE)
+        raise Invalid("price.meter_unknown", meter=name, known=known)
     return meter

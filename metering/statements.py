@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metering.lines import CHARGED, MICRO_PER_FEN, Kind, Line, in_fen
-from metering.meters import meter_of
+from metering.meters import is_timed, meter_of
 
 #: What the first period points back to.
 GENESIS = "0" * 64
@@ -58,7 +58,7 @@ class Summing:
         """Count one line."""
         # Services and what was passed count in units, all else in units × seconds; corrections have no quantity of their own.
         quantity = 0
-        if line.kind in (Kind.ENTRY, Kind.COUNTED):
+        if line.kind == Kind.COUNTED or (line.kind == Kind.ENTRY and not is_timed(line.meter)):
             quantity = line.amount
         elif line.kind not in _BY_HAND:
             quantity = line.amount * (line.end_s - line.start_s)

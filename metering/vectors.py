@@ -72,7 +72,7 @@ class Engine:
         """
         of_entries = chain.from_iterable(self.charging.of_entry(entry) for entry in entries)
         self._more(chain(self.charging.rest(), of_entries))
-        self._more(chain(self.charging.rest_of_counts(), others))
+        self._more(chain(self.charging.rest_of_entries(), others))
 
     def finished(self) -> LineColumns:
         """Return all lines, in no order; they are counted now."""

@@ -28,7 +28,7 @@ app.command("report")(meter_report.report)
 
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
-    """List what is metered, in which unit, and what is not offered."""
+    """List what is metered, in which unit, and what is entered by hand."""
     from controller.cli.output import Column
 
     out = session_of(ctx).out
@@ -38,7 +38,7 @@ def list_(ctx: typer.Context) -> None:
         Column("cli.column.base_unit", "base_unit"),
         Column("cli.column.counting", lambda m: out.say(f"cli.word.{m['counting']}")),
         Column("cli.column.charged_states", lambda m: " ".join(m["charged_states"])),
-        Column("cli.column.offered", lambda m: out.say("cli.word.yes" if m["is_offered"] else "cli.word.not_offered")),
+        Column("cli.column.meter_source", lambda m: out.say("cli.word.entry" if m["is_entered"] else "cli.word.measured")),
     ]
     out.rows(session_of(ctx).api.get("/v1/meters")["items"], columns, name="name")
 

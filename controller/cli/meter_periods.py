@@ -133,7 +133,7 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
     found = session.api.get(f"/v1/lines/{segment(line)}")
 
     def show(value: Mapping[str, Any]) -> None:
-        its, price = value["line"], value["price"] or {}
+        its, price, by_hand = value["line"], value["price"] or {}, value["by_hand"] or {}
         out.fields(
             [
                 ("cli.column.period", f"{value['period']['id']} ({out.say('cli.word.period_' + value['period']['state'])})"),
@@ -153,7 +153,9 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
                 *(("cli.column.late_word", _row(out, row)) for row in value["late_words"]),
                 *(("cli.column.price_book", _book(book)) for book in value["prices"]),
                 ("cli.column.corrects", its["reference"]),
-                ("cli.column.reason", its["reason"]),
+                ("cli.column.reason", by_hand.get("reason", its["reason"])),
+                ("cli.column.entered_by", by_hand.get("entered_by", "")),
+                ("cli.column.agreed_by", by_hand.get("decided_by", "")),
             ]
         )
         if value["counted"]:

@@ -4,7 +4,7 @@ from controller.texts.text import Text
 
 TEXTS: dict[str, Text] = {
     "cli.help.meter": Text("计量与结算：计量项、用量台账。", "Metering and billing: the meters, the ledger of usage."),
-    "cli.help.meter.list": Text("列出计量项、单位及是否提供。", "List what is metered, in which unit, and what is not offered."),
+    "cli.help.meter.list": Text("列出计量项、单位与来源。", "List what is metered, in which unit, and what is entered by hand."),
     "cli.help.meter.ledger": Text("列出用量台账的区间。", "List the intervals of the ledger of usage."),
     "cli.help.meter.compare": Text(
         "由流水重新推算台账并比对；不一致时退出码为 1。",
@@ -37,11 +37,11 @@ TEXTS: dict[str, Text] = {
     "cli.word.level": Text("按量×时长", "amount × time"),
     "cli.word.count": Text("按次数或字节", "units"),
     "cli.word.entry": Text("人工登记", "entered by hand"),
-    "cli.word.not_offered": Text("未提供", "not offered"),
+    "cli.word.measured": Text("平台计量", "measured"),
     "cli.column.base_unit": Text("计数单位", "counted in"),
     "cli.column.counting": Text("计法", "counting"),
     "cli.column.charged_states": Text("计费状态", "charged in"),
-    "cli.column.offered": Text("提供", "offered"),
+    "cli.column.meter_source": Text("来源", "source"),
     "cli.column.amount": Text("数量", "amount"),
     "cli.column.from": Text("从", "from"),
     "cli.column.opened_by": Text("起于", "opened by"),
@@ -73,7 +73,9 @@ TEXTS: dict[str, Text] = {
     "cli.param.meter.book.show.id_": Text("版本编号。", "Id of a version."),
     "cli.param.meter.book.approve.id_": Text("版本编号。", "Id of a version."),
     "cli.param.meter.book.reject.id_": Text("版本编号。", "Id of a version."),
-    "cli.help.meter.entry": Text("服务与人工：登记、审批、查看。", "Services and labour: enter, decide on, look at."),
+    "cli.help.meter.entry": Text(
+        "服务、人工与平台外的占用：登记、审批、查看。", "Services, labour, what is held elsewhere: enter, decide, look."
+    ),
     "cli.help.meter.entry.add": Text(
         "登记服务或人工，须另一人同意后计费。", "Enter a service or labour; it is charged when a second person has agreed."
     ),
@@ -81,10 +83,17 @@ TEXTS: dict[str, Text] = {
     "cli.help.meter.entry.approve": Text("同意他人的登记。", "Agree to somebody else's entry."),
     "cli.help.meter.entry.reject": Text("驳回登记。", "Turn an entry down."),
     "cli.param.meter.entry.add.project": Text("项目代码。", "Code of a project."),
-    "cli.param.meter.entry.add.meter": Text("service:… 或 labour:…。", "service:… or labour:…."),
-    "cli.param.meter.entry.add.amount": Text("件数，或人工分钟数。", "Items, or minutes of labour."),
+    "cli.param.meter.entry.add.meter": Text(
+        "service:…、labour:…，或 allot meter list 中标为人工登记的其他计量项。",
+        "service:…, labour:…, or another one that allot meter list shows as entered by hand.",
+    ),
+    "cli.param.meter.entry.add.amount": Text(
+        "件数、人工分钟数，或占用的量（GiB、单元）。", "Items, minutes of labour, or what was held (GiB, units)."
+    ),
     "cli.param.meter.entry.add.start": Text("发生（或开始）时刻。", "When it was done, or began."),
-    "cli.param.meter.entry.add.end": Text("按月服务的结束时刻（不含）。", "First moment after a service by the month."),
+    "cli.param.meter.entry.add.end": Text(
+        "按月服务或占用的结束时刻（不含）。", "First moment after a service by the month, or after what was held."
+    ),
     "cli.param.meter.entry.approve.id_": Text("登记编号。", "Id of an entry."),
     "cli.param.meter.entry.reject.id_": Text("登记编号。", "Id of an entry."),
     "cli.word.book_draft": Text("草案", "draft"),
@@ -94,6 +103,8 @@ TEXTS: dict[str, Text] = {
     "cli.word.book_rejected": Text("已驳回", "rejected"),
     "cli.column.version": Text("版本", "version"),
     "cli.column.replaces": Text("替代", "replaces"),
+    "cli.column.entered_by": Text("登记人", "entered by"),
+    "cli.column.agreed_by": Text("同意人", "agreed to by"),
     "cli.column.approvals": Text("审批", "decided by"),
     "cli.column.sha256": Text("SHA-256", "SHA-256"),
     "cli.say.book_good": Text(

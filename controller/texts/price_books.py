@@ -143,8 +143,14 @@ TEXTS: Mapping[str, Text] = {
     "entry.meter_is_measured": _error(
         "计量项 {meter} 由平台计量，不能人工登记。",
         "Meter {meter} is measured by the platform and cannot be entered.",
-        "请用 service: 或 labour: 开头的计量项。",
-        "Use a meter that begins with service: or labour:.",
+        "请用 allot meter list 中标为人工登记的计量项，例如 service:、labour:、backup_gib:。",
+        "Use one that allot meter list shows as entered by hand, for example service:, labour:, backup_gib:.",
+    ),
+    "entry.end_missing": _error(
+        "计量项 {meter} 按占用时长计费，须写明结束时刻。",
+        "Meter {meter} is charged by the time it was held: say when that ended.",
+        "请加 --to；仍在占用的，登记到月末，下月再登记。",
+        "Add --to; of what is still held, enter the time up to the end of the month, and the next month again.",
     ),
     "entry.reason_missing": _error("人工登记须写明事由。", "An entry needs its reason.", "请填写 reason。", "Give a reason."),
     "entry.window_empty": _error(

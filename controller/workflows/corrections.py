@@ -19,10 +19,11 @@ from inventory.domain.ids import DepartmentId, ResourceId
 from inventory.domain.scope import Scope
 from inventory.importers.amounts import fixed_point
 from inventory.store import journal
-from metering import adjustments, book_store, count_store, period_store
+from metering import adjustments, book_store, count_store, entries, period_store
 from metering.adjustments import Adjustment
 from metering.books import Books
 from metering.counts import Run
+from metering.entries import Entry
 from metering.lines import ID_BYTES, Kind, Line
 from metering.rating import month_at, yuan
 
@@ -121,6 +122,7 @@ def trace(platform: Platform, line: str, scope: Scope) -> dict[str, Any]:
             "price": _price(connection, found.book_id) if found.book_id else None,
             **_correction(connection, period_id, found, scope),
             "counted": _counted(connection, found),
+            "by_hand": _by_hand(connection, found),
         }
 
 
@@ -173,6 +175,19 @@ def _counted(connection: Connection, line: Line) -> list[dict[str, Any]]:
         for day in days
         if (day["department_id"], day["project_id"], day["system_id"]) == own
     ]
+
+
+def _by_hand(connection: Connection, line: Line) -> dict[str, Any] | None:
+    """Return who entered what a line is made of, why, and who agreed to it."""
+    found: Entry | Adjustment
+    if line.kind == Kind.ENTRY:
+        found = entries.get(connection, line.resource_id)
+    elif line.kind == Kind.ADJUSTMENT:
+        found = adjustments.get(connection, line.reason.partition(" ")[0])
+    else:
+        return None
+    told = ("id", "reason", "entered_by", "entered_at_s", "decided_by", "decided_at_s")
+    return {name: getattr(found, name) for name in told}
 
 
 def _correction(connection: Connection, period_id: str, line: Line, scope: Scope) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from metering import book_store, entries, period_store
 from metering.book_document import BookDocument, read_book
 from metering.books import BookVersion, overlaps
 from metering.entries import Entry
-from metering.meters import Counting, meter_of
+from metering.meters import is_timed, meter_of
 
 #: The one stage; two different people must pass it.
 _STAGE = "two-persons"
@@ -196,14 +196,17 @@ def _approval(platform: Platform, id_: str, caller: Caller, decision: str, reaso
 def enter(
     platform: Platform, caller: Caller, *, project: str, meter: str, amount: int, start_s: int, end_s: int | None, reason: str
 ) -> Entry:
-    """Enter a service or labour for a project; a second person has to agree before it is charged.
+    """Enter a service, labour, or what a project held unseen by the platform; a second person has to agree before it is charged.
 
     Raises:
-        Invalid: ``price.meter_unknown``, ``entry.meter_is_measured``, ``entry.reason_missing`` or ``entry.window_empty``.
+        Invalid: ``price.meter_unknown``, ``entry.meter_is_measured``, ``entry.reason_missing``, ``entry.end_missing`` or
+            ``entry.window_empty``.
         NotFound: ``project.unknown``.
     """
-    if meter_of(meter).counting is not Counting.ENTRY:
+    if not meter_of(meter).is_entered:
         raise Invalid("entry.meter_is_measured", meter=meter)
+    if end_s is None and is_timed(meter):
+        raise Invalid("entry.end_missing", meter=meter)
     if not reason.strip():
         raise Invalid("entry.reason_missing")
     if end_s is not None and end_s <= start_s:

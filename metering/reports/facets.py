@@ -135,7 +135,7 @@ def _priced(key: PriceKey, books: Mapping[str, BookVersion], period_s: int) -> P
     if meter.counting is Counting.COUNT:
         way = "steps" if not key.micro_yuan and _has_steps(key, books) else "flat"
         return Priced(way=way, over=meter.base_per_unit, unit=unit, base_unit=f"{base}s", is_timed=False)
-    has_steps = key.kind == Kind.USAGE and not key.micro_yuan and _has_steps(key, books)
+    has_steps = key.kind in (Kind.USAGE, Kind.ENTRY) and not key.micro_yuan and _has_steps(key, books)
     is_timed = key.kind not in (Kind.COMMITMENT_UNUSED, Extra.COMMITMENT_FEE)
     way = "steps" if has_steps else "flat"
     return Priced(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from metering.books import WHOLE_POINTS
 from metering.lines import CHARGED, Kind
+from metering.meters import is_timed
 from metering.reports.columns import Column, Dataset, Type, shifted
 from metering.reports.facets import CORRECTIONS, Extra, Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
 from metering.reports.lines import JOINED, LINE_ID, QUANTITY_SCALE, Neutral
@@ -104,7 +105,7 @@ def _charge(key: PriceKey, counted: Priced) -> tuple[str, str | None, str]:
     correction = "Correction" if key.kind in CORRECTIONS else None
     if key.kind == Extra.COMMITMENT_FEE:
         return "Purchase", None, "Recurring"
-    if key.kind == Kind.ENTRY:
+    if key.kind == Kind.ENTRY and not is_timed(key.meter):
         return "Usage", None, "Recurring" if counted.is_timed else "One-Time"
     if key.kind in (Extra.ROUNDING, *CORRECTIONS):
         return "Adjustment", correction, "One-Time"

@@ -53,9 +53,12 @@ def _comes_from(found: dict[str, object], kind: str) -> bool:
         return bool(found["counted"])
     if kind == Kind.CORRECTION:
         return bool(found["late_words"])
-    if kind == Kind.ADJUSTMENT:
-        return bool(line["reference"] and line["reason"])
-    # A service by its entry, what a commitment left unused by its name.
+    by_hand = found["by_hand"]
+    if kind in (Kind.ENTRY, Kind.ADJUSTMENT):
+        assert isinstance(by_hand, dict)
+        people = {by_hand["entered_by"], by_hand["decided_by"]} - {None}
+        return len(people) == 2 and by_hand["reason"] in line["reason"] and bool(line["reference"]) == (kind == Kind.ADJUSTMENT)
+    # What a commitment left unused by its name.
     return bool(line["resource_id"] and line["reason"])
 
 

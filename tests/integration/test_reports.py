@@ -180,7 +180,7 @@ def test_csv_is_rfc_4180_and_nothing_in_it_is_a_formula(city: Billing) -> None:
     assert data.endswith(b"\r\n")
     assert data.count(b"\n") == data.count(b"\r\n")
     notes = {r["note"] for r in rows(data) if r["note"]}
-    assert notes == {"'=HYPERLINK(moved)", 'watch, "day" and night'}
+    assert notes == {"'=HYPERLINK(moved)", 'watch, "day" and night', "nightly copies, second site", "'@front door"}
     assert b'"watch, ""day"" and night"' in data
     in_json = {r["note"] for r in json.loads(made(city, "lines", "json", month="2026-05").path.read_bytes())}
     assert "=HYPERLINK(moved)" in in_json, "only spreadsheets need protection"

@@ -18,7 +18,7 @@ from drivers.openstack import driver as openstack_driver
 from drivers.protocol import CLOUD_POWERS, Capability
 from drivers.simulated import driver as simulated_driver
 from inventory.domain.host import ADMIN_TRANSITIONS
-from metering.meters import METERS
+from metering.meters import METERS, Counting
 from tests.support.doc_examples import ROOT
 from tests.support.fields import field_paths
 
@@ -109,8 +109,8 @@ STILL: Mapping[str, Callable[[], bool]] = {
     "**Ticket actions** `adopt` and `transfer`": lambda: set(ACTIONS_NOT_OFFERED) == {"adopt", "transfer"},
     "an operator adopts with `allot adopt`": lambda: "adopt" in COMMANDS and "adopt" not in ACTIONS,
     "A web console": lambda: not (ROOT / "controller" / "console").exists(),
-    "(snapshots, backups, images, load balancers)": lambda: (
-        {m.name.partition("_")[0].rstrip(":") for m in METERS.values() if not m.is_offered}
+    "snapshots, backups, images and units of load balancers are entered by hand": lambda: (
+        {m.name.partition("_")[0] for m in METERS.values() if m.is_entered and m.counting is Counting.LEVEL}
         == {"snapshot", "backup", "image", "load"}
     ),
 }

@@ -13,7 +13,11 @@ from tests.support.billing import BOOK, GRACE_S, JULY_S, JUNE_S, MAY_S, TRAFFIC,
 
 DAY = 86_400
 MACHINE = {"vcpu": 4, "memory_mib": 8192, "disk_gib:standard": 40, "address": 1}
-MONTHLY = '  - {meter: "service:guard", unit: item-month, price: "700"}\n'
+BY_HAND = """\
+  - {meter: "service:guard", unit: item-month, price: "700"}
+  - {meter: "backup_gib:tape", unit: GiB-hour, price: "0.000213", free: 10000}
+  - {meter: load_balancer_unit, unit: unit-hour, code: "GA-0409", price: "0.117"}
+"""
 
 
 def busy_city(database: Database, tmp_path: Path) -> Billing:
@@ -21,7 +25,7 @@ def busy_city(database: Database, tmp_path: Path) -> Billing:
     found = billing(database, tmp_path)
     # With a service code, which reports carry on.
     book = BOOK.replace('unit: vcpu-hour, price: "0.0764"', 'unit: vcpu-hour, code: "=GA-0101", price: "0.0764"')
-    found.price(book.replace("discounts:\n", MONTHLY + TRAFFIC + "discounts:\n"))
+    found.price(book.replace("discounts:\n", BY_HAND + TRAFFIC + "discounts:\n"))
     found.tell("inst_a", MAY_S + 3600, MACHINE, state="allocated")
     found.tell("inst_a", MAY_S + 3733, MACHINE)
     found.tell("inst_a", MAY_S + 5 * DAY + 1, {**MACHINE, "vcpu": 8})
@@ -31,6 +35,8 @@ def busy_city(database: Database, tmp_path: Path) -> Billing:
     found.tell("inst_c", MAY_S + 4 * DAY + 11, None, project="P-mail")
     _enter(found, "service:move", 2, MAY_S + 9 * DAY, None, "=HYPERLINK(moved)")
     _enter(found, "service:guard", 1, MAY_S + 10 * DAY, MAY_S + 20 * DAY, 'watch, "day" and night')
+    _enter(found, "backup_gib:tape", 77, MAY_S + 11 * DAY + 5, JUNE_S + 9 * DAY, "nightly copies, second site")
+    _enter(found, "load_balancer_unit", 2, MAY_S + 12 * DAY, MAY_S + 13 * DAY + 1, "@front door")
     for day in (2, 3, 40, 65):
         found.passed("inst_a", MAY_S + day * DAY, 5_000_000_001, (day << 30) + 17)
         found.passed("inst_b", MAY_S + day * DAY, day << 31, 999, project="P-gauges", kind="inner")

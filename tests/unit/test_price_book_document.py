@@ -106,7 +106,7 @@ def test_a_version_comes_back_from_its_stored_form() -> None:
     ("line", "code"),
     [
         ('{meter: cpu, unit: vcpu-hour, price: "1"}', "price.meter_unknown"),
-        ('{meter: "backup_gib:standard", unit: GiB-hour, price: "1"}', "price.meter_not_offered"),
+        ('{meter: "backup_gib:standard", unit: GiB, price: "1"}', "book.wrong_unit"),
         ('{meter: "network_out_bytes:internet", unit: GiB-hour, price: "1"}', "book.wrong_unit"),
         ('{meter: vcpu, unit: GiB-hour, price: "1"}', "book.wrong_unit"),
         ('{meter: vcpu, unit: vcpu-hour}', "book.one_price"),

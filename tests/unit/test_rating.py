@@ -93,7 +93,7 @@ def test_unknown_meters_are_refused(name: str) -> None:
 
 
 def test_every_dimension_has_a_meter() -> None:
-    for name in ("vcpu", "memory_mib", "disk_gib:standard", "address", "accelerator:gpu"):
+    for name in ("vcpu", "memory_mib", "disk_gib:standard", "address", "accelerator:gpu", "backup_gib:tape", "image_gib"):
         assert meter_of(name) in METERS.values()
 
 

@@ -15,8 +15,8 @@ class Meter(Out):
     base_per_unit: int
     counting: Literal["level", "count", "entry"]
     charged_states: list[str]
-    #: Whether its source is on this platform.
-    is_offered: bool
+    #: Whether people enter what there was, because the platform does not see it.
+    is_entered: bool
 
 
 class MeterPage(Page):

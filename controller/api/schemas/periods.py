@@ -186,6 +186,17 @@ class CountedDay(Out):
     runs: list[CounterRun]
 
 
+class TracedDecision(Out):
+    """Who entered something by hand, why, and who agreed to it."""
+
+    id: str
+    reason: str
+    entered_by: str
+    entered_at_s: float
+    decided_by: str | None
+    decided_at_s: float | None
+
+
 class LineTrace(Out):
     """A line with all it came from."""
 
@@ -199,6 +210,8 @@ class LineTrace(Out):
     prices: list[TracedPrice]
     #: Of a line of what was passed: its days.
     counted: list[CountedDay]
+    #: Of an entry or a correction by hand.
+    by_hand: TracedDecision | None
 
 
 class AdjustmentIn(In):
