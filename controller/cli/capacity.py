@@ -90,32 +90,13 @@ def forecast(ctx: typer.Context, pool: str = typer.Option("", "--pool")) -> None
 @app.command()
 def failure(ctx: typer.Context, hosts: list[str]) -> None:
     """Say what would become of the machines on hosts that fail; exit 1 when one could be placed nowhere."""
-    from controller.cli.explain_view import show_explanation
-    from controller.cli.output import Column
+    from controller.cli.fates_view import show_fates
 
     session = session_of(ctx)
-    out = session.out
     found = session.api.get(f"/v1/capacity/failure?{urlencode([('host', name) for name in hosts])}")
-    lost = [m for m in found["machines"] if not m["to_host"]]
-
-    def show(value: Mapping[str, Any]) -> None:
-        if not value["machines"]:
-            out.line("cli.capacity.empty")
-            return
-        columns = [
-            Column("cli.column.system", "system"),
-            Column("cli.column.name", "machine"),
-            Column("cli.column.from_host", "from_host"),
-            Column("cli.column.to_host", lambda r: r["to_host"] or "—"),
-        ]
-        out.rows(value["machines"], columns)
-        count = len(value["machines"])
-        code = "cli.capacity.not_placed" if lost else "cli.capacity.all_placed"
-        out.line(code, count=count, lost=len(lost))
-        for machine in lost:
-            show_explanation(out, machine["explanation"])
-
-    out.value(found, show)
+    out, lost = session.out, [m for m in found["machines"] if not m["to_host"]]
+    ends = "cli.capacity.not_placed" if lost else "cli.capacity.all_placed"
+    out.value(found, lambda value: show_fates(out, value["machines"], ends))
     if lost:
         raise typer.Exit(REFUSED)
 

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from controller.cli.commands import commands
+from controller.cli.exit_codes import REFUSED
 from controller.cli.lazy import local_step
 from controller.cli.session import Session, session_of
 
@@ -182,6 +183,25 @@ def maintain(
 def retire(ctx: typer.Context, host: str, reason: str = typer.Option("", "--reason")) -> None:
     """Take an empty host out of service for good."""
     _move(ctx, host, "retired", reason, "")
+
+
+@app.command()
+def lost(
+    ctx: typer.Context,
+    host: str,
+    confirm: str = typer.Option("", "--confirm"),
+    reason: str = typer.Option("", "--reason"),
+) -> None:
+    """Give up a host that is off, as a second person: its machines are made anew elsewhere; exit 1 when one finds no place."""
+    from controller.cli.fates_view import show_fates
+
+    out = session_of(ctx).out
+    found = session_of(ctx).api.post(f"/v1/hosts/{_segment(host)}/lost", {"confirm": confirm, "reason": reason})
+    left = [machine for machine in found["machines"] if not machine["to_host"]]
+    ends = "cli.host.some_left" if left else "cli.host.all_anew"
+    out.value(found, lambda value: show_fates(out, value["machines"], ends))
+    if left:
+        raise typer.Exit(REFUSED)
 
 
 def _move(ctx: typer.Context, host: str, to: str, reason: str, until: str) -> None:

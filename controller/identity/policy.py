@@ -94,6 +94,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/hosts/{host}": _read(OVERSEERS),
     "GET /v1/hosts/{host}/foreign": _read(OVERSEERS),
     "POST /v1/hosts/{host}/state": _write(OPERATORS, "host.set_state"),
+    "POST /v1/hosts/{host}/lost": _write(OPERATORS, "host.lose"),
     "GET /v1/pools/{pool}/foreign": _read(OVERSEERS),
     "GET /v1/pools/{pool}/departments": _read(OVERSEERS),
     "DELETE /v1/pools/{pool}/departments/{department}": _write(OPERATORS, "department.leave"),

@@ -23,8 +23,9 @@ class Asked:
     """A request, and how the picture it was decided on differed from the platform as it was."""
 
     request: PlacementRequest
-    #: A host that was shown as having no room.
+    #: Hosts that were shown as having no room, and the only ones that were shown as having some.
     without: tuple[HostId, ...] = ()
+    only: tuple[HostId, ...] = ()
     #: What was held for the reservation it draws on, and was free to it.
     drawn: tuple[Amount, ...] = ()
 
@@ -38,6 +39,7 @@ class Asked:
             "rules": [_rule_to_json(rule) for rule in request.rules],
             "network_hosts": dict(request.network_hosts),
             "without": list(self.without),
+            "only": list(self.only),
             "drawn": [list(amount) for amount in self.drawn],
         }
         return _told(data)
@@ -53,7 +55,7 @@ class Asked:
             network_hosts={name: HostId(host) for name, host in data.get("network_hosts", {}).items()},
         )
         drawn = tuple((provider, dimension, amount) for provider, dimension, amount in data.get("drawn", ()))
-        return cls(request=request, without=tuple(data.get("without", ())), drawn=drawn)
+        return cls(request=request, without=tuple(data.get("without", ())), only=tuple(data.get("only", ())), drawn=drawn)
 
 
 def _told(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,11 @@ TEXTS: dict[str, Text] = {
     "cli.capacity.not_placed": Text(
         "{count} 台云主机中有 {lost} 台无处可放。", "{lost} of {count} machines could be placed nowhere."
     ),
+    "cli.host.all_anew": Text("{count} 台云主机全部在其他主机上重建。", "All {count} machines are made anew on other hosts."),
+    "cli.host.some_left": Text(
+        "{count} 台云主机中有 {lost} 台无处可放，仍记在失效主机上；有容量后可再次执行。",
+        "{lost} of {count} machines found no place and stay in the books of the lost host; do it again when there is room.",
+    ),
     "cli.capacity.empty": Text("这些主机上没有云主机。", "There is no machine on these hosts."),
     "cli.capacity.never": Text("5 年内不会", "not within 5 years"),
 }

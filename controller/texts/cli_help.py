@@ -107,6 +107,10 @@ _COMMANDS = {
     ),
     "cli.help.host.maintain": Text("让主机进入维护。", "Put a host into maintenance."),
     "cli.help.host.retire": Text("让已腾空的主机退役。", "Take an empty host out of service for good."),
+    "cli.help.host.lost": Text(
+        "由另一人报告已断电的主机失效：其上云主机在其他主机上由镜像重建，磁盘内容放弃；有放不下的则退出码为 1。",
+        "Give up a host that is off, as a second person: its machines are made anew elsewhere; exit 1 when one finds no place.",
+    ),
     "cli.help.plan-moves": Text(
         "迁移计划：计算、查看、执行、取消。", "Plans that move machines: computed, looked at, run, cancelled."
     ),
@@ -234,6 +238,7 @@ _PARAMETERS = {
     ),
     "cli.param.timeout": Text("最多等待多久（秒）。", "Longest time to wait (s)."),
     "cli.param.confirm": Text("会丢失数据时须写系统名。", "The system's name, where data is destroyed."),
+    "cli.param.host.lost.confirm": Text("再次写出主机名。", "The host's name, once more."),
     "cli.param.yes": Text("不询问。", "Do not ask."),
     "cli.param.dry_run": Text("只显示，不执行。", "Only show."),
     "cli.param.system": Text("系统名或 id。", "Name or id of a system."),

@@ -82,6 +82,30 @@ TEXTS: Mapping[str, Text] = {
         "请先迁走或释放其上的资源，再执行此操作。",
         "Move or release what is on it first.",
     ),
+    "host.in_service": _operator(
+        "宿主机 {host} 的状态是 {state}：只有已停止服务的主机才能报告失效。",
+        "Host {host} is {state}: only one that was taken out of service can be declared lost.",
+        "请确认该主机已断电，再由一人执行 allot host cordon，由另一人报告失效。",
+        "See that it is powered off, have one person cordon it (allot host cordon), and another declare it lost.",
+    ),
+    "host.still_answers": _operator(
+        "宿主机 {host} 仍在应答，不能报告失效。",
+        "Host {host} still answers: it is not lost.",
+        "请用 allot host drain 迁走其上的云主机；若确要弃用，请先断电。",
+        "Move its machines away with allot host drain; if it is to be given up, power it off first.",
+    ),
+    "host.own_loss": _operator(
+        "宿主机 {host} 由 {by} 停止服务，须由另一人报告失效。",
+        "{by} took host {host} out of service: another person must declare it lost.",
+        "请另一位平台管理员执行此命令：其上磁盘的内容将被放弃。",
+        "Have another operator do it: what is on its disks is given up.",
+    ),
+    "host.loss_confirmation_missing": _operator(
+        "报告宿主机 {host} 失效将放弃其上全部磁盘的内容，须再次写出主机名称。",
+        "Declaring host {host} lost gives up what is on its disks: its name must be typed once more.",
+        "请加上 --confirm {host}；allot capacity failure {host} 可先查看各云主机的去处。",
+        "Add --confirm {host}; allot capacity failure {host} shows first where its machines would go.",
+    ),
     "host.until_past": _operator(
         "截止时间 {until_s} 已经过去。",
         "The time {until_s} is in the past.",

@@ -54,6 +54,12 @@ _STEPS: Mapping[str, tuple[str, str, str, str]] = {
         "{count} 台云主机已换到另一台宿主机",
         "{count} machines placed on other hosts",
     ),
+    "host_lost": (
+        "{name}：所在宿主机 {host} 失效，正在其他宿主机上由镜像重建；原磁盘内容已丢失，请从备份恢复",
+        "{name}: its host {host} is lost; made anew from its image elsewhere, its disks are empty: restore from your backup",
+        "{count} 台云主机所在宿主机失效，正在其他宿主机上由镜像重建；原磁盘内容已丢失",
+        "{count} machines lost with their host are made anew from their images elsewhere; their disks are empty",
+    ),
     "trouble": (
         "{name}：步骤 {step} 遇到问题，系统会自动重试",
         "{name}: step {step} met a problem and is retried",

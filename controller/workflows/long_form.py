@@ -17,7 +17,7 @@ from controller.scheduling.fleet import Fleet
 from controller.scheduling.long_form import LongForm, Verdict, retell
 from controller.scheduling.snapshot import Snapshot, SnapshotBuilder
 from controller.tickets import store
-from controller.workflows.place import entries_of
+from controller.workflows.place import entries_of, shown
 from controller.workflows.platform import Platform
 from inventory.domain.errors import NotFound
 from inventory.domain.placement import Explanation
@@ -89,7 +89,7 @@ def _snapshot(connection: Connection, stored: Mapping[str, Any], explanation: Ex
     if estate is None:
         return None
     drawn = {(provider, dimension): amount for provider, dimension, amount in asked.drawn}
-    rows = [_without_draw(row, drawn) for row in estate.rows if row.provider_id not in asked.without]
+    rows = [_without_draw(row, drawn) for row in shown(estate.rows, asked.without, asked.only)]
     builder = SnapshotBuilder()
     for entry in entries_of(replace(estate, rows=rows)):
         builder.add_host(entry)

@@ -23,22 +23,30 @@ def load_snapshot(
     connection: Connection,
     *,
     without: Collection[HostId] = (),
+    only: Collection[HostId] = (),
     reserved: Mapping[Key, int] | None = None,
     with_reserve: bool = False,
     revision: str = "",
 ) -> Snapshot:
     """Return the platform's capacity as it is now.
 
-    Hosts in ``without`` are shown as taking nothing. ``reserved`` is held for reservations in place of what is: at another
-    time, or without one of them. ``with_reserve`` shows what stands by as free: what is asked is what it stands by for.
-    ``revision`` names the state it shows (``changes.Mark``); that of this moment where it is not given.
+    Hosts in ``without`` are shown as taking nothing, and where hosts are named in ``only`` all others. ``reserved`` is held for
+    reservations in place of what is: at another time, or without one of them. ``with_reserve`` shows what stands by as free:
+    what is asked is what it stands by for. ``revision`` names the state it shows (``changes.Mark``); that of this moment where
+    it is not given.
     """
     revision = revision or changes.mark_now(connection).text
-    rows = [r for r in _inventories(connection, reserved, with_reserve=with_reserve) if r.provider_id not in without]
+    rows = shown(_inventories(connection, reserved, with_reserve=with_reserve), without, only)
     builder = SnapshotBuilder()
     for entry in host_entries(connection, hosts.hosts(connection), rows):
         builder.add_host(entry)
     return builder.build(revision=revision)
+
+
+def shown(rows: Iterable[hosts.InventoryRow], without: Collection[HostId], only: Collection[HostId]) -> list[hosts.InventoryRow]:
+    """Return amounts without those of hosts that are to take nothing."""
+    out = (r for r in rows if r.provider_id not in without)
+    return [r for r in out if r.provider_id != r.host_id or r.host_id in only] if only else list(out)
 
 
 def host_entries(connection: Connection, wanted: Iterable[Host], rows: Iterable[hosts.InventoryRow]) -> Iterator[HostEntry]:

@@ -40,24 +40,41 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
         decision = None if asked is None else _decide(connection, platform, asked)
         if asked is None or decision is None:
             return None
-        # What was held of a refused place is given back with everything else that was written for it.
-        savepoint = connection.begin_nested()
-        try:
-            moved = _specs(connection, platform, machine, volumes, decision.members[0])
-        except Unplaceable:
-            # The host fits and its network has no address left.
-            savepoint.rollback()
-            return None
-        new = [claim for resource in moved for claim in claims_of(resource)]
-        if claim_store.hold(connection, [c for c in new if c.dimension != ADDRESS]):
-            savepoint.rollback()
-            return None
-        _set_claims(connection, machine, moved, new)
-        _explain(connection, platform, machine, asked, decision)
-        savepoint.commit()
+        moved = relocate(connection, platform, [(machine, volumes)], decision.members)
+        if moved is not None:
+            _explain(connection, platform, machine, asked, decision)
         return moved
 
     return swap
+
+
+#: A machine and its disks.
+Whole = tuple[Resource, Sequence[Resource]]
+
+
+def relocate(
+    connection: Connection, platform: Platform, wholes: Sequence[Whole], places: Sequence[MemberPlacement]
+) -> list[Resource] | None:
+    """Give machines and their disks to other hosts: claims and addresses; returns them as they shall be.
+
+    ``None``: there is no room any more, or a network there has no address left; then nothing is written.
+    """
+    # What was held of a refused place is given back with everything else that was written for it.
+    savepoint = connection.begin_nested()
+    try:
+        moved = [_specs(connection, platform, *whole, place) for whole, place in zip(wholes, places, strict=True)]
+    except Unplaceable:
+        # The host fits and its network has no address left.
+        savepoint.rollback()
+        return None
+    new = [[claim for resource in of_one for claim in claims_of(resource)] for of_one in moved]
+    if claim_store.hold(connection, [c for claims in new for c in claims if c.dimension != ADDRESS]):
+        savepoint.rollback()
+        return None
+    for (machine, _), of_one, claims in zip(wholes, moved, new, strict=True):
+        _set_claims(connection, machine, of_one, claims)
+    savepoint.commit()
+    return [resource for of_one in moved for resource in of_one]
 
 
 def _set_claims(connection: Connection, machine: Resource, moved: Sequence[Resource], new: Sequence[Claim]) -> None:

@@ -44,6 +44,20 @@ def renew(connection: Connection, pool_ids: Sequence[PoolId] | None = None) -> N
             _renew_pool(connection, pool)
 
 
+def set_free(connection: Connection, pool_id: PoolId) -> list[HostId]:
+    """Let go of what stands by in a pool, because what it stands by for came to pass; returns who did.
+
+    ``renew`` follows in the same transaction.
+    """
+    connection.execute(select(t.pools.c.id).where(t.pools.c.id == pool_id).with_for_update())
+    i = t.inventories.c
+    held = select(i.host_id).join(t.hosts, t.hosts.c.id == i.host_id).where(t.hosts.c.pool_id == pool_id, i.held_reserve > 0)
+    standing = {HostId(host_id) for host_id in connection.execute(held.distinct()).scalars()}
+    if standing:
+        _let_go(connection, standing)
+    return sorted(standing)
+
+
 def states(connection: Connection) -> list[ReserveState]:
     """Return how the reserve of every pool that has one stands."""
     found = []

@@ -11,6 +11,7 @@ from controller.api.auth import GuardedRoute
 from controller.api.context import Call, TheCall
 from controller.api.paging import After, Limit, check_revision, etag, json_answer, page_answer, whole_answer
 from controller.workflows import hosts as workflow
+from controller.workflows import loss
 from drivers.protocol import DriverContext
 from inventory.domain.host import Host
 from inventory.domain.ids import HostId
@@ -87,6 +88,13 @@ def set_state(
         base_revision=known.revision,
     )
     return _one(call, found)
+
+
+@router.post("/v1/hosts/{host}/lost", response_model=schemas.Failure)
+def lose(call: TheCall, host: str, body: Annotated[schemas.HostLostIn, Body()]) -> Response:
+    """Give up what is on a host that is off, as a second person: its machines are made anew on others, with empty disks."""
+    found = loss.declare_lost(call.platform, host, call.caller, confirm=body.confirm, reason=body.reason)
+    return json_answer({"machines": [dataclasses.asdict(fate) for fate in found]})
 
 
 def _one(call: Call, found: Host, *, status: int = 200) -> Response:

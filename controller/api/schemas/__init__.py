@@ -61,6 +61,7 @@ from controller.api.schemas.hosts import Foreign as Foreign
 from controller.api.schemas.hosts import ForeignPage as ForeignPage
 from controller.api.schemas.hosts import Host as Host
 from controller.api.schemas.hosts import HostIn as HostIn
+from controller.api.schemas.hosts import HostLostIn as HostLostIn
 from controller.api.schemas.hosts import HostPage as HostPage
 from controller.api.schemas.hosts import HostStateIn as HostStateIn
 from controller.api.schemas.hosts import ReasonIn as ReasonIn

@@ -118,6 +118,13 @@ class HostStateIn(In):
     until_s: Whole | None = Field(default=None, ge=0, lt=2**53)
 
 
+class HostLostIn(In):
+    """Which host is off for good, typed once more, and why."""
+
+    confirm: Words = ""
+    reason: Words = ""
+
+
 class StorageIn(In):
     """A storage pool of a host to be enrolled."""
 

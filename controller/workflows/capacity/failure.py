@@ -4,7 +4,7 @@ The reserve of a pool is there for this, so what stands by is shown as free. Sys
 then as many machines of the others as fit together: the largest systems first, or the smallest where that places more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,9 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Lost:
+class Struck:
+    """A system with machines on hosts that fail, and what else it has."""
+
     system: System
     machines: tuple[Resource, ...]
     others: tuple[Resource, ...]
@@ -63,7 +65,7 @@ def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequen
     fleet = Fleet(load_snapshot(connection, without=tuple(lost), with_reserve=True))
     archs = {image.name: image.arch for image in directory.images(connection)}
     zones = {z.code: z for z in directory.zones(connection)}
-    order = [_Replacing(platform, fleet, one, zones[one.system.spec.zone], archs) for one in _systems(connection, lost)]
+    order = [_Replacing(platform, fleet, one, zones[one.system.spec.zone], archs) for one in systems_on(connection, lost)]
     _place(order, fleet)
     return sorted((fate for one in order for fate in one.fates(lost)), key=lambda f: (f.system, f.machine))
 
@@ -87,7 +89,7 @@ def _placed_count(order: Sequence["_Replacing"]) -> int:
     return sum(one.place_what_fits() for one in order)
 
 
-def _systems(connection: Connection, lost: Mapping[HostId, Host]) -> list[_Lost]:
+def systems_on(connection: Connection, lost: Collection[HostId]) -> list[Struck]:
     """Return the systems with machines there, those that take most memory first."""
     ids = sorted({r.system_id for h in lost for r in resources.of_host(connection, h) if r.system_id is not None})
     found = []
@@ -99,14 +101,14 @@ def _systems(connection: Connection, lost: Mapping[HostId, Host]) -> list[_Lost]
         )
         if machines:
             gone = {m.id for m in machines}
-            found.append(_Lost(system=system, machines=machines, others=tuple(r for r in parts if r.id not in gone)))
+            found.append(Struck(system=system, machines=machines, others=tuple(r for r in parts if r.id not in gone)))
     return sorted(found, key=lambda s: (-sum(m.instance.memory_mib for m in s.machines), s.system.id))
 
 
 class _Replacing:
     """Places the machines of one system on a fleet: whole, or as many as fit."""
 
-    def __init__(self, platform: Platform, fleet: Fleet, one: _Lost, zone: Zone, archs: Mapping[str, str]) -> None:
+    def __init__(self, platform: Platform, fleet: Fleet, one: Struck, zone: Zone, archs: Mapping[str, str]) -> None:
         self._platform = platform
         self._fleet = fleet
         self._one = one

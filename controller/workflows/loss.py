@@ -1,0 +1,192 @@
+"""A host that is lost: its machines are given other hosts, the reserve of the pool included, and made anew there.
+
+A person took it out of service, another one says that it is off and that its disks are given up. All of it is one transaction:
+what stood by for this loss is free to these machines and to nobody else, and when it ends other hosts stand by, as far as
+there are any. Should the host come back, what it still has of them is removed: their rows live elsewhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from controller.identity.caller import Caller
+from controller.scheduling.asked import Asked
+from controller.scheduling.decide import decide
+from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.units import units_of
+from controller.tickets import store
+from controller.workflows.acceptance import explanation_rows
+from controller.workflows.capacity.failure import Fate, Struck, systems_on
+from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.place import load_snapshot, placement_request
+from controller.workflows.platform import Platform
+from controller.workflows.sealing import seal
+from controller.workflows.swap import relocate
+from inventory.domain.errors import Conflict, Forbidden, Invalid
+from inventory.domain.host import AdminState, Host, Reachability, Zone
+from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
+from inventory.domain.journal import row_of
+from inventory.domain.placement import Placement, Refusal
+from inventory.domain.resource import Resource
+from inventory.store import directory, hosts, journal, resources, standby, systems
+
+#: Out of service, by somebody's decision, and not for good.
+_TAKEN_OUT = frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE})
+
+
+def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, confirm: str, reason: str) -> list[Fate]:
+    """Give up what is on a host and have its machines made anew elsewhere; returns what became of each.
+
+    Who finds no place stays where it is in the books: the same again tries again.
+
+    Raises:
+        NotFound: ``host.not_found``.
+        Invalid: ``host.loss_confirmation_missing``.
+        Conflict: ``host.in_service``, ``host.still_answers``.
+        Forbidden: ``host.own_loss``: the one who took it out of service.
+    """
+
+    def unit(connection: Connection) -> list[Fate]:
+        host = hosts.host(connection, host_id, lock=True)
+        _check(host, caller, confirm)
+        standing = standby.set_free(connection, host.pool_id)
+        fates = _best(connection, platform, host, standing)
+        standby.renew(connection, [host.pool_id])
+        placed = sum(1 for fate in fates if fate.to_host)
+        detail = {"reason": reason, "machines": len(fates), "placed": placed}
+        seal(connection, platform, caller, "host.lose", host.id, detail)
+        return sorted(fates, key=lambda fate: (fate.system, fate.machine))
+
+    return platform.db.run(unit)
+
+
+def _check(host: Host, caller: Caller, confirm: str) -> None:
+    if host.admin_state not in _TAKEN_OUT:
+        raise Conflict("host.in_service", host=host.name, state=host.admin_state.value)
+    if host.reachability is Reachability.REACHABLE:
+        raise Conflict("host.still_answers", host=host.name)
+    if host.state_by == caller.user_name:
+        raise Forbidden("host.own_loss", host=host.name, by=host.state_by)
+    if confirm != host.name:
+        raise Invalid("host.loss_confirmation_missing", host=host.name)
+
+
+def _best(connection: Connection, platform: Platform, host: Host, standing: Sequence[HostId]) -> list[Fate]:
+    """Place everywhere. Where that leaves somebody out, all go to one of the hosts that stood by: each of them can take them."""
+    for only in ((), *((one,) for one in standing)):
+        savepoint = connection.begin_nested()
+        fates = _place_all(connection, platform, host, only)
+        if all(fate.to_host for fate in fates):
+            savepoint.commit()
+            return fates
+        savepoint.rollback()
+    return _place_all(connection, platform, host, ())
+
+
+def _place_all(connection: Connection, platform: Platform, host: Host, only: tuple[HostId, ...]) -> list[Fate]:
+    archs = {image.name: image.arch for image in directory.images(connection)}
+    zones = {zone.code: zone for zone in directory.zones(connection)}
+    fates: list[Fate] = []
+    for struck in systems_on(connection, [host.id]):
+        systems.lock(connection, struck.system.id)
+        one = _Restoring(
+            connection=connection,
+            platform=platform,
+            host=host,
+            only=only,
+            struck=struck,
+            zone=zones[struck.system.spec.zone],
+            archs=archs,
+        )
+        fates += one.fates()
+    return fates
+
+
+@dataclass(slots=True, kw_only=True)
+class _Restoring:
+    """Places the lost machines of one system: all together, or those that share networks together."""
+
+    connection: Connection
+    platform: Platform
+    host: Host
+    only: tuple[HostId, ...]
+    struck: Struck
+    zone: Zone
+    archs: Mapping[str, str]
+    _to: dict[ResourceId, str] = field(default_factory=dict)
+    _refused: dict[ResourceId, Refusal] = field(default_factory=dict)
+
+    def fates(self) -> list[Fate]:
+        """Place what can be placed; return what became of each machine."""
+        # What is on its way has room in two places, and a look at the other one is still to come.
+        machines = [m for m in self.struck.machines if m.target_host_id is None]
+        if machines and not self._place(machines) and len(machines) > 1:
+            for together in self._parts(machines):
+                self._place(together)
+        self._tell()
+        return [self._fate(machine) for machine in self.struck.machines]
+
+    def _parts(self, machines: Sequence[Resource]) -> Iterator[list[Resource]]:
+        """Yield machines that hang together by their networks."""
+        for unit in units_of(self._ask(machines).request):
+            yield [machines[n] for n in unit.members]
+
+    def _ask(self, machines: Sequence[Resource]) -> Asked:
+        spec = self.struck.system.spec
+        servers = {server.name: server for server in spec.servers}
+        new = tuple(NewMember(name=m.name, server=servers[m.instance.group]) for m in machines)
+        gone = {machine.id for machine in machines}
+        parts = resources.of_system(self.connection, self.struck.system.id)
+        others = [r for r in parts if r.id not in gone]
+        request = placement_request(spec, self.zone, Deltas(new=new), others, self.archs)
+        return Asked(request=request, without=(self.host.id,), only=self.only)
+
+    def _place(self, machines: Sequence[Resource]) -> bool:
+        asked = self._ask(machines)
+        snapshot = load_snapshot(self.connection, without=asked.without, only=asked.only)
+        decision = decide(asked.request, snapshot, self.platform.policy)
+        if isinstance(decision, Refusal):
+            self._refused |= dict.fromkeys((m.id for m in machines), decision)
+            return False
+        return self._write(machines, asked, decision)
+
+    def _write(self, machines: Sequence[Resource], asked: Asked, decision: Placement) -> bool:
+        connection, now_s = self.connection, self.platform.clock()
+        disks = {m.id: [d.volume_id for d in m.instance.disks] for m in machines}
+        rows = {r.id: r for r in resources.lock_parts(connection, [i for m, own in disks.items() for i in (m, *own)])}
+        wholes = [(rows[m], [rows[volume_id] for volume_id in own]) for m, own in disks.items()]
+        moved = relocate(connection, self.platform, wholes, decision.members)
+        if moved is None:
+            return False
+        told = []
+        for new in moved:
+            last = journal.last_of(connection, new.id)
+            at_s = max(int(now_s), last.occurred_at_s)
+            told.append(row_of(new, new.revision + 1, "allocated", last.amounts, at_s=at_s, now_s=at_s, source="controller"))
+            resources.move(connection, new, revision=new.revision + 1, now_s=now_s)
+        journal.append(connection, told)
+        ticket_id, system_id = TicketId(str(machines[0].ticket_id)), SystemId(self.struck.system.id)
+        store.add_explanations(connection, explanation_rows(self.platform, ticket_id, decision, asked, system_id))
+        names = hosts.names(connection, [place.host_id for place in decision.members])
+        self._to |= {m.id: names[place.host_id] for m, place in zip(machines, decision.members, strict=True)}
+        return True
+
+    def _tell(self) -> None:
+        """Tell the stories of the tickets, and have the system's state be what its machines' are."""
+        for machine in (m for m in self.struck.machines if m.id in self._to):
+            params = {"name": machine.name, "host": self.host.name}
+            event = (machine.name, "step.host_lost", params)
+            store.add_events(self.connection, TicketId(str(machine.ticket_id)), [event], self.platform.clock())
+        systems.refresh_state(self.connection, self.struck.system.id)
+
+    def _fate(self, machine: Resource) -> Fate:
+        to_host, refused = self._to.get(machine.id, ""), self._refused.get(machine.id)
+        explanation = explanation_to_json(refused.explanations[0]) if refused and not to_host else None
+        return Fate(
+            system=self.struck.system.name,
+            machine=machine.name,
+            from_host=self.host.name,
+            to_host=to_host,
+            explanation=explanation,
+        )

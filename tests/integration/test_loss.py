@@ -1,0 +1,201 @@
+"""A lost host: its machines are made anew on what stood by for it, nothing is promised or running twice. On both engines."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.identity.caller import Role
+from controller.reconcile.auditor import audit_invariants
+from controller.reconcile.settings import ReconcileSettings
+from controller.tickets import store
+from controller.workflows import hosts as host_work
+from controller.workflows import loss, tickets
+from controller.workflows.long_form import retold
+from inventory.domain.errors import Conflict, Forbidden, Invalid
+from inventory.domain.host import AdminState, Host, Reachability, Reserve, ReserveLevel
+from inventory.domain.ids import HostId
+from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
+from inventory.domain.scope import PLATFORM
+from inventory.store import claims, hosts, journal, resources, standby, systems
+from inventory.store.engine import Database
+from quotas import store as quota_store
+from tests.support.platform import Furnished, furnish
+from tests.support.reconciling import running_controller
+from tests.support.reserves import set_reserve
+from tests.support.samples import ticket_text
+
+CPUS = 4
+
+
+@pytest.fixture
+def here(database: Database, tmp_path: Path) -> Furnished:
+    furnished = furnish(database, tmp_path, host_count=3, cpu_count=CPUS, segment_prefix=24)
+    set_reserve(database, Reserve(level=ReserveLevel.HOST))
+    return furnished
+
+
+def _machines(here: Furnished, name: str) -> list[Resource]:
+    with here.platform.db.read() as connection:
+        found = resources.of_system(connection, systems.get(connection, name, PLATFORM).id)
+    return [r for r in found if r.kind is ResourceKind.INSTANCE]
+
+
+def _full(here: Furnished) -> Host:
+    """Fill the two hosts that do not stand by; return the one that is to be lost."""
+    for name in ("portal", "mail"):
+        tickets.submit(here.platform, ticket_text(name, count=CPUS), here.caller())
+    (lost,) = {m.host_id for m in _machines(here, "portal")}
+    return next(h for h in here.hosts if h.id == lost)
+
+
+def _cut(here: Furnished, host: Host) -> None:
+    """What is seen of a host that is off, and what the first person does about it."""
+    with here.platform.db.write() as connection:
+        hosts.set_reachability(connection, host.id, Reachability.UNREACHABLE)
+        standby.renew(connection, [host.pool_id])
+    first = here.caller(Role.OPERATOR, name="李四")
+    host_work.set_state(here.platform, host.id, AdminState.CORDONED, first, reason="断电")
+
+
+def _lose(here: Furnished, host: Host) -> list[str]:
+    second = here.caller(Role.OPERATOR, name="王五")
+    found = loss.declare_lost(here.platform, host.name, second, confirm=host.name, reason="烧毁")
+    return [fate.to_host for fate in found]
+
+
+def _all_is_counted(here: Furnished) -> None:
+    with here.platform.db.read() as connection:
+        assert hosts.recount_used(connection) == []
+        assert quota_store.recount(connection) == []
+        assert audit_invariants(connection, {}) == []
+
+
+def _held(here: Furnished) -> set[HostId]:
+    with here.platform.db.read() as connection:
+        return {r.host_id for r in hosts.inventories(connection) if r.held_reserve}
+
+
+def test_a_full_pool_loses_a_host_and_its_machines_go_to_the_one_that_stood_by(here: Furnished) -> None:
+    lost = _full(here)
+    (standing,) = _held(here)
+    before = _machines(here, "portal")
+    with here.platform.db.read() as connection:
+        quota = quota_store.levels(connection)
+        claimed = claims.of_resources(connection, [m.id for m in before])
+    _cut(here, lost)
+    assert _lose(here, lost) == [next(h.name for h in here.hosts if h.id == standing)] * CPUS
+    after = _machines(here, "portal")
+    assert {(m.host_id, m.phase, m.observed, m.settled_generation) for m in after} == {
+        (standing, Phase.PENDING, Observed.UNKNOWN, 0)
+    }
+    assert all(new.fence > old.fence for new, old in zip(after, before, strict=True))
+    with here.platform.db.read() as connection:
+        assert quota_store.levels(connection) == quota
+        now = claims.of_resources(connection, [m.id for m in after])
+        assert sorted((c.dimension, c.amount) for c in now) == sorted((c.dimension, c.amount) for c in claimed)
+        last = journal.last_of(connection, after[0].id)
+        assert (last.state, last.host_id) == ("allocated", standing)
+        story = store.events(connection, str(after[0].ticket_id))
+        assert [e.code for e in story].count("step.host_lost") == CPUS
+        # Used up: nobody can stand by now, and that is said.
+        assert [bool(s.uncovered) for s in standby.states(connection)] == [True]
+    _all_is_counted(here)
+
+
+def test_nobody_else_is_given_what_stands_by_in_the_same_moment(here: Furnished) -> None:
+    lost = _full(here)
+    _cut(here, lost)
+    _lose(here, lost)
+    with pytest.raises(Exception, match="no_host_fits"):
+        tickets.submit(here.platform, ticket_text("late"), here.caller())
+    _all_is_counted(here)
+
+
+def test_with_room_elsewhere_another_host_stands_by_afterwards(here: Furnished) -> None:
+    tickets.submit(here.platform, ticket_text("portal", count=2), here.caller())
+    (lost_id,) = {m.host_id for m in _machines(here, "portal")}
+    lost = next(h for h in here.hosts if h.id == lost_id)
+    _cut(here, lost)
+    _lose(here, lost)
+    assert len(_held(here)) == 1
+    assert not _held(here) & {m.host_id for m in _machines(here, "portal")}
+    _all_is_counted(here)
+
+
+def test_who_finds_no_place_stays_and_is_placed_when_there_is_room(here: Furnished) -> None:
+    set_reserve(here.platform.db, Reserve())
+    for name in ("portal", "mail", "maps"):
+        tickets.submit(here.platform, ticket_text(name, count=CPUS), here.caller())
+    (lost_id,) = {m.host_id for m in _machines(here, "portal")}
+    lost = next(h for h in here.hosts if h.id == lost_id)
+    _cut(here, lost)
+    assert _lose(here, lost) == [""] * CPUS
+    assert {m.host_id for m in _machines(here, "portal")} == {lost.id}
+    _all_is_counted(here)
+    with here.platform.db.write() as connection:
+        for machine in _machines(here, "mail"):
+            claims.release(connection, machine.id, *(d.volume_id for d in machine.instance.disks))
+    found = loss.declare_lost(here.platform, lost.id, here.caller(Role.OPERATOR, name="王五"), confirm=lost.name, reason="")
+    assert {fate.to_host for fate in found} == {next(h.name for h in here.hosts if h.id == _machines(here, "mail")[0].host_id)}
+
+
+def test_its_explanation_is_told_in_its_long_form_too(here: Furnished) -> None:
+    lost = _full(here)
+    _cut(here, lost)
+    _lose(here, lost)
+    machine = _machines(here, "portal")[0]
+    with here.platform.db.read() as connection:
+        explanation = store.explanation_of(connection, PLATFORM, machine)
+    assert explanation["body"]["winner"]["host"] == next(h.name for h in here.hosts if h.id == machine.host_id)
+    assert retold(here.platform, explanation["id"], here.caller(Role.OPERATOR)).mismatches == ()
+
+
+def test_it_takes_two_people_a_typed_name_and_a_host_that_is_silent(here: Furnished) -> None:
+    lost = _full(here)
+    first, second = (here.caller(Role.OPERATOR, name=name) for name in ("李四", "王五"))
+    with pytest.raises(Conflict, match=r"host\.in_service"):
+        loss.declare_lost(here.platform, lost.id, second, confirm=lost.name, reason="")
+    host_work.set_state(here.platform, lost.id, AdminState.CORDONED, first, reason="")
+    with pytest.raises(Conflict, match=r"host\.still_answers"):
+        loss.declare_lost(here.platform, lost.id, second, confirm=lost.name, reason="")
+    with here.platform.db.write() as connection:
+        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE)
+    with pytest.raises(Forbidden, match=r"host\.own_loss"):
+        loss.declare_lost(here.platform, lost.id, first, confirm=lost.name, reason="")
+    with pytest.raises(Invalid, match=r"host\.loss_confirmation_missing"):
+        loss.declare_lost(here.platform, lost.id, second, confirm="other", reason="")
+    assert {m.host_id for m in _machines(here, "portal")} == {lost.id}
+
+
+def test_machines_run_elsewhere_and_what_a_host_that_comes_back_still_has_is_removed(database: Database, tmp_path: Path) -> None:
+    settings = ReconcileSettings(observe_s=0.2, probe_s=0.1, looks_s=0.05)
+    with running_controller(database, tmp_path, settings=settings, host_count=2) as running:
+        here = replace(running.furnished, platform=running.platform)
+        running.submit(ticket_text("portal", count=2))
+
+        def run(count: int) -> bool:
+            found = _machines(here, "portal")
+            return [m.observed for m in found].count(Observed.RUNNING) == count and all(m.phase is Phase.SETTLED for m in found)
+
+        assert running.wait_for(lambda: run(2))
+        ids = [m.id for m in _machines(here, "portal")]
+        (lost_id,) = {m.host_id for m in _machines(here, "portal")}
+        lost = next(h for h in here.hosts if h.id == lost_id)
+        other = next(h for h in here.hosts if h.id != lost_id)
+        running.world.cut(lost.name)
+
+        def is_cut() -> bool:
+            with here.platform.db.read() as connection:
+                return hosts.host(connection, lost.id).reachability is Reachability.UNREACHABLE
+
+        assert running.wait_for(is_cut)
+        host_work.set_state(here.platform, lost.id, AdminState.CORDONED, here.caller(Role.OPERATOR, name="李四"), reason="断电")
+        assert _lose(here, lost) == [other.name] * 2
+        running.reconciler.wake()
+        assert running.wait_for(lambda: run(2) and {m.host_id for m in _machines(here, "portal")} == {other.id})
+        assert all(m.desired is Desired.RUNNING for m in _machines(here, "portal"))
+        running.world.heal(lost.name)
+        assert running.wait_for(lambda: all(running.world.hosts_with(i) == [other.name] for i in ids))
+        assert run(2)
+    _all_is_counted(here)
