@@ -5,6 +5,7 @@ from typing import Any
 
 from controller.cli.explain_view import places_of, show_explanation
 from controller.cli.output import Column, Out, Row
+from controller.texts import catalogue
 
 Json = Mapping[str, Any]
 #: Lines of changes shown unless ``--full`` is asked for.
@@ -19,7 +20,7 @@ _STYLES = {"none": "green", "restart": "yellow", "downtime": "yellow", "data_los
 def show_plan(out: Out, plan: Json, *, is_full: bool = False) -> None:
     """Print a plan."""
     out.line(
-        "cli.plan.title",
+        "cli.plan.title_same" if plan["is_noop"] else "cli.plan.title",
         action=out.say(f"cli.word.{plan['action']}"),
         system=plan["system"],
         department=plan["department"]["name"],
@@ -128,10 +129,7 @@ def _show_budget(out: Out, lines: Sequence[Json]) -> None:
 
 def dimension(out: Out, name: str) -> str:
     """Return a dimension in the reader's words."""
-    base, _, disk_class = name.partition(":")
-    label = out.say(f"cli.dimension.{base}")
-    label = base if label.startswith("cli.") else label
-    return f"{label} ({disk_class})" if disk_class else label
+    return catalogue.dimension(name, out.language)
 
 
 def _show_places(out: Out, plan: Json, *, is_full: bool) -> None:
@@ -144,7 +142,9 @@ def _show_places(out: Out, plan: Json, *, is_full: bool) -> None:
         return
     hosts = {p["member"]: p["host_id"] for p in plan["placements"]}
     if hosts:
-        out.line("cli.plan.fits", count=len(hosts), hosts=len(set(hosts.values())))
+        on = len(set(hosts.values()))
+        one_host = "cli.plan.fits.one" if len(hosts) == 1 else "cli.plan.fits.one_host"
+        out.line(one_host if on == 1 else "cli.plan.fits", count=len(hosts), hosts=on)
     if is_full:
         for explanation in explanations:
             show_explanation(out, explanation)

@@ -15,7 +15,14 @@ _NOT_SUBJECTS = {"text", "catalogue"}
 
 
 class _Gentle(Formatter):
-    """Fills what is given and shows ``{name}`` for what is not: a missing parameter must never hide an error."""
+    """Fills what is given and shows ``{name}`` for what is not: a missing parameter must never hide an error.
+
+    ``{used:amounts}`` tells amounts by dimension in the words of the language.
+    """
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._language = language
 
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
         try:
@@ -23,8 +30,16 @@ class _Gentle(Formatter):
         except (KeyError, IndexError):
             return "{" + str(key) + "}"
 
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec != "amounts":
+            return str(super().format_field(value, format_spec))
+        if not isinstance(value, Mapping):
+            return str(value)
+        amounts = (f"{dimension(name, self._language)} {amount}" for name, amount in sorted(value.items()))
+        return (", " if self._language == "en" else "、").join(amounts)
 
-_GENTLE = _Gentle()
+
+_GENTLE = {language: _Gentle(language) for language in LANGUAGES}
 
 
 @cache
@@ -50,7 +65,7 @@ def say(code: str, params: Mapping[str, Any], language: str) -> str:
     text = all_texts().get(code)
     if text is None:
         return code
-    return _GENTLE.vformat(text.zh if language.startswith("zh") else text.en, (), params)
+    return _filled(text.zh, text.en, params, language)
 
 
 def cure(code: str, params: Mapping[str, Any], language: str) -> str:
@@ -58,4 +73,17 @@ def cure(code: str, params: Mapping[str, Any], language: str) -> str:
     text = all_texts().get(code)
     if text is None:
         return ""
-    return _GENTLE.vformat(text.cure_zh if language.startswith("zh") else text.cure_en, (), params)
+    return _filled(text.cure_zh, text.cure_en, params, language)
+
+
+def dimension(name: str, language: str) -> str:
+    """Return a dimension (``disk_gib:fast``) in the words of a language; one without words stays as it is."""
+    base, _, kind = name.partition(":")
+    text = all_texts().get(f"cli.dimension.{base}")
+    label = base if text is None else _filled(text.zh, text.en, {}, language)
+    return f"{label} ({kind})" if kind else label
+
+
+def _filled(zh: str, en: str, params: Mapping[str, Any], language: str) -> str:
+    is_chinese = language.startswith("zh")
+    return _GENTLE["zh-CN" if is_chinese else "en"].vformat(zh if is_chinese else en, (), params)

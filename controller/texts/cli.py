@@ -130,6 +130,10 @@ _SAY = {
         "{action}系统“{system}”（{department}，项目 {project}，{zone}）",
         "{action} the system “{system}” ({department}, project {project}, {zone})",
     ),
+    "cli.plan.title_same": Text(
+        "系统“{system}”保持不变（{department}，项目 {project}，{zone}）",
+        "the system “{system}” stays as it is ({department}, project {project}, {zone})",
+    ),
     "cli.plan.noop": Text(
         "没有变更：系统已是第 {revision} 版所写的样子。", "No changes: the system is as written already (revision {revision})."
     ),
@@ -141,6 +145,8 @@ _SAY = {
     "cli.plan.approvals": Text("需要审批：{stages}", "Must be approved by: {stages}"),
     "cli.plan.does_not_fit": Text("放不下", "It does not fit"),
     "cli.plan.fits": Text("放置：{count} 台云主机，{hosts} 台主机。", "Fits: {count} machines on {hosts} hosts."),
+    "cli.plan.fits.one_host": Text("放置：{count} 台云主机，同在 1 台主机。", "Fits: {count} machines on 1 host."),
+    "cli.plan.fits.one": Text("放置：1 台云主机，1 台主机。", "Fits: 1 machine on 1 host."),
     "cli.usage.title": Text("{start} 至 {end}", "From {start} to {end}"),
     "cli.usage.totals": Text("合计", "Totals"),
     "cli.usage.price": Text("合计 {price} 元", "{price} yuan in all"),

@@ -77,8 +77,8 @@ TEXTS: Mapping[str, Text] = {
         "See that it can be reached; set it active once the platform has read its CPUs, memory and storage.",
     ),
     "host.not_empty": _operator(
-        "宿主机 {host} 上仍有已分配的资源：{used}。",
-        "Host {host} still holds promised resources: {used}.",
+        "宿主机 {host} 上仍有已分配的资源：{used:amounts}。",
+        "Host {host} still holds promised resources: {used:amounts}.",
         "请先迁走或释放其上的资源，再执行此操作。",
         "Move or release what is on it first.",
     ),

@@ -304,4 +304,4 @@ def check_empty(connection: Connection, host: Host) -> None:
     coarse = (r for r in rows if not is_fine(r.dimension))
     used = {r.dimension: r.used + r.held_reservations for r in coarse if r.used or r.held_reservations}
     if used:
-        raise Conflict("host.not_empty", host=host.name, used=", ".join(f"{d} {n}" for d, n in sorted(used.items())))
+        raise Conflict("host.not_empty", host=host.name, used=dict(sorted(used.items())))

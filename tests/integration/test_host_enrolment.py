@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from controller.identity.caller import local_operator
 from controller.identity.tables import audit
+from controller.texts.catalogue import say
 from controller.workflows import hosts as work
 from controller.workflows.hosts import EnrolRequest, StorageRequest
 from drivers.faults import Transient
@@ -197,8 +198,11 @@ def test_a_host_with_promises_on_it_cannot_be_retired(furnished: Furnished) -> N
     host = enrol(furnished)
     with furnished.platform.db.write() as connection:
         connection.execute(t.inventories.update().where(t.inventories.c.provider_id == host.id).values(used=1))
-    with pytest.raises(Conflict, match=r"host\.not_empty"):
+    with pytest.raises(Conflict, match=r"host\.not_empty") as refused:
         work.set_state(furnished.platform, "n1", AdminState.RETIRED, OPERATOR, reason="")
+    told = {language: say(refused.value.code, refused.value.params, language) for language in ("zh-CN", "en")}
+    assert told["zh-CN"].endswith("已分配的资源：内存 MiB 1、vCPU 1。")
+    assert told["en"].endswith("promised resources: memory MiB 1, vCPU 1.")
 
 
 def test_a_retired_machine_may_be_enrolled_anew(furnished: Furnished) -> None:

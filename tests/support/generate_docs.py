@@ -1,5 +1,6 @@
 """Write the generated pages of ``docs/``: ``make docs``. ``tests/meta/test_docs_current.py`` compares each with its source."""
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -118,7 +119,8 @@ def _entry(code: str, text: Text) -> str:
 
 
 def _literal(sentence: str) -> str:
-    """Keep a sentence from being read as markup."""
+    """Keep a sentence from being read as markup, and show of what is filled in only the name."""
+    sentence = re.sub(r":[a-z]+}", "}", sentence)
     return sentence.replace("\n", " ").replace("<", "&lt;").replace("*", r"\*")
 
 

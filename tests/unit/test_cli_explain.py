@@ -56,6 +56,30 @@ def test_a_plan_says_which_host_each_machine_would_go_to(capsys: pytest.CaptureF
     assert "Fits: 3 machines on 2 hosts.\n  h1: a-1\n  h2: b-1, db-1\n" in told
 
 
+@pytest.mark.parametrize(
+    ("names", "where", "said"),
+    [
+        (["a-1"], {}, "Fits: 1 machine on 1 host."),
+        (["a-1", "a-2"], {}, "Fits: 2 machines on 1 host."),
+        (["a-1", "a-2"], {"h2": ["a-2"]}, "Fits: 2 machines on 2 hosts."),
+    ],
+)
+def test_a_plan_counts_in_good_english(
+    names: list[str], where: dict[str, list[str]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_plan(out(), plan(placed(names, "h1", **where)))
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("language", "head"),
+    [("en", "the system “s” stays as it is (d, project p, z)"), ("zh-CN", "系统“s”保持不变（d，项目 p，z）")],
+)
+def test_a_plan_that_changes_nothing_is_headed_so(language: str, head: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show_plan(out(language), {**plan(placed(["a-1"], "h1")), "is_noop": True, "base_revision": 3})
+    assert capsys.readouterr().out.splitlines()[0] == head
+
+
 def test_a_plan_of_hundreds_names_some_machines_of_some_hosts_and_counts_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     many = {f"h{n}": [f"m{n}-{i}" for i in range(20)] for n in range(1, 30)}
     body = placed(["m0-0", *(name for those in many.values() for name in those)], "h0", **many)
