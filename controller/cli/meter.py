@@ -77,7 +77,8 @@ def compare(ctx: typer.Context) -> None:
 
     session = session_of(ctx)
     out = session.out
-    found = session.api.post("/v1/ledger/compare")
+    with out.waiting("cli.say.ledger_worked_on"):
+        found = session.api.post("/v1/ledger/compare")
 
     def show(value: Mapping[str, Any]) -> None:
         code = "cli.say.ledger_equal" if value["is_equal"] else "cli.say.ledger_differs"

@@ -179,6 +179,8 @@ TEXTS: dict[str, Text] = {
     "cli.column.file": Text("文件", "file"),
     "cli.column.rows": Text("行数", "rows"),
     "cli.column.bytes": Text("字节", "bytes"),
+    "cli.say.month_worked_on": Text("正在处理 {period} 的明细 …", "Working on the lines of {period} …"),
+    "cli.say.ledger_worked_on": Text("正在由流水推导台账 …", "Deriving the ledger from the journal …"),
     "cli.say.report_made": Text("正在生成 {dataset} …", "Making {dataset} …"),
     "cli.param.period": Text("月份，例如 2026-12。", "Month, for example 2026-12."),
     "cli.param.meter.statement.department": Text("部门代码。", "Code of a department."),

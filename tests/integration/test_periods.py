@@ -137,6 +137,25 @@ def test_the_database_refuses_to_touch_a_closed_month(city: Billing, statement: 
     assert periods.verify(city.platform, "2026-05")["is_proven"]
 
 
+@pytest.mark.postgres
+def test_on_postgresql_not_even_the_owner_may_change_or_empty_what_is_sealed(postgres_database: Database) -> None:
+    """Below the triggers: rights that are taken from the owner too, whoever else has them."""
+    held = text(
+        "SELECT c.relname, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a"
+        " WHERE a.grantee IN (c.relowner, 0) AND c.relname IN ('line_blocks', 'statements', 'statement_rows')"
+    )
+    rights: dict[str, set[str]] = {}
+    with postgres_database.read() as connection:
+        for table, right in connection.execute(held):
+            rights.setdefault(table, set()).add(right)
+    assert rights.keys() == {"line_blocks", "statements", "statement_rows"}
+    for table, found in rights.items():
+        assert {"SELECT", "INSERT", "DELETE"} <= found, table
+        assert "TRUNCATE" not in found, table
+        # Of a statement it is still written that the department has seen it; the trigger guards the rest.
+        assert ("UPDATE" in found) == (table == "statements"), table
+
+
 def _disarm(city: Billing) -> None:
     """Take the database's own guards away, as somebody with every right could."""
     with city.platform.db.write() as connection:

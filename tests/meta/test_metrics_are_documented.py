@@ -81,6 +81,11 @@ def test_alerts_and_panels_use_declared_metrics_and_labels_only() -> None:
         assert named <= exposed | recorded, expression
 
 
+def test_every_recorded_series_is_tested_with_a_figure() -> None:
+    told = {case["expr"] for test in TESTS for case in test.get("promql_expr_test", ()) if case["exp_samples"]}
+    assert told >= {rule["record"] for rule in RECORDED}
+
+
 def test_panels_lie_side_by_side_without_overlap() -> None:
     for board in DASHBOARDS.values():
         cells: set[tuple[int, int]] = set()
