@@ -99,5 +99,6 @@ def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | No
         # Tests run side by side here, and only one controller is on each state: nobody waits for a hold to run out.
         ALLOT_RECONCILE__HOLD_S="60",
     ) as controller:
+        controller.command_s = 2 * TICKET_S
         controller.start()
         yield City(controller, region, behind)

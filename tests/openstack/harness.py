@@ -16,6 +16,8 @@ from inventory.domain.ids import ResourceId, random_ids
 
 STORAGE_POOL = "standard"
 OUTSIDE = "outside"
+#: Longest a machine may take to come or go, on a machine with much else to do.
+SERVER_S = 300
 _NEW_ID = random_ids()
 #: Tests run side by side: each worker has hypervisors, ids of hosts and networks of its own.
 WORKER = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
@@ -30,9 +32,19 @@ def new_id(kind: str) -> ResourceId:
     return ResourceId(_NEW_ID(kind))
 
 
-def driver_of(connection: str, host_id: str = HOST_ID) -> ComputeDriver:
+def driver_of(connection: str, host_id: str = HOST_ID, clock: Callable[[], float] = time.time) -> ComputeDriver:
     """Return a driver of a hypervisor or a region."""
-    return open_driver(DriverContext(host_id=host_id, host_name="test", connection=connection, clock=time.time))
+    return open_driver(DriverContext(host_id=host_id, host_name="test", connection=connection, clock=clock))
+
+
+class ShiftedClock:
+    """The time (epoch s), or a later one: so that what hangs does so for long, and nobody waits for it."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
 
 
 def small_image(directory: Path) -> ImageSource:
@@ -59,14 +71,16 @@ class Behind:
     def make_foreign(self, hypervisor: str, project_id: str = "") -> str:
         """Run a machine that carries no mark of ours, of the administrator or in a project, and return its id."""
         compute = self._compute_of(project_id) if project_id else self.cloud.compute
-        flavor = compute.find_flavor("foreign") or compute.create_flavor(name="foreign", vcpus=1, ram=64, disk=1)
-        image = self.cloud.image.find_image("foreign") or self.cloud.image.create_image(
-            name="foreign", data=b"foreign", disk_format="raw", container_format="bare"
+        # Each worker has its own: two that look side by side would both make one.
+        name = f"foreign-{WORKER}"
+        flavor = compute.find_flavor(name) or compute.create_flavor(name=name, vcpus=1, ram=64, disk=1)
+        image = self.cloud.image.find_image(name) or self.cloud.image.create_image(
+            name=name, data=b"foreign", disk_format="raw", container_format="bare"
         )
         made = compute.create_server(
             name="foreign", flavor_id=flavor.id, image_id=image.id, networks="none", hypervisor_hostname=hypervisor
         )
-        compute.wait_for_server(made, interval=0.5)
+        compute.wait_for_server(made, interval=0.5, wait=SERVER_S)
         return str(made.id)
 
     def _compute_of(self, project_id: str) -> Any:
@@ -77,8 +91,10 @@ class Behind:
 
     def remove_server(self, server_id: str) -> None:
         """Take a machine away."""
-        self.cloud.compute.delete_server(server_id)
-        self.cloud.compute.wait_for_delete(self.cloud.compute.get_server(server_id), interval=0.5)
+        compute = self.cloud.compute
+        server = compute.get_server(server_id)
+        compute.delete_server(server_id)
+        compute.wait_for_delete(server, interval=0.5, wait=SERVER_S)
 
     def servers(self, resource_id: str = "") -> list[Any]:
         """Return the machines with our tag, or of one id."""

@@ -12,7 +12,7 @@ from tests.openstack.cloud import City
 from tests.support.libvirtd import until
 
 SETTLE_S = 300
-STRIKE_S = 150
+STRIKE_S = 400
 POLL_S = 0.2
 FINAL = ("done", "failed", "refused", "cancelled")
 HEAD = """\

@@ -18,11 +18,14 @@ from tests.openstack.proxy import Lose, Pass, Proxies, Refuse, once_each, proxie
 from tests.openstack.region.region import Region
 from tests.openstack.region.schemas import sql
 from tests.openstack.wish import FENCE, Wish, balancer_on, remains, wish_on
+from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 #: What is known to take too long is not waited for: seconds.
 QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
 WORKER = "octavia-worker"
+#: Longest until a worker has begun with what holds it up.
+HELD_UP_S = 300
 #: Kinds of parts, and what cannot stay when one of them is made anew.
 GOES_WITH = {
     "listener": ("pool", "member", "health_monitor"),
@@ -223,14 +226,16 @@ def test_a_load_balancer_whose_worker_was_killed_is_stuck_and_made_anew_when_giv
     wish: Wish, region: Region, behind: Behind
 ) -> None:
     request = balancer_on(wish)
-    slow = region.layout.directory / "slow-balancer"
+    slow, begun = region.layout.directory / "slow-balancer", region.layout.directory / "slow-balancer.begun"
     slow.touch()
     try:
         with pytest.raises(Transient) as pending:
             wish.driver.ensure_balancer(request, FENCE)
+        until(begun.exists, HELD_UP_S, "the worker has begun")
         region.processes.kill(WORKER)
     finally:
         slow.unlink()
+        begun.unlink(missing_ok=True)
         region.start_service(WORKER)
     assert pending.value.problem.code == "openstack.not_ready"
     first = balancer_of(behind, request)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 from drivers.faults import OutcomeUnknown, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.powers import GatewayRequest, PublicAddressRequest, SnapshotRequest
-from tests.openstack.harness import OUTSIDE, STORAGE_POOL, Behind, driver_of, new_id
+from tests.openstack.harness import OUTSIDE, STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
 from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
 from tests.openstack.region.region import Region
 from tests.openstack.wish import FENCE, Wish, remains, wish_on
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
+
+BUILD_LIMIT_S = 600
 
 
 @pytest.fixture
@@ -72,13 +75,22 @@ def test_a_lost_answer_at_every_create_call_of_a_copy_and_a_way_outside(wish: Wi
 def test_a_disk_that_hangs_while_it_is_made_is_made_anew(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxied_clouds(region.layout, tmp_path, wait_s=2, build_limit_s=5) as _proxies:
+    clock = ShiftedClock()
+    with proxied_clouds(region.layout, tmp_path, wait_s=2, build_limit_s=BUILD_LIMIT_S) as _proxies:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
-        driver = driver_of("openstack://proxied/hv-006")
+        driver = driver_of("openstack://proxied/hv-006", clock=clock)
         assert isinstance(driver, OpenStackDriver)
         wish = wish_on(driver, tmp_path)
         try:
-            first = _hanging(wish, region, behind)
+            first = _hanging(wish, behind)
+            with pytest.raises(Transient) as waiting:
+                driver.ensure_volume(wish.data, FENCE)
+            assert waiting.value.problem.code == "openstack.not_ready"
+            clock.ahead_s = 2 * BUILD_LIMIT_S
+            # What is made anew may take its time: from here on nothing hangs.
+            with suppress(Transient):
+                driver.ensure_volume(wish.data, FENCE)
+            clock.ahead_s = 0
             wish.have(lambda: driver.ensure_volume(wish.data, FENCE))
             (volume,) = behind.volumes(wish.data.volume_id)
             assert (volume.status, volume.id == first) == ("available", False)
@@ -88,12 +100,11 @@ def test_a_disk_that_hangs_while_it_is_made_is_made_anew(
         assert remains(behind, wish.data.volume_id) == []
 
 
-def _hanging(wish: Wish, region: Region, behind: Behind) -> str:
+def _hanging(wish: Wish, behind: Behind) -> str:
     """Have Cinder believe that it still makes the disk, whose maker has lost the order; returns the disk."""
-    wish.driver.ensure_volume(wish.data, FENCE)
+    wish.have(lambda: wish.driver.ensure_volume(wish.data, FENCE))
     (volume,) = behind.volumes(wish.data.volume_id)
     behind.cloud.block_storage.reset_volume_status(volume.id, status="creating")
-    assert wish.driver is not None
     return str(volume.id)
 
 

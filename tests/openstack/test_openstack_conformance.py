@@ -5,7 +5,7 @@ import pytest
 from drivers.conformance import CHECKS, Check, Harness, Outcome, run_check
 from drivers.protocol import Capability
 
-pytestmark = pytest.mark.openstack
+pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 
 #: Checks for drivers that lack a power a region has.
 LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE

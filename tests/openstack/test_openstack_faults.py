@@ -12,17 +12,21 @@ from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import ObservedInstance
 from inventory.domain.resource import Observed
-from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_id
+from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
 from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import COMPUTE, Region
 from tests.openstack.region.schemas import sql
 from tests.openstack.region.seeding import PLATFORM_USER
 from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_on
+from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 
 HYPERVISOR = "hv-005"
+#: Longest until a service has begun with what holds it up.
+HELD_UP_S = 300
+BUILD_LIMIT_S = 600
 #: What is known to take too long is not waited for: seconds.
 QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
 
@@ -214,19 +218,21 @@ def _forget_tokens(layout: Layout) -> None:
 @pytest.mark.alone
 @QUICK
 def test_a_compute_service_killed_while_it_builds_leaves_one_machine(wish: Wish, region: Region, behind: Behind) -> None:
-    slow = region.layout.directory / "slow-build"
+    slow, begun = region.layout.directory / "slow-build", region.layout.directory / "slow-build.begun"
     slow.touch()
     try:
         wish.have(lambda: wish.driver.ensure_segment(wish.segment, FENCE))
-        wish.driver.ensure_volume(wish.data, FENCE)
-        wish.driver.ensure_image(wish.image, STORAGE_POOL)
-        wish.driver.ensure_volume(wish.request.root, FENCE)
+        wish.have(lambda: wish.driver.ensure_volume(wish.data, FENCE))
+        wish.have(lambda: wish.driver.ensure_image(wish.image, STORAGE_POOL))
+        wish.have(lambda: wish.driver.ensure_volume(wish.request.root, FENCE))
         with pytest.raises(Transient) as building:
             wish.driver.ensure_launched(wish.request, FENCE)
         assert building.value.problem.code == "openstack.not_ready"
+        until(begun.exists, HELD_UP_S, "the compute service has begun to build")
         region.processes.kill(COMPUTE)
     finally:
         slow.unlink()
+        begun.unlink(missing_ok=True)
     region.start_service(COMPUTE)
     assert _made_at_last(wish).state is Observed.RUNNING
     assert_made_once(behind, wish)
@@ -248,9 +254,10 @@ def _made_at_last(wish: Wish) -> ObservedInstance:
 def test_a_machine_stuck_without_a_scheduler_is_cleared_away_and_made_anew(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxied_clouds(region.layout, tmp_path, wait_s=3, build_limit_s=8) as _proxies:
+    clock = ShiftedClock()
+    with proxied_clouds(region.layout, tmp_path, wait_s=3, build_limit_s=BUILD_LIMIT_S) as _proxies:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
-        driver = driver_of(f"openstack://proxied/{HYPERVISOR}")
+        driver = driver_of(f"openstack://proxied/{HYPERVISOR}", clock=clock)
         assert isinstance(driver, OpenStackDriver)
         wish = wish_on(driver, tmp_path)
         wish.have(lambda: driver.ensure_segment(wish.segment, FENCE))
@@ -261,13 +268,17 @@ def test_a_machine_stuck_without_a_scheduler_is_cleared_away_and_made_anew(
         try:
             with pytest.raises(Transient):
                 driver.ensure_launched(wish.request, FENCE)
-            first = [s.id for s in behind.servers(wish.request.instance_id)]
+            (first,) = behind.servers(wish.request.instance_id)
             seen = driver.observe_instance(wish.request.instance_id)
             assert seen is not None
             assert seen.state is Observed.UNKNOWN, "what is being built is neither running nor stopped"
+            clock.ahead_s = 2 * BUILD_LIMIT_S
+            with pytest.raises(Transient):
+                driver.ensure_launched(wish.request, FENCE)
+            clock.ahead_s = 0
         finally:
             region.start_service("nova-scheduler")
-        assert len(first) == 1
+        assert first.id not in {s.id for s in behind.servers(wish.request.instance_id)}
         assert _made_at_last(wish).state is Observed.RUNNING
         assert_made_once(behind, wish)
         wish.remove()

@@ -21,7 +21,7 @@ from tests.support.empty_image import qcow2
 ROOT = Path(__file__).resolve().parents[2]
 #: A machine with other work to do takes long; only a controller that hangs takes longer.
 _READY_S = 120.0
-_END_S = 30.0
+_END_S = 120.0
 
 SITE = """\
 apiVersion: allotment/v1
@@ -110,6 +110,8 @@ class ServiceUnderTest:
     #: PostgreSQL; empty: SQLite in the directory.
     state_url: str = ""
     process: subprocess.Popen[bytes] | None = None
+    #: Longest a command may take; longer than what it is itself told to wait for.
+    command_s: float = 120.0
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -161,7 +163,7 @@ class ServiceUnderTest:
             env={**self.environment(), **(environment or {})},
             input=(stdin or "").encode(),
             capture_output=True,
-            timeout=120,
+            timeout=self.command_s,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())

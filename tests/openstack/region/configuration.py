@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.openstack.region.layout import REGION, Layout
+from tests.openstack.region.layout import REGION, Layout, write_whole
 
 HERE = Path(__file__).parent
 Sections = Mapping[str, Mapping[str, object]]
@@ -308,23 +308,24 @@ def config_file(layout: Layout, service: str) -> Path:
 def write_all(layout: Layout) -> None:
     """Write every file."""
     for service, sections in FILES.items():
-        config_file(layout, service).write_text(ini(sections(layout)))
+        write_whole(config_file(layout, service), ini(sections(layout)))
     for service in WSGI:
         _write_wsgi(layout, service)
     _write_plugins(layout)
-    layout.sub("etc/rabbitmq").joinpath("rabbitmq.conf").write_text(
+    broker = (
         f"listeners.tcp.1 = 127.0.0.1:{layout.port('broker')}\n"
         f"default_user = region\ndefault_pass = {layout.password}\n"
         "log.console = true\nlog.console.level = warning\nlog.file = false\n"
     )
-    layout.sub("etc/rabbitmq").joinpath("enabled_plugins").write_text("[].")
+    write_whole(layout.sub("etc/rabbitmq") / "rabbitmq.conf", broker)
+    write_whole(layout.sub("etc/rabbitmq") / "enabled_plugins", "[].")
 
 
 def _write_wsgi(layout: Layout, service: str) -> None:
     source, variable, processes = WSGI[service]
     folder = layout.sub(f"etc/{service}")
     program = folder / "application.py"
-    program.write_text(source.replace("{file}", str(config_file(layout, service))) + "application = make()\n")
+    write_whole(program, source.replace("{file}", str(config_file(layout, service))) + "application = make()\n")
     options = {
         "plugins": "python3",
         "http-socket": f"127.0.0.1:{layout.port(service)}",
@@ -344,17 +345,18 @@ def _write_wsgi(layout: Layout, service: str) -> None:
         "env": f"{variable or 'REGION'}={folder}",
         "wsgi-file": program,
     }
-    (folder / "uwsgi.ini").write_text(ini({"uwsgi": options}))
+    write_whole(folder / "uwsgi.ini", ini({"uwsgi": options}))
 
 
 def _write_plugins(layout: Layout) -> None:
     """Make our plugins findable: Neutron and Octavia look for theirs among the entry points of installed packages."""
     plugins = layout.sub("plugins")
     for source in (HERE / "services").glob("region_*.py"):
-        (plugins / source.name).write_text(source.read_text())
+        write_whole(plugins / source.name, source.read_text())
     about = layout.sub("plugins/allotment_test_region-1.0.dist-info")
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: allotment-test-region\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(
+    write_whole(about / "METADATA", "Metadata-Version: 2.1\nName: allotment-test-region\nVersion: 1.0\n")
+    points = (
         "[neutron.ml2.mechanism_drivers]\nregion = region_neutron:RegionMechanism\n"
         "[octavia.network.drivers]\nregion_network_driver = region_octavia:RegionNetworkDriver\n"
     )
+    write_whole(about / "entry_points.txt", points)

@@ -25,6 +25,14 @@ PORTS = {
 }
 
 
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file that others may be reading at any moment: they see it whole, as it was or as it is."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.touch(mode)
+    half.write_text(text)
+    half.replace(path)
+
+
 @dataclass(frozen=True)
 class Layout:
     """One region."""
@@ -73,8 +81,7 @@ class Layout:
         """The one password of the region, drawn when it is first asked for."""
         path = self.directory / "password"
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(16))
+            write_whole(path, secrets.token_hex(16), 0o600)
         return path.read_text()
 
     def host_names(self) -> list[str]:

@@ -1,4 +1,7 @@
-"""The region's processes: each in a session of its own, known by pid and start time, so that no other is ever signalled."""
+"""The region's processes: each in a session of its own, known by pid and start time, so that no other is ever signalled.
+
+Beside those, whatever bears the region's mark in its environment is the region's.
+"""
 
 import os
 import signal
@@ -13,6 +16,8 @@ from pathlib import Path
 from tests.openstack.region.layout import Layout
 
 POLL_S = 0.2
+#: In the environment of every process of a region: the region's directory.
+MARK = "REGION_DIR"
 #: Stopped last, in this order: the others write to them until they are gone.
 FOUNDATIONS = ("memcached", "broker", "database", "epmd")
 STOP_S = {"broker": 40.0, "database": 40.0}
@@ -29,10 +34,19 @@ class Processes:
 
     layout: Layout
 
-    def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
-        """Start a process unless it runs."""
+    def start(self, name: str, command: Sequence[str | Path], port: int, environment: Mapping[str, str] | None = None) -> None:
+        """Start a process unless it runs; ``port`` is the one it will listen on, 0 for none.
+
+        Raises:
+            RegionError: another program listens there.
+        """
         if self.is_alive(name):
             return
+        if port and listens(port):
+            raise RegionError(
+                f"another program listens on port {port}, which {name} needs: end it,"
+                " or give this region other ports (ALLOT_REGION_FIRST_PORT, 60 from there on)"
+            )
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
                 [str(part) for part in command],
@@ -41,7 +55,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
                 cwd=self.layout.directory,
-                env={**os.environ, **(environment or {})},
+                env={**common_environment(self.layout), **(environment or {})},
             )
         self._pid_file(name).write_text(f"{process.pid} {_start_time(process.pid)}")
         process.returncode = 0  # it outlives us: Popen must not warn about a child that still runs
@@ -97,6 +111,21 @@ class Processes:
         self.stop([n for n in names if n not in FOUNDATIONS])
         for name in FOUNDATIONS:
             self.stop([name])
+        # What was started in the moment somebody gave up, or left its session, is known by its environment.
+        for pid in self._strays():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _strays(self) -> list[int]:
+        """Return the processes that bear the region's mark."""
+        mark = f"{MARK}={self.layout.directory}".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            # Others' processes, and those that end meanwhile, cannot be read.
+            with suppress(OSError):
+                if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
 
     def names(self) -> list[str]:
         """Return the names of everything that was started and not stopped."""
@@ -117,6 +146,12 @@ class Processes:
             return None
         pid, _, started = file.read_text().partition(" ")
         return int(pid) if started and _start_time(int(pid)) == started else None
+
+
+def common_environment(layout: Layout) -> dict[str, str]:
+    """Return what every process is given; nothing of ours, least of all a proxy or a certificate for the world outside."""
+    kept = {name: os.environ[name] for name in ("TMPDIR", "TZ") if name in os.environ}
+    return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", MARK: str(layout.directory)}
 
 
 def _start_time(pid: int) -> str:

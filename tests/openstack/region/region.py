@@ -12,7 +12,7 @@ from tests.openstack.region.configuration import config_file
 from tests.openstack.region.layout import REPO, Layout
 from tests.openstack.region.processes import FOUNDATIONS, Processes, RegionError, listens
 
-READY_S = 240.0
+READY_S = 600.0
 RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 #: Entry points of the services that are no WSGI application, in the order they start.
 SERVICES = {
@@ -26,6 +26,8 @@ SERVICES = {
     "cinder-volume": ("cinder", "cinder.cmd.volume:main"),
     "octavia-worker": ("octavia", "octavia.cmd.octavia_worker:main"),
 }
+#: Those of them that listen, and the name of their port.
+LISTENING = {"glance-api": "glance", "nova-api": "nova", "neutron-server": "neutron", "cinder-api": "cinder"}
 COMPUTE = "nova-compute"
 
 
@@ -67,7 +69,7 @@ class Region:
         if name == "octavia-worker":
             environment["REGION_OCTAVIA_WORKER"] = "1"
         command = schemas.service_command(target, "--config-file", config_file(self.layout, service))
-        self.processes.start(name, command, environment)
+        self.processes.start(name, command, self._port(name), environment)
 
     def wait_ready(self, since_s: float = 0.0) -> None:
         """Wait until every service has reported in after a moment: when a test started again what they stand on."""
@@ -106,9 +108,7 @@ class Region:
     def _start_foundations(self) -> None:
         layout, start = self.layout, self.processes.start
         data = layout.directory / "database"
-        if not (data / "mysql").is_dir():
-            install = ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db"]
-            subprocess.run(install, check=True, capture_output=True)
+        schemas.install_database(data)
         start(
             "database",
             [
@@ -117,14 +117,16 @@ class Region:
                 "--max-connections=1000", "--innodb-buffer-pool-size=256M", "--innodb-flush-log-at-trx-commit=0",
                 "--character-set-server=utf8", f"--pid-file={layout.directory / 'mariadbd.pid'}",
             ],
+            layout.port("database"),
         )  # fmt: skip
         start(
             "memcached",
             ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(layout.port("memcached")), "-U", "0", "-m", "64"],
+            layout.port("memcached"),
         )
-        start("epmd", ["epmd", "-address", "127.0.0.1", "-port", str(layout.port("epmd"))])
+        start("epmd", ["epmd", "-address", "127.0.0.1", "-port", str(layout.port("epmd"))], layout.port("epmd"))
         self._wait("epmd", "epmd")
-        start("broker", [RABBITMQ], self._broker_environment())
+        start("broker", [RABBITMQ], layout.port("broker"), self._broker_environment())
         self._wait("database", "database")
         self._wait("broker", "broker")
 
@@ -159,7 +161,7 @@ class Region:
     def _start_wsgi(self, service: str) -> None:
         command: list[str | Path] = ["uwsgi", "--ini", self.layout.sub(f"etc/{service}") / "uwsgi.ini"]
         environment = schemas.service_environment(self.layout)
-        self.processes.start(service, command, environment)
+        self.processes.start(service, command, self.layout.port(service), environment)
 
     def _start_services(self) -> None:
         self._start_wsgi("placement")
@@ -168,15 +170,9 @@ class Region:
             self.start_service(name)
         self._wait("placement", "placement")
         self._start_computes()
-        ports = {
-            "glance-api": "glance",
-            "nova-api": "nova",
-            "neutron-server": "neutron",
-            "cinder-api": "cinder",
-            "octavia": "octavia",
-        }
-        for name, service in ports.items():
+        for name, service in LISTENING.items():
             self._wait(name, service)
+        self._wait("octavia", "octavia")
 
     def _start_computes(self) -> None:
         environment = {
@@ -188,7 +184,11 @@ class Region:
         program = configuration.HERE / "services" / "run_computes.py"
         names = ",".join(self.layout.host_names())
         command: list[str | Path] = [schemas.SYSTEM_PYTHON, program, names, "--config-file", config_file(self.layout, "nova")]
-        self.processes.start(COMPUTE, command, environment)
+        self.processes.start(COMPUTE, command, self._port(COMPUTE), environment)
+
+    def _port(self, name: str) -> int:
+        """Return the port a service listens on, 0 for none."""
+        return self.layout.port(LISTENING[name]) if name in LISTENING else 0
 
     def _wait(self, name: str, service: str) -> None:
         port = self.layout.port(service)

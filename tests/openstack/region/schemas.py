@@ -1,12 +1,13 @@
 """The databases of the services: made once, the long ones side by side."""
 
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.openstack.region.configuration import HERE, config_file, database_url
 from tests.openstack.region.layout import REGION, Layout
-from tests.openstack.region.processes import RegionError
+from tests.openstack.region.processes import RegionError, common_environment
 
 #: Debian's OpenStack is made for Debian's Python.
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -20,7 +21,6 @@ def service_environment(layout: Layout) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": str(layout.directory),
-        "REGION_DIR": str(layout.directory),
     }
 
 
@@ -41,19 +41,31 @@ def sql(layout: Layout, text: str) -> None:
         raise RegionError(f"the database refused: {done.stderr.strip()}")
 
 
+def install_database(data: Path) -> None:
+    """Have the files of an empty database server; none half made, if this is cut."""
+    if data.is_dir():
+        return
+    half = data.with_suffix(".half")
+    shutil.rmtree(half, ignore_errors=True)
+    # It would look up the names of this machine, which a bare one need not have.
+    options = ["--user=root", f"--datadir={half}", "--skip-test-db", "--skip-name-resolve", "--force"]
+    subprocess.run(["mariadb-install-db", "--no-defaults", *options], check=True, capture_output=True)
+    half.rename(data)
+
+
 def make_schemas(layout: Layout) -> None:
-    """Make the databases and bring each to the newest schema."""
+    """Make the databases and bring each to the newest schema; what an attempt that was cut has left is taken away first."""
     user = f"'region'@'127.0.0.1' identified by '{layout.password}'"
-    sql(layout, "".join(f"create database if not exists {d}; grant all on {d}.* to {user};" for d in DATABASES))
+    sql(layout, "".join(f"drop database if exists {d}; create database {d}; grant all on {d}.* to {user};" for d in DATABASES))
     with ThreadPoolExecutor(4) as side_by_side:
         for done in [side_by_side.submit(make, layout) for make in (_keystone, _nova, _neutron, _others)]:
             done.result()
 
 
-def _run(layout: Layout, target: str, *arguments: str | Path, good: tuple[int, ...] = (0,)) -> None:
-    environment = {**service_environment(layout), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+def _run(layout: Layout, target: str, *arguments: str | Path) -> None:
+    environment = {**common_environment(layout), **service_environment(layout)}
     done = subprocess.run(service_command(target, *arguments), env=environment, capture_output=True, text=True, check=False)
-    if done.returncode not in good:
+    if done.returncode:
         raise RegionError(f"{target} {' '.join(str(a) for a in arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
 
 
@@ -73,8 +85,7 @@ def _nova(layout: Layout) -> None:
     _run(layout, *manage, "api_db", "sync")
     _run(layout, *manage, "cell_v2", "map_cell0", "--database_connection", database_url(layout, "nova_cell0"))
     _run(layout, *manage, "db", "sync")
-    # 2: the cell is there already, from an attempt that was cut.
-    _run(layout, *manage, "cell_v2", "create_cell", "--name=cell1", good=(0, 2))
+    _run(layout, *manage, "cell_v2", "create_cell", "--name=cell1")
 
 
 def _neutron(layout: Layout) -> None:

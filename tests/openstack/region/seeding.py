@@ -10,7 +10,7 @@ from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 from openstack.identity.v3 import _proxy as identity_v3
 
-from tests.openstack.region.layout import REGION, Layout
+from tests.openstack.region.layout import REGION, Layout, write_whole
 from tests.openstack.region.processes import RegionError
 
 ENDPOINTS = {
@@ -43,6 +43,9 @@ clouds:
     auth_type: v3applicationcredential
     auth: {{auth_url: "{url}", application_credential_id: "{credential_id}", application_credential_secret: "{secret}"}}
     allotment: {{observe_max_age_s: 0}}
+  system:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: admin, password: "{password}", system_scope: all, user_domain_name: Default}}
   silent:
     region_name: {region}
     auth: {{auth_url: "http://127.0.0.1:9/v3", username: nobody, password: nothing, project_name: none, {domains}}}
@@ -58,8 +61,7 @@ def write_clouds(layout: Layout) -> None:
     text = CLOUDS.format(
         region=REGION, url=url, password=layout.password, credential_id=credential_id, secret=secret, domains=DOMAINS
     )
-    layout.clouds_file.touch(mode=0o600)
-    layout.clouds_file.write_text(text)
+    write_whole(layout.clouds_file, text, 0o600)
 
 
 def administrator(layout: Layout) -> Any:
@@ -107,9 +109,7 @@ def seed_application_credential(layout: Layout) -> None:
     assert isinstance(identity, identity_v3.Proxy)
     assert user_id is not None
     made = identity.create_application_credential(user_id, name="allotment")
-    path = layout.directory / "application-credential"
-    path.touch(mode=0o600)
-    path.write_text(f"{made.id} {made.secret}")
+    write_whole(layout.directory / "application-credential", f"{made.id} {made.secret}", 0o600)
     cloud.close()
     write_clouds(layout)
 

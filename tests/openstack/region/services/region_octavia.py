@@ -1,6 +1,6 @@
 """Octavia's network driver where no amphora runs: the address of a load balancer is a real port, plugging it does nothing.
 
-A worker can be held up in the middle of its work by a file in the region's directory (see ``_plugging``).
+A worker can be held up in the middle of its work by a file in the region's directory, and says so by another (see ``_plugging``).
 """
 
 import os
@@ -14,6 +14,7 @@ from octavia.network.drivers.noop_driver import driver as noop
 IS_WORKER = "REGION_OCTAVIA_WORKER" in os.environ
 #: While this file is there, a worker that has begun with a load balancer does not get on.
 SLOW_BALANCER = Path(os.environ["REGION_DIR"]) / "slow-balancer"
+BEGUN = SLOW_BALANCER.with_suffix(".begun")
 MISSING = (base.NetworkNotFound, base.SubnetNotFound, base.PortNotFound)
 READ = ("get_network", "get_subnet", "get_port")
 PLUGGING = (
@@ -47,6 +48,7 @@ def _reading(name):
 def _plugging(name):
     def method(self, *args, **kwargs):
         while IS_WORKER and SLOW_BALANCER.exists():
+            BEGUN.touch()
             time.sleep(0.2)
         return getattr(self.nothing, name)(*args, **kwargs)
 

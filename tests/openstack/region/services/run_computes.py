@@ -29,6 +29,8 @@ names = sys.argv.pop(1).split(",")
 NEVER_RAN = (vm_states.BUILDING, vm_states.ERROR)
 #: While this file is there, builds wait: a machine stays in BUILD, as with a slow storage.
 SLOW_BUILD = Path(os.environ["REGION_DIR"]) / "slow-build"
+#: Says that a build is held up.
+BEGUN = SLOW_BUILD.with_suffix(".begun")
 
 
 class RegionDriver(fake.FakeDriver):
@@ -52,6 +54,7 @@ class RegionDriver(fake.FakeDriver):
     def spawn(self, *args, **kwargs):
         """Build a machine, as soon as builds are not held up."""
         while SLOW_BUILD.exists():
+            BEGUN.touch()
             time.sleep(0.2)
         return super().spawn(*args, **kwargs)
 
