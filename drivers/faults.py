@@ -4,6 +4,9 @@ from typing import Any
 
 from inventory.domain.errors import Problem
 
+#: Codes of faults that say the host, not what was asked for there, is in trouble.
+HOST_TROUBLE = frozenset({"driver.unreachable", "driver.timeout", "driver.certificate_refused"})
+
 
 class DriverFault(Exception):
     """A call to a back end did not do what was asked. ``problem`` is for people, ``internal`` for the log."""

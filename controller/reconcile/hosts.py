@@ -21,8 +21,6 @@ from inventory.store import hosts as host_store
 
 #: Opens the driver of a host: (host, name of the driver) -> driver.
 OpenDriver = Callable[[Host, str], ComputeDriver]
-#: Codes of faults that say the host, not the resource, is in trouble.
-HOST_TROUBLE = frozenset({"driver.unreachable", "driver.timeout"})
 
 
 def registry_opener(clock: Clock) -> OpenDriver:

@@ -20,7 +20,7 @@ from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.chores import Chores
 from controller.reconcile.counters import ReconcileCounters
 from controller.reconcile.facts import FactsLoader
-from controller.reconcile.hosts import HOST_TROUBLE, HostBook, HostHandle, OpenDriver
+from controller.reconcile.hosts import HostBook, HostHandle, OpenDriver
 from controller.reconcile.housekeeping import Housekeeping
 from controller.reconcile.jobs import JobMeans, LookReport, Report, ResourceJob, StepReport
 from controller.reconcile.looks import HostLooks, Unit
@@ -35,6 +35,7 @@ from controller.workflows.failpoints import failpoint
 from controller.workflows.moves.begin import begin_next
 from controller.workflows.platform import Platform
 from controller.workflows.steps import first_step
+from drivers.faults import HOST_TROUBLE
 from drivers.protocol import DriverEvent
 from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.host import Reachability

@@ -12,6 +12,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, check the host's power, network and hypervisor service.",
         actor=Actor.OPERATOR,
     ),
+    "driver.certificate_refused": Text(
+        zh="{connection} 出示的证书不可信：签发者未知、名称不符或已过期。",
+        en="The certificate that {connection} shows is not to be trusted: unknown authority, another name, or expired.",
+        cure_zh="请更换证书，或在连接设置中写明签发它的根证书（如 clouds.yaml 的 cacert）。系统会自动重试。",
+        cure_en="Renew it, or name its authority (cacert in clouds.yaml). It is retried by itself.",
+        actor=Actor.OPERATOR,
+    ),
     "driver.timeout": Text(
         zh="宿主机（{connection}）在 {deadline_s} 秒内没有完成操作 {verb}。",
         en="The host at {connection} did not finish {verb} within {deadline_s} s.",

@@ -19,6 +19,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Check /etc/openstack/clouds.yaml (or the file OS_CLIENT_CONFIG_FILE names) and who may read it.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.project_missing": Text(
+        zh="clouds.yaml 中云 {cloud} 的凭据不属于任何项目。",
+        en="The credential of cloud {cloud} in clouds.yaml is in no project.",
+        cure_zh="请写上 project_name（或改用某个项目的应用凭据），并去掉 system_scope 或只写域的范围，然后重新启动控制器。",
+        cure_en="Name a project (or use an application credential of one) instead of system_scope, and restart the controller.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.settings_invalid": Text(
         zh="clouds.yaml 中 allotment 一节的这些设置有误：{names}。可用的设置有：{known}。",
         en="These settings in the section allotment of clouds.yaml are wrong: {names}. Known are: {known}.",

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from controller.workflows.create import machine_request, missing_parts
 from controller.workflows.engine import Done, Ending, Flow, MoveFacts, Next, StepContext, Wait
-from drivers.faults import DriverFault, Permanent, Transient
+from drivers.faults import HOST_TROUBLE, DriverFault, Permanent, Transient
 from drivers.protocol import (
     Capability,
     ComputeDriver,
@@ -155,7 +155,7 @@ def _at_target(context: StepContext, ask: Callable[[ComputeDriver], T]) -> T:
     try:
         return ask(context.open_target())
     except DriverFault as fault:
-        if fault.problem.code in ("driver.unreachable", "driver.timeout"):
+        if fault.problem.code in HOST_TROUBLE:
             raise Transient("driver.migration_target_unreachable", connection=_move(context).target_connection) from fault
         raise
 

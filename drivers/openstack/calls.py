@@ -4,6 +4,7 @@ A call that only reads is made again after a passing fault. A call that changes 
 said that it did nothing (too many calls); after a lost answer the caller must look first.
 """
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ T = TypeVar("T")
 LONGEST_PAUSE_S = 10.0
 FIRST_LOOK_S = 0.2
 LONGEST_LOOK_S = 2.0
+#: Until somebody has mended a certificate nothing comes of asking again.
+UNTRUSTED_DELAY_S = 60.0
 
 
 class Calls:
@@ -97,6 +100,11 @@ class Calls:
         try:
             yield
         except (sdk_errors.SDKException, auth_errors.ClientException) as error:
+            if _is_untrusted(error):
+                # Nothing was sent: there is no outcome to be unsure of.
+                raise Transient(
+                    "driver.certificate_refused", delay_s=UNTRUSTED_DELAY_S, internal=str(error), connection=self.connection
+                ) from error
             raise fault_of(
                 status_of(error),
                 connection=self.connection,
@@ -124,6 +132,15 @@ def _body_of(error: BaseException) -> dict[str, Any] | None:
     except ValueError:  # a proxy's page, not the service's answer
         return None
     return body if isinstance(body, dict) else None
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    """Tell whether a call was not made because we do not trust the other side's certificate."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from drivers.faults import Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack.calls import Calls
 from drivers.openstack.translate_errors import UNREACHABLE_DELAY_S
 
@@ -31,6 +31,23 @@ def discover(sdk: Any, calls: Calls, services: Iterable[str]) -> None:
     except BaseException:
         sdk.close()
         raise
+
+
+def require_project(sdk: Any, calls: Calls, cloud: str) -> None:
+    """Refuse a credential that is in no project: what it made would be nobody's, and Cinder has no address for it.
+
+    Raises:
+        Permanent: ``openstack.project_missing``.
+        DriverFault: Keystone refused or did not answer.
+    """
+    try:
+        project_id = calls.read("project", lambda: sdk.current_project_id)
+    except BaseException:
+        sdk.close()
+        raise
+    if not project_id:
+        sdk.close()
+        raise Permanent("openstack.project_missing", cloud=cloud)
 
 
 def _find(sdk: Any, calls: Calls, service: str) -> None:

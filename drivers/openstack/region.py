@@ -14,7 +14,7 @@ from openstack import exceptions as sdk_errors
 
 from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
-from drivers.openstack.discovery import discover
+from drivers.openstack.discovery import discover, require_project
 from drivers.openstack.inventory import Inventory
 from drivers.openstack.mapping import (
     NetworkReading,
@@ -64,6 +64,7 @@ class Region:
         config.config.update(api_timeout=self.settings.call_timeout_s, status_code_retries=0, connect_retries=0)
         self.sdk: Any = openstack.connection.Connection(config=config, app_name="allotment")
         self.calls = Calls(f"openstack://{cloud}", attempts=max(1, int(self.settings.attempts)), wait_s=self.settings.wait_s)
+        require_project(self.sdk, self.calls, cloud)
         discover(self.sdk, self.calls, SERVICES)
         #: Whether the region has Octavia.
         self.has_balancers = bool(self.calls.read("discover", lambda: self.sdk.has_service(BALANCING)))
@@ -190,7 +191,7 @@ class RegionBook:
         """Return the region, opened with its first user.
 
         Raises:
-            Permanent: ``openstack.cloud_unknown``, ``openstack.settings_invalid``.
+            Permanent: ``openstack.cloud_unknown``, ``openstack.settings_invalid``, ``openstack.project_missing``.
         """
         with self._lock:
             region, users = self._regions.get(cloud) or (Region(cloud, clock), 0)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -101,10 +102,13 @@ def once_each(treatment: Treatment, is_meant: Callable[[Asked], bool]) -> Callab
 
 
 @contextmanager
-def proxied_clouds(layout: Layout, directory: Path, **settings: Any) -> Iterator[Proxies]:
-    """Give proxies, and a ``clouds.yaml`` in ``directory`` whose cloud ``proxied`` goes through them."""
+def proxied_clouds(layout: Layout, directory: Path, tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[Proxies]:
+    """Give proxies, and a ``clouds.yaml`` in ``directory`` whose cloud ``proxied`` goes through them.
+
+    With ``tls`` they, and one in front of Keystone, are spoken to by TLS only.
+    """
     proxies = Proxies()
-    servers = {name: _serve(proxies, name, layout.port(name)) for name in SERVICES}
+    servers = {name: _serve(proxies, name, layout.port(name), tls) for name in (*SERVICES, *(["keystone"] if tls else []))}
     try:
         (directory / "clouds.yaml").write_text(_clouds(layout, servers, settings))
         yield proxies
@@ -116,16 +120,18 @@ def proxied_clouds(layout: Layout, directory: Path, **settings: Any) -> Iterator
 
 def _clouds(layout: Layout, servers: Mapping[str, ThreadingHTTPServer], settings: Mapping[str, Any]) -> str:
     project_id = _project_id(layout)
+    scheme = "https" if "keystone" in servers else "http"
+    proxied = {name: f"{scheme}://127.0.0.1:{server.server_port}" for name, server in servers.items()}
+    addresses = {"keystone": layout.url("keystone"), **proxied}
     lines = [
         "clouds:",
         "  proxied:",
         f"    region_name: {REGION}",
-        f'    auth: {{auth_url: "{layout.url("keystone", "/v3")}", username: {PLATFORM_USER}, password: "{layout.password}",',
+        f'    auth: {{auth_url: "{addresses["keystone"]}/v3", username: {PLATFORM_USER}, password: "{layout.password}",',
         f"           project_name: {PLATFORM_USER}, user_domain_name: Default, project_domain_name: Default}}",
     ]
     for name, (path, service) in SERVICES.items():
-        address = f"http://127.0.0.1:{servers[name].server_port}{path.format(project_id=project_id)}"
-        lines.append(f"    {service}_endpoint_override: {address}")
+        lines.append(f"    {service}_endpoint_override: {addresses[name]}{path.format(project_id=project_id)}")
     chosen = ", ".join(f"{name}: {value}" for name, value in {"observe_max_age_s": 0, **settings}.items())
     return "\n".join([*lines, f"    allotment: {{{chosen}}}"]) + "\n"
 
@@ -139,7 +145,7 @@ def _project_id(layout: Layout) -> str:
     return found
 
 
-def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
+def _serve(proxies: Proxies, service: str, port: int, tls: ssl.SSLContext | None) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -178,6 +184,9 @@ def _serve(proxies: Proxies, service: str, port: int) -> ThreadingHTTPServer:
         setattr(Handler, f"do_{method}", Handler.handle_any)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        # Not shaken hands when accepted: one client that hangs would hold up all others.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True, name=f"proxy-{service}").start()
     return server
 

@@ -1,8 +1,10 @@
 """Calls to a region: made again by kind, in the time the region asks for, and never twice where the first may have had effect."""
 
+import ssl
 from typing import Any
 
 import pytest
+from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
@@ -113,3 +115,21 @@ def test_waiting_ends_with_the_fault_of_its_bound() -> None:
     assert late.value.problem.code == "openstack.not_ready"
     looks = Service(None, None, "there")
     assert Calls("c", attempts=1, wait_s=100, pause=lambda _s: None).until(looks, late_fault) == "there"
+
+
+def untrusted() -> auth_errors.SSLError:
+    """Return what the SDK's session raises for a certificate it does not trust: what it met is only its context."""
+    error = auth_errors.SSLError("SSL exception connecting")
+    error.__context__ = ssl.SSLCertVerificationError(1, "unable to get local issuer certificate")
+    return error
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_no_answer_and_nothing_was_sent(calls: Calls) -> None:
+    for way in (calls.read, calls.change):
+        service = Service(untrusted(), "sent all the same")
+        with pytest.raises(Transient) as refused:
+            way("v", service)
+        assert refused.value.problem.code == "driver.certificate_refused"
+        assert service.call_count == 1
+    with pytest.raises(OutcomeUnknown):
+        calls.change("v", Service(auth_errors.SSLError("the other side hung up while shaking hands")))
