@@ -4,7 +4,6 @@ Most tests may run side by side (``make test-openstack`` does it): each has hype
 stop services or change what all see of the region, and run after the others.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +27,7 @@ def region() -> Iterator[Region]:
     # Tests run side by side: one of their processes brings it up, and none takes it away from the others.
     is_shared = "PYTEST_XDIST_WORKER" in os.environ
     try:
-        with _one_at_a_time(region.layout):
-            region.up(lambda text: print(f"region: {text}", flush=True))
+        region.up(lambda text: print(f"region: {text}", flush=True))
         yield region
     finally:
         if before is None:
@@ -38,13 +36,6 @@ def region() -> Iterator[Region]:
             os.environ["OS_CLIENT_CONFIG_FILE"] = before
         if not (was_up or is_shared):
             region.down()
-
-
-@contextmanager
-def _one_at_a_time(layout: Layout) -> Iterator[None]:
-    with (layout.sub("run") / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")

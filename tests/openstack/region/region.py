@@ -1,10 +1,13 @@
 """Brings a region up and down. Whatever is installed, made or running already is left as it is."""
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.openstack.region import configuration, schemas, seeding
@@ -44,17 +47,26 @@ class Region:
         Raises:
             RegionError: something did not come up; what was not up before is stopped again then.
         """
-        was_up = self.processes.is_alive("nova-api")
-        try:
-            self._up(say)
-        except BaseException:
-            if not was_up:
-                self.down()
-            raise
+        with self._one_at_a_time():
+            was_up = self.processes.is_alive("nova-api")
+            try:
+                self._up(say)
+            except BaseException:
+                if not was_up:
+                    self.processes.stop_all()
+                raise
 
     def down(self) -> None:
         """Stop everything of the region; what it holds stays for the next start."""
-        self.processes.stop_all()
+        with self._one_at_a_time():
+            self.processes.stop_all()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Wait for whoever else starts or stops this region: what one starts while another stops would stay."""
+        with (self.layout.sub("run") / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def start_service(self, name: str) -> None:
         """Start one service again, after a test has ended it."""
@@ -211,6 +223,8 @@ def main(arguments: list[str]) -> int:
     region = Region(Layout.from_environment())
     verb = arguments[0] if arguments else ""
     os.umask(0o022)
+    # Asked to end as by Ctrl-C: what was started is stopped before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if verb == "up":
         require_packages()
         region.up(lambda text: print(text, file=sys.stderr, flush=True))
