@@ -83,6 +83,14 @@ HOSTS = gauge("allot_hosts", "Hosts by what is wanted and what was seen.", "pool
 HOST_UNREACHABLE = gauge(
     "allot_host_unreachable", "1 for each host in service that does not answer (at most 200 are named).", "host", "pool", "zone"
 )
+HOST_STATE_OVERDUE = gauge(
+    "allot_host_state_overdue_seconds",
+    "How long a host is in its admin state past the time that was said for it; the 200 longest.",
+    "host",
+    "pool",
+    "zone",
+    "admin_state",
+)
 
 # -- what departments have ---------------------------------------------------------------------------------------------
 INSTANCES = gauge("allot_instances", "Living machines.", "zone", "pool", "phase", "observed")
@@ -107,7 +115,9 @@ TICKET_OLDEST_AGE = gauge(
 JOURNAL_LAG = gauge("allot_journal_lag_seconds", "Age of the oldest accepted wish that is not reached; 0: all are.")
 JOURNAL_ROWS = _counter("allot_journal_rows_total", "Rows of the journal.")
 HOLDS = gauge("allot_holds", "Rights to act on a resource: held now, or expired and not taken over.", "state")
-FINDINGS_OPEN = gauge("allot_findings_open", "Drift and orphans found and not repaired.", "kind")
+FINDINGS_OPEN = gauge(
+    "allot_findings_open", "What was found and is not settled: drift, orphans, hosts past the time of their state.", "kind"
+)
 FINDINGS_OLDEST_AGE = gauge("allot_findings_oldest_age_seconds", "Age of the oldest open finding.", "kind")
 COMMIT_GROUPS = _counter("allot_commit_groups_total", "Groups of tickets this controller decided; a lone ticket is a group.")
 COMMIT_GROUPS_BROKEN = _counter(

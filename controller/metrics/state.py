@@ -28,7 +28,7 @@ _GIB = 1 << 30
 HOSTS_NAMED_MAX = 200
 DEPARTMENTS_NAMED_MAX = 200
 #: Kinds of findings that are shown with a zero, so that an alert can tell none from unknown.
-FINDING_KINDS = ("stopped", "missing", "edited", "orphan", "duplicate", "metering")
+FINDING_KINDS = ("stopped", "missing", "edited", "orphan", "duplicate", "metering", "host_state")
 #: Where something stands that has no host.
 NOWHERE = ("none", "none")
 
@@ -99,11 +99,13 @@ def reserved(connection: Connection, now_s: float) -> Iterable[str]:
     yield family(m.RESERVED_MACHINES, {(zone,): count for zone, count in found.machines.items()})
 
 
-def hosts(connection: Connection, _now_s: float) -> Iterable[str]:
-    """Hosts by state, and those that do not answer by name."""
+def hosts(connection: Connection, now_s: float) -> Iterable[str]:
+    """Hosts by state; by name those that do not answer, and those past the time that was said for their state."""
     yield family(m.HOSTS, {row[:-1]: row[-1] for row in summary.host_counts(connection)})
     unreachable: dict[tuple[str, ...], float] = dict.fromkeys(summary.unreachable_hosts(connection, HOSTS_NAMED_MAX), 1)
     yield family(m.HOST_UNREACHABLE, unreachable)
+    late = summary.overdue_hosts(connection, now_s, HOSTS_NAMED_MAX)
+    yield family(m.HOST_STATE_OVERDUE, {row[:-1]: _age(now_s, row[-1]) for row in late})
 
 
 def addresses(connection: Connection, now_s: float) -> Iterable[str]:

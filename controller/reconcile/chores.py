@@ -1,4 +1,5 @@
-"""What the loop does now and then for the state itself: notices of leases that end, and forgetting what was kept long enough.
+"""What the loop does now and then for the state itself: notices of leases that end, findings of hosts past the time that was said
+for their state, and forgetting what was kept long enough.
 
 Journal and audit chain are not touched: the database refuses to change them, and they are kept without end. Everything
 here may run twice, in several controllers at once, and be killed at any line; each step is one small transaction.
@@ -11,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from controller.identity import keys
+from controller.reconcile.host_states import report_overdue
 from controller.tickets import store as tickets
 from controller.workflows.platform import Platform
 from controller.workflows.sampled import month_of
@@ -69,6 +71,7 @@ class Chores:
         kept, months = retention, month_of(platform.zone)
         self._chores = [
             _Chore("lease_notices", 600.0, lambda c, now_s: notices.raise_due(c, platform.new_id, now_s, limit=BATCH)),
+            _Chore("host_states", 60.0, lambda c, now_s: report_overdue(c, platform.new_id, now_s)),
             _Chore("answers", 3600.0, lambda c, now_s: keys.purge(c, now_s - keys.MEMORY_S, limit=BATCH)),
             _Chore("explanations", 86_400.0, lambda c, now_s: tickets.forget_explanations(c, now_s - kept.explanations_s, BATCH)),
             _Chore("changes", 3600.0, lambda c, now_s: _forget_changes(c, now_s, kept)),

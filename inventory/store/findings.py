@@ -18,9 +18,14 @@ def save(connection: Connection, rows: Sequence[Mapping[str, Any]], now_s: float
     bulk.upsert(connection, t.findings, seen, key=("subject",), fresh=("detail", "state", "last_seen_s", "host_id"))
 
 
+#: A host that is in an admin state past the time that was said for it.
+HOST_STATE = "host_state"
+
+
 def close_of_host(connection: Connection, host_id: HostId, *, but_subjects: Sequence[str] = ()) -> None:
-    """Close the open findings of a host that are not true any more."""
-    statement = update(t.findings).where(_F.host_id == host_id, _F.state == "open", _F.subject.not_in(list(but_subjects)))
+    """Close the open findings of a host that a look shows not to be true any more; its admin state is not looked at."""
+    is_looked_at = (_F.host_id == host_id) & (_F.kind != HOST_STATE)
+    statement = update(t.findings).where(is_looked_at, _F.state == "open", _F.subject.not_in(list(but_subjects)))
     connection.execute(statement.values(state="closed"))
 
 
@@ -28,6 +33,11 @@ def close_of_kind(connection: Connection, kind: str, *, but_subjects: Sequence[s
     """Close the open findings of a kind that are not true any more."""
     statement = update(t.findings).where(_F.kind == kind, _F.state == "open", _F.subject.not_in(list(but_subjects)))
     connection.execute(statement.values(state="closed"))
+
+
+def open_subjects(connection: Connection, kind: str) -> frozenset[str]:
+    """Return what the open findings of a kind are about."""
+    return frozenset(connection.execute(select(_F.subject).where(_F.kind == kind, _F.state == "open")).scalars())
 
 
 def close(connection: Connection, subject: str) -> None:

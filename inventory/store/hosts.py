@@ -199,6 +199,12 @@ def set_admin_state(
     return host(connection, now.id)
 
 
+def overdue(connection: Connection, now_s: float) -> list[Host]:
+    """Return the hosts whose admin state was to last until a time that has passed, by id."""
+    statement = select(t.hosts).where(t.hosts.c.state_until_s <= now_s).order_by(t.hosts.c.id)
+    return [_host(r) for r in connection.execute(statement)]
+
+
 def set_reachability(connection: Connection, host_id: HostId, to: Reachability) -> bool:
     """Note what was seen of a host; tells whether that is news."""
     h = t.hosts.c

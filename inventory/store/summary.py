@@ -186,6 +186,18 @@ def unreachable_hosts(connection: Connection, limit: int) -> list[tuple[str, str
     return [(a, b, c) for a, b, c in connection.execute(statement)]
 
 
+def overdue_hosts(connection: Connection, now_s: float, limit: int) -> list[tuple[str, str, str, str, int]]:
+    """Return (host, pool, zone, admin state, until when it was to last) of up to ``limit`` hosts past that, the longest first."""
+    statement = (
+        select(_H.name, t.pools.c.code, t.zones.c.code, _H.admin_state, _H.state_until_s)
+        .select_from(t.hosts.join(t.pools).join(t.zones))
+        .where(_H.state_until_s <= now_s)
+        .order_by(_H.state_until_s, _H.name)
+        .limit(limit)
+    )
+    return [(a, b, c, d, e) for a, b, c, d, e in connection.execute(statement)]
+
+
 def pool_codes(connection: Connection) -> dict[str, tuple[str, str]]:
     """Return (pool, zone) by pool id."""
     statement = select(t.pools.c.id, t.pools.c.code, t.zones.c.code).select_from(t.pools.join(t.zones))

@@ -16,13 +16,15 @@ from controller.reconcile.chores import Chores, Retention
 from controller.reconcile.settings import ReconcileSettings
 from controller.tickets import store as tickets
 from controller.tickets import tables as ticket_tables
+from controller.workflows import hosts as host_workflow
 from controller.workflows import tickets as workflow
 from controller.workflows.engine import StepSettings
+from inventory.domain.host import AdminState
 from inventory.domain.ids import TokenId
 from inventory.domain.lease import DAY_S
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import SystemState
-from inventory.store import findings, notices
+from inventory.store import findings, hosts, notices
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from tests.support.api import YAML, service
@@ -117,6 +119,62 @@ def test_a_department_sees_its_own_notices_in_its_language(tmp_path: Path) -> No
         assert "renew" in notice["cure_en"]
         assert platform.client(Role.DEPARTMENT_ADMIN, "water").get("/v1/notices").json()["items"] == []
         assert len(platform.client(Role.AUDITOR).get("/v1/notices").json()["items"]) == 1
+
+
+# -- hosts past the time of their state -------------------------------------------------------------------------------
+
+
+def overdue(keeper: Keeper) -> list[tuple[str, str]]:
+    """Return (host, state of the finding) of every host that was found past its time, the oldest finding first."""
+    with keeper.database.read() as connection:
+        found = findings.page_by_id(connection, limit=100, kind=findings.HOST_STATE)
+    return [(f["detail"]["host"], f["state"]) for f in found]
+
+
+def move_host(keeper: Keeper, name: str, to: AdminState, left_s: float | None) -> None:
+    platform = keeper.furnished.platform
+    until_s = None if left_s is None else int(keeper.furnished.clock() + left_s)
+    host_workflow.set_state(platform, name, to, keeper.furnished.caller(), reason="new memory", until_s=until_s)
+
+
+def test_a_host_past_the_time_of_its_state_is_found_and_stays_as_it_is(keeper: Keeper) -> None:
+    first, second, third = (h.name for h in keeper.furnished.hosts)
+    move_host(keeper, first, AdminState.MAINTENANCE, 3600)
+    move_host(keeper, second, AdminState.CORDONED, 7200)
+    move_host(keeper, third, AdminState.CORDONED, None)
+    keeper.pass_(3500)
+    assert overdue(keeper) == []
+    keeper.pass_(200)
+    assert overdue(keeper) == [(first, "open")]
+    with keeper.database.read() as connection:
+        [finding] = findings.page(connection, limit=10, state="open")
+        assert hosts.host(connection, first).admin_state is AdminState.MAINTENANCE
+        # A look at the host says nothing of its admin state.
+        host_id = hosts.host(connection, first).id
+    detail = {"admin_state": "maintenance", "by": keeper.furnished.caller().user_name, "reason": "new memory"}
+    assert detail.items() <= finding["detail"].items()
+    with keeper.database.write() as connection:
+        findings.close_of_host(connection, host_id)
+    assert overdue(keeper) == [(first, "open")]
+    keeper.pass_(3600)
+    assert sorted(overdue(keeper)) == sorted([(first, "open"), (second, "open")])
+
+
+def test_it_is_told_once_and_closes_when_the_host_is_moved_and_opens_anew_with_a_new_time(keeper: Keeper) -> None:
+    name = keeper.furnished.hosts[0].name
+    move_host(keeper, name, AdminState.MAINTENANCE, 60)
+    keeper.pass_(120)
+    other = Chores(keeper.furnished.platform, Retention(), lambda: keeper.mono_s)
+    told = [other.step() for _ in range(20)]
+    assert (overdue(keeper), sum(told)) == ([(name, "open")], 0)
+    move_host(keeper, name, AdminState.CORDONED, 600)
+    keeper.pass_(60)
+    assert overdue(keeper) == [(name, "closed")]
+    keeper.pass_(600)
+    assert overdue(keeper) == [(name, "closed"), (name, "open")]
+    move_host(keeper, name, AdminState.ACTIVE, None)
+    keeper.pass_(60)
+    assert overdue(keeper) == [(name, "closed"), (name, "closed")]
 
 
 # -- forgetting -------------------------------------------------------------------------------------------------------

@@ -79,6 +79,26 @@ def test_a_retired_host_is_no_capacity_and_is_not_missed(database: Database, tmp
         assert summary.unreachable_hosts(connection, 10) == []
 
 
+def test_hosts_past_the_time_of_their_state_are_named_the_longest_first(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"overdue-{database.engine.dialect.name}")
+    now_s = int(watched.furnished.clock.now_s)
+    untils = (now_s - 60, now_s - 3600, now_s + 1)
+    with database.write() as connection:
+        for host, until_s in zip(watched.furnished.hosts, untils, strict=True):
+            hosts.set_admin_state(connection, host.id, AdminState.CORDONED, reason="test", by="test", until_s=until_s)
+    first, second, _ = (h.name for h in watched.furnished.hosts)
+    with database.read() as connection:
+        found = summary.overdue_hosts(connection, now_s, 10)
+        assert summary.overdue_hosts(connection, now_s, 1) == found[:1]
+    assert found == [
+        (second, "sim", "gov-public", "cordoned", now_s - 3600),
+        (first, "sim", "gov-public", "cordoned", now_s - 60),
+    ]
+    text = watched.text()
+    assert f'allot_host_state_overdue_seconds{{host="{second}",pool="sim",zone="gov-public",admin_state="cordoned"}} 3600' in text
+    assert text.count("allot_host_state_overdue_seconds{") == 2
+
+
 def test_leases_and_findings_are_counted_by_their_time(database: Database, tmp_path: Path) -> None:
     watched = watch(database, tmp_path, world=f"leases-{database.engine.dialect.name}")
     for name in ("gone-by", "this-week", "this-month", "later"):
