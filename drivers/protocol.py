@@ -229,6 +229,9 @@ class HostObservation:
     observed_at_s: float
     #: Available GiB by storage pool name.
     storage_available_gib: Mapping[str, int] = field(default_factory=dict)
+    #: GiB of what is not ours by storage pool name, each thing as large as it may grow. Images and all else we put there are
+    #: ours. A pool that is not named is not known, which never means that there is nothing.
+    storage_foreign_gib: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,12 +51,17 @@ DISK_CAPACITY = gauge("allot_disk_capacity_bytes", "Disk that may be promised, o
 DISK_CLAIMED = gauge("allot_disk_claimed_bytes", "Disk promised to root disks and volumes.", "pool", "zone", "class")
 DISK_FOREIGN = gauge(
     "allot_disk_foreign_bytes",
-    "Disk counted for what the platform did not make; 0 so far: foreign disks are not counted.",
+    "Disk of what is in storage pools and not the platform's, as large as it may grow.",
     "pool",
     "zone",
     "class",
 )
 DISK_FREE = gauge("allot_disk_free_bytes", "Disk free on active and reachable hosts.", "pool", "zone", "class")
+VCPU_OVER = gauge("allot_vcpu_over", "Virtual CPUs claimed and foreign beyond the capacity of their hosts.", "pool", "zone")
+MEMORY_OVER = gauge("allot_memory_over_bytes", "Memory claimed and foreign beyond the capacity of its hosts.", "pool", "zone")
+DISK_OVER = gauge(
+    "allot_disk_over_bytes", "Disk claimed and foreign beyond the capacity of its storage pools.", "pool", "zone", "class"
+)
 _HELD = ("pool", "zone", "reason")
 VCPU_HELD = gauge("allot_vcpu_held", "Virtual CPUs held: for the loss of a failure domain, or for reservations.", *_HELD)
 MEMORY_HELD = gauge("allot_memory_held_bytes", "Memory held, by the same reasons.", *_HELD)

@@ -34,37 +34,38 @@ NOWHERE = ("none", "none")
 
 
 def capacity(connection: Connection, _now_s: float) -> Iterable[str]:
-    """Capacity, claims, foreign use and what is free, in base units."""
+    """Capacity, claims, foreign use, what is free and what is over capacity, in base units."""
     rooms = summary.rooms(connection)
     yield from _rooms(
-        (m.VCPU_CAPACITY, m.VCPU_CLAIMED, m.VCPU_FOREIGN, m.VCPU_FREE, m.VCPU_HELD),
+        (m.VCPU_CAPACITY, m.VCPU_CLAIMED, m.VCPU_FOREIGN, m.VCPU_FREE, m.VCPU_OVER, m.VCPU_HELD),
         {(r.pool, r.zone): r for r in rooms if r.dimension == VCPU},
         unit=1,
     )
     yield from _rooms(
-        (m.MEMORY_CAPACITY, m.MEMORY_CLAIMED, m.MEMORY_FOREIGN, m.MEMORY_FREE, m.MEMORY_HELD),
+        (m.MEMORY_CAPACITY, m.MEMORY_CLAIMED, m.MEMORY_FOREIGN, m.MEMORY_FREE, m.MEMORY_OVER, m.MEMORY_HELD),
         {(r.pool, r.zone): r for r in rooms if r.dimension == MEMORY_MIB},
         unit=_MIB,
     )
     disks = [r for r in rooms if r.dimension.startswith(DISK_PREFIX)]
     yield from _rooms(
-        (m.DISK_CAPACITY, m.DISK_CLAIMED, m.DISK_FOREIGN, m.DISK_FREE, m.DISK_HELD),
+        (m.DISK_CAPACITY, m.DISK_CLAIMED, m.DISK_FOREIGN, m.DISK_FREE, m.DISK_OVER, m.DISK_HELD),
         {(r.pool, r.zone, r.dimension.removeprefix(DISK_PREFIX)): r for r in disks},
         unit=_GIB,
     )
 
 
 def _rooms(
-    families: tuple[m.Metric, m.Metric, m.Metric, m.Metric, m.Metric],
+    families: tuple[m.Metric, m.Metric, m.Metric, m.Metric, m.Metric, m.Metric],
     rooms: Mapping[tuple[str, ...], summary.Room],
     *,
     unit: int,
 ) -> Iterable[str]:
-    capacity_, claimed, foreign, free, held = families
+    capacity_, claimed, foreign, free, over, held = families
     yield family(capacity_, {key: r.capacity * unit for key, r in rooms.items()})
     yield family(claimed, {key: r.used * unit for key, r in rooms.items()})
     yield family(foreign, {key: r.foreign_used * unit for key, r in rooms.items()})
     yield family(free, {key: r.free * unit for key, r in rooms.items()})
+    yield family(over, {key: r.over * unit for key, r in rooms.items()})
     yield family(
         held,
         {(*key, "reserve"): r.held_reserve * unit for key, r in rooms.items()}

@@ -125,12 +125,13 @@ class HostLooks:
         assert observation is not None
         is_news = host.host.reachability is not Reachability.REACHABLE or host.id in self.cut_news or host.clean_print is None
         is_moved = is_news and host_store.set_reachability(connection, host.id, Reachability.REACHABLE)
-        foreign_print: int | None = hash(observation.foreign)
+        foreign_print: int | None = hash((observation.foreign, frozenset(observation.storage_foreign_gib.items())))
         if foreign_print != host.foreign_print:
             found = [_foreign(host.id, f) for f in observation.foreign]
             foreign.save_foreign(connection, host.id, found, now_s)
             is_any_missed = self._follow_adopted(connection, unit, host.id, found, now_s)
             is_moved |= foreign.recount_foreign(connection, host.id)
+            is_moved |= foreign.count_storage(connection, host.id, observation.storage_foreign_gib)
             # Whoever is missed is waited for: the same look is compared again.
             foreign_print = None if is_any_missed else foreign_print
         self._compare(connection, unit, report, print_, foreign_print, now_s)

@@ -105,10 +105,14 @@ def _hosts(placements: Iterable[Placement]) -> set[HostId]:
 def _read_again(connection: Connection, fleet: Fleet, host_ids: Iterable[HostId]) -> None:
     known = [h for h in host_ids if h in fleet.snapshot.index_of]
     for host_id, rows in hosts.inventories_of(connection, known).items() if known else ():
-        own = [r for r in rows if not r.dimension.startswith(DISK_PREFIX)]
+        own = [r for r in rows if not _is_disk(r)]
         fleet.set_used(
             host_id,
             used={r.dimension: r.used for r in own},
             foreign={r.dimension: r.foreign_used for r in own},
-            storage_used_gib={StoragePoolId(r.provider_id): r.used for r in rows if r.dimension.startswith(DISK_PREFIX)},
+            storage_used_gib={StoragePoolId(r.provider_id): r.used + r.foreign_used for r in rows if _is_disk(r)},
         )
+
+
+def _is_disk(row: hosts.InventoryRow) -> bool:
+    return row.dimension.startswith(DISK_PREFIX)

@@ -65,7 +65,7 @@ def entries_of(estate: Estate) -> Iterator[HostEntry]:
     storage: dict[HostId, list[StorageEntry]] = {}
     for stored in estate.storage_pools:
         for row in by_provider.get(stored.id, ()):
-            entry = StorageEntry(pool=stored, capacity_gib=row.capacity, used_gib=row.used, held_gib=row.held)
+            entry = StorageEntry(pool=stored, capacity_gib=row.capacity, used_gib=row.used + row.foreign_used, held_gib=row.held)
             storage.setdefault(stored.host_id, []).append(entry)
     for host in estate.hosts:
         own, pool = by_provider.get(host.id, ()), pools[host.pool_id]

@@ -37,6 +37,7 @@ def observe_shows_what_was_made_and_only_that(scene: Scene) -> None:
     expect(networks == ({segment.segment_id} if segment else set()), f"networks that appeared: {sorted(networks)}")
     expect({f.uuid for f in seen.foreign} == {f.uuid for f in before.foreign}, "our machine is listed as foreign")
     expect(scene.harness.storage_pool in seen.storage_available_gib, "the storage pool is not observed")
+    expect(seen.storage_foreign_gib == before.storage_foreign_gib, "our disks are counted as those of others")
 
 
 @check()

@@ -7,7 +7,7 @@ modules beside (``domain_xml``, ``network_xml``, ``volume_xml``); this module is
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
@@ -112,14 +112,15 @@ class LibvirtDriver:
                     instances.append(seen)
                 elif (other := self._unless_gone(machines.foreign_of, domain)) is not None:
                     foreign.append(other)
-            volume_ids, available = self._observe_storage(connection)
+            holdings = self._of_each_pool(connection, _holdings)
             return HostObservation(
                 instances=tuple(sorted(instances, key=lambda i: i.instance_id)),
                 foreign=tuple(sorted(foreign, key=lambda f: f.uuid)),
-                volume_ids=volume_ids,
+                volume_ids=frozenset[ResourceId]().union(*(h.disk_owners for h in holdings)),
                 segment_ids=segments.segment_ids(connection),
                 observed_at_s=now_s,
-                storage_available_gib=available,
+                storage_available_gib={h.pool: h.available_gib for h in holdings},
+                storage_foreign_gib={h.pool: h.foreign_gib for h in holdings},
             )
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
@@ -308,10 +309,6 @@ class LibvirtDriver:
             self._profile = (generation, HostProfile(virtualisation=virtualisation, arch=arch, has_filters=has_filters))
         return self._profile[1]
 
-    def _observe_storage(self, connection: Any) -> tuple[frozenset[ResourceId], dict[str, int]]:
-        seen = self._of_each_pool(connection, _holdings)
-        return frozenset[ResourceId]().union(*(owners for _, owners, _ in seen)), {name: available for name, _, available in seen}
-
     def _of_each_pool(self, connection: Any, read: Callable[[StorePool], _T]) -> list[_T]:
         """Return what ``read`` says of each active pool of storage that is still there when its turn comes."""
         said = []
@@ -497,8 +494,18 @@ def _refuse_cold_changes(request: MachineRequest, reading: DomainReading) -> Non
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
 
 
-def _holdings(pool: StorePool) -> tuple[str, frozenset[ResourceId], int]:
-    """Return a pool's name, whose disks are in it, and its GiB available."""
+class _Holdings(NamedTuple):
+    """What is in a storage pool."""
+
+    pool: str
+    #: Instances and volumes of ours whose disks are there.
+    disk_owners: frozenset[ResourceId]
+    available_gib: int
+    foreign_gib: int
+
+
+def _holdings(pool: StorePool) -> _Holdings:
     pool.refresh()
     owners = (names.disk_owner(name) for name in pool.file_names())
-    return pool.name, frozenset(o for o in owners if o is not None), pool.facts().available_gib
+    ours = frozenset(o for o in owners if o is not None)
+    return _Holdings(pool.name, ours, pool.facts().available_gib, pool.foreign_gib())

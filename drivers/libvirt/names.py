@@ -3,6 +3,8 @@
 Pure. A root disk carries the id of its instance; an image is named by the hash of its bytes.
 """
 
+import re
+
 from inventory.domain.ids import ResourceId, is_id, uuid_of
 
 #: Kernel limit of an interface name.
@@ -11,6 +13,7 @@ INTERFACE_NAME_MAX = 15
 BRIDGE_PREFIX = "allot"
 #: End of the name of the empty file that says: this one was read back whole.
 VERIFIED = ".ok"
+_IMAGE_FILE = re.compile(r"img-[0-9a-f]{64}\.")
 
 
 def volume_name(volume_id: ResourceId) -> str:
@@ -48,6 +51,11 @@ def fence_in(name: str, resource_id: ResourceId) -> int | None:
 def image_prefix(sha256: str) -> str:
     """Return what the names of all files of an image begin with."""
     return f"img-{sha256}."
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a file in a storage pool is ours: of an instance or a volume, or of an image."""
+    return owner_of(name) is not None or _IMAGE_FILE.match(name) is not None
 
 
 def image_name(sha256: str, disk_format: str) -> str:

@@ -74,6 +74,11 @@ class StorePool:
         gib = volume_xml.GIB
         return StorageFacts(name=self.name, path=path, capacity_gib=capacity // gib, available_gib=available // gib)
 
+    def foreign_gib(self) -> int:
+        """Return how much of what is not ours there is, in GiB and rounded up: each file as large as it may grow."""
+        others = [v for v in self._pool.listAllVolumes() if not names.is_ours(v.name())]
+        return -(-sum(map(_most_bytes, others)) // volume_xml.GIB)
+
     def find(self, name: str) -> Any:
         """Return a volume, None where there is none."""
         try:
@@ -276,3 +281,14 @@ class StorePool:
     def write_bytes(self, name: str, data: bytes) -> None:
         """Replace a small file."""
         self.write(name, BytesIO(data), len(data))
+
+
+def _most_bytes(volume: Any) -> int:
+    """Return what a file may come to take; nothing for one that went away since it was listed."""
+    try:
+        kind, capacity, allocation = volume.info()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            raise
+        return 0
+    return 0 if kind == libvirt.VIR_STORAGE_VOL_DIR else int(max(capacity, allocation))

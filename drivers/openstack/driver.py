@@ -12,7 +12,7 @@ from drivers.faults import Permanent, Transient
 from drivers.openstack import changes, images, networks, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
-from drivers.openstack.facts import host_facts, project_facts, storage_facts
+from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, mark_text, port_mark, reboot_values
 from drivers.openstack.region import BOOK, Listing, Region
@@ -130,14 +130,15 @@ class OpenStackDriver(CloudVerbs):
         ours = [s for s in listing.servers if self._is_mine(s.mark)]
         others = [s for s in listing.servers if self._is_foreign(s)]
         owners = self._region.projects.names({s.project_id for s in others})
-        disks = listing.disks
+        disks, share_count = listing.disks, self._share_count(listing)
         return HostObservation(
             instances=tuple(sorted((observed_of(s, disks) for s in ours), key=lambda i: i.instance_id)),
             foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
             volume_ids=frozenset(ResourceId(v.mark.resource_id) for v in listing.volumes if v.mark and self._is_mine(v.mark)),
             segment_ids=frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark)),
             observed_at_s=listing.at_s,
-            storage_available_gib={s.name: s.available_gib for s in self._storage(self._share_count(listing))},
+            storage_available_gib={s.name: s.available_gib for s in self._storage(share_count)},
+            storage_foreign_gib=foreign_storage(*self._region.storage(), listing.volumes, share_count),
         )
 
     def _share_count(self, listing: Listing) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from drivers.openstack.inventory import Hypervisor, Provider
+from drivers.openstack.mapping import VolumeReading
 from inventory.domain.host import HostFacts, StorageFacts
 
 #: Stands for a back end that says it has no bound: its real bound is the region's quota.
@@ -42,6 +43,28 @@ def storage_facts(
         shares = max(1, share_count)
         found.append(StorageFacts(name=name, path="cinder", capacity_gib=total // shares, available_gib=free // shares))
     return tuple(found)
+
+
+def foreign_storage(
+    types: Mapping[str, Mapping[str, str]],
+    pools: Iterable[Mapping[str, object]] | None,
+    volumes: Iterable[VolumeReading],
+    share_count: int,
+) -> dict[str, int]:
+    """Return the GiB of volumes without our mark for each volume type, shared out like the capacity (see ``storage_facts``).
+
+    Types on one back end take from the same storage. Who may not ask for Cinder's pools is shown no volumes of others either:
+    nothing is said then.
+    """
+    if pools is None:
+        return {}
+    others = [v for v in volumes if v.mark is None]
+    backends = {name: specs.get("volume_backend_name") for name, specs in types.items() if name != _UNNAMED_TYPE}
+    found = {}
+    for name, backend in sorted(backends.items()):
+        near = [v for v in others if v.storage_pool == name or backend in (None, backends.get(v.storage_pool))]
+        found[name] = -(-sum(v.size_gib for v in near) // max(1, share_count))
+    return found
 
 
 def host_facts(

@@ -83,6 +83,7 @@ class Region:
         self._listing: Listing | None = None
         self._roll: Roll | None = None
         self._volumes: dict[str, VolumeReading] = {}
+        self._volumes_read_at_s = float("-inf")
         self._listed_at_s = 0.0
         self._changes = 0
         self._listed_changes = -1
@@ -132,13 +133,17 @@ class Region:
         return listing
 
     def _list_volumes(self, *, is_touched: bool) -> dict[str, VolumeReading]:
-        """Return the volumes by the region's id. Whose one is never changes: those known are only asked for by their ids."""
-        everywhere, block = self.projects.listing_scope(), self.sdk.block_storage
-        if not is_touched:
+        """Return the volumes by the region's id. Whose one is never changes: those known are only asked for by their ids.
+
+        What others make of theirs (a larger one) is seen with the next whole listing.
+        """
+        everywhere, block, now_s = self.projects.listing_scope(), self.sdk.block_storage, time.monotonic()
+        if not is_touched and now_s - self._volumes_read_at_s < self.settings.whole_listing_s:
             there = self.calls.read("observe", lambda: [v.id for v in block.volumes(details=False, **everywhere)])
             if self._volumes.keys() >= set(there):
                 return {volume_id: self._volumes[volume_id] for volume_id in there}
         found = self.calls.read("observe", lambda: [read_volume(v) for v in block.volumes(details=True, **everywhere)])
+        self._volumes_read_at_s = now_s
         return {v.volume_id: v for v in found}
 
     def compute_version(self) -> str:

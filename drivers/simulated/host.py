@@ -35,15 +35,17 @@ from drivers.simulated.records import (
     PoolSpec,
     Segment,
     Volume,
+    foreign_by_pool,
     guard,
     nics_of,
     refuse_cold_changes,
     stats_of,
+    storage_facts,
     stored_of,
     take_stored,
 )
 from inventory.domain.clock import Clock
-from inventory.domain.host import HostFacts, StorageFacts
+from inventory.domain.host import HostFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import text_of
 from inventory.domain.resource import Observed
@@ -64,6 +66,7 @@ class SimulatedHost:
         "connection",
         "filled_gib",
         "foreign",
+        "foreign_gib",
         "gone",
         "images",
         "is_strict",
@@ -95,6 +98,8 @@ class SimulatedHost:
         self.cloud = Cloud(self)
         self.segments: dict[ResourceId, Segment] = {}
         self.foreign: dict[str, ObservedForeign] = {}
+        #: GiB of disks of others by (whose, storage pool): as large as they may grow.
+        self.foreign_gib: dict[tuple[str, str], int] = {}
         #: (storage pool, SHA-256) of the images that were uploaded.
         self.images: set[tuple[str, str]] = set()
         self.upload_count = 0
@@ -133,15 +138,7 @@ class SimulatedHost:
             machine_types=("simulated",),
             driver_version="1",
             hypervisor_version="simulated",
-            storage=tuple(self._storage_facts(pool) for pool in spec.pools),
-        )
-
-    def _storage_facts(self, pool: PoolSpec) -> StorageFacts:
-        return StorageFacts(
-            name=pool.name,
-            path=f"/simulated/{self.name}/{pool.name}",
-            capacity_gib=pool.capacity_gib,
-            available_gib=self.available_gib(pool),
+            storage=tuple(storage_facts(self.name, pool, self.available_gib(pool)) for pool in spec.pools),
         )
 
     def available_gib(self, pool: PoolSpec) -> int:
@@ -157,6 +154,7 @@ class SimulatedHost:
             segment_ids=frozenset(self.segments),
             observed_at_s=self.clock(),
             storage_available_gib={pool.name: self.available_gib(pool) for pool in self.spec.pools},
+            storage_foreign_gib=foreign_by_pool(self.foreign_gib, self.spec.pools),
         )
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:

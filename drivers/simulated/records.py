@@ -1,9 +1,11 @@
 """What a simulated host is made of. Mutable records, guarded by the lock of their host."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.faults import StaleFence, Transient
 from drivers.protocol import InstanceStats, LeaseEntry, MachineRequest, NicRequest, ObservedInstance, ObservedNic, ObservedShape
+from inventory.domain.host import StorageFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import Cell, Seat, text_of
 
@@ -49,6 +51,17 @@ class HostSpec:
             text = " ".join(",".join(map(str, core)) for core in cores)
             found.append(Cell(id=cell, memory_mib=self.memory_mib // self.cells, cores=text, huge_mib=huge))
         return tuple(found)
+
+
+def storage_facts(host_name: str, pool: PoolSpec, available_gib: int) -> StorageFacts:
+    """Return what a host says of one of its storage pools."""
+    path = f"/simulated/{host_name}/{pool.name}"
+    return StorageFacts(name=pool.name, path=path, capacity_gib=pool.capacity_gib, available_gib=available_gib)
+
+
+def foreign_by_pool(taken_gib: Mapping[tuple[str, str], int], pools: Iterable[PoolSpec]) -> dict[str, int]:
+    """Return what others have in each storage pool; ``taken_gib`` is by whose it is and the pool."""
+    return {pool.name: sum(gib for (_, name), gib in taken_gib.items() if name == pool.name) for pool in pools}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -212,11 +212,22 @@ class World:
         memory_mib: int = 2048,
         is_running: bool = True,
         owner: str = "",
+        disk_gib: int = 0,
     ) -> str:
-        """Somebody makes a machine of their own; its UUID is returned."""
+        """Somebody makes a machine of their own, its disk in the host's first storage pool; its UUID is returned."""
         host = self.hosts[host_name]
         with self._lock:
-            return self._add_foreign(host, name, vcpu_count=vcpu_count, memory_mib=memory_mib, is_running=is_running, owner=owner)
+            uuid = self._add_foreign(host, name, vcpu_count=vcpu_count, memory_mib=memory_mib, is_running=is_running, owner=owner)
+        if disk_gib:
+            self.drift_foreign_disk(host_name, uuid, disk_gib)
+        return uuid
+
+    def drift_foreign_disk(self, host_name: str, whose: str, size_gib: int, storage_pool: str = "") -> None:
+        """Somebody makes a disk of theirs in a storage pool (the first if none is named), or makes theirs larger or smaller."""
+        host = self.hosts[host_name]
+        with host.lock:
+            pool = host.pool(storage_pool or host.spec.pools[0].name)
+            host.foreign_gib[whose, pool.name] = size_gib
 
     def _add_foreign(
         self,
@@ -243,10 +254,11 @@ class World:
         return uuid
 
     def remove_foreign(self, host_name: str, uuid: str) -> None:
-        """Its owner removes a foreign machine."""
+        """Its owner removes a foreign machine and its disks."""
         host = self.hosts[host_name]
         with host.lock:
             host.foreign.pop(uuid, None)
+            host.foreign_gib = {key: gib for key, gib in host.foreign_gib.items() if key[0] != uuid}
 
     @contextmanager
     def _meddle(self, host_name: str, instance_id: ResourceId) -> Iterator[tuple[SimulatedHost, Machine]]:

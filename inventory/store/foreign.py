@@ -2,9 +2,10 @@
 
 One that is not adopted counts as foreign against its host. One that is has a row of its own and claims like any machine of
 a department; only what it has beyond its claim is foreign then. Whoever changes either calls ``recount_foreign`` with it.
+What is in storage pools and not ours is told of by the pool, whosever it is: an adopted machine claims no disk either.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from inventory.domain.host import ForeignDomain
 from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId
 from inventory.domain.resource import Phase, Resource, ResourceKind
-from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.resources import MEMORY_MIB, VCPU, disk_dimension
 from inventory.domain.scope import PLATFORM, Scope
 from inventory.store import bulk, changes, hosts, resources
 from inventory.store import tables as t
@@ -59,10 +60,25 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
         ours = claimed.get(machine.uuid)
         totals[VCPU] += max(0, machine.vcpu_count - (ours.vcpu_count if ours else 0))
         totals[MEMORY_MIB] += max(0, machine.memory_mib - (ours.memory_mib if ours else 0))
+    return _write_foreign(connection, host_id, {(host_id, dimension): amount for dimension, amount in totals.items()})
+
+
+def count_storage(connection: Connection, host_id: HostId, foreign_gib: Mapping[str, int]) -> bool:
+    """Count what others have in the storage pools of a host, by the pools' names; tells whether that changed.
+
+    A pool that is not named keeps what was known of it last. It may be more than is free: nothing is promised there then.
+    """
+    hosts.host(connection, host_id, lock=True)
+    pools = [p for p in hosts.storage_pools(connection, host_id) if p.name in foreign_gib]
+    return _write_foreign(connection, host_id, {(p.id, disk_dimension(p.disk_class)): foreign_gib[p.name] for p in pools})
+
+
+def _write_foreign(connection: Connection, host_id: HostId, amounts: Mapping[tuple[str, str], int]) -> bool:
+    """Write what is foreign by provider and dimension; the host's row is locked."""
     i = t.inventories.c
     changed, before = 0, changes.amounts_of(connection, [host_id], "foreign_used")
-    for dimension, amount in totals.items():
-        row = (i.provider_id == host_id) & (i.dimension == dimension) & (i.foreign_used != amount)
+    for (provider_id, dimension), amount in amounts.items():
+        row = (i.provider_id == provider_id) & (i.dimension == dimension) & (i.foreign_used != amount)
         changed += connection.execute(update(t.inventories).where(row).values(foreign_used=amount)).rowcount
     if changed:
         changes.note(connection, [host_id], changes.since_then(connection, [host_id], "foreign_used", before))

@@ -267,9 +267,12 @@ def schedule_observation(
     connection.execute(update(t.hosts).where(t.hosts.c.id.in_(list(host_ids))).values(**values))
 
 
-def storage_pools(connection: Connection) -> list[StoragePool]:
-    """Return every storage pool, by id."""
-    return [StoragePool(**r._mapping) for r in connection.execute(select(t.storage_pools).order_by(t.storage_pools.c.id))]
+def storage_pools(connection: Connection, host_id: HostId | None = None) -> list[StoragePool]:
+    """Return every storage pool, or those of a host, by id."""
+    statement = select(t.storage_pools).order_by(t.storage_pools.c.id)
+    if host_id is not None:
+        statement = statement.where(t.storage_pools.c.host_id == host_id)
+    return [StoragePool(**r._mapping) for r in connection.execute(statement)]
 
 
 def disk_classes(connection: Connection) -> list[str]:

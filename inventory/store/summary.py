@@ -35,6 +35,8 @@ class Room:
     held_reservations: int
     #: What can be promised now: only hosts that are active and reachable, none below zero.
     free: int
+    #: What is promised and foreign beyond the capacity of its host: what is held is not taken yet.
+    over: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def reservations(connection: Connection, now_s: float) -> ReservationCount:
 def rooms(connection: Connection) -> list[Room]:
     """Return capacity, claims, foreign use and what is free, by pool and dimension; retired hosts are left out."""
     left = _I.capacity - _I.used - _I.foreign_used - _I.held_reserve - _I.held_reservations
+    taken = _I.used + _I.foreign_used
     is_accepting = and_(_H.admin_state == AdminState.ACTIVE.value, _H.reachability == Reachability.REACHABLE.value)
     statement = (
         select(
@@ -144,6 +147,7 @@ def rooms(connection: Connection) -> list[Room]:
             func.sum(_I.held_reserve).label("held_reserve"),
             func.sum(_I.held_reservations).label("held_reservations"),
             func.sum(case((and_(is_accepting, left > 0), left), else_=0)).label("free"),
+            func.sum(case((taken > _I.capacity, taken - _I.capacity), else_=0)).label("over"),
         )
         .select_from(t.inventories.join(t.hosts, _H.id == _I.host_id).join(t.pools).join(t.zones))
         .where(_H.admin_state != AdminState.RETIRED.value, IS_COARSE)
@@ -161,6 +165,7 @@ def rooms(connection: Connection) -> list[Room]:
             held_reserve=int(r.held_reserve),
             held_reservations=int(r.held_reservations),
             free=int(r.free),
+            over=int(r.over),
         )
         for r in connection.execute(statement)
     ]

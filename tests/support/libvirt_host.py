@@ -86,6 +86,25 @@ def remove_domain(uri: str, uuid_text: str) -> None:
         connection.lookupByUUIDString(uuid_text).destroy()
 
 
+def make_foreign_disk(uri: str, name: str, size_gib: int, pool: str = POOL) -> None:
+    """Have a thin disk that carries no mark of ours in a storage pool, or make it larger."""
+    with behind(uri) as connection:
+        found = connection.storagePoolLookupByName(pool)
+        if name in found.listVolumes():
+            found.storageVolLookupByName(name).resize(size_gib << 30)
+            return
+        found.createXML(
+            f"<volume><name>{name}</name><capacity unit='GiB'>{size_gib}</capacity><allocation>0</allocation>"
+            "<target><format type='qcow2'/></target></volume>"
+        )
+
+
+def remove_foreign_disk(uri: str, name: str, pool: str = POOL) -> None:
+    """Remove somebody's disk."""
+    with behind(uri) as connection:
+        connection.storagePoolLookupByName(pool).storageVolLookupByName(name).delete()
+
+
 def leases_of(uri: str, segment_id: ResourceId) -> Collection[LeaseEntry]:
     """Return the address entries the running network has."""
     with behind(uri) as connection:

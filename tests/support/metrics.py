@@ -19,6 +19,7 @@ from controller.metrics.http import HttpMetrics
 from controller.metrics.snapshot import Extras, MetricsSnapshot
 from controller.reconcile.hosts import registry_opener
 from controller.reconcile.loop import Reconciler
+from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Inline
 from controller.workflows import budgets, ledger, price_books, tickets
 from inventory.domain.host import Reachability
@@ -103,7 +104,9 @@ def _budget(furnished: Furnished) -> Budget:
     )
 
 
-def watch(database: Database, directory: Path, *, world: str, extras: Extras | None = None) -> Watched:
+def watch(
+    database: Database, directory: Path, *, world: str, extras: Extras | None = None, settings: ReconcileSettings | None = None
+) -> Watched:
     """Furnish ``database`` (simulated hosts of a world of its own) and watch it."""
     furnished = furnish(database, directory)
     content = b"stands for a disk"
@@ -124,6 +127,7 @@ def watch(database: Database, directory: Path, *, world: str, extras: Extras | N
         owner="test",
         executor=lambda _: executor,
         open_driver=counting_opener(registry_opener(furnished.clock), counters.drivers),
+        settings=settings,
         chooser=random.Random(1),
     )
     counters = replace(counters, reconcile=reconciler.counters)

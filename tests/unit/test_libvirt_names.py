@@ -62,3 +62,21 @@ def test_files_of_an_image_share_its_prefix() -> None:
     ]
     assert all(name.startswith(names.image_prefix(SHA)) for name in files)
     assert len(set(files)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        (names.volume_name(INSTANCE), True),
+        (names.seed_name(INSTANCE, SHA), True),
+        (names.fence_name(VOLUME, 3), True),
+        (names.image_name(SHA, "qcow2"), True),
+        (names.verified_name(names.kernel_name(SHA)), True),
+        ("img-2026.qcow2", False),
+        (f"old-img-{SHA}.qcow2", False),
+        ("debian.iso", False),
+        (f"backup-{VOLUME}.data.qcow2", False),
+    ],
+)
+def test_what_is_ours_in_a_storage_pool_bears_an_id_or_the_hash_of_an_image(name: str, is_ours: bool) -> None:
+    assert names.is_ours(name) is is_ours

@@ -11,13 +11,14 @@ import pytest
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.address import Address, parse_address
-from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, host_facts, storage_facts
+from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage, host_facts, storage_facts
 from drivers.openstack.flavors import pick_flavor
 from drivers.openstack.inventory import Hypervisor, Provider, provider_of
 from drivers.openstack.mapping import (
     NetworkReading,
     Parts,
     ServerReading,
+    VolumeReading,
     moment_s,
     network_body,
     observed_of,
@@ -324,6 +325,22 @@ def test_shared_storage_is_never_promised_twice() -> None:
     found = {s.name: (s.capacity_gib, s.available_gib) for s in storage_facts(types, pools, 3)}
     assert found == {"standard": (336, 236), "fast": (30, 10)}
     assert [capacity_gib(v) for v in ("infinite", "unknown", "12.9", None)] == [UNBOUNDED_GIB, UNBOUNDED_GIB, 12, UNBOUNDED_GIB]
+
+
+def test_volumes_of_others_are_shared_out_like_the_storage_they_take() -> None:
+    types = {"standard": {"volume_backend_name": "a"}, "cold": {"volume_backend_name": "a"}, "fast": {"volume_backend_name": "b"}}
+    mark = Mark(host_id="host_1", resource_id="vol_1", fence=1)
+
+    def volume(size_gib: int, storage_pool: str, mark: Mark | None = None) -> VolumeReading:
+        return VolumeReading(
+            volume_id="v", name="n", mark=mark, role="", status="in-use", size_gib=size_gib, storage_pool=storage_pool
+        )
+
+    there = [volume(10, "standard"), volume(5, "cold"), volume(100, "standard", mark), volume(4, "fast"), volume(9, "")]
+    assert foreign_storage(types, [], there, 3) == {"standard": 5, "cold": 5, "fast": 2}
+    assert foreign_storage({"any": {}, "__DEFAULT__": {}}, [], there, 1) == {"any": 28}
+    assert foreign_storage(types, [], [], 3) == {"standard": 0, "cold": 0, "fast": 0}
+    assert foreign_storage(types, None, there, 3) == {}, "whoever may not look says nothing"
 
 
 def test_a_region_is_the_sum_of_its_hypervisors() -> None:

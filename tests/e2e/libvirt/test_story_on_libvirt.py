@@ -27,7 +27,7 @@ from tests.support.libvirt_cloud import (
     site_document,
     wait_rested,
 )
-from tests.support.libvirt_host import behind, make_foreign, remove_domain
+from tests.support.libvirt_host import behind, make_foreign, make_foreign_disk, remove_domain, remove_foreign_disk
 from tests.support.libvirtd import PrivateLibvirtd, private_libvirtd, until
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
@@ -262,12 +262,35 @@ def test_drift_is_found_and_repaired_and_a_foreign_machine_never_touched(town: T
         until(lambda: [f["uuid"] for f in listed()] == [foreign], NOTICED_S, "the foreign machine is listed")
         counted = {c["dimension"]: c["foreign_used"] for c in town.get(f"/v1/hosts/{host.name}")["capacity"]}
         assert (counted["vcpu"], counted["memory_mib"]) == (1, 32)
+        assert counted["disk_gib:standard"] == 0, "disks and images of ours are not those of others"
         with behind(host.libvirtd.uri) as connection:
             domain = connection.lookupByUUIDString(foreign)
             assert (domain.ID(), domain.isActive()) == (foreign_run, True), "the foreign machine runs on, untouched"
     finally:
         remove_domain(host.libvirtd.uri, foreign)
     until(lambda: not town.get(f"/v1/hosts/{host.name}/foreign")["items"], NOTICED_S, "a foreign machine that left is forgotten")
+    town.check()
+
+
+@pytest.mark.usefixtures("shop")
+def test_disks_of_others_are_counted_as_they_grow_and_never_touched(town: Town) -> None:
+    host = town.a
+
+    def counted() -> int:
+        rows = town.get(f"/v1/hosts/{host.name}")["capacity"]
+        return sum(int(r["foreign_used"]) for r in rows if r["dimension"].startswith("disk_gib:"))
+
+    assert counted() == 0, "disks and images of ours are not those of others"
+    file = host.files / "theirs.qcow2"
+    try:
+        make_foreign_disk(host.libvirtd.uri, file.name, 3, host.storage_pool)
+        until(lambda: counted() == 3, NOTICED_S, "their disk is counted")
+        make_foreign_disk(host.libvirtd.uri, file.name, 5, host.storage_pool)
+        until(lambda: counted() == 5, NOTICED_S, "and counted as it grows")
+        assert file.exists()
+    finally:
+        remove_foreign_disk(host.libvirtd.uri, file.name, host.storage_pool)
+    until(lambda: counted() == 0, NOTICED_S, "what left is forgotten")
     town.check()
 
 
