@@ -13,6 +13,7 @@ from drivers.openstack.driver import open_driver
 from drivers.openstack.marks import parse_mark_text
 from drivers.protocol import ComputeDriver, DriverContext, ImageSource, LeaseEntry
 from inventory.domain.ids import ResourceId, random_ids
+from tests.support.libvirtd import until
 
 STORAGE_POOL = "standard"
 OUTSIDE = "outside"
@@ -95,6 +96,12 @@ class Behind:
         server = compute.get_server(server_id)
         compute.delete_server(server_id)
         compute.wait_for_delete(server, interval=0.5, wait=SERVER_S)
+
+    def unplug_disk(self, instance_id: ResourceId, volume_id: ResourceId) -> None:
+        """Take a disk out of a machine, as somebody else would, and see it out."""
+        (server,), (volume,) = self.servers(instance_id), self.volumes(volume_id)
+        self.cloud.compute.delete_volume_attachment(server.id, volume.id)
+        until(lambda: self.cloud.block_storage.get_volume(volume.id).status == "available", SERVER_S, "the disk is out")
 
     def servers(self, resource_id: str = "") -> list[Any]:
         """Return the machines with our tag, or of one id."""
@@ -198,6 +205,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         holds_image=lambda wanted: bool(behind.image_ids(wanted)),
         leftovers=behind.leftovers,
         boot_count=behind.boot_count,
+        unplug_disk=behind.unplug_disk,
         outside=OUTSIDE,
         open_unreachable=lambda: driver_of("openstack://silent/hv-001"),
     )
