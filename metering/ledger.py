@@ -7,7 +7,7 @@ back) counts from that moment on, so that no interval is ever negative.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from inventory.domain.ids import ResourceId
 from inventory.domain.journal import JournalRow
@@ -45,10 +45,13 @@ class LedgerInterval:
     project_id: str
     system_id: str
     host_id: str | None
+    #: It began, and ended, at most so many seconds before ``start_s`` and ``end_s``; 0: in that very second, or still so.
+    start_uncertain_s: int = 0
+    end_uncertain_s: int = 0
 
 
 def of_row(row: Sequence[Any]) -> LedgerInterval:
-    """Return the interval of a row of the ledger's table."""
+    """Return the interval of a row of the ledger's table, as far as rating needs it (``ledger_tables.RATED``)."""
     return LedgerInterval(
         resource_id=row[0], meter=row[1], start_s=row[2], end_s=row[3], amount=row[4], state=row[5], opened_by=row[6],
         closed_by=row[7], resource_kind=row[8], resource_name=row[9], department_id=row[10], project_id=row[11],
@@ -65,6 +68,7 @@ class Advance:
     #: What was open ends here, by this revision.
     closed_s: int
     closed_by: int
+    closed_uncertain_s: int
     opened: tuple[LedgerInterval, ...]
     #: Each row taken, with the moment from which it counts.
     taken: tuple[tuple[int, int], ...]
@@ -82,6 +86,7 @@ def advance(position: Position | None, rows: Sequence[JournalRow]) -> Advance | 
         position=Position(resource_id=last.resource_id, revision=last.revision, since_s=moments[-1]),
         closed_s=moments[0],
         closed_by=fresh[0].revision,
+        closed_uncertain_s=_uncertain(fresh[0], moments[0]),
         opened=tuple(opened),
         taken=tuple((row.revision, at_s) for row, at_s in zip(fresh, moments, strict=True)),
     )
@@ -93,13 +98,25 @@ def derived(rows: Sequence[JournalRow]) -> list[LedgerInterval]:
 
 
 def _opened(rows: Sequence[JournalRow], moments: Sequence[int]) -> list[LedgerInterval]:
-    following = zip(moments[1:], rows[1:], strict=True)
-    ends: list[tuple[int | None, int | None]] = [*((at_s, row.revision) for at_s, row in following), (None, None)]
-    return [
-        interval
-        for row, since_s, (until_s, closed_by) in zip(rows, moments, ends, strict=True)
-        for interval in _of_row(row, since_s, until_s, closed_by)
-    ]
+    bounds = [_Bound(at_s, row.revision, _uncertain(row, at_s)) for row, at_s in zip(rows, moments, strict=True)]
+    stretches = zip(rows, bounds, [*bounds[1:], _STILL_SO], strict=True)
+    return [interval for row, start, end in stretches for interval in _of_row(row, start, end)]
+
+
+class _Bound(NamedTuple):
+    """Where an interval begins or ends: the moment, the revision that says so, and how much earlier it may have been."""
+
+    at_s: int | None
+    revision: int | None
+    uncertain_s: int
+
+
+_STILL_SO = _Bound(None, None, 0)
+
+
+def _uncertain(row: JournalRow, at_s: int) -> int:
+    """Return how much before the moment it counts from a change may have happened: after a clock was ahead it counts late."""
+    return at_s - row.occurred_at_s + row.uncertain_s
 
 
 def _following(taken: int, rows: Iterable[JournalRow]) -> list[JournalRow]:
@@ -119,24 +136,26 @@ def _effective(since_s: int | None, rows: Iterable[JournalRow]) -> list[int]:
     return moments
 
 
-def _of_row(row: JournalRow, since_s: int, until_s: int | None, closed_by: int | None) -> Iterator[LedgerInterval]:
-    if row.state == RELEASED or until_s == since_s:
+def _of_row(row: JournalRow, start: _Bound, end: _Bound) -> Iterator[LedgerInterval]:
+    if row.state == RELEASED or start.at_s is None or start.at_s == end.at_s:
         return
     for meter, amount in sorted(row.amounts.items()):
         if amount:
             yield LedgerInterval(
                 resource_id=row.resource_id,
                 meter=meter,
-                start_s=since_s,
-                end_s=until_s,
+                start_s=start.at_s,
+                end_s=end.at_s,
                 amount=amount,
                 state=row.state,
                 opened_by=row.revision,
-                closed_by=closed_by,
+                closed_by=end.revision,
                 resource_kind=row.resource_kind,
                 resource_name=row.resource_name,
                 department_id=row.department_id,
                 project_id=row.project_id,
                 system_id=row.system_id,
                 host_id=row.host_id,
+                start_uncertain_s=start.uncertain_s,
+                end_uncertain_s=end.uncertain_s,
             )

@@ -190,14 +190,14 @@ def _fresh_rows(connection: Connection, ids: Sequence[str]) -> Iterator[JournalR
 
 
 def _write(connection: Connection, advances: Sequence[Advance], known: dict[str, Position]) -> None:
-    ends = [{"of": a.position.resource_id, "at": a.closed_s, "by": a.closed_by} for a in advances]
+    ends = [{"of": a.position.resource_id, "at": a.closed_s, "by": a.closed_by, "unsure": a.closed_uncertain_s} for a in advances]
     continued = [e for e in ends if e["of"] in known]
     if continued:
         is_open = (table.c.resource_id == bindparam("of")) & table.c.end_s.is_(None)
         # What began at the very moment it ends never was.
         connection.execute(delete(table).where(is_open, table.c.start_s >= bindparam("at")), continued)
-        closing = table.update().where(is_open).values(end_s=bindparam("at"), closed_by=bindparam("by"))
-        connection.execute(closing, continued)
+        values: dict[str, Any] = {"end_s": bindparam("at"), "closed_by": bindparam("by"), "end_uncertain_s": bindparam("unsure")}
+        connection.execute(table.update().where(is_open).values(values), continued)
     opened = [asdict(interval) for a in advances for interval in a.opened]
     if opened:
         connection.execute(table.insert(), opened)

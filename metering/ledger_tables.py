@@ -1,6 +1,6 @@
 """The ledger of usage: intervals, how far each resource was taken, and what the database itself refuses."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, text
 
 from inventory.store.columns import Big
 from inventory.store.tables import METADATA
@@ -27,10 +27,15 @@ intervals = Table(
     Column("project_id", Text, nullable=False),
     Column("system_id", Text, nullable=False),
     Column("host_id", Text),
+    #: How much earlier it may have begun and ended.
+    Column("start_uncertain_s", Big, nullable=False, server_default=text("0")),
+    Column("end_uncertain_s", Big, nullable=False, server_default=text("0")),
     CheckConstraint("end_s > start_s", name="not_empty"),
     CheckConstraint("amount > 0", name="amount_positive"),
     sqlite_strict=True,
 )
+#: What rating needs, in the order ``metering.ledger.of_row`` reads it: no price depends on how well a moment is known.
+RATED = tuple(c for c in intervals.c if c.name not in ("start_uncertain_s", "end_uncertain_s"))
 #: What ended long ago is not looked at again.
 Index("ix_usage_intervals_department", intervals.c.department_id, intervals.c.end_s)
 #: What is open is closed by resource.

@@ -21,7 +21,7 @@ from metering.book_tables import usage_entries
 from metering.counts import Counted
 from metering.entries import Entry
 from metering.ledger import LedgerInterval, of_row
-from metering.ledger_tables import intervals
+from metering.ledger_tables import RATED, intervals
 from metering.line_columns import LineColumns, UnreadableLinesError, from_bytes
 from metering.lines import ID_BYTES, Line
 
@@ -111,7 +111,7 @@ def usage(connection: Connection, start_s: int, end_s: int, department_id: str =
 
 def _usage(start_s: int, end_s: int, department_id: str) -> Select[Any]:
     c = intervals.c
-    statement = select(intervals).where(c.start_s < end_s, c.end_s.is_(None) | (c.end_s > start_s))
+    statement = select(*RATED).where(c.start_s < end_s, c.end_s.is_(None) | (c.end_s > start_s))
     return statement.where(c.department_id == department_id) if department_id else statement
 
 

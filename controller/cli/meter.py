@@ -65,6 +65,7 @@ def ledger(
         Column("cli.column.id", "resource_id"),
         Column("cli.column.opened_by", "opened_by", is_number=True),
         Column("cli.column.closed_by", "closed_by", is_number=True),
+        Column("cli.column.uncertain_s", lambda i: f"{i['start_uncertain_s']} / {i['end_uncertain_s']}", is_number=True),
     ]
     found, has_more = session.api.first("/v1/ledger", limit, resource=resource, department=department)
     out.rows(found, columns, name="resource_id", has_more=has_more)

@@ -180,7 +180,9 @@ def _book(price: Mapping[str, Any]) -> str:
 def _row(out: Out, row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
-    return f"{row['revision']}: {row['resource_name']} {row['state']} {out.moment(row['occurred_at_s'])} ({row['source']})"
+    at_most = f", {out.say('cli.say.uncertain', seconds=row['uncertain_s'])}" if row["uncertain_s"] else ""
+    moment = out.moment(row["occurred_at_s"])
+    return f"{row['revision']}: {row['resource_name']} {row['state']} {moment} ({row['source']}{at_most})"
 
 
 def _show_period(out: Out, value: Mapping[str, Any]) -> None:

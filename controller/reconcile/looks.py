@@ -113,7 +113,7 @@ class HostLooks:
             if self._take(connection, unit, report, print_, now_s):
                 moved.add(report.host.id)
         if self._reports:
-            host_store.note_observed(connection, [r.host.id for r, _ in self._reports], now_s)
+            host_store.note_observed(connection, {r.host.id: r.started_at_s for r, _ in self._reports})
         if moved:
             # A stand-by host that is gone or shared with others may be none any more.
             pools = {handle.host.pool_id for host_id in moved if (handle := self._book.known(host_id))}
@@ -160,7 +160,7 @@ class HostLooks:
         unit.clean.append((host, print_ if found_drift.is_clean else None, foreign_print))
 
     def _act_on(self, connection: Connection, unit: Unit, host: HostHandle, found: Drift, now_s: float) -> None:
-        resources.look_now(connection, sorted(found.wake), now_s)
+        resources.differ(connection, sorted(found.wake), now_s)
         unit.drifts += [*found.wake.values(), *(f.kind for f in found.findings)]
         save_findings(connection, found.findings, self._new_id, now_s)
         if found.is_clean:

@@ -112,31 +112,43 @@ def _done(resource: Resource, flow: Done, row: HeldRow, now_s: float) -> dict[st
 def observation_of(outcome: Outcome, now_s: float) -> Mapping[str, Any]:
     """Return the columns that keep the last thing seen."""
     seen = [s for result in outcome.results for s in result.seen]
-    return {"observed": seen[-1].state.value, "observed_at_s": now_s} if seen else {}
+    return {"observed": seen[-1].state.value, "observed_at_s": now_s, "agreed_at_s": None} if seen else {}
 
 
 # -- the journal ------------------------------------------------------------------------------------------------------
 
 
 def journal_of(outcome: Outcome, row: HeldRow, now_s: float, *, is_gone: bool) -> list[JournalRow]:
-    """Return a journal row for every metered change that was seen, in order, never going back in time."""
+    """Return a journal row for every metered change that was seen, in order, never going back in time.
+
+    Where the back end does not know since when, it was at some moment since the look before.
+    """
     resource = outcome.resource
     if resource.project_id is None or resource.system_id is None:
         return []
     lines: list[JournalRow] = []
     state, amounts, host_id, at_s = row.last_state, dict(row.last_amounts), row.last_host_id, row.last_occurred_at_s
     seen = [s for result in outcome.results for s in result.seen]
-    for number, one in enumerate(seen, start=1):
+    for number, (one, known_s) in enumerate(zip(seen, _known_before(row, seen), strict=True), start=1):
         is_end = is_gone and number == len(seen)
         new_state = RELEASED if is_end else metered_state(resource, one.state, state)
         new_amounts = {} if is_end else _amounts(resource, one, new_state, amounts)
         if (new_state, new_amounts, resource.host_id) == (state, amounts, host_id):
             continue
         state, amounts, host_id = new_state, new_amounts, resource.host_id
+        since_s = _earliest(one, resource, known_s if known_s <= now_s else min(at_s, now_s), now_s)
         at_s = max(at_s, _occurred(one, resource, now_s))
         revision, source = row.revision + len(lines) + 1, "driver" if one.since_s is not None else "reconcile"
-        lines.append(row_of(resource, revision, state, amounts, at_s=at_s, now_s=int(now_s), source=source))
+        lines.append(row_of(resource, revision, state, amounts, at_s=at_s, now_s=int(now_s), source=source, since_s=since_s))
     return lines
+
+
+def _known_before(row: HeldRow, seen: Sequence[Seen]) -> list[float]:
+    """Return, for each look of this go, when it was known last how things were before it."""
+    known = [row.agreed_at_s]
+    for one in seen:
+        known.append(known[-1] if one.at_s is None or one.state is Observed.UNKNOWN else one.at_s)
+    return known[:-1]
 
 
 def metered_state(resource: Resource, observed: Observed, before: str) -> str:
@@ -171,6 +183,13 @@ def _occurred(seen: Seen, resource: Resource, now_s: float) -> int:
     if seen.since_s is None:
         return int(now_s)
     return int(min(max(seen.since_s, resource.created_at_s), now_s))
+
+
+def _earliest(seen: Seen, resource: Resource, known_s: float, now_s: float) -> float:
+    """Return the earliest moment a change may have happened that was known last not to have happened at ``known_s``."""
+    # A back end whose clock is ahead of ours does not say when it was.
+    since_s = known_s if seen.since_s is None or seen.since_s > now_s else seen.since_s
+    return max(resource.created_at_s, since_s)
 
 
 # -- the story of a ticket --------------------------------------------------------------------------------------------

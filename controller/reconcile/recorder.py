@@ -63,6 +63,8 @@ class _Batch:
     """Writes of one transaction."""
 
     now_s: float
+    #: No look of this batch was earlier; one moment for all, so that equal rows are written together.
+    seen_at_s: float
     #: (changes as text) -> (changes, holds).
     updates: dict[str, tuple[dict[str, Any], list[tuple[ResourceId, int]]]] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
@@ -84,6 +86,8 @@ class _Batch:
 
     def update(self, resource: Resource, changes: dict[str, Any]) -> None:
         """Add a row's changes; equal ones share a statement."""
+        if "observed_at_s" in changes:
+            changes = {**changes, "seen_at_s": self.seen_at_s}
         key = json.dumps(changes, sort_keys=True)
         self.updates.setdefault(key, (changes, []))[1].append((resource.id, resource.fence))
 
@@ -103,7 +107,8 @@ class Recorder:
         """Write everything; resources whose hold is lost are left alone."""
         recorded = Recorded()
         held = resources.lock_held(connection, self._owner, [(o.resource.id, o.resource.fence) for o in outcomes], now_s=now_s)
-        batch = _Batch(now_s)
+        looks = [s.at_s for o in outcomes for result in o.results for s in result.seen if s.at_s is not None]
+        batch = _Batch(now_s, min([now_s, *looks]))
         for outcome in outcomes:
             row = held.get((outcome.resource.id, outcome.resource.fence))
             if row is None:
@@ -239,7 +244,7 @@ class Recorder:
         if any(v.hold_until_s > batch.now_s or v.observed is not Observed.ABSENT for v in volumes):
             waiting = {**LET_GO, "step": "clear_parts", "next_try_s": batch.now_s + 1.0, "phase": Phase.PENDING.value}
             seen = observation_of(outcome, batch.now_s)
-            self._write_one(connection, resource, {**waiting, **seen, "revision": row.revision})
+            self._write_one(connection, resource, {**waiting, **seen, "seen_at_s": batch.seen_at_s, "revision": row.revision})
             return
         moved = None
         if self._swap is not None and resource.placements < self._placements_max:
@@ -268,6 +273,7 @@ class Recorder:
             amounts=last.amounts if last is not None else row.last_amounts,
             last_at_s=last.occurred_at_s if last is not None else row.last_occurred_at_s,
             observed=seen[-1] if seen else resource.observed,
+            agreed_at_s=row.agreed_at_s,
             problem=cause_of(outcome, row),
         )
         has_arrived = isinstance(flow, Done) and flow.ending is Ending.MOVED

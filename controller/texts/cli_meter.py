@@ -46,6 +46,8 @@ TEXTS: dict[str, Text] = {
     "cli.column.from": Text("从", "from"),
     "cli.column.opened_by": Text("起于", "opened by"),
     "cli.column.closed_by": Text("止于", "closed by"),
+    "cli.column.uncertain_s": Text("起止不确定（秒）", "uncertain (s)"),
+    "cli.say.uncertain": Text("最多早 {seconds} 秒", "up to {seconds} s earlier"),
     "cli.column.detail": Text("说明", "detail"),
     "cli.say.ledger_equal": Text(
         "台账与流水一致：{resources} 个资源，{intervals} 个区间。",

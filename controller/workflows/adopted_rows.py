@@ -84,19 +84,30 @@ def resize(connection: Connection, known: Resource, machine: ForeignDomain, *, n
 def follow(connection: Connection, known: Resource, machine: ForeignDomain, *, now_s: float) -> Resource:
     """Have it where and as its host shows it; its size in the books stays until somebody takes it anew."""
     seen = state_of(machine)
-    now = replace(known, observed=seen, desired=Desired(seen.value), observed_at_s=now_s, host_id=machine.host_id)
+    since_s = _agreed_at_s(connection, known)
+    now = replace(
+        known, observed=seen, desired=Desired(seen.value), observed_at_s=now_s, agreed_at_s=None, host_id=machine.host_id
+    )
     if now.host_id != known.host_id:
-        return _again(connection, now, now_s=now_s, source="reconcile")
+        return _again(connection, now, now_s=now_s, source="reconcile", since_s=since_s)
     if journal.last_of(connection, known.id).state != seen.value:
         now = replace(now, revision=known.revision + 1)
-        _tell(connection, now, seen.value, metered(now.adopted), at_s=now_s, now_s=now_s, source="reconcile")
+        _tell(connection, now, seen.value, metered(now.adopted), at_s=now_s, now_s=now_s, source="reconcile", since_s=since_s)
     foreign.write(connection, now)
     return now
 
 
+def _agreed_at_s(connection: Connection, known: Resource) -> float:
+    """Return when a machine was seen last where and as it is in the books."""
+    if known.agreed_at_s is not None:
+        return known.agreed_at_s
+    return max(known.seen_at_s, hosts.host(connection, host_of(known)).observed_at_s or 0.0)
+
+
 def miss(connection: Connection, known: Resource, *, now_s: float) -> Resource:
     """Note that its host does not show it any more: it may have been moved to a host that was not looked at yet."""
-    missing = replace(known, observed=Observed.UNKNOWN, observed_at_s=now_s)
+    agreed_at_s = _agreed_at_s(connection, known)
+    missing = replace(known, observed=Observed.UNKNOWN, observed_at_s=now_s, agreed_at_s=agreed_at_s)
     foreign.write(connection, missing)
     return missing
 
@@ -104,7 +115,7 @@ def miss(connection: Connection, known: Resource, *, now_s: float) -> Resource:
 def end(connection: Connection, known: Resource, *, at_s: int, now_s: float, source: str) -> Resource:
     """Take it out of the books as of a moment; what it claimed is given back. Its system ends with the last of them."""
     gone = replace(known, phase=Phase.GONE, observed=Observed.ABSENT, desired=Desired.ABSENT, revision=known.revision + 1)
-    _tell(connection, gone, RELEASED, {}, at_s=at_s, now_s=now_s, source=source)
+    _tell(connection, gone, RELEASED, {}, at_s=at_s, now_s=now_s, source=source, since_s=known.agreed_at_s)
     foreign.write(connection, gone)
     findings.close(connection, subject_of(known))
     held = claims.release(connection, known.id)
@@ -118,12 +129,12 @@ def end(connection: Connection, known: Resource, *, at_s: int, now_s: float, sou
     return gone
 
 
-def _again(connection: Connection, now: Resource, *, now_s: float, source: str) -> Resource:
-    """Write it with other claims: elsewhere, or of another size."""
+def _again(connection: Connection, now: Resource, *, now_s: float, source: str, since_s: float | None = None) -> Resource:
+    """Write it with other claims: elsewhere, or of another size, which counts from when it is taken at it."""
     claims.release(connection, now.id)
     _claim(connection, now)
     now = replace(now, revision=now.revision + 1)
-    _tell(connection, now, now.desired.value, metered(now.adopted), at_s=now_s, now_s=now_s, source=source)
+    _tell(connection, now, now.desired.value, metered(now.adopted), at_s=now_s, now_s=now_s, source=source, since_s=since_s)
     foreign.write(connection, now)
     return now
 
@@ -135,13 +146,20 @@ def _claim(connection: Connection, resource: Resource) -> None:
 
 
 def _tell(
-    connection: Connection, resource: Resource, state: str, amounts: Mapping[str, int], *, at_s: float, now_s: float, source: str
+    connection: Connection,
+    resource: Resource,
+    state: str,
+    amounts: Mapping[str, int],
+    *,
+    at_s: float,
+    now_s: float,
+    source: str,
+    since_s: float | None,
 ) -> None:
     """Tell the journal, never of a moment before the last it was told of."""
     occurred_s = max(int(at_s), journal.last_of(connection, resource.id).occurred_at_s)
-    journal.append(
-        connection, [row_of(resource, resource.revision, state, amounts, at_s=occurred_s, now_s=int(now_s), source=source)]
-    )
+    row = row_of(resource, resource.revision, state, amounts, at_s=occurred_s, now_s=int(now_s), source=source, since_s=since_s)
+    journal.append(connection, [row])
 
 
 def subject_of(resource: Resource) -> str:

@@ -158,6 +158,7 @@ def _row(row: Any) -> dict[str, Any] | None:
         "occurred_at_s": row.occurred_at_s,
         "recorded_at_s": row.recorded_at_s,
         "source": row.source,
+        "uncertain_s": row.uncertain_s,
     }
 
 

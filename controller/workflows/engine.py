@@ -99,6 +99,8 @@ class Seen:
     reason: str = ""
     #: Whether it had the wanted shape: if not, the amounts of the journal stay what they were.
     has_shape: bool = True
+    #: When it was looked at.
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +215,7 @@ class StepContext:
 
     def saw(self, state: Observed, *, since_s: float | None = None, reason: str = "", has_shape: bool = True) -> None:
         """Note what the back end said of this resource."""
-        self.seen.append(Seen(state=state, since_s=since_s, reason=reason, has_shape=has_shape))
+        self.seen.append(Seen(state=state, since_s=since_s, reason=reason, has_shape=has_shape, at_s=self.clock()))
 
     def saw_machine(self, found: ObservedInstance) -> None:
         """Note an observed machine."""

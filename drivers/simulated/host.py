@@ -70,6 +70,7 @@ class SimulatedHost:
         "gone",
         "images",
         "is_strict",
+        "knows_since",
         "late",
         "listeners",
         "lock",
@@ -86,12 +87,11 @@ class SimulatedHost:
     )
 
     def __init__(self, name: str, spec: HostSpec, *, connection: str, clock: Clock, is_strict: bool) -> None:
-        self.name = name
+        self.name, self.spec, self.clock, self.is_strict = name, spec, clock, is_strict
         #: How faults name this host.
         self.connection = connection
-        self.spec = spec
-        self.clock = clock
-        self.is_strict = is_strict
+        #: Whether it can say since when a machine is as it is.
+        self.knows_since = True
         self.lock = Lock()
         self.machines: dict[ResourceId, Machine] = {}
         self.volumes: dict[ResourceId, Volume] = {}
@@ -168,7 +168,7 @@ class SimulatedHost:
             instance_id=machine.instance_id,
             state=Observed.RUNNING if machine.is_running else Observed.STOPPED,
             fence=machine.fence,
-            since_s=machine.since_s,
+            since_s=machine.since_s if self.knows_since else None,
             reason=machine.reason,
             vcpu_count=machine.vcpu_count,
             memory_mib=machine.memory_mib,

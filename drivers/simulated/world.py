@@ -161,6 +161,14 @@ class World:
             if machine.is_running:
                 host.halt(machine, reason)
 
+    def lose_since(self, host_name: str) -> None:
+        """From now on a host says what its machines are, and not since when: as one that nobody was listening to."""
+        host = self.hosts[host_name]
+        with host.lock:
+            host.knows_since = False
+            for machine in host.machines.values():
+                machine.seen = None
+
     def drift_start(self, host_name: str, instance_id: ResourceId) -> None:
         """Somebody starts a machine."""
         with self._meddle(host_name, instance_id) as (host, machine):

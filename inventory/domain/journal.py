@@ -31,12 +31,25 @@ class JournalRow:
     recorded_at_s: int
     #: ``controller`` | ``driver`` | ``reconcile``.
     source: str
+    #: It happened at most so many seconds before ``occurred_at_s``; 0: in that very second.
+    uncertain_s: int = 0
 
 
 def row_of(
-    resource: Resource, revision: int, state: str, amounts: Mapping[str, int], *, at_s: int, now_s: int, source: str
+    resource: Resource,
+    revision: int,
+    state: str,
+    amounts: Mapping[str, int],
+    *,
+    at_s: int,
+    now_s: int,
+    source: str,
+    since_s: float | None = None,
 ) -> JournalRow:
-    """Return one line of the journal of a resource that belongs to a project."""
+    """Return one line of the journal of a resource that belongs to a project.
+
+    ``since_s`` is the earliest moment it may have happened; left out, it is known to have happened at ``at_s``.
+    """
     assert resource.project_id is not None
     assert resource.system_id is not None
     return JournalRow(
@@ -53,4 +66,5 @@ def row_of(
         occurred_at_s=at_s,
         recorded_at_s=now_s,
         source=source,
+        uncertain_s=0 if since_s is None else max(0, at_s - int(since_s)),
     )

@@ -228,8 +228,12 @@ class Resource:
     #: Rises with every hold; every later write and every driver verb carries it.
     fence: int = 0
     problem: Problem | None = None
-    #: Digest of what was last observed, to tell drift cheaply.
+    #: When what was seen last by a look at it alone was written.
     observed_at_s: float = 0.0
+    #: When that look was at the latest; a look at its whole host that finds it as it is here is written with the host.
+    seen_at_s: float = 0.0
+    #: When it was seen last as it is here, where a look found it otherwise since, or a wish has it changed; else ``None``.
+    agreed_at_s: float | None = None
     #: Times it was placed again after a failure.
     placements: int = 1
     #: Journal revision: counts metered changes.

@@ -127,6 +127,17 @@ def enter(connection: Connection, resource: Resource) -> None:
 def write(connection: Connection, resource: Resource) -> None:
     """Write an adopted machine as it is now; no worker ever holds one."""
     row = resources.to_row(resource)
-    names = ("host_id", "desired", "observed", "observed_at_s", "phase", "spec", "revision", "generation", "settled_generation")
+    names = (
+        "host_id",
+        "desired",
+        "observed",
+        "observed_at_s",
+        "agreed_at_s",
+        "phase",
+        "spec",
+        "revision",
+        "generation",
+        "settled_generation",
+    )
     values: dict[str, Any] = {name: row[name] for name in names}
     connection.execute(update(t.resources).where(_R.id == resource.id).values(**values))

@@ -252,9 +252,10 @@ def is_any_observation_due(connection: Connection, now_s: float) -> bool:
     return connection.execute(_ANY_OBSERVABLE, {"now_s": now_s}).first() is not None
 
 
-def note_observed(connection: Connection, host_ids: Iterable[HostId], at_s: float) -> None:
-    """Say when these hosts were last seen."""
-    connection.execute(update(t.hosts).where(t.hosts.c.id.in_(list(host_ids))).values(observed_at_s=at_s))
+def note_observed(connection: Connection, looks: Mapping[HostId, float]) -> None:
+    """Say when the last look at each of these hosts began."""
+    statement = update(t.hosts).where(t.hosts.c.id == bindparam("of")).values(observed_at_s=bindparam("at"))
+    connection.execute(statement, [{"of": host_id, "at": at_s} for host_id, at_s in sorted(looks.items())])
 
 
 def schedule_observation(

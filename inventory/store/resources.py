@@ -45,13 +45,23 @@ _HELD = (
         _J.amounts,
         _J.host_id,
         _J.occurred_at_s,
+        _R.phase,
+        _R.seen_at_s,
+        _R.agreed_at_s,
+        t.hosts.c.observed_at_s.label("host_observed_at_s"),
     )
-    .select_from(t.resources.outerjoin(t.journal, (_J.resource_id == _R.id) & (_J.revision == _R.revision)))
+    .select_from(
+        t.resources.outerjoin(t.journal, (_J.resource_id == _R.id) & (_J.revision == _R.revision)).outerjoin(
+            t.hosts, t.hosts.c.id == _R.host_id
+        )
+    )
     .where(_STILL_HELD)
 )
 _HELD_LOCKED = _HELD.with_for_update(of=t.resources)
 _BY_IDS = select(t.resources).where(_R.id.in_(bindparam("ids", expanding=True)))
 _OF_HOST = select(t.resources).where(_R.host_id == bindparam("host"), _R.phase != Phase.GONE.value).order_by(_R.id)
+#: The last look at its host, unless an earlier moment is kept already.
+_AGREED = func.coalesce(_R.agreed_at_s, select(t.hosts.c.observed_at_s).where(t.hosts.c.id == _R.host_id).scalar_subquery())
 _LOOK_NOW = (
     update(t.resources)
     .where(_R.id.in_(bindparam("ids", expanding=True)), _R.phase.not_in([Phase.GONE.value, Phase.FAILED.value]))
@@ -233,6 +243,8 @@ class HeldRow:
     last_amounts: Mapping[str, int]
     last_host_id: HostId | None
     last_occurred_at_s: int
+    #: When it was known last to be as its row says.
+    agreed_at_s: float = 0.0
 
 
 def lock_held(
@@ -253,9 +265,17 @@ def lock_held(
             last_amounts=r.amounts or {},
             last_host_id=r.host_id,
             last_occurred_at_s=r.occurred_at_s or 0,
+            agreed_at_s=last_agreed_s(r.phase, r.seen_at_s, r.agreed_at_s, r.host_observed_at_s),
         )
         for r in connection.execute(statement, {"holder": owner, "holds": list(holds)})
     }
+
+
+def last_agreed_s(phase: str, seen_at_s: float, agreed_at_s: float | None, host_observed_at_s: float | None) -> float:
+    """Return when a resource was known last to be as its row says: of one at rest, whenever its host was looked at."""
+    if agreed_at_s is None and phase == Phase.SETTLED.value:
+        agreed_at_s = host_observed_at_s
+    return max(seen_at_s, agreed_at_s or 0.0)
 
 
 def write_held_many(
@@ -332,6 +352,7 @@ def wish(connection: Connection, ids: Sequence[ResourceId], *, desired: Desired,
             next_try_s=now_s,
             attempts=0,
             problem=None,
+            agreed_at_s=case((_R.phase == Phase.SETTLED.value, _AGREED), else_=_R.agreed_at_s),
         )
     )
     connection.execute(statement, [{"key": i} for i in ids])
@@ -492,6 +513,13 @@ def look_if_moved(connection: Connection, observed: Mapping[ResourceId, str], no
             .values(next_try_s=now_s)
         )
         connection.execute(statement)
+
+
+def differ(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:
+    """As ``look_now``, of what a look at its host found otherwise than its row says; when it last agreed is kept."""
+    if ids:
+        connection.execute(update(t.resources).where(_R.id.in_(list(ids))).values(agreed_at_s=_AGREED))
+        look_now(connection, ids, now_s)
 
 
 def look_now(connection: Connection, ids: Sequence[ResourceId], now_s: float) -> None:

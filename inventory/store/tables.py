@@ -257,6 +257,9 @@ resources = Table(
     Column("fence", Big, nullable=False, server_default=text("0")),
     Column("problem", Json),
     Column("observed_at_s", Seconds, nullable=False, server_default=text("0")),
+    Column("seen_at_s", Seconds, nullable=False, server_default=text("0")),
+    #: When it was known last to be as it is here; NULL: whenever its host was looked at.
+    Column("agreed_at_s", Seconds),
     Column("placements", Integer, nullable=False, server_default=text("1")),
     #: Journal revision of this resource.
     Column("revision", Big, nullable=False, server_default=text("0")),
@@ -408,6 +411,9 @@ journal = Table(
     Column("occurred_at_s", Big, nullable=False),
     Column("recorded_at_s", Big, nullable=False),
     Column("source", Text, nullable=False),
+    #: How much earlier it may have happened.
+    Column("uncertain_s", Big, nullable=False, server_default=text("0")),
+    CheckConstraint("uncertain_s >= 0", name="uncertain_not_negative"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

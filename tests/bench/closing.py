@@ -26,7 +26,7 @@ from inventory.store import bulk, directory
 from inventory.store.engine import Database
 from metering import book_store
 from metering.books import Books, BookVersion, Discount, Mode, Rate, Step
-from metering.ledger_tables import intervals
+from metering.ledger_tables import RATED, intervals
 from metering.rating import Month, yuan
 from tests.bench.progress import say
 from tests.bench.report import Figure, Line, Target
@@ -39,7 +39,7 @@ _MONTH = "2026-10"
 _ZONE = ZoneInfo("Asia/Shanghai")
 _CHUNK = 50_000
 _START_S, _END_S = Month.of(_MONTH).window(_ZONE)
-_NAMES = tuple(c.name for c in intervals.c)
+_NAMES = tuple(c.name for c in RATED)
 _DECIMAL = "a loop over the same intervals in decimals, processor time"
 _SAMPLES = "hourly samples of the same intervals, one by one, processor time"
 _DUCKDB = "hourly samples of the same intervals as rows in DuckDB, rated and summed up, processor time"

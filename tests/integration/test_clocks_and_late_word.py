@@ -25,8 +25,10 @@ from drivers.simulated.world import World, drop_world, image_is_trusted, install
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.ids import ResourceId
 from inventory.domain.journal import JournalRow
+from inventory.domain.resource import Phase
 from inventory.domain.scope import PLATFORM
-from inventory.store import journal
+from inventory.store import hosts as host_store
+from inventory.store import journal, resources
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from metering import ledger_store, period_store
@@ -35,7 +37,7 @@ from metering.lines import Kind, Line
 from tests.support.billing import GRACE_S, JULY_S, JUNE_S, MAY_S, Billing, billing, finance
 from tests.support.journal import row
 from tests.support.platform import furnish
-from tests.support.samples import Clock, ticket_text
+from tests.support.samples import Clock, release_text, ticket_text
 
 DAY, HOUR = 86_400, 3600
 Found = TypeVar("Found")
@@ -305,7 +307,42 @@ def test_what_happens_while_the_controller_is_down_for_six_hours_is_metered_to_t
     assert not ledger.compare(platform).differences
 
 
-def awaited(clock: Clock, look: Callable[[], Found | None], timeout_s: float = 120.0) -> Found:
+def test_what_no_back_end_can_date_is_written_down_with_how_uncertain_it_is(database: Database, tmp_path: Path) -> None:
+    furnished = furnish(database, tmp_path, host_count=1)
+    platform, clock = furnished.platform, furnished.clock
+    world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
+    try:
+        with at_work(platform):
+            ticket_work.submit(platform, ticket_text("portal"), furnished.caller(), confirm="portal")
+            begun = awaited(clock, lambda: _running(platform))
+            awaited(clock, lambda: _rested(platform), tick_s=1.0)
+        world.lose_since(furnished.hosts[0].name)
+        clock.now_s = stopped_s = int(clock.now_s) + 2 * HOUR
+        world.drift_stop(furnished.hosts[0].name, begun.resource_id, "shutdown")
+        clock.now_s = back_s = stopped_s + 6 * HOUR
+        with at_work(platform):
+            awaited(clock, lambda: _states(platform, begun.resource_id)[-2:] == ["stopped", "running"])
+            awaited(clock, lambda: _rested(platform), tick_s=1.0)
+            ticket_work.submit(platform, release_text("portal"), furnished.caller(), confirm="portal")
+            awaited(clock, lambda: _states(platform, begun.resource_id)[-1] == "released")
+    finally:
+        drop_world("test")
+    ledger.catch_up(platform)
+    with platform.db.read() as connection:
+        found = ledger_store.page(connection, PLATFORM, limit=1000)
+        told = {r.revision: r for r in journal.of_resource(connection, begun.resource_id)}
+    stopped = next(r for r in told.values() if r.state == "stopped")
+    assert (stopped.source, begun.uncertain_s) == ("reconcile", 0)
+    assert begun.occurred_at_s <= stopped.occurred_at_s - stopped.uncertain_s < stopped_s < back_s <= stopped.occurred_at_s
+    # What the platform itself does is uncertain by the time since its last look, however long the machine ran.
+    assert all(r.uncertain_s < HOUR for r in told.values() if r.revision > stopped.revision)
+    own = [i for i in found if i.resource_id == begun.resource_id]
+    assert [i.start_uncertain_s for i in own] == [told[i.opened_by].uncertain_s for i in own]
+    assert [i.end_uncertain_s for i in own] == [told[i.closed_by or 0].uncertain_s for i in own]
+    assert not ledger.compare(platform).differences
+
+
+def awaited(clock: Clock, look: Callable[[], Found | None], timeout_s: float = 120.0, tick_s: float = 0.02) -> Found:
     """Let the clock run until something is there."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
@@ -313,7 +350,7 @@ def awaited(clock: Clock, look: Callable[[], Found | None], timeout_s: float = 1
         if found:
             return found
         time.sleep(0.02)
-        clock.now_s += 0.02
+        clock.now_s += tick_s
     raise AssertionError("it did not come")
 
 
@@ -321,6 +358,14 @@ def _running(platform: Platform) -> JournalRow | None:
     with platform.db.read() as connection:
         rows = journal.until(connection, PLATFORM, 1 << 40)
     return next((r for r in rows if r.resource_kind == "instance" and r.state == "running"), None)
+
+
+def _rested(platform: Platform) -> bool:
+    """Tell whether nothing is left to be done, and every host was looked at since."""
+    with platform.db.read() as connection:
+        rows = [r for host in host_store.hosts(connection) for r in resources.of_host(connection, host.id)]
+        looked_s = min(host.observed_at_s or 0 for host in host_store.hosts(connection))
+    return all(r.phase is Phase.SETTLED and r.observed_at_s < looked_s for r in rows)
 
 
 def _states(platform: Platform, resource_id: ResourceId) -> list[str]:

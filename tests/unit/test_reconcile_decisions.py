@@ -382,6 +382,42 @@ def test_the_journal_takes_the_drivers_time_and_never_goes_back() -> None:
     assert lines[0].amounts == {"vcpu": 2, "memory_mib": 1024, "disk_gib:standard": 5}
 
 
+def test_a_change_whose_moment_is_known_is_certain_and_any_other_since_the_look_before() -> None:
+    seen = (
+        Seen(state=Observed.RUNNING, since_s=950.7, at_s=960.0),
+        Seen(state=Observed.STOPPED, at_s=985.5),
+        Seen(state=Observed.UNKNOWN, at_s=986.0),
+        Seen(state=Observed.RUNNING, at_s=999.0),
+    )
+    lines = journal_of(outcome(machine(), SETTLED, *seen), held(agreed_at_s=905.0), NOW_S, is_gone=False)
+    assert [(x.occurred_at_s, x.source, x.uncertain_s) for x in lines] == [
+        (950, "driver", 0),
+        (1000, "reconcile", 40),
+        (1000, "reconcile", 15),
+    ]
+    [only] = journal_of(outcome(machine(), SETTLED, Seen(state=Observed.RUNNING)), held(agreed_at_s=905.0), NOW_S, is_gone=False)
+    assert only.uncertain_s == 95, "since its host was looked at last"
+
+
+def test_a_clock_that_was_set_makes_a_moment_uncertain_by_as_much() -> None:
+    back = journal_of(
+        outcome(machine(), SETTLED, Seen(state=Observed.RUNNING, since_s=990.0)),
+        held(last_occurred_at_s=4600),
+        NOW_S,
+        is_gone=False,
+    )
+    assert [(x.occurred_at_s, x.uncertain_s) for x in back] == [(4600, 3610)], "ours was an hour ahead, and is put right"
+    ahead = Seen(state=Observed.RUNNING, since_s=NOW_S + 30)
+    [theirs] = journal_of(outcome(machine(), SETTLED, ahead), held(agreed_at_s=940.0), NOW_S, is_gone=False)
+    assert (theirs.occurred_at_s, theirs.uncertain_s) == (1000, 60), "the host's clock says nothing"
+    [set_back] = journal_of(
+        outcome(machine(), SETTLED, Seen(state=Observed.RUNNING)), held(agreed_at_s=NOW_S + 3600), NOW_S, is_gone=False
+    )
+    assert (set_back.occurred_at_s, set_back.uncertain_s) == (1000, 100), (
+        "since what was told last, as the look before is no moment"
+    )
+
+
 def test_the_journal_is_not_told_the_same_twice() -> None:
     row = held(last_state="running", last_amounts={"vcpu": 2, "memory_mib": 1024, "disk_gib:standard": 5})
     assert journal_of(outcome(settled(), SETTLED, Seen(state=Observed.RUNNING)), row, NOW_S, is_gone=False) == []

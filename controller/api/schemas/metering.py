@@ -43,6 +43,9 @@ class LedgerInterval(Out):
     project_id: str
     system_id: str
     host_id: str | None
+    #: It began, and ended, at most so many seconds before; 0: in that very second, or still so.
+    start_uncertain_s: int
+    end_uncertain_s: int
 
 
 class LedgerIntervalPage(Page):

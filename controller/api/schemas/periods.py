@@ -149,6 +149,8 @@ class TracedRow(Out):
     occurred_at_s: int
     recorded_at_s: int
     source: str
+    #: It happened at most so many seconds before; 0: in that very second.
+    uncertain_s: int
 
 
 class TracedPrice(Out):

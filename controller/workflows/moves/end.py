@@ -29,6 +29,8 @@ class Travel:
     last_at_s: int
     observed: Observed
     problem: Problem | None
+    #: When it was known last to be where it was.
+    agreed_at_s: float
 
 
 @dataclass(slots=True)
@@ -50,9 +52,11 @@ def arrived(connection: Connection, travel: Travel, *, now_s: float, rest_until_
     ended = Ended(look=set(networks.rest_in(connection, machine.id, old, rest_until_s)))
     fence = max(r.fence for r in (machine, *volumes))
     there = replace(machine, host_id=step.target_id, spec=step.target_spec, observed=travel.observed)
-    at_s = max(int(now_s), travel.last_at_s)
+    at_s, since_s = max(int(now_s), travel.last_at_s), max(travel.agreed_at_s, travel.last_at_s)
     ended.journal.append(
-        row_of(there, travel.revision + 1, travel.state, travel.amounts, at_s=at_s, now_s=at_s, source="reconcile")
+        row_of(
+            there, travel.revision + 1, travel.state, travel.amounts, at_s=at_s, now_s=at_s, source="reconcile", since_s=since_s
+        )
     )
     resources.end_move(connection, there, fence=fence, revision=travel.revision + 1, now_s=now_s)
     disks = sorted(machine.instance.disks, key=lambda d: d.name)
@@ -62,7 +66,9 @@ def arrived(connection: Connection, travel: Travel, *, now_s: float, rest_until_
         moved = replace(volume, host_id=step.target_id, spec=replace(volume.volume, storage_pool_id=pools[volume.id]))
         at_s = max(int(now_s), last.occurred_at_s)
         ended.journal.append(
-            row_of(moved, volume.revision + 1, last.state, last.amounts, at_s=at_s, now_s=at_s, source="reconcile")
+            row_of(
+                moved, volume.revision + 1, last.state, last.amounts, at_s=at_s, now_s=at_s, source="reconcile", since_s=since_s
+            )
         )
         resources.end_move(connection, moved, fence=fence, revision=volume.revision + 1, now_s=now_s)
     store.move_step(connection, step, StepState.DONE, ended_at_s=now_s, problem=None)
