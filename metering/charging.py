@@ -198,14 +198,17 @@ class Charging:
         billed: int,
         micro: int,
     ) -> Line:
-        # Named as closed only where it ended inside the period: what ends it later is no business of this one.
-        closed_by = i.closed_by if i.closed_by is not None and i.end_s == last and last < self.until_s else 0
         return Line(
             kind, i.department_id, i.project_id, i.system_id, i.resource_id, i.meter, i.state, amount, first, last,
-            i.opened_by, closed_by, segment.book_id, micro, segment.basis_points, listed, billed,
+            i.opened_by, self._closed_by(i, last), segment.book_id, micro, segment.basis_points, listed, billed,
             # What was entered has no name but its reason.
             reason=i.resource_name if kind == Kind.ENTRY else "", billing=self.billing_of(i.department_id),
         )  # fmt: skip
+
+    def _closed_by(self, interval: LedgerInterval, last: int) -> int:
+        """Return what closed an interval where it ended inside the period: what ends it later is no business of this one."""
+        ends_here = interval.end_s == last and last < self.until_s
+        return interval.closed_by if ends_here and interval.closed_by is not None else 0
 
     # -- prices with steps --------------------------------------------------------------------------------------------
 
@@ -269,17 +272,16 @@ class Charging:
         if unused:
             yield Line(
                 Kind.COMMITMENT_UNUSED, commitment.department_id, commitment.project_id, "", commitment.name, commitment.meter,
-                "", commitment.amount, first, last, 0, 0, version.id, commitment.micro_yuan_per_unit_hour, 0,
-                0, fee - fee * taken // whole, "", f"unused {unused}", self.billing_of(commitment.department_id),
+                "", unused, first, last, 0, 0, version.id, commitment.micro_yuan_per_unit_hour, 0,
+                0, fee - fee * taken // whole, "", "", self.billing_of(commitment.department_id),
             )  # fmt: skip
 
     def _used(self, version: BookVersion, commitment: Commitment, piece: Piece, billed: int) -> Line:
         i = piece.interval
-        closed_by = i.closed_by if i.closed_by is not None and i.end_s == piece.to_s and piece.to_s < self.until_s else 0
         return Line(
             Kind.COMMITMENT_USED, i.department_id, i.project_id, i.system_id, i.resource_id, i.meter, i.state, piece.amount,
-            piece.from_s, piece.to_s, i.opened_by, closed_by, version.id, commitment.micro_yuan_per_unit_hour, 0,
-            billed, billed, "", commitment.name, self.billing_of(i.department_id),
+            piece.from_s, piece.to_s, i.opened_by, self._closed_by(i, piece.to_s), version.id,
+            commitment.micro_yuan_per_unit_hour, 0, billed, billed, "", commitment.name, self.billing_of(i.department_id),
         )  # fmt: skip
 
     # -- services and labour ------------------------------------------------------------------------------------------

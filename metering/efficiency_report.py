@@ -12,7 +12,7 @@ from metering import book_store, efficiency_store, period_store
 from metering.books import Books
 from metering.efficiency import Finding, Machine, Rules, Summary, by_class, by_system, judge, met, together
 from metering.ledger import LedgerInterval
-from metering.line_columns import SYSTEM, sums_by
+from metering.line_columns import sums_by
 from metering.rating import yuan
 from metering.reports import source
 from metering.samples import Spread
@@ -77,9 +77,9 @@ def _charged(
     connection: Connection, period: Row, books: Books, names: Names, until_s: int, scope: Scope
 ) -> Mapping[str, int] | None:
     if period["state"] in ("reviewed", "closed"):
-        return sums_by(period_store.columns(connection, period["id"], scope), SYSTEM)
+        return sums_by(period_store.columns(connection, period["id"], scope), "system_id")
     try:
-        return sums_by(source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])), SYSTEM)
+        return sums_by(source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])), "system_id")
     except Conflict:
         # Something has no price yet: use is told all the same.
         return None

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,28 @@ from metering import exact_sums
 from metering.exact_sums import Ints
 from metering.lines import ID_BYTES, Line, owner_digest, what
 
-#: Department, project, system, resource.
-OwnerKey = tuple[str, str, str, str]
-SYSTEM, RESOURCE = 2, 3
-#: Kind, meter, state, book, reference, reason, billing.
-WhatKey = tuple[str, str, str, str, str, str, str]
+
+class OwnerKey(NamedTuple):
+    """Whose a line is."""
+
+    department_id: str
+    project_id: str
+    system_id: str
+    resource_id: str
+
+
+class WhatKey(NamedTuple):
+    """What a line is of."""
+
+    kind: str
+    meter: str
+    state: str
+    book_id: str
+    reference: str
+    reason: str
+    billing: str
+
+
 Key = TypeVar("Key", OwnerKey, WhatKey)
 Kept = TypeVar("Kept", bound=Hashable)
 #: Figures of a line, in the order of its id.
@@ -50,9 +67,16 @@ class Numbers(dict[Kept, int], Generic[Kept]):
         self[key] = number = len(self)
         return number
 
-    def of(self, keys: Iterable[Kept]) -> Ints:
-        """Return the number of each."""
+    def of(self, keys: Iterable[Any]) -> Ints:
+        """Return the number of each key, or of what equals it."""
         return np.array(list(map(self.__getitem__, keys)), dtype=np.int64)
+
+
+class _Owners(Numbers[OwnerKey]):
+    """Takes plain tuples, of which there are a million, and keeps the few that differ with their names."""
+
+    def __missing__(self, key: tuple[str, str, str, str]) -> int:
+        return super().__missing__(OwnerKey(*key))
 
 
 @dataclass(slots=True)
@@ -60,13 +84,13 @@ class Legend:
     """The owners of lines, and what lines are of: each once, by number, with the bytes it stands for in a line's id."""
 
     period_id: str
-    owners: Numbers[OwnerKey] = field(default_factory=Numbers)
+    owners: _Owners = field(default_factory=_Owners)
     whats: Numbers[WhatKey] = field(default_factory=Numbers)
     digests: list[bytes] = field(default_factory=list)
     tails: list[bytes] = field(default_factory=list)
 
-    def owners_of(self, keys: Iterable[OwnerKey]) -> Ints:
-        """Return the number of each owner."""
+    def owners_of(self, keys: Iterable[tuple[str, str, str, str]]) -> Ints:
+        """Return the number of each owner: department, project, system, resource."""
         known, found = len(self.owners), self.owners.of(keys)
         # Dictionaries keep the order things came in.
         self.digests += [owner_digest(self.period_id, *key) for key in islice(self.owners, known, None)]
@@ -87,7 +111,7 @@ class Legend:
         return LineColumns(
             ids=np.frombuffer(ids, dtype=np.uint8).reshape(-1, ID_BYTES),
             figures=np.array(figures, dtype=np.int64).reshape(-1, 9).T,
-            owner_of=self.owners_of((x.department_id, x.project_id, x.system_id, x.resource_id) for x in kept),
+            owner_of=self.owners_of(OwnerKey(x.department_id, x.project_id, x.system_id, x.resource_id) for x in kept),
             what_of=np.array([self.what_of(_what(line)) for line in kept], dtype=np.int64),
             owners=self.owners,
             whats=self.whats,
@@ -145,9 +169,9 @@ class LineColumns:
     def in_order(self) -> "Iterator[tuple[str, LineColumns]]":
         """Return the lines of each department, by id."""
         owners = list(self.owners)
-        departments = sorted({owner[0] for owner in owners})
+        departments = sorted({owner.department_id for owner in owners})
         rank = {department: n for n, department in enumerate(departments)}
-        rank_of = np.array([rank[owner[0]] for owner in owners], dtype=np.int64)[self.owner_of]
+        rank_of = np.array([rank[owner.department_id] for owner in owners], dtype=np.int64)[self.owner_of]
         high, low = np.ascontiguousarray(self.ids).view(">u8").astype(np.uint64).T
         order = np.lexsort((low, high, rank_of))
         bounds = np.searchsorted(rank_of[order], np.arange(len(departments) + 1)).tolist()
@@ -197,11 +221,10 @@ def _read(department_id: str, ids: bytes, body: bytes) -> LineColumns:
     for least, width in head["columns"]:
         columns.append(_unpacked(body[at : at + count * width], least, width, count))
         at += count * width
-    owners: list[OwnerKey] = [(department_id, *owner) for owner in head["owners"]]
-    whats: list[WhatKey] = [tuple(of) for of in head["whats"]]
+    owners = [OwnerKey(department_id, *owner) for owner in head["owners"]]
+    whats = [WhatKey(*of) for of in head["whats"]]
     *figures, owner_of, what_of = columns
     sound = at == len(body) and len(figures) == 9 and len(ids) == count * ID_BYTES
-    sound = sound and all(len(key) == 4 for key in owners) and all(len(key) == 7 for key in whats)
     for numbers, table in ((owner_of, owners), (what_of, whats)):
         sound = sound and (not count or (numbers.min() >= 0 and numbers.max() < len(table)))
     if not sound:
@@ -212,12 +235,13 @@ def _read(department_id: str, ids: bytes, body: bytes) -> LineColumns:
     )  # fmt: skip
 
 
-def sums_by(blocks: Iterable[LineColumns], part: int) -> dict[str, int]:
-    """Return what lines come to by one part of their owners (``SYSTEM``, ``RESOURCE``)."""
+def sums_by(blocks: Iterable[LineColumns], part: Literal["system_id", "resource_id"]) -> dict[str, int]:
+    """Return what lines come to by one part of their owners."""
     found: dict[str, int] = {}
     for block in blocks:
         for owner, micro in zip(block.owners, block.sums_of_owners(), strict=True):
-            found[owner[part]] = found.get(owner[part], 0) + micro
+            key: str = getattr(owner, part)
+            found[key] = found.get(key, 0) + micro
     return found
 
 
@@ -255,7 +279,7 @@ def _shifted(numbers: Sequence[Ints], tables: Sequence[Sequence[Any]]) -> Ints:
 
 
 def _what(line: Line) -> WhatKey:
-    return line.kind, line.meter, line.state, line.book_id, line.reference, line.reason, line.billing
+    return WhatKey(line.kind, line.meter, line.state, line.book_id, line.reference, line.reason, line.billing)
 
 
 def _used(table: Sequence[Key], numbers: Ints) -> tuple[list[Key], Ints]:

@@ -44,7 +44,7 @@ class Line(NamedTuple):
     resource_id: str
     meter: str
     state: str
-    #: In the base unit of the meter.
+    #: In the base unit of the meter; of what a commitment left unused, in that unit × seconds.
     amount: int
     start_s: int
     end_s: int
@@ -81,6 +81,11 @@ def owner_digest(period_id: str, department_id: str, project_id: str, system_id:
 def what(kind: str, meter: str, state: str, book_id: str, reference: str, reason: str, billing: str) -> bytes:
     """Return what a line is of, as it stands in its id; only the reason may hold a line break, and is last."""
     return "\n".join((kind, meter, state, book_id, reference, billing, reason)).encode()
+
+
+def charged(micro_yuan: int, billing: str) -> int:
+    """Return what is charged of what something costs: nothing where it is only shown."""
+    return micro_yuan if billing == CHARGED else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

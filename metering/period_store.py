@@ -222,7 +222,7 @@ def _head(lines: LineColumns) -> Row:
         "line_count": len(lines),
         "first_id": lines.ids[0].tobytes(),
         "last_id": lines.ids[-1].tobytes(),
-        "kinds": ",".join(sorted({of[0] for of in lines.whats})),
+        "kinds": ",".join(sorted({of.kind for of in lines.whats})),
     }
 
 
@@ -294,13 +294,11 @@ def statements(connection: Connection, period_id: str, scope: Scope) -> list[Row
     return [dict(r._mapping) for r in connection.execute(statement.order_by(c.department_code))]
 
 
-def statement_rows(connection: Connection, period_id: str, department_id: str = "") -> list[Row]:
-    """Return the rows of one statement, or of every statement of a period, in their order."""
+def statement_rows(connection: Connection, period_id: str, scope: Scope) -> list[Row]:
+    """Return the rows of the statements of a period, by department and in their order."""
     c = p.statement_rows.c
-    statement = select(p.statement_rows).where(c.period_id == period_id)
-    if department_id:
-        statement = statement.where(c.department_id == department_id)
-    ordered = statement.order_by(c.project_code, c.project_id, c.meter, c.kind, c.billing)
+    statement = select(p.statement_rows).where(c.period_id == period_id, in_scope(scope, c.department_id))
+    ordered = statement.order_by(c.department_id, c.project_code, c.project_id, c.meter, c.kind, c.billing)
     return [dict(r._mapping) for r in connection.execute(ordered)]
 
 

@@ -21,7 +21,7 @@ from metering import period_store as store
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger import LedgerInterval, derived
-from metering.lines import CHARGED, Kind, Line
+from metering.lines import Kind, Line
 from metering.statements import Names, Sealed, Summing, seal
 from metering.vectors import Engine
 
@@ -126,7 +126,7 @@ def _departments(connection: Connection, closed: Row, resources: Iterable[str]) 
         return set()
     now = ledger_store.departments_of(connection, ids, before_s=closed["end_s"])
     owners = chain.from_iterable(block.owners for block in store.columns(connection, closed["id"]))
-    return {*now, *(owner[0] for owner in owners if owner[3] in ids)}
+    return {*now, *(owner.department_id for owner in owners if owner.resource_id in ids)}
 
 
 def _differences(
@@ -166,7 +166,7 @@ def _billing_then(connection: Connection, closed: Row, department_id: str, booke
     kept = store.statements(connection, closed["id"], of_departments(DepartmentId(department_id)))
     if kept:
         return str(kept[0]["billing"])
-    return booked[0].billing if booked else names.billing.get(department_id, CHARGED)
+    return booked[0].billing if booked else names.billing_of(department_id)
 
 
 def _booked_since(connection: Connection, closed: Row, period: Row, department_id: str) -> Iterator[Line]:
@@ -208,7 +208,8 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
     if stored is None:
         return Proof(line_count=period["line_count"], seal=period["seal"], derived_seal="", faults=tuple(faults[:FAULTS_MAX]))
     summing = Summing(period["id"])
-    names, kept, rows = _as_sealed(connection, period)
+    kept, rows = store.statements(connection, period["id"], PLATFORM), store.statement_rows(connection, period["id"], PLATFORM)
+    names = Names.as_sealed(kept, rows)
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], period["end_s"], billing=names.billing)
     entries = store.entries(connection, period["start_s"], period["end_s"])
     with closing(_from_journal(connection, period)) as usage:
@@ -257,17 +258,6 @@ def _as_stored(connection: Connection, period_id: str) -> tuple[list[Problem], s
 def _from_journal(connection: Connection, period: Row) -> Generator[LedgerInterval]:
     for _, rows in store.journal_histories(connection, period["end_s"]):
         yield from derived(rows)
-
-
-def _as_sealed(connection: Connection, period: Row) -> tuple[Names, list[Row], list[Row]]:
-    """Return the names and the billing a period was sealed with, its statements and their rows."""
-    kept, rows = store.statements(connection, period["id"], PLATFORM), store.statement_rows(connection, period["id"])
-    names = Names(
-        departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in kept},
-        projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows},
-        billing={s["department_id"]: s["billing"] for s in kept},
-    )
-    return names, kept, rows
 
 
 def row_key(row: Row) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.lines import CHARGED, MICRO_PER_FEN, Kind, Line, in_fen
+from metering.lines import CHARGED, MICRO_PER_FEN, Kind, Line, charged, in_fen
 from metering.meters import is_timed, meter_of
 
 #: What the first period points back to.
@@ -30,6 +30,19 @@ class Names:
     projects: Mapping[str, tuple[str, str, str]]
     #: id -> ``chargeback`` | ``showback``; who is missing is charged.
     billing: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def as_sealed(cls, statements: Sequence[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> "Names":
+        """Return the names and the billing statements were sealed with."""
+        return cls(
+            departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in statements},
+            projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows},
+            billing={s["department_id"]: s["billing"] for s in statements},
+        )
+
+    def billing_of(self, department_id: str) -> str:
+        """Return how what a department uses is billed."""
+        return self.billing.get(department_id, CHARGED)
 
 
 @dataclass(slots=True)
@@ -56,9 +69,11 @@ class Summing:
 
     def count(self, line: Line) -> None:
         """Count one line."""
-        # Services and what was passed count in units, all else in units × seconds; corrections have no quantity of their own.
+        # Services and what was passed count in units, all else in units × seconds, which what is unused already is; corrections
+        # have no quantity of their own.
         quantity = 0
-        if line.kind == Kind.COUNTED or (line.kind == Kind.ENTRY and not is_timed(line.meter)):
+        is_whole = line.kind in (Kind.COUNTED, Kind.COMMITMENT_UNUSED)
+        if is_whole or (line.kind == Kind.ENTRY and not is_timed(line.meter)):
             quantity = line.amount
         elif line.kind not in _BY_HAND:
             quantity = line.amount * (line.end_s - line.start_s)
@@ -126,8 +141,8 @@ def statement_seal(statement: Mapping[str, Any], rows: Sequence[Mapping[str, Any
 def _statement(
     period_id: str, department_id: str, sums: Sequence[tuple[Key, list[int]]], summing: Summing, names: Names
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    charged = [figures[2] if key[4] == CHARGED else 0 for key, figures in sums]
-    shares = in_fen(charged)
+    billed_parts = [charged(figures[2], key[4]) for key, figures in sums]
+    shares = in_fen(billed_parts)
     rows: list[Mapping[str, Any]] = []
     for (key, (quantity, listed, billed)), fen in zip(sums, shares.parts_fen, strict=True):
         _, project_id, meter, kind, billing = key
@@ -140,7 +155,7 @@ def _statement(
                 "quantity": str(quantity), "list_micro_yuan": listed, "micro_yuan": billed, "fen": fen,
             }
         )  # fmt: skip
-    billed = sum(charged)
+    billed = sum(billed_parts)
     code, name = names.departments[department_id]
     statement = {
         "period_id": period_id,
@@ -149,7 +164,7 @@ def _statement(
         "department_name": name,
         "line_count": summing.counts[department_id],
         "list_micro_yuan": sum(figures[1] for _, figures in sums),
-        "billing": names.billing.get(department_id, CHARGED),
+        "billing": names.billing_of(department_id),
         "micro_yuan": sum(figures[2] for _, figures in sums),
         "billed_micro_yuan": billed,
         "fen": shares.total_fen,

@@ -20,7 +20,7 @@ from metering.counts import Counted
 from metering.entries import Entry
 from metering.exact_sums import SAFE, Ints
 from metering.ledger import of_row
-from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Legend, LineColumns, Numbers, joined
+from metering.line_columns import AMOUNT, BILLED, END, LISTED, START, Legend, LineColumns, Numbers, WhatKey, joined
 from metering.lines import FIGURES, ID_BYTES, Kind, Line
 from metering.statements import Summing
 
@@ -113,8 +113,8 @@ class Engine:
     def _count(self, lines: LineColumns) -> None:
         """Count lines of usage by (department, project, meter, billing)."""
         numbers: Numbers[tuple[str, str]] = Numbers()
-        party = numbers.of(owner[:2] for owner in lines.owners)
-        parties, whats = list(numbers), [(of[1], of[6]) for of in lines.whats]
+        party = numbers.of((owner.department_id, owner.project_id) for owner in lines.owners)
+        parties, whats = list(numbers), [(of.meter, of.billing) for of in lines.whats]
         if not len(lines):
             return
         found, own = np.unique(party[lines.owner_of] * len(whats) + lines.what_of, return_inverse=True)
@@ -237,7 +237,7 @@ class _Level:
         self.points = np.array([points for _, _, points in gross], dtype=np.int64)
         self.what_of: Ints = np.array(
             [
-                legend.what_of((Kind.USAGE, meter, state, s.book_id if s else "", "", "", charging.billing_of(department)))
+                legend.what_of(WhatKey(Kind.USAGE, meter, state, s.book_id if s else "", "", "", charging.billing_of(department)))
                 for (department, meter, state), s in zip(keys, held, strict=True)
             ],
             dtype=np.int64,

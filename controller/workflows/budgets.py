@@ -19,9 +19,9 @@ from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.clock import first_second
 from inventory.domain.errors import Conflict
-from inventory.domain.ids import ProjectId
+from inventory.domain.ids import DepartmentId, ProjectId
 from inventory.domain.organisation import Project
-from inventory.domain.scope import Scope
+from inventory.domain.scope import Scope, of_departments
 from inventory.store import directory, systems
 from metering import book_store, period_store, rated_period
 from metering import store as price_store
@@ -161,7 +161,7 @@ def _of_month(
 ) -> list[tuple[str, int]]:
     period = period_store.get(connection, str(month))
     if period is not None and period["state"] in ("reviewed", "closed"):
-        rows: Any = period_store.statement_rows(connection, str(month), department_id)
+        rows: Any = period_store.statement_rows(connection, str(month), of_departments(DepartmentId(department_id)))
     else:
         period = window(platform, str(month))
         until_s = max(period["start_s"], min(now_s, period["end_s"]))

@@ -194,7 +194,7 @@ def statement(platform: Platform, month: str, department_id: str) -> dict[str, A
             found = period_store.statements(connection, month, scope)
             if not found:
                 raise NotFound("statement.not_found", period=month)
-            rows = period_store.statement_rows(connection, month, department_id)
+            rows = period_store.statement_rows(connection, month, scope)
             return {**found[0], "period_state": period["state"], "until_s": period["end_s"], "rows": rows}
         until_s = max(period["start_s"], min(int(platform.clock()), period["end_s"]))
         books = Books(book_store.approved(connection))

@@ -11,7 +11,8 @@ from typing import Any
 from controller.identity import audit
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Problem, Unavailable
-from inventory.domain.scope import PLATFORM
+from inventory.domain.ids import DepartmentId
+from inventory.domain.scope import PLATFORM, of_departments
 from metering import period_store, rated_period
 from metering.statements import period_seal, statement_seal
 
@@ -66,7 +67,7 @@ def _of_statement(platform: Platform, period_id: str, statement: Row) -> Problem
                 return Problem("fault.line_altered", {"line": line_id.hex()})
         ids += block.ids.tobytes()
     with platform.db.read() as connection:
-        rows = period_store.statement_rows(connection, period_id, department_id)
+        rows = period_store.statement_rows(connection, period_id, of_departments(DepartmentId(department_id)))
     if statement_seal(statement, sorted(rows, key=rated_period.row_key), ids) != statement["seal"]:
         return Problem("fault.statement_differs", {"department": department_id})
     return None

@@ -11,13 +11,14 @@ from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
 from metering import book_store, period_store
 from metering.books import Books
+from metering.lines import MICRO_PER_FEN
 from metering.reports import focus, focus_parties, lines, source, tables
 from metering.reports.columns import Dataset, Format, neutral
 from metering.reports.facets import Chunks, Subjects, Totals
 from metering.reports.files import Sink
 from metering.reports.focus import Setting
 from metering.reports.tables import Chunk, TextOptions
-from metering.statements import Names, Summing
+from metering.statements import Names, Summing, seal
 
 Row = Mapping[str, Any]
 #: What can be asked for, besides workbooks and printed statements.
@@ -73,14 +74,9 @@ def write(connection: Connection, asked: Asked, names: Names, sink: Sink) -> Tot
     books = Books(book_store.approved(connection))
     if asked.dataset == "lines" or asked.dataset in _FOCUS_LINES:
         return _of_lines(connection, asked, names, books, sink)
-    dataset, rows = _of_parties(connection, asked, names, books)
-    kept = list(rows)
-    if not kept:
-        chunks: list[Chunk] = [tables.of_rows([], (c.name for c in dataset.columns))]
-    else:
-        chunks = [tables.of_rows(kept, (c.name for c in dataset.columns))]
-    tables.write(dataset, chunks, asked.format, sink, asked.text)
-    return _totals(connection, asked, names, books, len(kept))
+    dataset, rows, totals = _of_parties(connection, asked, names, books)
+    tables.write(dataset, [tables.of_rows(rows, (c.name for c in dataset.columns))], asked.format, sink, asked.text)
+    return replace(totals, rows=len(rows))
 
 
 def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, sink: Sink) -> Totals:
@@ -89,7 +85,7 @@ def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, 
     own = focus if is_focus else lines
     owner_cells = focus.owner_cells(setting, clean) if is_focus else lines.owner_cells(clean)
     dataset = _FOCUS_LINES[asked.dataset](setting) if is_focus else lines.lines(setting.period_id)
-    names = names_as_sealed(connection, asked, names)
+    names = _names_as_sealed(connection, asked, names)
     subjects = _subjects(connection, asked, names)
     chunks = Chunks(
         subjects=subjects,
@@ -120,7 +116,7 @@ def _chunks(connection: Connection, asked: Asked, names: Names, books: Books, ch
         for portion in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
             has_any = True
             yield chunks.of(portion)
-        kept = source.sealed_now(asked.period, summing, names).statements
+        kept = seal(asked.period, summing, names, "").statements
     extras = chunks.extras(kept, asked.period["start_s"], asked.period["end_s"]) if chunks.has_extras else None
     if extras is not None:
         yield extras
@@ -161,29 +157,25 @@ def _subjects(connection: Connection, asked: Asked, names: Names) -> Subjects:
     )
 
 
-def names_as_sealed(connection: Connection, asked: Asked, now: Names) -> Names:
+def _names_as_sealed(connection: Connection, asked: Asked, now: Names) -> Names:
     """Return what departments and projects are called: as they were when the period was reviewed."""
     if not asked.is_rated:
         return now
-    statements = period_store.statements(connection, asked.period["id"], asked.scope)
-    rows = source.statement_rows(connection, asked.period["id"], asked.scope)
-    return Names(
-        departments={s["department_id"]: (s["department_code"], s["department_name"]) for s in statements},
-        projects={r["project_id"]: (r["project_code"], r["project_name"], r["budget_code"]) for r in rows if r["project_id"]},
-        billing={s["department_id"]: s["billing"] for s in statements},
-    )
+    period_id = asked.period["id"]
+    kept = period_store.statements(connection, period_id, asked.scope)
+    return Names.as_sealed(kept, period_store.statement_rows(connection, period_id, asked.scope))
 
 
 def statements(connection: Connection, asked: Asked, names: Names, books: Books) -> list[tuple[Row, list[Row]]]:
     """Return every statement with its rows: as written, or as the period stands."""
     if asked.is_rated:
         kept: Sequence[Row] = period_store.statements(connection, asked.period["id"], asked.scope)
-        rows: Sequence[Row] = source.statement_rows(connection, asked.period["id"], asked.scope)
+        rows: Sequence[Row] = period_store.statement_rows(connection, asked.period["id"], asked.scope)
     else:
         summing = Summing(asked.period["id"])
         for _ in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
             pass
-        found = source.sealed_now(asked.period, summing, names)
+        found = seal(asked.period, summing, names, "")
         kept, rows = sorted(found.statements, key=lambda s: str(s["department_code"])), found.rows
     by_department: dict[str, list[Row]] = {}
     for row in rows:
@@ -191,22 +183,28 @@ def statements(connection: Connection, asked: Asked, names: Names, books: Books)
     return [(s, by_department.get(s["department_id"], [])) for s in kept]
 
 
-def _of_parties(connection: Connection, asked: Asked, names: Names, books: Books) -> tuple[Dataset, Iterator[Row]]:
+def _of_parties(connection: Connection, asked: Asked, names: Names, books: Books) -> tuple[Dataset, list[Row], Totals]:
+    """Return a small table and the sums it is about: none for periods and commitments."""
     setting, clean = asked.setting, asked.neutral
-    if asked.dataset == "statements":
-        found = statements(connection, asked, names, books)
-        return lines.STATEMENTS, (lines.statement_cells(s, r, clean) for s, rows in found for r in rows)
     if asked.dataset == "focus-billing-period":
-        return focus_parties.BILLING_PERIOD, iter([focus_parties.billing_period(setting, asked.period, asked.as_of_s)])
-    if asked.dataset == "focus-invoice-detail":
-        return focus_parties.INVOICE_DETAIL, _invoices(connection, asked, names, books)
-    return focus_parties.CONTRACT_COMMITMENT, _commitments(connection, asked, names, books)
+        return focus_parties.BILLING_PERIOD, [focus_parties.billing_period(setting, asked.period, asked.as_of_s)], Totals()
+    if asked.dataset == "focus-contract-commitment":
+        return focus_parties.CONTRACT_COMMITMENT, list(_commitments(connection, asked, names, books)), Totals()
+    found = statements(connection, asked, names, books)
+    listed = sum(s["list_micro_yuan"] for s, _ in found)
+    if asked.dataset == "statements":
+        cells = [lines.statement_cells(s, r, clean) for s, rows in found for r in rows]
+        micro, billed = (sum(s[name] for s, _ in found) for name in ("micro_yuan", "billed_micro_yuan"))
+        return lines.STATEMENTS, cells, Totals(list_micro_yuan=listed, micro_yuan=micro, billed_micro_yuan=billed)
+    payable = sum(s["fen"] for s, _ in found) * MICRO_PER_FEN
+    totals = Totals(list_micro_yuan=listed, micro_yuan=payable, billed_micro_yuan=payable)
+    return focus_parties.INVOICE_DETAIL, list(_invoices(connection, asked, names, found)), totals
 
 
-def _invoices(connection: Connection, asked: Asked, names: Names, books: Books) -> Iterator[Row]:
+def _invoices(connection: Connection, asked: Asked, names: Names, found: Sequence[tuple[Row, Sequence[Row]]]) -> Iterator[Row]:
     setting, clean = asked.setting, asked.neutral
-    references = _references(connection, asked, names_as_sealed(connection, asked, names)) if asked.is_rated else {}
-    for statement, rows in statements(connection, asked, names, books):
+    references = _references(connection, asked, _names_as_sealed(connection, asked, names)) if asked.is_rated else {}
+    for statement, rows in found:
         yield from focus_parties.invoice_rows(setting, asked.period, statement, rows, references, clean, asked.as_of_s)
 
 
@@ -226,7 +224,7 @@ def _references(connection: Connection, asked: Asked, names: Names) -> dict[str,
 def _commitments(connection: Connection, asked: Asked, names: Names, books: Books) -> Iterator[Row]:
     setting, clean = asked.setting, asked.neutral
     agreed = source.books_agreed(connection)
-    names = names_as_sealed(connection, asked, names)
+    names = _names_as_sealed(connection, asked, names)
     seen: set[tuple[str, str]] = set()
     for version, commitment in focus_parties.commitments(books.versions, setting):
         key = (version.id, commitment.name)
@@ -238,15 +236,3 @@ def _commitments(connection: Connection, asked: Asked, names: Names, books: Book
         book, agreed_s = agreed[version.id]
         code = names.departments[commitment.department_id][0]
         yield focus_parties.commitment_row(setting, commitment, agreed_s, code, clean, book)
-
-
-def _totals(connection: Connection, asked: Asked, names: Names, books: Books, row_count: int) -> Totals:
-    """Return the sums a small table is about: none for periods and commitments."""
-    if asked.dataset not in ("statements", "focus-invoice-detail"):
-        return Totals(rows=row_count)
-    found = statements(connection, asked, names, books)
-    is_exact = asked.dataset == "statements"
-    micro = sum(s["micro_yuan"] if is_exact else s["fen"] * 10_000 for s, _ in found)
-    billed = sum(s["billed_micro_yuan"] if is_exact else s["fen"] * 10_000 for s, _ in found)
-    listed = sum(s["list_micro_yuan"] for s, _ in found)
-    return Totals(rows=row_count, list_micro_yuan=listed, micro_yuan=micro, billed_micro_yuan=billed)

@@ -212,10 +212,10 @@ class Chunks:
         figures, owners, resources = lines.figures, self._owners, self._resources
         kept = list(lines.owners)
         owner = _int([owners[Owner(*key[:3])] for key in kept])[lines.owner_of]
-        resource = _int([resources[key[3]] for key in kept])[lines.owner_of]
+        resource = _int([resources[key.resource_id] for key in kept])[lines.owner_of]
         factor, seconds = figures[AMOUNT].copy(), figures[END] - figures[START]
         price = self._prices_of(lines)
-        kinds = [of[0] for of in lines.whats]
+        kinds = [of.kind for of in lines.whats]
         is_special = np.array([kind != Kind.USAGE for kind in kinds], dtype=bool)[lines.what_of]
         places = np.flatnonzero(is_special)
         for n, (_, line) in zip(places.tolist(), lines.part(places).rows(), strict=True):
@@ -226,7 +226,7 @@ class Chunks:
         self.totals.rows += len(lines)
         self.totals.list_micro_yuan += exact_sums.total(figures[LISTED])
         self.totals.micro_yuan += exact_sums.total(figures[BILLED])
-        is_charged = np.array([of[6] == CHARGED for of in lines.whats], dtype=bool)[lines.what_of]
+        is_charged = np.array([of.billing == CHARGED for of in lines.whats], dtype=bool)[lines.what_of]
         self.totals.billed_micro_yuan += exact_sums.total(figures[BILLED][is_charged])
         high, low = np.ascontiguousarray(lines.ids).view(">u8").astype(np.uint64).T
         return self._chunk(
@@ -309,11 +309,11 @@ class Chunks:
             note = neutral(line.reason) if self.is_neutral else line.reason
             return key._replace(reference=line.reference, note=note), line.amount
         is_used = line.kind == Kind.COMMITMENT_USED
-        quantity = line.amount * (line.end_s - line.start_s) if is_used else int(line.reason.removeprefix("unused "))
+        quantity = line.amount * (line.end_s - line.start_s) if is_used else line.amount
         key = key._replace(name=line.reason if is_used else line.resource_id, reference=line.reference)
         if self.has_extras:
             self._count_fee(line, key, quantity)
-        return key, line.amount if is_used else quantity
+        return key, line.amount
 
     def _count_fee(self, line: Line, key: PriceKey, quantity: int) -> None:
         fee = key._replace(kind=Extra.COMMITMENT_FEE, state="", statement_kind=key.kind)

@@ -16,7 +16,7 @@ from metering.lines import CHARGED, Kind
 from metering.meters import is_timed
 from metering.reports.columns import Column, Dataset, Type, shifted
 from metering.reports.facets import CORRECTIONS, Extra, Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
-from metering.reports.lines import JOINED, LINE_ID, QUANTITY_SCALE, Neutral
+from metering.reports.lines import CHARGED_SQL, JOINED, LINE_ID, QUANTITY_SCALE, Neutral
 
 CURRENCY = "CNY"
 _COST, _PRICE = 17, 16
@@ -164,9 +164,7 @@ _LIST_17 = f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * {10**4} ELSE 
 _CONTRACTED_17 = (
     f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * ({WHOLE_POINTS} - points) ELSE billed::HUGEINT * {10**11} END"
 )
-_BILLED = (
-    f"CASE WHEN billing <> '{CHARGED}' OR kind IN ('{Kind.COMMITMENT_USED}', '{Kind.COMMITMENT_UNUSED}') THEN 0 ELSE billed END"
-)
+_BILLED = f"CASE WHEN kind IN ('{Kind.COMMITMENT_USED}', '{Kind.COMMITMENT_UNUSED}') THEN 0 ELSE {CHARGED_SQL} END"
 _EFFECTIVE = f"CASE WHEN kind = '{Extra.COMMITMENT_FEE}' THEN 0 ELSE billed END"
 _QUANTITY = shifted("quantity", QUANTITY_SCALE, QUANTITY_SCALE)
 _CONSUMED = "CASE WHEN base_unit IS NOT NULL THEN factor::HUGEINT * seconds END"

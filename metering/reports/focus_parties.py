@@ -7,7 +7,7 @@ from typing import Any
 
 from metering.books import BookVersion, Commitment
 from metering.charging import HOUR_S
-from metering.lines import CHARGED, Kind
+from metering.lines import CHARGED, Kind, charged
 from metering.meters import meter_of
 from metering.rating import yuan
 from metering.reports.columns import Dataset, Type, plain
@@ -104,7 +104,7 @@ def invoice_rows(
             "x_Billing": row["billing"].capitalize(),
         }
         yield {
-            "BilledCost": yuan(row["micro_yuan"] if row["billing"] == CHARGED else 0),
+            "BilledCost": yuan(charged(row["micro_yuan"], row["billing"])),
             "BillingAccountId": neutral(code),
             "BillingCurrency": CURRENCY,
             "BillingPeriodEnd": setting.end_s,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from metering.lines import CHARGED
+from metering.lines import CHARGED, charged
 from metering.rating import yuan
 from metering.reports.columns import Column, Dataset, Type, plain, shifted
 from metering.reports.facets import Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
@@ -18,6 +18,8 @@ QUANTITY = (
     f"+ (2 * (c.factor * c.seconds % p.over) * {10**QUANTITY_SCALE} + p.over) // (2 * p.over) ELSE "
     f"(2 * c.factor::HUGEINT * c.seconds * {10**QUANTITY_SCALE} + p.over) // (2 * p.over::HUGEINT) END"
 )
+#: ``metering.lines.charged`` of a row.
+CHARGED_SQL = f"CASE WHEN billing = '{CHARGED}' THEN billed ELSE 0 END"
 #: The 16 bytes of an id as hexadecimal digits.
 LINE_ID = "CASE WHEN has_id THEN format('{:016x}{:016x}', id_high, id_low) END"
 #: Every row finds one in each of the small tables, which stand on the right: the rows keep their order.
@@ -59,7 +61,7 @@ def lines(period_id: str) -> Dataset:
             Column("list_yuan", shifted("listed", 6, 6), Type.DECIMAL),
             Column("yuan", shifted("billed", 6, 6), Type.DECIMAL),
             Column("billing", "billing"),
-            Column("billed_yuan", shifted(f"CASE WHEN billing = '{CHARGED}' THEN billed ELSE 0 END", 6, 6), Type.DECIMAL),
+            Column("billed_yuan", shifted(CHARGED_SQL, 6, 6), Type.DECIMAL),
             Column("book_id", "book_id"),
             Column("service_code", "service_code"),
             Column("opened_by", "opened_by", Type.INTEGER),
@@ -126,7 +128,7 @@ def statement_cells(statement: Mapping[str, Any], row: Mapping[str, Any], neutra
         "list_yuan": yuan(row["list_micro_yuan"]),
         "yuan": yuan(row["micro_yuan"]),
         "billing": row["billing"],
-        "billed_yuan": yuan(row["micro_yuan"] if row["billing"] == CHARGED else 0),
+        "billed_yuan": yuan(charged(row["micro_yuan"], row["billing"])),
         "payable_yuan": fen(row["fen"]),
     }
 

@@ -20,9 +20,9 @@ from metering.book_tables import price_books
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger_tables import intervals
-from metering.line_columns import RESOURCE, Legend, LineColumns, merged, sums_by
+from metering.line_columns import Legend, LineColumns, merged, sums_by
 from metering.lines import Kind
-from metering.statements import Names, Sealed, Summing, seal
+from metering.statements import Names, Summing
 
 Row = Mapping[str, Any]
 #: Rows of one portion at least; with a block more they are still few enough to be read by one thread, in their order.
@@ -63,19 +63,6 @@ def accrued(
             for line_id, line in zip(columns.ids, portion, strict=True):
                 summing.ids.setdefault(line.department_id, []).append(line_id.tobytes())
             yield columns
-
-
-def sealed_now(period: Row, summing: Summing, names: Names) -> Sealed:
-    """Return the statements of what was counted."""
-    return seal(period, summing, names, "")
-
-
-def statement_rows(connection: Connection, period_id: str, scope: Scope) -> list[Row]:
-    """Return the rows of every statement of a reviewed or closed period, in their order."""
-    c = p.statement_rows.c
-    statement = select(p.statement_rows).where(c.period_id == period_id, in_scope(scope, c.department_id))
-    ordered = statement.order_by(c.department_id, c.project_code, c.project_id, c.meter, c.kind, c.billing)
-    return [dict(r._mapping) for r in connection.execute(ordered)]
 
 
 def resource_names(connection: Connection, start_s: int, end_s: int, scope: Scope) -> dict[str, tuple[str, str]]:
@@ -129,5 +116,5 @@ def month_totals(connection: Connection, end_s: int, scope: Scope, most: int) ->
 
 def dearest(connection: Connection, period_id: str, scope: Scope, most: int) -> list[tuple[str, int]]:
     """Return the resources that cost most, with their micro-yuan."""
-    sums = sums_by(store.columns(connection, period_id, scope), RESOURCE)
+    sums = sums_by(store.columns(connection, period_id, scope), "resource_id")
     return sorted(sums.items(), key=lambda found: (-found[1], found[0]))[:most]

@@ -88,7 +88,10 @@ def test_lines_are_right_to_the_micro_yuan_and_statements_add_up(city: Billing) 
     assert first.micro_yuan == (2 * 4 * seconds * 76_400 * 8763 + 36_000_000) // 72_000_000
     with city.platform.db.read() as connection:
         found = period_store.statements(connection, "2026-05", PLATFORM)
-        rows = {s["department_id"]: period_store.statement_rows(connection, "2026-05", s["department_id"]) for s in found}
+        rows = {
+            s["department_id"]: period_store.statement_rows(connection, "2026-05", of_departments(s["department_id"]))
+            for s in found
+        }
     period = periods.show(city.platform, "2026-05")
     assert sum(s["fen"] for s in found) == period["fen"]
     assert sum(s["micro_yuan"] for s in found) == period["micro_yuan"] == sum(x.micro_yuan for x in lines(city))

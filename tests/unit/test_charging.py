@@ -12,6 +12,7 @@ from metering.charging import Charging
 from metering.entries import Entry
 from metering.ledger import LedgerInterval
 from metering.lines import Kind, Line, in_fen
+from metering.statements import Summing
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -130,7 +131,7 @@ def test_a_commitment_covers_what_was_held_first_and_the_rest_has_the_list_price
     found = lines(book, held(0, 2 * HOUR, amount=2), held(HOUR, 2 * HOUR, amount=2, resource="inst_b"), end_s=2 * HOUR)
     by_kind = sorted((x.kind, x.resource_id, x.amount, x.micro_yuan) for x in found)
     assert by_kind == [
-        ("commitment_unused", "base", 3, 50),
+        ("commitment_unused", "base", HOUR, 50),
         ("commitment_used", "inst_a", 2, 200),
         ("commitment_used", "inst_b", 1, 50),
         ("usage", "inst_b", 1, 100),
@@ -157,6 +158,18 @@ def test_used_and_unused_add_up_to_the_fee_exactly() -> None:
     fee = (2 * 7 * 333_333 * (9 * DAY + 7) + HOUR) // (2 * HOUR)
     assert sum(x.micro_yuan for x in lines(book, *usage) if x.kind.startswith("commitment")) == fee
     assert sum(x.micro_yuan for x in lines(book)) == fee
+
+
+def test_used_and_unused_quantities_of_a_statement_add_up_to_what_was_committed() -> None:
+    book = [version(rates=flat("vcpu", 100), commitments=committed(7, to_s=9 * DAY + 7))]
+    summing = Summing("2026-01")
+    for line in lines(book, held(0, DAY, amount=3), held(5, 90_001, amount=2, resource="inst_b")):
+        summing.count(line)
+    quantities = {key[3]: figures[0] for key, figures in summing.sums.items() if key[3] != Kind.USAGE}
+    assert quantities == {
+        Kind.COMMITMENT_USED: 3 * DAY + 2 * 89_996,
+        Kind.COMMITMENT_UNUSED: 7 * (9 * DAY + 7) - 3 * DAY - 2 * 89_996,
+    }
 
 
 def test_time_that_is_not_charged_uses_nothing_of_a_commitment() -> None:

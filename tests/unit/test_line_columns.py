@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metering.line_columns import Legend, LineColumns, UnreadableLinesError, from_bytes, joined, merged
+from metering.line_columns import Legend, LineColumns, OwnerKey, UnreadableLinesError, from_bytes, joined, merged
 from metering.lines import Kind, Line
 
 PERIOD = "2026-05"
@@ -75,7 +75,7 @@ def test_lines_leave_by_department_and_id(some: list[Line], others: list[Line]) 
 def test_blocks_merge_and_sums_are_exact(some: list[Line], others: list[Line]) -> None:
     whole = merged([Legend(PERIOD).columns(some).compact(), Legend(PERIOD).columns(others).compact()])
     assert list(whole.rows()) == pairs([*some, *others])
-    sums: dict[tuple[str, str, str, str], int] = {}
+    sums: dict[OwnerKey, int] = {}
     for owner, micro in zip(whole.owners, whole.sums_of_owners(), strict=True):
         sums[owner] = sums.get(owner, 0) + micro
     for owner, micro in sums.items():
