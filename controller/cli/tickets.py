@@ -106,18 +106,12 @@ def release(
     confirm: str = typer.Option("", "--confirm"),
 ) -> None:
     """Give a whole system back: its machines, disks and addresses, and all data on them."""
-    import yaml
+    from controller.tickets.draft import head, printed
 
     session = session_of(ctx)
     found = session.api.get(f"/v1/systems/{_segment(system)}", department=department)
     codes = {d["id"]: d["code"] for d in session.api.all("/v1/departments")}
-    document = {
-        "apiVersion": "allotment/v1",
-        "kind": "Ticket",
-        "metadata": {"name": found["name"], "action": "release"},
-        "applicant": {"department": codes[found["department_id"]]},
-    }
-    data = yaml.safe_dump(document, allow_unicode=True, sort_keys=False).encode()
+    data = printed(head(found["name"], "release", {"department": codes[found["department_id"]]})).encode()
     # The typed name is the agreement: a second question would add nothing.
     _apply(session, data, confirm=confirm, is_yes=True, is_full=False, wait_s=timeout if wait else None)
 

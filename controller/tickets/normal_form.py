@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from controller.tickets.draft import head
 from controller.tickets.language import TicketDocument
 from inventory.domain.system import ServerSpec, SpreadLevel, SystemSpec
-from inventory.importers.kinds import API_VERSION
 
 
 class Origin(StrEnum):
@@ -64,16 +64,14 @@ _DEFAULTS: Mapping[str, Origin] = {
 def full_document(spec: SystemSpec) -> dict[str, Any]:
     """Return the ``create`` ticket that means exactly ``spec``, with nothing left to defaults."""
     contact = {"name": spec.contact_name, "phone": spec.contact_phone, "email": spec.contact_email}
-    metadata: dict[str, Any] = {"name": spec.name, "title": spec.title, "action": "create"}
+    applicant = {
+        "department": spec.department,
+        "owner": spec.owner,
+        "contact": {key: value for key, value in contact.items() if value},
+    }
+    labels = {"labels": dict(spec.labels)} if spec.labels else {}
     return {
-        "apiVersion": API_VERSION,
-        "kind": "Ticket",
-        "metadata": metadata | ({"labels": dict(spec.labels)} if spec.labels else {}),
-        "applicant": {
-            "department": spec.department,
-            "owner": spec.owner,
-            "contact": {key: value for key, value in contact.items() if value},
-        },
+        **head(spec.name, "create", applicant, title=spec.title, **labels),
         "project": {"code": spec.project},
         "system": {"network": spec.zone, "mlps": {"level": spec.mlps_level}},
         "lease": {"end": spec.lease_end},

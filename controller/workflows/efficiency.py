@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import yaml
 from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
+from controller.tickets.draft import head, printed
 from controller.workflows import assessment, periods
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.scope import Scope
 from inventory.domain.system import System
-from inventory.importers.kinds import API_VERSION
 from inventory.store import directory, systems
 from metering import efficiency_report, efficiency_store
 from metering.efficiency import Finding, Machine, Rules
@@ -145,13 +144,7 @@ def _bounds(platform: Platform, month: str) -> tuple[Mapping[str, Any], int]:
 
 
 def _ticket(system: System, action: str, **rest: Any) -> str:
-    head = {
-        "apiVersion": API_VERSION,
-        "kind": "Ticket",
-        "metadata": {"name": system.spec.name, "action": action},
-        "applicant": {"department": system.spec.department},
-    }
-    return yaml.safe_dump({**head, **rest}, allow_unicode=True, sort_keys=False)
+    return printed({**head(system.spec.name, action, {"department": system.spec.department}), **rest})
 
 
 def _resize(system: System, found: Efficiency) -> str:

@@ -5,17 +5,13 @@ the encoding. The parser itself judges each one: it stays where the character be
 it would become part of a text, because then only the author knows what was meant. Pure; nothing is written here.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
-
-import yaml
-from yaml.events import Event, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
 from inventory.domain.errors import Invalid, Problem
 from inventory.importers.document import FULL_WIDTH, MAX_BYTES, decode_document
+from inventory.importers.yaml_structure import LINE_END, Structure, structure_of
 
 #: Characters without width: deleting one changes nothing a person has seen.
 UNSEEN = frozenset("\u200b\u2060\ufeff")
@@ -23,7 +19,6 @@ UNSEEN = frozenset("\u200b\u2060\ufeff")
 _MAX_ROUNDS = 300
 #: A tab in front of a line is taken for as much as most documents indent.
 _TAB = "  "
-_LINE_END = re.compile(r"(\r\n|\r|\n)")
 #: Tells what is wrong with a text, empty where nothing is.
 ProblemsOf = Callable[[bytes], Sequence[Problem]]
 
@@ -105,7 +100,7 @@ class _Page:
     """A document as lines of characters, each with its present spelling: places stay those of the document as it was."""
 
     def __init__(self, text: str) -> None:
-        parts = _LINE_END.split(text)
+        parts = LINE_END.split(text)
         self._ends = [*parts[1::2], ""]
         self._was = parts[0::2]
         self.cells = [list(line) for line in self._was]
@@ -193,7 +188,7 @@ class _Page:
 
     def _texts(self, wanted: dict[tuple[int, int], str]) -> set[tuple[int, int]]:
         """Return the places that would be no structure: in a text, in a comment, or where the parser does not get to."""
-        structure = _structure(self.text())
+        structure = structure_of(self.text())
         found = set()
         for row, index in wanted:
             start, end = self.columns(row, index)
@@ -201,64 +196,10 @@ class _Page:
                 found.add((row, index))
         return found
 
-    def _is_comment(self, structure: "_Structure", row: int, column: int) -> bool:
+    def _is_comment(self, structure: Structure, row: int, column: int) -> bool:
         line = "".join(self.cells[row])[:column]
         signs = (at for at, char in enumerate(line) if char == "#" and (at == 0 or line[at - 1].isspace()))
         return any(not structure.is_text((row, at), (row, at + 1)) for at in signs)
-
-
-@dataclass(slots=True)
-class _Structure:
-    """What the parser makes of a text, as far as it gets."""
-
-    #: Where texts stand, without their quotes: (line, column) from and to.
-    texts: list[tuple["_Place", "_Place"]] = field(default_factory=list)
-    #: Everything before this has been understood.
-    reached: "_Place" = (0, 0)
-    _opened: list["_Place | None"] = field(default_factory=list)
-
-    def take(self, event: Event) -> None:
-        """Take the next event of the parser."""
-        start, end = _place(event.start_mark), _place(event.end_mark)
-        self.reached = max(self.reached, end)
-        if isinstance(event, ScalarEvent):
-            quotes = 1 if event.style in ('"', "'") else 0
-            self.texts.append(((start[0], start[1] + quotes), (end[0], end[1] - quotes)))
-        elif isinstance(event, MappingStartEvent | SequenceStartEvent):
-            self._opened.append(start if event.flow_style else None)
-        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-            self._opened.pop()
-
-    def fail(self) -> None:
-        """Take back what stands in brackets that never closed."""
-        self.reached = min([self.reached, *(place for place in self._opened if place is not None)])
-
-    def is_text(self, start: "_Place", end: "_Place") -> bool:
-        """Tell whether a place is no structure: it is in a text, or not understood."""
-        return end > self.reached or any(first < end and start < last for first, last in self.texts)
-
-
-_Place = tuple[int, int]
-
-
-def _place(mark: Any) -> _Place:
-    """Return line and column (from 0) of a mark; the parser always sets one."""
-    return mark.line, mark.column
-
-
-def _structure(text: str) -> _Structure:
-    found = _Structure()
-    loader = yaml.CSafeLoader(_LINE_END.sub("\n", text))
-    try:
-        while loader.check_event():
-            event = loader.get_event()
-            assert event is not None, "check_event said there is one"
-            found.take(event)
-    except yaml.YAMLError:
-        found.fail()
-    finally:
-        loader.dispose()
-    return found
 
 
 def problems_of_reader(read: Callable[[bytes], object]) -> ProblemsOf:
