@@ -168,7 +168,7 @@ class Client:
             connection = self._open()
             connection.request("GET", address, None, {**self._headers(), **headers})
             response = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unavailable("cli.server_away", server=self.server, reason=reason) from error
@@ -194,7 +194,7 @@ class Client:
         except ssl.SSLError as error:
             self.close()
             raise Unavailable("cli.tls_failed", server=self.server, reason=error.reason or str(error)) from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             if is_kept and method == "GET":
                 # The service closes connections that stood idle: that says nothing about the service.

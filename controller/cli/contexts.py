@@ -3,8 +3,10 @@
 ``contexts.json`` names servers; each token lies in a 0600 file beside it and never on a command line.
 """
 
+import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +20,9 @@ DEFAULT_SERVER = "http://127.0.0.1:8470"
 DEFAULT_ZONE = "Asia/Shanghai"
 DEFAULT_CONTEXT = "default"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_TOKEN = re.compile(rb"[!-~]+")
+#: Far more than a token is long.
+_TOKEN_FILE_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +91,30 @@ def remember(name: str, entry: ContextEntry, token: str) -> Path:
     return token_path
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a place no file can be written to, before anything is made that would be lost.
+
+    Raises:
+        NotFound: ``cli.file_unwritable``.
+    """
+    number = 0
+    if path.is_dir():
+        number = errno.EISDIR
+    elif not path.parent.is_dir():
+        number = errno.ENOENT
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        number = errno.EACCES
+    if number:
+        raise NotFound("cli.file_unwritable", file=str(path), reason=os.strerror(number)) from OSError(number, "")
+
+
 def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner may read, complete or not at all."""
+    """Write a file only its owner may read, complete or not at all.
+
+    Raises:
+        NotFound: ``cli.file_unwritable``.
+    """
+    check_writable(path)
     draft = path.with_name(path.name + ".part")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -133,8 +160,13 @@ def check_url(url: str) -> None:
     Raises:
         Invalid: ``cli.server_url``, ``cli.plain_http``.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        # What is no port is found when it is asked for.
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise Invalid("cli.server_url", server=url)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         # A token on an unencrypted line is everybody's token.
@@ -146,12 +178,25 @@ def read_token(path: Path) -> str:
 
     Raises:
         NotFound: ``cli.token_file_missing``.
-        Invalid: ``cli.token_file_open``: others may read it.
+        Invalid: ``cli.token_file_open``: others may read it; ``cli.token_malformed``.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise Invalid("cli.token_file_open", path=str(path))
-            return file.read().strip()
+            data = file.read(_TOKEN_FILE_MAX)
     except OSError as error:
         raise NotFound("cli.token_file_missing", path=str(path), reason=error.strerror or str(error)) from error
+    return as_token(data, str(path))
+
+
+def as_token(data: bytes, place: str) -> str:
+    """Return the token that was read from a place. It becomes part of a header: one word, and what it is is said nowhere.
+
+    Raises:
+        Invalid: ``cli.token_malformed``.
+    """
+    token = data.strip()
+    if not _TOKEN.fullmatch(token):
+        raise Invalid("cli.token_malformed", path=place)
+    return token.decode("ascii")

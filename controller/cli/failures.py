@@ -1,9 +1,12 @@
 """From any error to what the user reads and the exit code: code, sentence, place, cure; never a traceback."""
 
+import errno
 import secrets
+import ssl
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import typer.exceptions
@@ -13,6 +16,7 @@ from controller.cli.exit_codes import REFUSED, TRY_AGAIN, USAGE
 from controller.cli.help_page import usage_of
 from controller.cli.language import say
 from controller.cli.mistakes import Usage, WithFile
+from controller.cli.wrong_usage import usage_problem
 from controller.texts import catalogue
 from inventory.domain.errors import AllotError, Problem, Unavailable
 
@@ -45,16 +49,7 @@ def _usage(error: typer.exceptions.TyperException, language: str) -> int:
     context = getattr(error, "ctx", None)
     if context is not None:
         _print([f"{say('cli.panel.usage', language)} {context.command_path} {usage_of(context.command)}"])
-    command = context.command_path if context is not None else "allot"
-    known = {"NoSuchOption": "cli.no_such_option", "MissingParameter": "cli.missing_parameter"}
-    code = known.get(type(error).__name__, "cli.usage")
-    option = getattr(error, "option_name", "")
-    parameter = getattr(error, "param", None)
-    name = (
-        str(parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()) if parameter is not None else ""
-    )
-    params = {"message": error.format_message(), "option": option, "parameter": name, "command": command}
-    _print(_problem_lines(Problem(code, params), language, ""))
+    _print(_problem_lines(usage_problem(error), language, ""))
     return USAGE
 
 
@@ -67,11 +62,21 @@ def _bug(error: Exception, language: str) -> int:
 
 def _error_lines(error: AllotError, language: str, file: str) -> list[str]:
     lines: list[str] = []
-    if [p.code for p in error.problems] != [error.code]:
+    # Where the error is its first problem, that is told with its place below.
+    if error.code not in [p.code for p in error.problems]:
         lines += _problem_lines(Problem(error.code, error.params), language, "")
     for problem in error.problems:
-        lines += _problem_lines(problem, language, file)
+        told = replace(problem, params=_in_words(problem.params, error.__cause__, language))
+        lines += _problem_lines(told, language, file)
     return lines
+
+
+def _in_words(params: Mapping[str, Any], cause: BaseException | None, language: str) -> Mapping[str, Any]:
+    """Return the parameters of a text; why the operating system refused something is said in ``language``."""
+    # An error of TLS has a number too, of another kind.
+    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    code = f"cli.errno.{errno.errorcode.get(number, '') if number else ''}".lower()
+    return {**params, "reason": say(code, language)} if "reason" in params and code in catalogue.all_texts() else params
 
 
 def _problem_lines(problem: Problem, language: str, file: str) -> Iterable[str]:
@@ -89,7 +94,7 @@ def refusal_lines(body: Mapping[str, Any], language: str, file: str) -> list[str
     """Return the lines of a problem answer of the API."""
     problems = body.get("problems") or []
     lines: list[str] = []
-    if [p.get("code") for p in problems] != [body.get("code")]:
+    if body.get("code") not in [p.get("code") for p in problems]:
         lines += _body_lines(body, language, file)
     for problem in problems:
         lines += _body_lines(problem, language, file)

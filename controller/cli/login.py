@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,18 @@ def login(
     secret = read_token(Path(session.token_file)) if session.token_file else _typed_token(session.out.say("cli.say.type_token"))
     ca_path = str(Path(ca_file).absolute()) if ca_file else ""
     # Tried before it is kept: a token that does not work is better known now.
-    found = Client(Target(server=server, token=secret, ca_file=ca_path), session.language).get("/v1/whoami")
+    with closing(Client(Target(server=server, token=secret, ca_file=ca_path), session.language)) as client:
+        found = client.get("/v1/whoami")
     path = remember(name, ContextEntry(server=server, ca_file=ca_path, zone=zone), secret)
     session.out.note("cli.say.logged_in", user=found["user_name"], role=found["role"], path=path)
 
 
 def _typed_token(question: str) -> str:
+    from controller.cli.contexts import as_token
+
     if not sys.stdin.isatty():
-        return sys.stdin.readline().strip()
-    return str(typer.prompt(question, hide_input=True, err=True)).strip()
+        return as_token(sys.stdin.buffer.readline(), "<stdin>")
+    return as_token(str(typer.prompt(question, hide_input=True, err=True)).encode(), "<stdin>")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from controller.cli.exit_codes import INTERRUPTED, OK, REFUSED, USAGE
 from controller.cli.help_page import page, wanted_path
 from controller.cli.language import chosen_language
 from controller.cli.lazy import Root, localise
+from controller.cli.mistakes import Usage
 from controller.cli.session import Format, Session
 
 _WITH_VALUE = ("--server", "--token-file", "--context", "--lang", "--output", "-o")
@@ -63,7 +64,11 @@ def _call(command: Root, arguments: Sequence[str], language: str) -> int:
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the common options in front, so that they may be written anywhere."""
+    """Return the arguments with the common options in front, so that they may be written anywhere.
+
+    Raises:
+        Usage: ``cli.option_value``: the last word is one that a value follows.
+    """
     common: list[str] = []
     rest: list[str] = []
     waiting = list(arguments)
@@ -74,7 +79,9 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
             break
         if argument in _FLAGS or argument.partition("=")[0] in _WITH_VALUE:
             common.append(argument)
-            if argument in _WITH_VALUE and waiting:
+            if argument in _WITH_VALUE:
+                if not waiting:
+                    raise Usage("cli.option_value", option=argument, command="allot")
                 common.append(waiting.pop(0))
         else:
             rest.append(argument)

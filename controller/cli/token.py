@@ -22,9 +22,12 @@ def create(
     file: Path | None = typer.Option(None, "--file"),
 ) -> None:
     """Make a token; its secret is shown this once, or written to a private file."""
-    from controller.cli.contexts import write_private
+    from controller.cli.contexts import check_writable, write_private
 
     session = session_of(ctx)
+    if file is not None:
+        # Its secret is shown once: where it cannot be written no token is made.
+        check_writable(file)
     body = {"user_name": user, "role": role, "department": department or None, "days": days}
     found = session.api.post_once("/v1/tokens", body)
     secret = found["token"]

@@ -371,4 +371,26 @@ _COLUMNS = words(
     },
 )
 
-TEXTS: dict[str, Text] = _SAY | _WORDS | _FIELDS | _COLUMNS
+#: Why the operating system refused something, by its own name for it.
+_ERRNO = words(
+    "cli.errno",
+    {
+        "enoent": ("没有这个文件或目录", "there is no such file or directory"),
+        "eacces": ("没有权限", "permission denied"),
+        "eperm": ("不允许这样做", "not permitted"),
+        "eisdir": ("这是一个目录", "it is a directory"),
+        "enotdir": ("路径中有一段不是目录", "a part of the path is no directory"),
+        "eexist": ("已经存在", "it is there already"),
+        "enospc": ("磁盘已满", "the disk is full"),
+        "erofs": ("文件系统只读", "the file system is read-only"),
+        "eloop": ("链接绕成了圈", "links go round in a circle"),
+        "enametoolong": ("名称太长", "the name is too long"),
+        "econnrefused": ("连接被拒绝", "connection refused"),
+        "econnreset": ("连接被对方断开", "the connection was reset"),
+        "epipe": ("连接已断开", "the connection was closed"),
+        "etimedout": ("连接超时", "the connection timed out"),
+        "ehostunreach": ("到不了那台机器", "there is no way to that machine"),
+        "enetunreach": ("到不了那个网络", "there is no way to that network"),
+    },
+)
+TEXTS: dict[str, Text] = _ERRNO | _SAY | _WORDS | _FIELDS | _COLUMNS

@@ -6,11 +6,50 @@ _error = errors_of(Actor.NOBODY)
 
 
 TEXTS: dict[str, Text] = {
-    "cli.usage": _error(
-        "命令用法不正确：{message}",
-        "wrong usage: {message}",
+    "cli.value_not_number": _error(
+        "{parameter} 应为整数，写的是“{written}”。",
+        "{parameter} takes a whole number, not “{written}”",
         "运行 {command} --help 查看用法。",
         "Run {command} --help.",
+    ),
+    "cli.value_too_small": _error(
+        "{parameter} 至少为 {least}，写的是“{written}”。",
+        "{parameter} is at least {least}, not “{written}”",
+        "运行 {command} --help 查看用法。",
+        "Run {command} --help.",
+    ),
+    "cli.value_too_big": _error(
+        "{parameter} 至多为 {most}，写的是“{written}”。",
+        "{parameter} is at most {most}, not “{written}”",
+        "运行 {command} --help 查看用法。",
+        "Run {command} --help.",
+    ),
+    "cli.value_not_a_choice": _error(
+        "{parameter} 不能写“{written}”。", "{parameter} cannot be “{written}”", "可写：{choices}。", "Write one of: {choices}."
+    ),
+    "cli.value_unfit": _error(
+        "{parameter} 的值不合适。",
+        "the value of {parameter} does not fit",
+        "运行 {command} --help 查看用法。",
+        "Run {command} --help.",
+    ),
+    "cli.option_value": _error(
+        "选项 {option} 缺少值，或不带值却写了值。",
+        "the option {option} lacks its value, or has one and takes none",
+        "运行 {command} --help 查看用法。",
+        "Run {command} --help.",
+    ),
+    "cli.too_many_arguments": _error(
+        "{command} 后面多写了内容。",
+        "there are more words than {command} takes",
+        "运行 {command} --help 查看用法；含空格的名称要加引号。",
+        "Run {command} --help; put names with spaces in quotes.",
+    ),
+    "cli.command_missing": _error(
+        "{command} 后面缺少子命令，或没有所写的子命令。",
+        "{command} needs one of its commands, and there is none of what is written",
+        "可写：{known}。",
+        "Write one of: {known}.",
     ),
     "cli.no_such_command": _error(
         "没有命令“{written}”。",
@@ -22,7 +61,10 @@ TEXTS: dict[str, Text] = {
         "没有选项 {option}。", "there is no option {option}", "运行 {command} --help 查看可用选项。", "Run {command} --help."
     ),
     "cli.missing_parameter": _error(
-        "缺少 {parameter}。", "{parameter} is missing", "运行 {command} --help 查看用法。", "Run {command} --help."
+        "缺少 {parameter}。",
+        "{parameter} is missing",
+        "运行 {command} --help 查看用法。",
+        "Run {command} --help.",
     ),
     "cli.unexpected": _error(
         "命令意外中断（{kind}：{reason}），编号 {incident}。",
@@ -80,6 +122,12 @@ TEXTS: dict[str, Text] = {
         "the token file {path} cannot be read: {reason}",
         "检查 --token-file，或运行 allot login。",
         "Check --token-file, or run allot login.",
+    ),
+    "cli.token_malformed": _error(
+        "令牌文件 {path} 的内容不是一个令牌。",
+        "the token file {path} does not hold one token",
+        "文件中只放一行令牌；或运行 allot login。",
+        "Put the token in it on one line, or run allot login.",
     ),
     "cli.token_file_open": _error(
         "令牌文件 {path} 可被其他用户读取，不予使用。",

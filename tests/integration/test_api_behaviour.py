@@ -127,6 +127,7 @@ def _cordon(if_match: str | None) -> dict[str, object]:
         ("GET", "/v1/tickets?after=a%00b", {}, 422, "request.null_character"),
         ("GET", "/v1/tickets/tick_%00", {}, 422, "request.null_character"),
         ("GET", "/v1/usage?from=soon&to=later", {}, 422, "usage.moment_unreadable"),
+        ("GET", "/v1/usage?from=0001-01-01&to=2026-01-01", {}, 422, "usage.moment_unreadable"),
         ("GET", "/v1/usage?from=2&to=1", {}, 422, "usage.window_empty"),
         ("POST", "/v1/checks", {"content": b"x", "headers": {"Content-Type": "application/json"}}, 415, "request.not_yaml"),
         ("POST", "/v1/checks", {"content": b"\xff\xfe", "headers": YAML}, 422, None),

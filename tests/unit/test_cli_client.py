@@ -1,6 +1,8 @@
 """The client of the command line against a small real server: pages, lists that are cut and say so, the service's clock."""
 
+import io
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +120,25 @@ def test_the_clock_of_the_service_is_known_after_an_answer() -> None:
         assert client.answered_at_s is None
         client.get("/v1/events")
         assert client.answered_at_s == SERVICE_S
+
+
+def test_a_service_that_speaks_no_tls_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(1) as (server, _):
+        assert run(["--lang", "en", "--server", server.replace("http:", "https:"), "events"]) == 75
+    told = capsys.readouterr().err
+    assert "cli.tls_failed" in told
+    assert "not permitted" not in told, "the number of an error of TLS is none of the system's"
+
+
+@pytest.mark.parametrize("typed", [b"two words\n", b"\xff\n", b"\n"])
+def test_a_typed_token_that_is_none_is_not_sent(
+    typed: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
+    with serving(1) as (server, asked):
+        assert run(["--lang", "en", "login", server]) == 1
+        assert asked == []
+    assert "cli.token_malformed" in capsys.readouterr().err
 
 
 def test_what_a_proxy_says_of_a_service_that_is_away_ends_with_75(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,10 @@ def moment_s(text: str, field: str, zone: tzinfo) -> int:
         if text.isascii() and text.isdigit() and len(text) <= 11:
             return int(text)
         found = datetime.fromisoformat(text)
-        return int((found if found.tzinfo else found.replace(tzinfo=zone)).timestamp())
+        at_s = int((found if found.tzinfo else found.replace(tzinfo=zone)).timestamp())
     except (ValueError, OverflowError):
-        raise Invalid("usage.moment_unreadable", field=field, text=text) from None
+        at_s = -1
+    if at_s < 0:
+        # Before 1970 nothing was metered, and some of it has no date in another zone.
+        raise Invalid("usage.moment_unreadable", field=field, text=text)
+    return at_s

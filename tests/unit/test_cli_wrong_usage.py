@@ -1,0 +1,119 @@
+"""A call that is written wrongly: told in the language of the person, what it is and what may be written; never Typer's words."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from controller.cli.main import run
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+#: Arguments, code, and what both languages name.
+WRONG = [
+    (["apply", "x", "--timeout", "soon"], "cli.value_not_number", ("--timeout", "soon")),
+    (["apply", "x", "--timeout", "9" * 5000], "cli.value_not_number", ("--timeout",)),
+    (["apply", "x", "--timeout", "-5"], "cli.value_too_small", ("--timeout", "1", "-5")),
+    (["get", "systems", "--limit", "999999999"], "cli.value_too_big", ("--limit", "100000")),
+    (["-o", "xml", "whoami"], "cli.value_not_a_choice", ("--output", "xml", "table, json, yaml, name")),
+    (
+        ["meter", "efficiency", "answer", "2026-01", "x", "perhaps", "--reason", "r"],
+        "cli.value_not_a_choice",
+        ("keep, will-change",),
+    ),
+    (["whoami", "extra"], "cli.too_many_arguments", ("allot whoami",)),
+    (["whoami", "--frob"], "cli.no_such_option", ("--frob",)),
+    (["get"], "cli.missing_parameter", ("KIND",)),
+    (["whoami", "--server"], "cli.option_value", ("--server",)),
+    (["apply", "x", "--yes=now"], "cli.option_value", ("--yes",)),
+    (["host"], "cli.command_missing", ("enrol",)),
+    (["host", "enrole"], "cli.command_missing", ("enrol",)),
+]
+
+
+@pytest.fixture(autouse=True)
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No context and no settings of the person who runs the tests."""
+    for name in ("ALLOT_SERVER", "ALLOT_TOKEN_FILE", "ALLOT_CONTEXT", "ALLOT_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALLOT_CONTEXT_DIR", str(tmp_path / "contexts"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(("arguments", "code", "named"), WRONG)
+def test_wrong_usage_is_told_in_the_language_of_the_person(
+    arguments: list[str], code: str, named: tuple[str, ...], language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--lang", language, *arguments]) == 64
+    told = capsys.readouterr().err
+    [line] = [line for line in told.splitlines() if line.startswith(code)]
+    assert all(name in told for name in named), told
+    assert bool(CHINESE.search(line)) == (language == "zh-CN")
+    assert not re.search("should be|unexpected|Invalid value|requires", told), "Typer's own words"
+    assert ("处理办法：" if language == "zh-CN" else "what to do: ") in told
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "it is a directory"), ("zh-CN", "这是一个目录")])
+def test_why_the_system_refused_a_file_is_told_in_the_language_of_the_person(
+    tmp_path: Path, language: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--lang", language, "check", "--offline", str(tmp_path)]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "connection refused"), ("zh-CN", "连接被拒绝")])
+def test_why_a_service_is_away_is_told_in_the_language_of_the_person(
+    language: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--lang", language, "--server", "http://127.0.0.1:9", "whoami"]) == 75
+    assert said in capsys.readouterr().err
+
+
+def test_mistakes_of_one_code_are_each_told_once_with_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_bytes(b"apiVersion: allotment/v1\n\x01\x01\n")
+    assert run(["--lang", "en", "check", "--offline", str(file)]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if "document.control_character" in line]
+    assert len(told) == 2
+    assert all(line.startswith(f"{file}:2:") for line in told)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00abc", b"allot_secret\r\nX-Evil: 1\n", "令牌".encode(), b"", b"two words", b"a" * 9 + b"\0"]
+)
+def test_what_is_no_token_is_never_sent_nor_shown(
+    tmp_path: Path, content: bytes, language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert run(["--lang", language, "--token-file", str(file), "whoami"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("cli.token_malformed")
+    assert "secret" not in told
+    assert bool(CHINESE.search(told)) == (language == "zh-CN")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "foo", "ftp://localhost", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:abc", "http://127.0.0.1:0",
+        "http://user:secret@127.0.0.1", "http://127.0.0.1/sub", "http://127.0.0.1?x=1",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_a_service_is_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--lang", "en", "--server", url, "whoami"]) == 1
+    assert capsys.readouterr().err.startswith("cli.server_url")
+
+
+def test_a_name_that_no_machine_can_have_is_a_service_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--lang", "en", "--server", f"https://{'a' * 70}.example", "whoami"]) == 75
+    assert "cli.server_away" in capsys.readouterr().err
+
+
+def test_no_token_is_made_where_its_secret_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place in (tmp_path, tmp_path / "nowhere" / "token"):
+        # No service answers at that address: nothing was asked of it.
+        arguments = ["--lang", "en", "--server", "http://127.0.0.1:9", "token", "create", "x", "--role", "auditor"]
+        assert run([*arguments, "--file", str(place)]) == 1
+        assert "cli.file_unwritable" in capsys.readouterr().err
