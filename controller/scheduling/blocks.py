@@ -1,8 +1,9 @@
 """Hosts in blocks of 128, those alike together: what the scans read.
 
 Hosts that are equal in all facts (capacity, bits, zone, policy) stand together, so that a scan reads the facts of such a block
-once and only the free amounts of each host; what is left over of each kind fills the last, mixed blocks. Inside a block hosts are
-in their order, lowest first. A host's place here is its *position*; everywhere else it is its index in the snapshot.
+once and only the free amounts of each host; what is left over of each kind fills the last, mixed blocks, those of one section
+and of like bits together. Of every block it is known which section and bits there are at all. Inside a block hosts are in their
+order, lowest first. A host's place here is its *position*; everywhere else it is its index in the snapshot.
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ class Hosts(NamedTuple):
     ids: Int32
     #: By block: 1 where all hosts are of one kind.
     is_alike: NDArray[np.uint8]
+    #: By block: the section of all its hosts, -1 where they are of several, and the bits that any of them has.
+    only_section: Int32
+    any_bits: Int32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +81,29 @@ def _layout(snapshot: Snapshot) -> Layout:
     ids = np.full(blocks * BLOCK, count, dtype=np.int32)
     ids[:count] = order
     capacity = placed(snapshot.capacity_rows)
+    section, bits = placed(snapshot.section_index), placed(snapshot.bits)
     facts = Hosts(
         free=np.empty((0, 0), dtype=np.int32),
         capacity=capacity,
         inverse=inverses(capacity),
-        bits=placed(snapshot.bits),
-        section=placed(snapshot.section_index),
+        bits=bits,
+        section=section,
         accelerator=placed(snapshot.has_accelerator),
         domain=placed(np.stack([snapshot.domain_index[level] for level in LEVELS])),
         ids=ids,
         is_alike=(np.arange(blocks) < alike_count).astype(np.uint8),
+        only_section=_only_section(section, count),
+        any_bits=np.bitwise_or.reduce(bits.reshape(blocks, BLOCK), axis=1).astype(np.int32),
     )
     return Layout(position_of=position_of, facts=facts)
+
+
+def _only_section(section: Int32, count: int) -> Int32:
+    """Return the section of each block, -1 where its hosts are of several; what is past the last host is of none."""
+    by_block = section.reshape(-1, BLOCK)
+    is_there = (np.arange(section.size) < count).reshape(-1, BLOCK)
+    lowest, highest = by_block.min(axis=1, where=is_there, initial=2**30), by_block.max(axis=1, where=is_there, initial=-1)
+    return np.where(lowest == highest, lowest, -1).astype(np.int32)
 
 
 def _order(snapshot: Snapshot) -> tuple[Int32, int]:
@@ -104,5 +119,7 @@ def _order(snapshot: Snapshot) -> tuple[Int32, int]:
     ends = np.append(starts[1:], count)
     whole = [order[s : s + (e - s) // BLOCK * BLOCK] for s, e in zip(starts, ends, strict=True)]
     rest = [order[s + (e - s) // BLOCK * BLOCK : e] for s, e in zip(starts, ends, strict=True)]
-    together = np.concatenate(whole)
-    return np.concatenate([together, np.sort(np.concatenate(rest))]), len(together) // BLOCK
+    together, left = np.concatenate(whole), np.concatenate(rest)
+    left = left[np.lexsort((left, snapshot.bits[left], snapshot.section_index[left]))]
+    mixed = [np.sort(left[start : start + BLOCK]) for start in range(0, len(left), BLOCK)]
+    return np.concatenate([together, *mixed]), len(together) // BLOCK

@@ -102,8 +102,11 @@ def _slots(free: Any, by: Any) -> Any:
 
 
 @compiled
-def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> np.int32:
-    """Score a block whose hosts are of one kind: facts are read once."""
+def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32, means: Any) -> np.int32:
+    """Score a block whose hosts are of one kind: facts are read once.
+
+    ``means``: weights of mean and balance, or nothing where a class has neither; then it is compiled without them.
+    """
     number, ask, end = classes.number, classes.ask, start + _BLOCK
     c_vcpu, i_vcpu = hosts.capacity[0, start], hosts.inverse[0, start]
     c_memory, i_memory = hosts.capacity[1, start], hosts.inverse[1, start]
@@ -115,14 +118,15 @@ def _score_alike(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: 
     a_room = ask[row - 1, slot] if row > 0 else _NONE
     x_vcpu, x_memory = number[VCPU_ADD, slot], number[MEMORY_ADD, slot]
     x_store, w_store = classes.storage_add[row, slot], classes.storage_weight[row, slot]
-    w_mean, w_balance = number[MEAN, slot], number[BALANCE, slot]
     base = _i(number[BASE, slot] + number[ACCELERATOR, slot] * hosts.accelerator[start])
     room, best = _room(number, slot), _NONE
     for k in range(_BLOCK):
-        p = _i(_i(min(_i(c_vcpu - f_vcpu[k] + x_vcpu), c_vcpu) * i_vcpu) >> _SHIFT)
-        m = _i(_i(min(_i(c_memory - f_memory[k] + x_memory), c_memory) * i_memory) >> _SHIFT)
         s = _i(_i(min(_i(c_store - f_store[k] + x_store), c_store) * i_store) >> _SHIFT)
-        score = _i(base + _i(w_mean * _i(_i(p + m) >> 1)) - _i(w_balance * abs(_i(p - m))) - _i(w_store * s))
+        score = _i(base - _i(w_store * s))
+        if means is not None:
+            p = _i(_i(min(_i(c_vcpu - f_vcpu[k] + x_vcpu), c_vcpu) * i_vcpu) >> _SHIFT)
+            m = _i(_i(min(_i(c_memory - f_memory[k] + x_memory), c_memory) * i_memory) >> _SHIFT)
+            score = _i(score + _i(means[0] * _i(_i(p + m) >> 1)) - _i(means[1] * abs(_i(p - m))))
         score = _i(score - _remainder(room, f_vcpu[k], c_vcpu, i_vcpu, f_memory[k], c_memory, i_memory))
         fits = (f_vcpu[k] >= a_vcpu) & (f_memory[k] >= a_memory) & (f_room[k] >= a_room)
         score = score if fits else _NONE
@@ -165,35 +169,38 @@ def _score_mixed(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: 
 
 @compiled
 def _further_rows(hosts: Hosts, classes: Classes, slot: int, start: int, buffer: Int32) -> np.int32:
-    """Take in what a class asks besides processors, memory and one disk class."""
-    end = start + _BLOCK
-    for n in range(classes.number[OTHER_COUNT, slot]):
-        row = classes.other_row[slot, n]
-        free, ask = hosts.free[row, start:end], classes.ask[row, slot]
-        for k in range(_BLOCK):
-            buffer[k] = buffer[k] if free[k] >= ask else _NONE
-    for n in range(classes.number[STORAGE_COUNT, slot]):
-        row = classes.storage_row[slot, n]
-        capacity, inverse, free = hosts.capacity[row, start:end], hosts.inverse[row, start:end], hosts.free[row, start:end]
-        add, weight = classes.storage_add[row, slot], classes.storage_weight[row, slot]
+    """Take in what a class asks besides processors, memory and one disk class: one row asked and one weighed in each pass."""
+    end, best = start + _BLOCK, _NONE
+    asked, weighed = classes.number[OTHER_COUNT, slot], classes.number[STORAGE_COUNT, slot]
+    for n in range(max(asked, weighed)):
+        row = classes.other_row[slot, n] if n < asked else 0
+        ask = classes.ask[row, slot] if n < asked else _NONE
+        store = classes.storage_row[slot, n] if n < weighed else 0
+        add, weight = classes.storage_add[store, slot], classes.storage_weight[store, slot] if n < weighed else _ZERO
+        room, free = hosts.free[row, start:end], hosts.free[store, start:end]
+        capacity, inverse = hosts.capacity[store, start:end], hosts.inverse[store, start:end]
+        best = _NONE
         for k in range(_BLOCK):
             s = _i(_i(min(_i(capacity[k] - free[k] + add), capacity[k]) * inverse[k]) >> _SHIFT)
-            buffer[k] = _i(buffer[k] - _i(weight * s)) if buffer[k] != _NONE else _NONE
-    best = _NONE
-    for k in range(_BLOCK):
-        best = max(best, buffer[k])
+            fits = (buffer[k] != _NONE) & (room[k] >= ask)
+            score = _i(buffer[k] - _i(weight * s)) if fits else _NONE
+            buffer[k] = score
+            best = max(best, score)
     return best
 
 
 @compiled
 def _evaluate(hosts: Hosts, classes: Classes, slot: int, block: int, buffer: Int32) -> np.int32:
     """Return the best score of a block; ``buffer`` holds those of its hosts, unless the answer is none."""
-    start = block * _BLOCK
+    start, wanted, only = block * _BLOCK, classes.bits[slot], hosts.only_section[block]
+    if (hosts.any_bits[block] & wanted) != wanted or (only >= 0 and only != classes.number[SECTION, slot]):
+        return _NONE
     if hosts.is_alike[block]:
-        wanted = classes.bits[slot]
-        if (hosts.bits[start] & wanted) != wanted or hosts.section[start] != classes.number[SECTION, slot]:
-            return _NONE
-        best = _score_alike(hosts, classes, slot, start, buffer)
+        w_mean, w_balance = classes.number[MEAN, slot], classes.number[BALANCE, slot]
+        if w_mean == 0 and w_balance == 0:
+            best = _score_alike(hosts, classes, slot, start, buffer, None)
+        else:
+            best = _score_alike(hosts, classes, slot, start, buffer, (w_mean, w_balance))
     else:
         best = _score_mixed(hosts, classes, slot, start, buffer)
     if best != _NONE and classes.number[OTHER_COUNT, slot] + classes.number[STORAGE_COUNT, slot] > 0:
