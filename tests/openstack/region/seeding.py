@@ -33,16 +33,16 @@ clouds:
   region:
     region_name: {region}
     auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
-    allotment: {{observe_max_age_s: 0}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
   departments:
     region_name: {region}
     auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
-    allotment: {{observe_max_age_s: 0, projects: per-department, project_role: admin}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}, projects: per-department, project_role: admin}}
   member:
     region_name: {region}
     auth_type: v3applicationcredential
     auth: {{auth_url: "{url}", application_credential_id: "{credential_id}", application_credential_secret: "{secret}"}}
-    allotment: {{observe_max_age_s: 0}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
   system:
     region_name: {region}
     auth: {{auth_url: "{url}", username: admin, password: "{password}", system_scope: all, user_domain_name: Default}}
@@ -50,6 +50,8 @@ clouds:
     region_name: {region}
     auth: {{auth_url: "http://127.0.0.1:9/v3", username: nobody, password: nothing, project_name: none, {domains}}}
 """
+#: On cores shared with much else, Neutron has taken more than half a minute for a router.
+CALL_TIMEOUT_S = 120
 DOMAINS = "user_domain_name: Default, project_domain_name: Default"
 
 
@@ -59,7 +61,13 @@ def write_clouds(layout: Layout) -> None:
     credential_id, secret = made.read_text().split() if made.exists() else ("", "")
     url = layout.url("keystone", "/v3")
     text = CLOUDS.format(
-        region=REGION, url=url, password=layout.password, credential_id=credential_id, secret=secret, domains=DOMAINS
+        region=REGION,
+        url=url,
+        password=layout.password,
+        credential_id=credential_id,
+        secret=secret,
+        domains=DOMAINS,
+        call_timeout_s=CALL_TIMEOUT_S,
     )
     write_whole(layout.clouds_file, text, 0o600)
 
