@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inventory.domain.errors import Invalid
+from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
 from inventory.store import directory, journal
 from metering import store
@@ -73,6 +74,8 @@ class UsageReport:
     #: Where counting stops: the end of the window, or now.
     end_s: int
     lines: tuple[UsageLine, ...]
+    #: The resource behind which there are more; empty where there are none.
+    following: str = ""
 
     @property
     def micro_yuan(self) -> int:
@@ -99,16 +102,29 @@ class UsageReport:
     def to_json(self) -> dict[str, Any]:
         """Return the form that is sent."""
         return {
-            "start_s": self.start_s,
-            "end_s": self.end_s,
-            "lines": [line.to_json() for line in self.lines],
+            **self.page_to_json(),
             "totals": self.totals(),
             "price_yuan": yuan(self.micro_yuan),
         }
 
+    def page_to_json(self) -> dict[str, Any]:
+        """Return the form of one page that is sent: of its lines alone there are no totals."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "lines": [line.to_json() for line in self.lines],
+            "totals": None,
+            "price_yuan": None,
+            "next": self.following or None,
+        }
 
-def usage(connection: Connection, scope: Scope, start_s: int, end_s: int, now_s: float) -> UsageReport:
-    """Return what the departments of ``scope`` used in ``[start_s, end_s)``, up to now.
+
+def usage(
+    connection: Connection, scope: Scope, start_s: int, end_s: int, now_s: float, *, limit: int | None = None, after: str = ""
+) -> UsageReport:
+    """Return what the departments of ``scope`` used in ``[start_s, end_s)``, up to now: all, or a page.
+
+    A page is of up to ``limit`` resources with an id greater than ``after``, of those that began before the end.
 
     Raises:
         Invalid: ``usage.window_empty``.
@@ -117,9 +133,20 @@ def usage(connection: Connection, scope: Scope, start_s: int, end_s: int, now_s:
     if end_s <= start_s:
         raise Invalid("usage.window_empty", start_s=start_s, end_s=end_s)
     end_s = max(start_s, min(end_s, int(now_s)))
-    rows = journal.histories(connection, scope, end_s)
+    # One resource more than is wanted tells whether there are more.
+    rows = journal.histories(connection, scope, end_s, limit=None if limit is None else limit + 1, after=after)
+    rows, following = _cut(rows, limit)
     found = [i for i in intervals(rows, start_s, end_s) if scope.allows(i.department_id)]
-    return UsageReport(start_s=start_s, end_s=end_s, lines=_lines(connection, found, PriceBook(store.prices(connection))))
+    lines = _lines(connection, found, PriceBook(store.prices(connection)))
+    return UsageReport(start_s=start_s, end_s=end_s, lines=lines, following=following)
+
+
+def _cut(rows: list[JournalRow], limit: int | None) -> tuple[list[JournalRow], str]:
+    """Return the rows of the first ``limit`` resources, and the last of these where there are more."""
+    ids = list(dict.fromkeys(row.resource_id for row in rows))
+    if limit is None or len(ids) <= limit:
+        return rows, ""
+    return [row for row in rows if row.resource_id != ids[limit]], ids[limit - 1]
 
 
 def _key(interval: Interval) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -35,9 +36,11 @@ from inventory.domain.errors import Conflict, Invalid, NotFound, Problem, QuotaE
 from inventory.domain.ids import ProjectId, ResourceId
 from inventory.domain.organisation import Department, Project
 from inventory.domain.resources import MEMORY_MIB, QUOTA_DIMENSIONS, VCPU, disk_dimension
+from inventory.domain.scope import Scope
 from inventory.store import bulk, directory
 from inventory.store import tables as t
 from inventory.store.claim_amounts import claim_amounts
+from inventory.store.scoping import in_scope
 from quotas.limits import Level, Mode, Overrun, ScopeKind, growing, overruns
 from quotas.tables import quotas
 
@@ -163,6 +166,22 @@ def release(connection: Connection, project_id: ProjectId, amounts: Mapping[str,
 def levels(connection: Connection) -> list[Level]:
     """Return all limits and use, by scope and dimension."""
     rows = connection.execute(select(quotas).order_by(quotas.c.scope_id, quotas.c.dimension)).all()
+    named = _names(connection, {r.scope_id for r in rows})
+    return [_level(r, *named[r.scope_id]) for r in rows]
+
+
+def page(connection: Connection, scope: Scope, *, limit: int | None = None, after: str = "") -> list[Level]:
+    """Return limits and use of the departments of a scope and of their projects, by scope and dimension.
+
+    Up to ``limit`` of them, behind ``after``: a scope's id and a dimension, with a space between.
+    """
+    own = select(t.projects.c.id).where(in_scope(scope, t.projects.c.department_id))
+    key = tuple_(quotas.c.scope_id, quotas.c.dimension)
+    statement = select(quotas).where(in_scope(scope, quotas.c.scope_id) | quotas.c.scope_id.in_(own))
+    if after:
+        scope_id, _, dimension = after.partition(" ")
+        statement = statement.where(key > tuple_(scope_id, dimension))
+    rows = connection.execute(statement.order_by(quotas.c.scope_id, quotas.c.dimension).limit(limit)).all()
     named = _names(connection, {r.scope_id for r in rows})
     return [_level(r, *named[r.scope_id]) for r in rows]
 

@@ -17,6 +17,8 @@ MAX_LIMIT = 500
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")]
 IfMatch = Annotated[str | None, Header(max_length=200, description="The `ETag` of what this replaces, as it was read.")]
 After = Annotated[str, Query(max_length=64, description="The `next` of the page before.")]
+#: Where two keys together say where a page ends.
+AfterPair = Annotated[str, Query(max_length=200, description="The `next` of the page before.")]
 
 
 def json_answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

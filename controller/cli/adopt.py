@@ -78,7 +78,7 @@ def let_go(ctx: typer.Context, adoption: str) -> None:
 def _candidates(session: Session, pool: str, owner: str) -> list[Mapping[str, Any]]:
     from controller.cli.client import segment
 
-    found = session.api.get(f"/v1/pools/{segment(pool)}/foreign")["items"]
+    found = session.api.all(f"/v1/pools/{segment(pool)}/foreign")
     return [c for c in found if owner in ("", c["owner"])]
 
 

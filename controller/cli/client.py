@@ -17,11 +17,11 @@ from controller.cli.contexts import Target
 from inventory.domain.errors import Invalid, Unavailable
 
 _TIMEOUT_S = 120
-_PAGE_SIZE = 500
+PAGE_SIZE = 500
 #: Most items of one list.
 _LIST_MAX = 100_000
 #: Most pages that are read at once: so many items, and the one that tells of more.
-_PAGES_MAX = _LIST_MAX // _PAGE_SIZE + 1
+PAGES_MAX = _LIST_MAX // PAGE_SIZE + 1
 #: Answers of a service that starts or ends or is asked too much, or of a proxy that does not reach it.
 _LATER = (429, 502, 503, 504)
 Json = dict[str, Any]
@@ -98,7 +98,7 @@ class Client:
     def pages(self, path: str, **query: Any) -> Iterator[Json]:
         """Yield the items of a list, page after page; ``after`` in the query says where to begin."""
         after = query.pop("after", "")
-        for _ in range(_PAGES_MAX):
+        for _ in range(PAGES_MAX):
             page = self.get(path, **query, after=after)
             yield from page["items"]
             after = page["next"] or ""
@@ -119,7 +119,7 @@ class Client:
     def first(self, path: str, most: int, **query: Any) -> tuple[list[Json], bool]:
         """Return the first items of a paged list, and whether there are more."""
         # One more than is wanted tells whether there are more.
-        found = list(islice(self.pages(path, limit=min(_PAGE_SIZE, most + 1), **query), most + 1))
+        found = list(islice(self.pages(path, limit=min(PAGE_SIZE, most + 1), **query), most + 1))
         return found[:most], len(found) > most
 
     def _write(self, method: str, path: str, body: bytes, media_type: str, query: Mapping[str, Any], tag: str = "") -> Json:

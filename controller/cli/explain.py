@@ -33,7 +33,7 @@ def explain(
     out = session.out
     what = _subject(what, name)
     if what.startswith("tick_"):
-        found = session.api.get(f"/v1/tickets/{segment(what)}/explanations")["items"]
+        found = session.api.all(f"/v1/tickets/{segment(what)}/explanations")
         if not found:
             raise Refused(404, {"code": "cli.no_explanation", "params": {"ticket": what}})
     else:

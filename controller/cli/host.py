@@ -62,7 +62,7 @@ def foreign(ctx: typer.Context, host: str) -> None:
         Column("cli.column.running", lambda r: out.say("cli.word.yes" if r["is_running"] else "cli.word.no")),
         Column("cli.column.uuid", "uuid"),
     ]
-    out.rows(session.api.get(f"/v1/hosts/{_segment(host)}/foreign")["items"], columns, name="uuid")
+    out.rows(session.api.all(f"/v1/hosts/{_segment(host)}/foreign"), columns, name="uuid")
 
 
 @app.command()

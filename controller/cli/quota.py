@@ -29,7 +29,7 @@ def show(ctx: typer.Context, department: str = typer.Option("", "--department"))
         Column("cli.column.used", "used", is_number=True),
         Column("cli.column.limit", limit, is_number=True),
     ]
-    out.rows(session.api.get("/v1/quotas", department=department)["items"], columns, name="scope", by="scope_name")
+    out.rows(session.api.all("/v1/quotas", department=department), columns, name="scope", by="scope_name")
 
 
 @app.command("set")

@@ -1,13 +1,16 @@
 """``usage``: seconds by resource and meter, with their price."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from controller.cli.commands import commands
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
+
+if TYPE_CHECKING:
+    from controller.cli.client import Client
 
 app = commands()
 
@@ -25,8 +28,32 @@ def usage(
     session = session_of(ctx)
     # Without an end: up to now, in whole seconds.
     until = end or str(int(time.time()))
-    found = session.api.get("/v1/usage", department=department, **{"from": start, "to": until})
+    found = whole_report(session.api, department, start, until)
     session.out.value(found, lambda value: _show(session.out, value))
+
+
+def whole_report(api: "Client", department: str, start: str, end: str) -> dict[str, Any]:
+    """Return the report with the lines of all its pages.
+
+    Raises:
+        Invalid: ``cli.list_too_long``.
+    """
+    from controller.cli.client import PAGE_SIZE, PAGES_MAX
+    from inventory.domain.errors import Invalid
+
+    found = api.get("/v1/usage", department=department, limit=PAGE_SIZE, **{"from": start, "to": end})
+    lines, after = found["lines"], found["next"]
+    for _ in range(PAGES_MAX):
+        if not after:
+            # The pages are in the order of ids.
+            names = ("department", "project", "system", "resource", "resource_id", "meter")
+            return {**found, "next": None, "lines": sorted(lines, key=lambda line: [line[name] for name in names])}
+        # Up to where the first page counted: time goes on between them.
+        window = {"from": start, "to": found["end_s"]}
+        page = api.get("/v1/usage", department=department, limit=PAGE_SIZE, after=after, **window)
+        lines += page["lines"]
+        after = page["next"]
+    raise Invalid("cli.list_too_long", count=PAGES_MAX * PAGE_SIZE)
 
 
 def _show(out: Out, report: Mapping[str, Any]) -> None:

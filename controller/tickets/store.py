@@ -278,15 +278,18 @@ def add_explanations(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
     bulk.insert_many(connection, t.explanations, rows)
 
 
-def explanations(connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "") -> list[dict[str, Any]]:
-    """Return the stored explanations of a ticket or a system inside the scope, oldest first."""
+def explanations(
+    connection: Connection, scope: Scope, *, ticket_id: str = "", system_id: str = "", limit: int | None = None, after: str = ""
+) -> list[dict[str, Any]]:
+    """Return the stored explanations of a ticket or a system inside the scope, oldest first: all, or some behind an id."""
     x = t.explanations.c
-    statement = _explanations(scope)
+    # Ids sort by time of birth.
+    statement = _explanations(scope).where(x.id > after).order_by(x.id).limit(limit)
     if ticket_id:
         statement = statement.where(x.ticket_id == ticket_id)
     if system_id:
         statement = statement.where(x.system_id == system_id)
-    return [dict(r._mapping) for r in connection.execute(statement.order_by(x.at_s, x.id))]
+    return [dict(r._mapping) for r in connection.execute(statement)]
 
 
 def _explanations(scope: Scope) -> Select[Any]:

@@ -88,8 +88,8 @@ def suggested(owner: str, departments: Sequence[Department], projects: Sequence[
     return "", ""
 
 
-def candidates(platform: Platform, pool_code: str) -> list[Candidate]:
-    """Return every machine of a pool that we did not make, by host and id; changes nothing.
+def candidates(platform: Platform, pool_code: str, *, limit: int, after: str = "") -> list[Candidate]:
+    """Return up to ``limit`` machines of a pool that we did not make, by host and id, behind one; changes nothing.
 
     Raises:
         NotFound: ``pool.not_found``.
@@ -97,7 +97,7 @@ def candidates(platform: Platform, pool_code: str) -> list[Candidate]:
     with platform.db.read() as connection:
         _pool, hosts = _pool_of(connection, pool_code)
         departments, projects = directory.departments(connection), directory.projects(connection)
-        found = foreign.domains(connection, [h.id for h in hosts.values()])
+        found = foreign.page(connection, [h.id for h in hosts.values()], limit=limit, after=after)
         known = {a.adopted.uuid: a for a in foreign.adopted_as(connection, [m.uuid for m in found])}
     seen = [(m, suggested(m.owner, departments, projects)) for m in found]
     return [
@@ -138,10 +138,10 @@ def take(platform: Platform, wish: AdoptionWish, caller: Caller) -> list[Shown]:
     return platform.db.run(once)
 
 
-def page(platform: Platform, scope: Scope) -> list[Shown]:
-    """Return the adopted machines of a scope."""
+def page(platform: Platform, scope: Scope, *, limit: int, after: str = "") -> list[Shown]:
+    """Return up to ``limit`` adopted machines of a scope with an id greater than ``after``."""
     with platform.db.read() as connection:
-        return _shown(connection, foreign.adopted(connection, scope))
+        return _shown(connection, foreign.adopted(connection, scope, limit=limit, after=after))
 
 
 def let_go(platform: Platform, resource_id: str, caller: Caller) -> Shown:

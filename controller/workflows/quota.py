@@ -17,13 +17,10 @@ from quotas import store
 from quotas.limits import Level, Mode, ScopeKind
 
 
-def show(platform: Platform, scope: Scope) -> list[dict[str, Any]]:
-    """Return every level of the departments in ``scope`` and of their projects."""
+def show(platform: Platform, scope: Scope, *, limit: int | None = None, after: str = "") -> list[dict[str, Any]]:
+    """Return the levels of the departments in ``scope`` and of their projects: all, or some behind a scope and dimension."""
     with platform.db.read() as connection:
-        visible = {d.id for d in directory.departments(connection) if scope.allows(d.id)}
-        visible_projects = {p.id for p in directory.projects(connection) if scope.allows(p.department_id)}
-        found = [x for x in store.levels(connection) if x.scope_id in visible or x.scope_id in visible_projects]
-    return [to_json(level) for level in sorted(found, key=lambda x: (x.scope_kind, x.scope, x.dimension))]
+        return [to_json(level) for level in store.page(connection, scope, limit=limit, after=after)]
 
 
 def level(platform: Platform, scope: str, dimension: str, caller_scope: Scope) -> dict[str, Any]:

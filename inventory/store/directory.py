@@ -16,6 +16,7 @@ from inventory.domain.scope import Scope, of_departments
 from inventory.domain.system import SystemState
 from inventory.store import bulk, changes
 from inventory.store import tables as t
+from inventory.store.scoping import in_scope
 
 
 def _mapping(row: Row[Any]) -> dict[str, Any]:
@@ -37,6 +38,20 @@ def department_of(row: Row[Any]) -> Department:
 def projects(connection: Connection) -> list[Project]:
     """Return every project, by code."""
     return [Project(**_mapping(r)) for r in connection.execute(select(t.projects).order_by(t.projects.c.code))]
+
+
+def departments_page(connection: Connection, scope: Scope, *, limit: int, after: str = "") -> list[Department]:
+    """Return up to ``limit`` departments of a scope with a code greater than ``after``, by code."""
+    c = t.departments.c
+    rows = connection.execute(select(t.departments).where(c.code > after, in_scope(scope, c.id)).order_by(c.code).limit(limit))
+    return [department_of(r) for r in rows]
+
+
+def projects_page(connection: Connection, scope: Scope, *, limit: int, after: str = "") -> list[Project]:
+    """Return up to ``limit`` projects of a scope with a code greater than ``after``, by code."""
+    c = t.projects.c
+    statement = select(t.projects).where(c.code > after, in_scope(scope, c.department_id)).order_by(c.code).limit(limit)
+    return [Project(**_mapping(r)) for r in connection.execute(statement)]
 
 
 def project_names(connection: Connection) -> dict[str, tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from inventory.domain.host import ForeignDomain
@@ -30,9 +30,29 @@ _IS_ADOPTED = (_R.id > PREFIXES["adopted"] + "_") & (_R.id < PREFIXES["adopted"]
 
 def domains(connection: Connection, host_ids: Collection[HostId] | None = None) -> list[ForeignDomain]:
     """Return the machines we did not make, adopted ones too, on some hosts or everywhere."""
+    return _read(connection, _domains(host_ids))
+
+
+def page(connection: Connection, host_ids: Collection[HostId], *, limit: int, after: str = "") -> list[ForeignDomain]:
+    """Return up to ``limit`` of the machines of ``domains``, behind one (``place``)."""
+    statement = _domains(host_ids).limit(limit)
+    if after:
+        host_id, _, uuid = after.partition(" ")
+        statement = statement.where(tuple_(t.foreign_domains.c.host_id, t.foreign_domains.c.uuid) > tuple_(host_id, uuid))
+    return _read(connection, statement)
+
+
+def place(machine: ForeignDomain) -> str:
+    """Return where a machine stands among all, to go on behind it."""
+    return f"{machine.host_id} {machine.uuid}"
+
+
+def _domains(host_ids: Collection[HostId] | None) -> Select[Any]:
     statement = select(t.foreign_domains).order_by(t.foreign_domains.c.host_id, t.foreign_domains.c.uuid)
-    if host_ids is not None:
-        statement = statement.where(t.foreign_domains.c.host_id.in_(sorted(host_ids)))
+    return statement if host_ids is None else statement.where(t.foreign_domains.c.host_id.in_(sorted(host_ids)))
+
+
+def _read(connection: Connection, statement: Select[Any]) -> list[ForeignDomain]:
     return [ForeignDomain(**{f: getattr(r, f) for f in _FIELDS}) for r in connection.execute(statement)]
 
 
@@ -92,9 +112,15 @@ def adopted(
     system_id: SystemId | None = None,
     host_id: HostId | None = None,
     resource_id: ResourceId | None = None,
+    limit: int | None = None,
+    after: str = "",
 ) -> list[Resource]:
-    """Return the living adopted machines, by id: all, or those of a system, of a host in the books, or one."""
-    statement = select(t.resources).where(_IS_ADOPTED, in_scope(scope, _R.department_id)).order_by(_R.id)
+    """Return the living adopted machines, by id: all, or those of a system, of a host in the books, or one.
+
+    Up to ``limit`` of them, with an id greater than ``after``.
+    """
+    wanted_rows = (_IS_ADOPTED, in_scope(scope, _R.department_id), _R.id > after)
+    statement = select(t.resources).where(*wanted_rows).order_by(_R.id).limit(limit)
     for column, wanted in ((_R.system_id, system_id), (_R.host_id, host_id), (_R.id, resource_id)):
         if wanted is not None:
             statement = statement.where(column == wanted)

@@ -45,12 +45,16 @@ def until(connection: Connection, scope: Scope, end_s: int) -> list[JournalRow]:
     return [JournalRow(**r._mapping) for r in connection.execute(statement)]
 
 
-def histories(connection: Connection, scope: Scope, end_s: int) -> list[JournalRow]:
+def histories(connection: Connection, scope: Scope, end_s: int, *, limit: int | None = None, after: str = "") -> list[JournalRow]:
     """Return the whole history of every resource that a department of ``scope`` ever held and that began before ``end_s``.
 
     Whole, because what ends an interval may lie after the window, in another department, or (a clock set back) before it.
+    Of up to ``limit`` resources, with an id greater than ``after``.
     """
-    began = (t.journal.c.occurred_at_s < end_s, in_scope(scope, t.journal.c.department_id))
-    born = select(t.journal.c.resource_id).where(*began)
+    c = t.journal.c
+    began = (c.occurred_at_s < end_s, in_scope(scope, c.department_id), c.resource_id > after)
+    born = select(c.resource_id).where(*began)
+    if limit is not None:
+        born = born.distinct().order_by(c.resource_id).limit(limit)
     statement = select(t.journal).where(t.journal.c.resource_id.in_(born)).order_by(t.journal.c.resource_id, t.journal.c.revision)
     return [JournalRow(**r._mapping) for r in connection.execute(statement)]

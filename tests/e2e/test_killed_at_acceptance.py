@@ -57,7 +57,7 @@ def test_killed_before_the_acceptance_is_committed_nothing_was_promised(controll
     assert _tickets(controller) == []
     with controller.client() as client:
         assert client.all("/v1/instances") == []
-        assert {q["used"] for q in client.get("/v1/quotas")["items"]} == {0}
+        assert {q["used"] for q in client.all("/v1/quotas")} == {0}
     _is_made_once(controller)
 
 

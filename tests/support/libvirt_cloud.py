@@ -213,7 +213,7 @@ def assert_nothing_left(controller: ControllerProcess, hosts: Sequence[HostUnder
         assert connection.execute(select(t.inventories.c.provider_id).where(t.inventories.c.used != 0)).all() == []
     assert given <= {segment_id for host in hosts for segment_id in host.resting()}
     with controller.client() as client:
-        assert [level for level in client.get("/v1/quotas")["items"] if level["used"]] == []
+        assert [level for level in client.all("/v1/quotas") if level["used"]] == []
     for host in hosts:
         assert host.names_of_files() == set()
         networks, filters = host.networks_and_filters()

@@ -9,18 +9,20 @@ from starlette.responses import Response
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
-from controller.api.paging import json_answer, whole_answer
+from controller.api.paging import After, AfterPair, Limit, json_answer, page_answer
 from controller.api.routes.systems import Department, narrowed
 from controller.workflows import adoption as workflow
 from controller.workflows.adoption import AdoptionWish, Candidate, Shown
+from inventory.store import foreign
 
 router = APIRouter(route_class=GuardedRoute, tags=["adoption"])
 
 
 @router.get("/v1/pools/{pool}/foreign", response_model=schemas.CandidatePage)
-def list_candidates(call: TheCall, pool: str) -> Response:
+def list_candidates(call: TheCall, pool: str, limit: Limit = 100, after: AfterPair = "") -> Response:
     """List the machines of a pool that are not ours, and the department each seems to belong to. Changes nothing."""
-    return whole_answer([_candidate(c) for c in workflow.candidates(call.platform, pool)])
+    found = workflow.candidates(call.platform, pool, limit=limit + 1, after=after)
+    return page_answer(found, limit, _candidate, lambda c: foreign.place(c.machine))
 
 
 @router.post("/v1/adoptions", response_model=schemas.AdoptionPage, status_code=201)
@@ -33,11 +35,12 @@ def take(call: TheCall, body: Annotated[schemas.AdoptionIn, Body()]) -> Response
 
 
 @router.get("/v1/adoptions", response_model=schemas.AdoptionPage)
-def list_adoptions(call: TheCall, department: Department = "") -> Response:
+def list_adoptions(call: TheCall, limit: Limit = 100, after: After = "", department: Department = "") -> Response:
     """List adopted machines."""
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
-    return whole_answer([_adoption(s) for s in workflow.page(call.platform, scope)])
+    found = workflow.page(call.platform, scope, limit=limit + 1, after=after)
+    return page_answer(found, limit, _adoption, lambda s: s.resource.id)
 
 
 @router.post("/v1/adoptions/{adoption}/let-go", response_model=schemas.Adoption)

@@ -40,6 +40,7 @@ def list_budgets(
     tag = _tag(budgets.set_terms(call.platform))
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
+    # One for each project and year, written in one document.
     return whole_answer([_budget(b) for b in budgets.show(call.platform, scope, year)], headers=tag)
 
 

@@ -1,4 +1,4 @@
-"""What there is to choose from: zones, pools, sizes, images, departments, projects. Short lists, sent whole."""
+"""What there is to choose from: zones, pools, sizes and images (short lists, sent whole), departments and projects (in pages)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import Call, TheCall
-from controller.api.paging import json_answer, whole_answer
+from controller.api.paging import After, Limit, json_answer, page_answer, whole_answer
 from controller.workflows import department_places
 from controller.workflows import images as workflow
 from inventory.domain.organisation import billing_of
@@ -24,6 +24,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["catalogue"])
 def _all(call: Call, read: Callable[[Connection], Sequence[Any]], view: Callable[[Any], dict[str, Any]] = asdict) -> Response:
     with call.platform.db.read() as connection:
         found = read(connection)
+    # As many as the site document has, or the operator put into the library.
     return whole_answer([view(value) for value in found])
 
 
@@ -43,6 +44,7 @@ def list_pools(call: TheCall) -> Response:
 def list_places(call: TheCall, pool: str) -> Response:
     """List the departments that have a place of their own in the pool's back end (a project in a region)."""
     found = department_places.of_pool(call.platform, call.context.drivers, pool)
+    # One for each department at most.
     return whole_answer([{"department": code} for code in found])
 
 
@@ -83,17 +85,18 @@ def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Res
 
 
 @router.get("/v1/departments", response_model=schemas.DepartmentPage)
-def list_departments(call: TheCall) -> Response:
+def list_departments(call: TheCall, limit: Limit = 100, after: After = "") -> Response:
     """List the departments the caller may know of."""
-    scope = call.caller.scope
     with call.platform.db.read() as connection:
-        known = directory.departments(connection)
-    held = billing_of(known, call.platform.billing)
-    return whole_answer([{**asdict(d), "billed_as": held[d.id]} for d in known if scope.allows(d.id)])
+        found = directory.departments_page(connection, call.caller.scope, limit=limit + 1, after=after)
+        # How one is billed may be said far above it.
+        held = billing_of(directory.departments(connection), call.platform.billing)
+    return page_answer(found, limit, lambda d: {**asdict(d), "billed_as": held[d.id]}, lambda d: d.code)
 
 
 @router.get("/v1/projects", response_model=schemas.ProjectPage)
-def list_projects(call: TheCall) -> Response:
+def list_projects(call: TheCall, limit: Limit = 100, after: After = "") -> Response:
     """List the projects of the departments the caller may know of."""
-    scope = call.caller.scope
-    return _all(call, lambda c: [p for p in directory.projects(c) if scope.allows(p.department_id)])
+    with call.platform.db.read() as connection:
+        found = directory.projects_page(connection, call.caller.scope, limit=limit + 1, after=after)
+    return page_answer(found, limit, asdict, lambda p: p.code)

@@ -33,6 +33,7 @@ def list_cost_pools(call: TheCall) -> Response:
 
 
 def _pools(pools: Sequence[CostPool]) -> Response:
+    # One document that finance wrote.
     return whole_answer(_listed(pools), headers={"ETag": content_tag(_listed(pools))})
 
 

@@ -25,6 +25,7 @@ def discover_hosts(context: TheContext, port: Port = 9100) -> Response:
     """List every host that is not retired, for exporters on hosts."""
     with context.platform.db.read() as connection:
         found = estate.hosts(connection)
+    # What Prometheus asks for has no pages.
     return json_answer([_host(h, port) for h in found])
 
 
@@ -33,6 +34,7 @@ def discover_instances(context: TheContext, port: Port = 9100) -> Response:
     """List every living machine with an address, for exporters inside guests."""
     with context.platform.db.read() as connection:
         found = estate.machines(connection, _MOST)
+    # What Prometheus asks for has no pages.
     return json_answer([_machine(one, port) for one in found if one.address])
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import Call, TheCall
-from controller.api.paging import After, Limit, check_revision, etag, json_answer, page_answer, whole_answer
+from controller.api.paging import After, AfterPair, Limit, check_revision, etag, json_answer, page_answer
 from controller.workflows import hosts as workflow
 from controller.workflows import loss
 from drivers.protocol import DriverContext
@@ -43,11 +43,11 @@ def get_host(call: TheCall, host: str) -> Response:
 
 
 @router.get("/v1/hosts/{host}/foreign", response_model=schemas.ForeignPage)
-def list_foreign(call: TheCall, host: str) -> Response:
+def list_foreign(call: TheCall, host: str, limit: Limit = 100, after: AfterPair = "") -> Response:
     """List the guests on a host that are not ours: counted, never touched."""
     with call.platform.db.read() as connection:
-        found = foreign.domains(connection, [hosts.host(connection, host).id])
-    return whole_answer([dataclasses.asdict(f) for f in found])
+        found = foreign.page(connection, [hosts.host(connection, host).id], limit=limit + 1, after=after)
+    return page_answer(found, limit, dataclasses.asdict, foreign.place)
 
 
 @router.post("/v1/hosts", response_model=schemas.Host, status_code=201)

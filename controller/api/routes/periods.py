@@ -29,6 +29,7 @@ _FIRST = "The `next` of the page before."
 @router.get("/v1/periods", response_model=schemas.PeriodPage)
 def list_periods(call: TheCall) -> Response:
     """List every month from the first usage on, with how far its closing is."""
+    # One a month.
     return whole_answer([_period(p) for p in periods.listed(call.platform)])
 
 
@@ -74,6 +75,7 @@ def verify_period(call: TheCall, period: str) -> Response:
 def list_statements(call: TheCall, period: str) -> Response:
     """List the statements of a reviewed or closed month."""
     found = periods.statements(call.platform, period, call.caller.scope)
+    # One for each department.
     return whole_answer([statement_summary(s) for s in found])
 
 

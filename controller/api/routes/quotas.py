@@ -9,7 +9,17 @@ from starlette.responses import Response
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
-from controller.api.paging import IfMatch, as_read, content_tag, json_answer, required, whole_answer
+from controller.api.paging import (
+    AfterPair,
+    IfMatch,
+    Limit,
+    as_read,
+    content_tag,
+    json_answer,
+    page_answer,
+    required,
+    whole_answer,
+)
 from controller.api.routes.systems import Department, narrowed
 from controller.workflows import quota
 
@@ -19,11 +29,12 @@ _REPAIR = "Put the counters right; without it they are only compared."
 
 
 @router.get("/v1/quotas", response_model=schemas.QuotaPage)
-def list_quotas(call: TheCall, department: Department = "") -> Response:
+def list_quotas(call: TheCall, limit: Limit = 100, after: AfterPair = "", department: Department = "") -> Response:
     """List limits and use of departments and their projects."""
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
-    return whole_answer([views.quota_level(level) for level in quota.show(call.platform, scope)])
+    found = quota.show(call.platform, scope, limit=limit + 1, after=after)
+    return page_answer(found, limit, views.quota_level, lambda x: f"{x['scope_id']} {x['dimension']}")
 
 
 @router.get("/v1/quotas/{scope}/{dimension}", response_model=schemas.QuotaLevel)

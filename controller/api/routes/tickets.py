@@ -9,7 +9,7 @@ from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
 from controller.api.context import Call, TheCall
-from controller.api.paging import After, Limit, etag, json_answer, page_answer, whole_answer
+from controller.api.paging import After, Limit, etag, json_answer, page_answer
 from controller.api.problems import describe
 from controller.tickets import store
 from controller.tickets.model import Ticket, TicketState
@@ -121,12 +121,12 @@ def list_all_events(
 
 
 @router.get("/v1/tickets/{ticket_id}/explanations", response_model=schemas.ExplanationPage)
-def list_explanations(call: TheCall, ticket_id: str) -> Response:
+def list_explanations(call: TheCall, ticket_id: str, limit: Limit = 100, after: After = "") -> Response:
     """Say why each machine of a ticket went where it went, or nowhere."""
     with call.platform.db.read() as connection:
         ticket = store.get(connection, ticket_id, call.caller.scope)
-        found = store.explanations(connection, call.caller.scope, ticket_id=ticket.id)
-    return whole_answer(found)
+        found = store.explanations(connection, call.caller.scope, ticket_id=ticket.id, limit=limit + 1, after=after)
+    return page_answer(found, limit, lambda x: x, lambda x: str(x["id"]))
 
 
 _Reason = Annotated[schemas.ReasonIn, Body()]

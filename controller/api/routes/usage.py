@@ -9,7 +9,7 @@ from starlette.responses import Response
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.context import TheCall
-from controller.api.paging import json_answer
+from controller.api.paging import MAX_LIMIT, After, json_answer
 from controller.api.routes.systems import Department, narrowed
 from inventory.domain.errors import Invalid
 from metering.usage import usage
@@ -26,13 +26,22 @@ def get_usage(
     start: Annotated[str, Query(alias="from", min_length=1, max_length=40, description=f"First moment. {MOMENT}")],
     end: Annotated[str, Query(alias="to", min_length=1, max_length=40, description=f"First moment after. {MOMENT}")],
     department: Department = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most resources of one page.")] = 100,
+    after: After = "",
 ) -> Response:
-    """Return seconds by resource and meter, with their price, of the window from `from` up to (not including) `to`."""
+    """Return seconds by resource and meter, with their price, of the window from `from` up to (not including) `to`.
+
+    Totals are of the whole window; the first page tells them.
+    """
     platform = call.platform
     start_s, end_s = moment_s(start, "from", platform.zone), moment_s(end, "to", platform.zone)
     with platform.db.read() as connection:
-        report = usage(connection, narrowed(connection, call, department), start_s, end_s, platform.clock())
-    return json_answer(report.to_json())
+        scope, now_s = narrowed(connection, call, department), platform.clock()
+        page = usage(connection, scope, start_s, end_s, now_s, limit=limit, after=after)
+        if after:
+            return json_answer(page.page_to_json())
+        whole = usage(connection, scope, start_s, end_s, now_s) if page.following else page
+    return json_answer({**whole.to_json(), **{name: page.page_to_json()[name] for name in ("lines", "next")}})
 
 
 def moment_s(text: str, field: str, zone: tzinfo) -> int:

@@ -39,6 +39,10 @@ class Usage(Out):
 
     start_s: int
     end_s: int
+    #: Of the resources of this page.
     lines: list[UsageLine]
-    totals: list[UsageTotal]
-    price_yuan: str
+    #: Of everything in the window, not only of this page; told on the first page, null on those after it.
+    totals: list[UsageTotal] | None
+    price_yuan: str | None
+    #: The ``after`` of the following page, null at the end.
+    next: str | None
