@@ -528,7 +528,9 @@ class Simulation:
         elif point < 0.60:
             self.world.drift_vanish(host.name, machine, with_root_disk=point < 0.5)
         elif point < 0.75:
-            self.world.drift_start(host.name, machine)
+            # Who starts by hand the unfinished copy of what runs elsewhere has broken the rule before anyone could be quicker.
+            if not any(machine in h.machines and h.machines[machine].is_running for h in self.world.hosts.values()):
+                self.world.drift_start(host.name, machine)
         elif point < 0.85:
             edit(self.world, host.name, machine, (point - 0.75) / 0.1)
         else:
