@@ -28,6 +28,12 @@ TEXTS: Mapping[str, Text] = {
         "请检查磁盘和文件系统（dmesg、SMART），再运行 allot db check；必要时从备份恢复。",
         "Check the disk and file system (dmesg, SMART), then run allot db check; restore a backup if needed.",
     ),
+    "state.file_gone": _state(
+        "状态文件 {path} 被移走或删除，本次操作没有生效。",
+        "The state file {path} was moved or deleted; nothing was done.",
+        "请把原文件放回原处，平台会自动继续；若原处已是另一个文件（例如从备份恢复），请重启控制器。",
+        "Put that file back where it was and it goes on by itself; with another file there (a backup), restart the controller.",
+    ),
     "state.read_only": _state(
         "状态数据库是只读的。",
         "The state database is read-only.",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -39,11 +40,46 @@ def safe_journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) ->
 
 
 @dataclass(slots=True)
+class StateFile:
+    """The file of an embedded state, as it was when it was first opened.
+
+    Whoever has it open reads and writes it after it was moved or deleted, into nothing; whoever opens its path then makes an
+    empty one. So it is looked for before every transaction.
+    """
+
+    path: Path
+    _identity: tuple[int, int] | None = None
+
+    def opened(self) -> None:
+        """Note which file it is, the first time it is opened."""
+        if self._identity is None:
+            self._identity = self._found()
+
+    def check(self) -> None:
+        """See that the file that was opened is where it was.
+
+        Raises:
+            Unavailable: ``state.file_gone`` until it is back.
+        """
+        if self._identity is not None and self._found() != self._identity:
+            raise Unavailable("state.file_gone", path=str(self.path))
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
+@dataclass(slots=True)
 class Database:
     """A state database; ``write`` and ``read`` are the only ways to a connection."""
 
     engine: Engine
     is_sqlite: bool
+    #: Where the state is a file of its own.
+    file: StateFile | None = None
     #: Told how long each committed write took, waiting for the turn included; called by the writing thread.
     on_write: Callable[[float], None] | None = None
     _writer: threading.RLock = field(default_factory=threading.RLock)
@@ -90,6 +126,7 @@ class Database:
         Raises:
             Unavailable: as ``write``.
         """
+        self._check_file()
         try:
             with self.engine.connect() as connection:
                 if self.is_sqlite:
@@ -124,6 +161,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str | None) -> Iterator[Connection]:
+        self._check_file()
         try:
             with self.engine.connect() as connection:
                 if begin:
@@ -139,6 +177,10 @@ class Database:
         except PoolTimeout as error:
             # Every connection was in somebody's hands for too long.
             raise Unavailable("state.busy", internal=str(error)) from error
+
+    def _check_file(self) -> None:
+        if self.file is not None:
+            self.file.check()
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -186,7 +228,8 @@ def open_database(url: str, *, pool_size: int = 8) -> Database:
     """Open a state database by URL (``sqlite:////path`` or ``postgresql://…``); makes no connection yet."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(str(parsed), in_memory=parsed.database in (None, "", ":memory:"), pool_size=pool_size)
+        file = None if parsed.database in (None, "", ":memory:") else StateFile(Path(str(parsed.database)))
+        return _open_sqlite(str(parsed), file, pool_size=pool_size)
     options = "-c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000"
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
@@ -198,12 +241,12 @@ def open_database(url: str, *, pool_size: int = 8) -> Database:
     return Database(engine, is_sqlite=False)
 
 
-def _open_sqlite(url: str, *, in_memory: bool, pool_size: int) -> Database:
-    if in_memory:
+def _open_sqlite(url: str, file: StateFile | None, *, pool_size: int) -> Database:
+    if file is None:
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
         engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False})
-    mode = "MEMORY" if in_memory else safe_journal_mode()
+    mode = "MEMORY" if file is None else safe_journal_mode()
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -218,5 +261,7 @@ def _open_sqlite(url: str, *, in_memory: bool, pool_size: int) -> Database:
             "cache_size=-32000",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        if file is not None:
+            file.opened()
 
-    return Database(engine, is_sqlite=True)
+    return Database(engine, is_sqlite=True, file=file)

@@ -85,6 +85,43 @@ def test_a_full_disk_of_the_state_is_told_and_nothing_is_lost(tmp_path: Path) ->
                 assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
+@pytest.mark.parametrize("taken", ["state.sqlite", "."], ids=["the file", "its folder"])
+def test_a_state_that_is_moved_away_refuses_all_and_goes_on_when_it_is_back(tmp_path: Path, taken: str) -> None:
+    with service(tmp_path / "service") as found, _operator(found) as door:
+        before = door.submit(ticket("before"))
+        assert before.status_code == 202, before.text
+        _until(lambda: _is_done(door, before.json()["id"]), "the first ticket")
+        place, aside = (found.state / taken).resolve(), tmp_path / "aside"
+        place.rename(aside)
+        for answer in (door.submit(ticket("during", count=2)), door.get("/v1/systems"), door.get("/v1/tickets")):
+            told = refusal(answer, 503, "state.file_gone")
+            assert str(found.state / "state.sqlite") in told["detail"]
+        assert door.get("/healthz").status_code == 200
+        assert (door.get("/readyz").status_code, door.get("/readyz").json()["waiting_for"]) == (503, ["state"])
+        assert not (found.state / "state.sqlite").exists(), "no empty state is made in its place"
+        aside.rename(place)
+        _until(lambda: door.get("/readyz").status_code == 200, "readiness once it is back")
+        assert [t["system_name"] for t in door.items("/v1/tickets")] == ["before"]
+        again = door.submit(ticket("during", count=2))
+        assert again.status_code == 202, again.text
+        _until(lambda: _is_done(door, again.json()["id"]), "the ticket after it is back")
+        with open_for_test(f"sqlite:///{found.state / 'state.sqlite'}") as database:
+            nothing_half_done(database)
+
+
+def test_another_file_in_place_of_the_state_is_not_written_to_until_a_restart(tmp_path: Path) -> None:
+    with service(tmp_path / "service") as found, _operator(found) as door:
+        path = found.state / "state.sqlite"
+        found.ok("db", "backup", "copy.sqlite")
+        path.unlink()
+        shutil.copyfile(found.directory / "copy.sqlite", path)
+        refusal(door.submit(ticket("during")), 503, "state.file_gone")
+        assert door.get("/readyz").status_code == 503
+        found.stop()
+        found.start()
+        assert door.submit(ticket("after")).status_code == 202
+
+
 class _OnPostgres(ServiceUnderTest):
     """A service whose state is on PostgreSQL."""
 
