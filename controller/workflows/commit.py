@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from controller.workflows.alike import Kinds, metered
 from controller.workflows.deltas import Deltas
 from controller.workflows.draft import Drafter
 from controller.workflows.draw import Draw, take
 from controller.workflows.segments import FreeBlocks, SegmentBook
 from inventory.domain.catalogue import Image
-from inventory.domain.claim import quota_amounts
+from inventory.domain.claim import quota_amounts_held
 from inventory.domain.errors import Conflict, QuotaExceeded
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, NewId, TicketId, ZoneId
@@ -132,11 +133,12 @@ class _Books:
         # In one order everywhere: the rows are locked.
         for key in sorted(hosts_of):
             self.segments[key].read(hosts_of[key])
-        self.drafts = [_draft(order, self.segments[order.department.id, order.zone.id], new_id) for order in orders]
+        kinds = Kinds()
+        self.drafts = [_draft(order, self.segments[order.department.id, order.zone.id], kinds, new_id) for order in orders]
 
 
-def _draft(order: Order, segments: SegmentBook, new_id: NewId) -> Drafter:
-    draft = Drafter(order, segments, new_id)
+def _draft(order: Order, segments: SegmentBook, kinds: Kinds, new_id: NewId) -> Drafter:
+    draft = Drafter(order, segments, kinds, new_id)
     for member in order.deltas.new:
         draft.add_member(member)
     for change in order.deltas.changed:
@@ -145,7 +147,7 @@ def _draft(order: Order, segments: SegmentBook, new_id: NewId) -> Drafter:
 
 
 def _amounts(draft: Drafter) -> dict[str, int]:
-    amounts = dict(quota_amounts(draft.claims))
+    amounts = quota_amounts_held(draft.held)
     for growth in draft.growth:
         if dimension := counted_as(growth.dimension):
             amounts[dimension] += growth.amount
@@ -177,7 +179,8 @@ def _hold(
         return [], left_out
     # What was promised of a refused order beside the row that refused it must not stay.
     savepoint = connection.begin_nested()
-    refused = set(claim_store.hold_orders(connection, {draft.order.ticket_id: draft.guarded() for draft in kept}))
+    guarded = {draft.order.ticket_id: draft.guarded() for draft in kept}
+    refused = set(claim_store.hold_orders(connection, guarded))
     if not refused:
         savepoint.commit()
         ledger.write()
@@ -185,7 +188,7 @@ def _hold(
         return kept, left_out
     savepoint.rollback()
     for draft in kept:
-        own = refused & claim_store.totals(draft.guarded()).keys()
+        own = refused & guarded[draft.order.ticket_id].keys()
         if own:
             left_out[draft.order.ticket_id] = Stale(tuple(sorted(own)))
     return [d for d in kept if d.order.ticket_id not in left_out], left_out
@@ -201,15 +204,16 @@ def _write(connection: Connection, books: _Books, drafts: Sequence[Drafter]) -> 
             # After the row of the system is ours: a move that began before is seen, one that begins later sees this change.
             if resources.is_any_moving(connection, draft.order.system.id):
                 raise Conflict("system.moving", system=draft.order.system.name)
-    machines = {r.id for draft in drafts for r in draft.resources}
+    born, held = [r for draft in drafts for r in draft.born], [h for draft in drafts for h in draft.held]
+    machines = {r.id for r in born}
     for _, segments in sorted(books.segments.items()):
         segments.write_segments(machines)
-    resources.insert(connection, [r for draft in drafts for r in draft.resources])
+    resources.insert_new(connection, born)
     for _, segments in sorted(books.segments.items()):
         if not segments.write_addresses(machines):
             return False
-    claim_store.insert(connection, [c for draft in drafts for c in draft.claims])
-    journal.append(connection, [row for draft in drafts for row in draft.journal_rows()])
+    claim_store.insert_held(connection, held)
+    journal.begin(connection, born, metered(held))
     for draft in drafts:
         _change(connection, draft)
     return True

@@ -68,7 +68,7 @@ def relocate(
         savepoint.rollback()
         return None
     new = [[claim for resource in of_one for claim in claims_of(resource)] for of_one in moved]
-    if claim_store.hold(connection, [c for claims in new for c in claims if c.dimension != ADDRESS]):
+    if claim_store.hold(connection, claim_store.totals(c for claims in new for c in claims)):
         savepoint.rollback()
         return None
     for (machine, _), of_one, claims in zip(wholes, moved, new, strict=True):

@@ -1,7 +1,8 @@
 """Claims: capacity promised to a resource. They are the truth; every ``used`` column is their guarded cache."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from inventory.domain.ids import ProjectId, ResourceId
 from inventory.domain.resources import ADDRESS, DISK_PREFIX, MEMORY_MIB, QUOTA_DIMENSIONS, VCPU, counted_as
@@ -24,6 +25,41 @@ class Claim:
     amount: int
 
 
+#: Provider, dimension, amount.
+Amount = tuple[str, str, int]
+
+
+class Held(NamedTuple):
+    """All that one resource claims, as it is stored. Resources that are alike in one place share ``amounts``: sorted."""
+
+    resource_id: ResourceId
+    resource_kind: str
+    project_id: ProjectId
+    amounts: Sequence[Amount]
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield each of them."""
+        for provider_id, dimension, amount in self.amounts:
+            yield Claim(
+                resource_id=self.resource_id,
+                resource_kind=self.resource_kind,
+                project_id=self.project_id,
+                provider_id=provider_id,
+                dimension=dimension,
+                amount=amount,
+            )
+
+
+def counted_alike(held: Iterable[Held]) -> list[tuple[Held, int]]:
+    """Return one of each kind that share their amounts, and how many there are of it."""
+    found: dict[int, tuple[Held, int]] = {}
+    for one in held:
+        # A resource of another kind shares no amounts: disks are not on the host itself.
+        first, count = found.get(id(one.amounts), (one, 0))
+        found[id(one.amounts)] = first, count + 1
+    return list(found.values())
+
+
 def quota_amounts(claims: Iterable[Claim]) -> Mapping[str, int]:
     """Return what ``claims`` weigh in each quota dimension."""
     amounts = dict.fromkeys(QUOTA_DIMENSIONS, 0)
@@ -41,4 +77,13 @@ def quota_amounts(claims: Iterable[Claim]) -> Mapping[str, int]:
             amounts["addresses"] += claim.amount
     amounts["instances"] = len(counted["instance"])
     amounts["volumes"] = len(counted["volume"])
+    return amounts
+
+
+def quota_amounts_held(held: Iterable[Held]) -> dict[str, int]:
+    """Return the same of what resources claim."""
+    amounts = dict.fromkeys(QUOTA_DIMENSIONS, 0)
+    for one, count in counted_alike(held):
+        for dimension, amount in quota_amounts(one.claims()).items():
+            amounts[dimension] += amount * count
     return amounts

@@ -7,7 +7,7 @@ on one host), ``adopted`` (a machine somebody else made: counted and metered, an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
@@ -275,6 +275,23 @@ class Resource:
         """Return the spec of an adopted machine."""
         assert isinstance(self.spec, AdoptedSpec)
         return self.spec
+
+
+class NewResource(NamedTuple):
+    """What a new resource has of its own; all the rest is as with every new one. Machines that are alike share ``spec``."""
+
+    id: ResourceId
+    kind: ResourceKind
+    name: str
+    department_id: DepartmentId
+    project_id: ProjectId
+    system_id: SystemId
+    host_id: HostId
+    desired: Desired
+    spec: Spec
+    ticket_id: TicketId
+    #: It is due at once.
+    created_at_s: float
 
 
 SPEC_TYPES: Mapping[ResourceKind, type[InstanceSpec] | type[VolumeSpec] | type[SegmentSpec] | type[AdoptedSpec]] = {

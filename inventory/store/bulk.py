@@ -6,8 +6,10 @@ is prepared once; both through the driver of the connection, inside its transact
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Dialect, FromClause, Text, bindparam, cast, func, select
@@ -59,16 +61,28 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str
         insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
 
 
-def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Insert rows given column by column."""
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A value that stands in every row."""
+
+    value: Any
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any] | Same]) -> None:
+    """Insert rows given column by column; one column at least has a value for each row."""
     names = tuple(columns)
+    assert len({len(column) for column in columns.values() if not isinstance(column, Same)}) == 1, "columns of one length"
     processors = _processors(table, names, connection.dialect)
-    fit = [column if p is None else _fit(column, p) for column, p in zip(columns.values(), processors, strict=True)]
-    insert_rows(connection, table, names, list(zip(*fit, strict=True)))
+    fit = [_fit(column, p) for column, p in zip(columns.values(), processors, strict=True)]
+    insert_rows(connection, table, names, list(zip(*fit, strict=False)))
 
 
-def _fit(column: Sequence[Any], process: Callable[[Any], Any]) -> list[Any]:
+def _fit(column: Sequence[Any] | Same, process: Callable[[Any], Any] | None) -> Iterable[Any]:
     """Return values fit for the driver; one that stands in many rows is made fit once."""
+    if isinstance(column, Same):
+        return repeat(column.value if process is None else process(column.value))
+    if process is None:
+        return column
     made: dict[int, Any] = {}
     for value in column:
         if id(value) not in made:

@@ -5,46 +5,50 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from inventory.domain.claim import MOVE, Claim
-from inventory.domain.ids import ProjectId, ResourceId
+from inventory.domain.claim import MOVE, Amount, Claim, Held, counted_alike
+from inventory.domain.ids import ProjectId, ResourceId, TicketId
+from inventory.domain.resources import ADDRESS
 from inventory.store import bulk, hosts
 from inventory.store import tables as t
 
-#: Provider, dimension, amount.
-_Amount = tuple[str, str, int]
+_HELD = Held._fields
 
 
-def hold(connection: Connection, claims: Iterable[Claim]) -> list[hosts.ProviderDimension]:
-    """Promise the capacity of all ``claims`` by guarded updates, in one order everywhere (no deadlocks).
+def hold(connection: Connection, amounts: Mapping[hosts.ProviderDimension, int]) -> list[hosts.ProviderDimension]:
+    """Promise what claims add up to (``totals``) by guarded updates, in one order everywhere (no deadlocks).
 
     Returns what refused, in order; after a refusal the caller must roll back.
     """
-    return hosts.try_use(connection, totals(claims))
+    return hosts.try_use(connection, amounts)
 
 
-def hold_orders(connection: Connection, orders: Mapping[str, Iterable[Claim]]) -> list[hosts.ProviderDimension]:
-    """Promise the capacity of several orders at once, by name, as ``hold``; it can be told later what each found."""
-    own = {name: totals(claims) for name, claims in orders.items()}
+def hold_orders(
+    connection: Connection, orders: Mapping[TicketId, Mapping[hosts.ProviderDimension, int]]
+) -> list[hosts.ProviderDimension]:
+    """Promise what several orders add up to at once, by name, as ``hold``; it can be told later what each found."""
     sums: dict[hosts.ProviderDimension, int] = {}
-    for amounts in own.values():
+    for amounts in orders.values():
         for key, amount in amounts.items():
             sums[key] = sums.get(key, 0) + amount
-    used = [(*key, amount) for amounts in own.values() for key, amount in amounts.items()]
-    return hosts.try_use(connection, sums, {"used": used, "orders": [(name, len(amounts)) for name, amounts in own.items()]})
+    used = [(*key, amount) for amounts in orders.values() for key, amount in amounts.items()]
+    return hosts.try_use(connection, sums, {"used": used, "orders": [(name, len(own)) for name, own in orders.items()]})
 
 
 def insert(connection: Connection, claims: Iterable[Claim]) -> None:
     """Write claims whose capacity is promised (addresses have no guarded provider), all of a resource at once."""
-    amounts: dict[tuple[ResourceId, str, ProjectId], list[_Amount]] = {}
+    amounts: dict[tuple[ResourceId, str, ProjectId], list[Amount]] = {}
     for claim in claims:
-        assert claim.amount > 0, f"a claim of nothing: {claim}"
         key = claim.resource_id, claim.resource_kind, claim.project_id
         amounts.setdefault(key, []).append((claim.provider_id, claim.dimension, claim.amount))
-    rows = [
-        {"resource_id": resource_id, "resource_kind": kind, "project_id": project_id, "amounts": sorted(held)}
-        for (resource_id, kind, project_id), held in amounts.items()
-    ]
-    bulk.insert_many(connection, t.claims, rows)
+    insert_held(connection, [Held(*key, sorted(own)) for key, own in amounts.items()])
+
+
+def insert_held(connection: Connection, held: Sequence[Held]) -> None:
+    """Write what resources claim whose capacity is promised."""
+    if held:
+        for one, _ in counted_alike(held):
+            assert all(amount > 0 for _, _, amount in one.amounts), f"a claim of nothing: {one}"
+        bulk.insert_columns(connection, t.claims, dict(zip(_HELD, zip(*held, strict=True), strict=True)))
 
 
 def grow(connection: Connection, growth: Sequence[Claim]) -> None:
@@ -75,9 +79,19 @@ def totals(claims: Iterable[Claim]) -> dict[tuple[str, str], int]:
     """Return the sum by provider and dimension, without addresses (their guard is the primary key of ``addresses``)."""
     sums: dict[tuple[str, str], int] = {}
     for claim in claims:
-        if claim.dimension != "address":
+        if claim.dimension != ADDRESS:
             key = (claim.provider_id, claim.dimension)
             sums[key] = sums.get(key, 0) + claim.amount
+    return sums
+
+
+def totals_held(held: Iterable[Held]) -> dict[tuple[str, str], int]:
+    """Return the same of what resources claim."""
+    sums: dict[tuple[str, str], int] = {}
+    for one, count in counted_alike(held):
+        for provider_id, dimension, amount in one.amounts:
+            if dimension != ADDRESS:
+                sums[provider_id, dimension] = sums.get((provider_id, dimension), 0) + amount * count
     return sums
 
 
@@ -90,15 +104,7 @@ def of_resources(connection: Connection, ids: Sequence[ResourceId]) -> list[Clai
 
 
 def _claims(row: Row[Any]) -> Iterator[Claim]:
-    for provider_id, dimension, amount in row.amounts:
-        yield Claim(
-            resource_id=ResourceId(row.resource_id),
-            resource_kind=row.resource_kind,
-            project_id=row.project_id,
-            provider_id=provider_id,
-            dimension=dimension,
-            amount=amount,
-        )
+    return Held(ResourceId(row.resource_id), row.resource_kind, row.project_id, row.amounts).claims()
 
 
 def release(connection: Connection, *resource_ids: ResourceId) -> list[Claim]:

@@ -1,13 +1,15 @@
 """The journal: append-only, written in the transaction of the change it tells of. Metering reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from inventory.domain.ids import ResourceId
 from inventory.domain.journal import JournalRow
+from inventory.domain.resource import NewResource
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store import tables as t
@@ -24,6 +26,28 @@ def append(connection: Connection, rows: Sequence[JournalRow]) -> None:
     columns = dict(zip(_FIELDS, zip(*map(_VALUES, rows), strict=True), strict=True))
     bulk.insert_columns(connection, t.journal, columns)
     bulk.insert_columns(connection, t.journal_due, {name: columns[name] for name in ("resource_id", "revision")})
+
+
+def begin(connection: Connection, born: Sequence[NewResource], amounts: Sequence[Mapping[str, int]]) -> None:
+    """Add the first row of new resources, with what each takes: allocated, not yet running."""
+    if not born:
+        return
+    own = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
+    told_at_s = [int(at_s) for at_s in own["created_at_s"]]
+    due: dict[str, Sequence[Any] | bulk.Same] = {"resource_id": own["id"], "revision": bulk.Same(1)}
+    columns = {
+        **due,
+        "resource_kind": [kind.value for kind in own["kind"]],
+        "resource_name": own["name"],
+        **{name: own[name] for name in ("department_id", "project_id", "system_id", "host_id")},
+        "state": bulk.Same("allocated"),
+        "amounts": amounts,
+        "occurred_at_s": told_at_s,
+        "recorded_at_s": told_at_s,
+        "source": bulk.Same("controller"),
+    }
+    bulk.insert_columns(connection, t.journal, columns)
+    bulk.insert_columns(connection, t.journal_due, due)
 
 
 def last_of(connection: Connection, resource_id: ResourceId) -> JournalRow:

@@ -1,6 +1,6 @@
 """Tickets that share a transaction: each whole or not at all, and none to the harm of another. On both engines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +21,9 @@ from controller.workflows.platform import Platform
 from controller.workflows.submission import Submission, lead
 from controller.workflows.turns import Turns
 from controller.workflows.wish import parse
-from inventory.domain.claim import Claim
 from inventory.domain.errors import AllotError, Invalid, QuotaExceeded, Unavailable, Unplaceable
 from inventory.domain.host import AdminState
-from inventory.domain.ids import HostId, NewId
+from inventory.domain.ids import HostId, NewId, TicketId
 from inventory.domain.resources import VCPU
 from inventory.domain.scope import PLATFORM
 from inventory.store import changes, claims, hosts
@@ -37,6 +36,8 @@ from tests.support.race import race
 from tests.support.samples import release_text, ticket_text
 
 CPUS = 4
+#: What orders of a commit promise.
+Wanted = Mapping[TicketId, Mapping[hosts.ProviderDimension, int]]
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_nothing_stays_promised_of_an_order_that_is_left_out_last(here: Furnishe
     hold = claims.hold_orders
     rounds: list[int] = []
 
-    def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
+    def fills_up(connection: Connection, wanted: Wanted) -> list[hosts.ProviderDimension]:
         rounds.append(len(wanted))
         if len(rounds) <= 2:
             hosts.try_use(connection, {((first, second)[len(rounds) - 1].id, VCPU): CPUS})
@@ -200,7 +201,7 @@ def test_nothing_stays_promised_of_the_only_order_of_a_group_when_it_is_left_out
     hold = claims.hold_orders
     rounds: list[int] = []
 
-    def fills_up(connection: Connection, wanted: dict[str, list[Claim]]) -> list[hosts.ProviderDimension]:
+    def fills_up(connection: Connection, wanted: Wanted) -> list[hosts.ProviderDimension]:
         if not rounds:
             hosts.try_use(connection, {(host.id, VCPU): CPUS for host in here.hosts})
         rounds.append(len(wanted))

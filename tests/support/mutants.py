@@ -136,7 +136,7 @@ def placed_again_without_ending_the_old_claim(patch: Patch) -> None:
     """The swap adds where it should set."""
 
     class Adds:
-        hold, insert = staticmethod(claims.hold), staticmethod(claims.insert)
+        hold, insert, totals = staticmethod(claims.hold), staticmethod(claims.insert), staticmethod(claims.totals)
 
         @staticmethod
         def release(connection: Connection, *ids: ResourceId) -> list[Any]:

@@ -23,7 +23,6 @@ from inventory.domain.errors import Problem, Unplaceable
 from inventory.domain.ids import DepartmentId, StoragePoolId, SystemId, TicketId
 from inventory.domain.layout import Seat
 from inventory.domain.resource import Nic, Phase, Resource
-from inventory.domain.resources import ADDRESS
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims as claim_store
 from inventory.store import directory, resources, systems
@@ -118,7 +117,7 @@ def _set_out(
         return False
     moved = [there, *_volumes_there(step, machine, volumes)]
     held = [replace(claim, resource_kind=MOVE) for resource in moved for claim in claims_of(resource)]
-    if claim_store.hold(connection, [c for c in held if c.dimension != ADDRESS]):
+    if claim_store.hold(connection, claim_store.totals(held)):
         savepoint.rollback()
         return False
     _write(connection, step, there, volumes, held, now_s)
