@@ -68,6 +68,19 @@ class Obligations:
             for row in connection.execute(statement.with_for_update()):
                 self._budgets[row.project_id, row.year] = Budget(**row._mapping)
 
+    def take_all(self, asked: Iterable[Growth]) -> bool:
+        """Take all these promises where they fit together: then each would. False: nothing is taken."""
+        sums: dict[tuple[str, int], int] = {}
+        for growth in asked:
+            for key, amount in growth.items():
+                sums[key] = sums.get(key, 0) + amount
+                if amount < 0:
+                    return False
+        if any(line is not None and line.is_over for line in (self._line(key, amount) for key, amount in sums.items())):
+            return False
+        self.take(sums)
+        return True
+
     def take(self, growth: Growth) -> None:
         """Judge one promise after those taken before it, and take it.
 

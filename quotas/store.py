@@ -105,6 +105,26 @@ class Ledger:
         found = _locked_levels(connection, scopes, named) if scopes else []
         self._levels = {(level.scope_id, level.dimension): level for level in found}
 
+    def take_all(self, asked: Sequence[tuple[Project, Mapping[str, int]]]) -> bool:
+        """Take all these promises where they fit together: then each would. False: nothing is taken."""
+        sums: dict[ProjectId, tuple[Project, dict[str, int]]] = {}
+        for project, amounts in asked:
+            _, own = sums.setdefault(project.id, (project, {}))
+            for dimension, amount in growing(amounts).items():
+                own[dimension] = own.get(dimension, 0) + amount
+        before = dict(self._taken)
+        try:
+            for project, own in sums.values():
+                self.take(project, own)
+        except QuotaExceeded:
+            self._taken = before
+            return False
+        return True
+
+    def forget(self) -> None:
+        """Take nothing of what was taken: it is judged anew."""
+        self._taken.clear()
+
     def take(self, project: Project, amounts: Mapping[str, int]) -> None:
         """Judge one promise after those taken before it, and take it.
 

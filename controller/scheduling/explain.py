@@ -1,6 +1,6 @@
 """Explanations: why this host, why not the others, in the stored form of DESIGN §9."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,34 +28,43 @@ def explain_placed(
     if is_bound(need) or len(fleet.snapshot.sections_of.get(need.zone_id, ())) > 1:
         trail = survey(need, fleet, groups)
         others = ranked(need, fleet, groups, policy, trail[-1][1][trail[-1][1] != host])[:RUNNERS_UP_MAX]
-        found = [candidate(need, fleet, groups, policy, h) for h in (host, *others.tolist())]
+        # A host under another policy says so: scores of two policies are not to be compared.
+        ranked_ = [candidate(need, fleet, groups, policy, h) for h in (host, *others.tolist())]
+        found = [replace(one, policy="" if one.policy == own.label else one.policy) for one in ranked_]
     else:
         standing, names = standing_of(need, fleet, own, groups), fleet.snapshot.host_names
         ranking = standing.ranking(host, RUNNERS_UP_MAX)
         trail = standing.trail()
-        found = [HostCandidate(host=names[h], score=score, parts=parts_, policy=own.label) for h, score, parts_ in ranking]
-    base = _explanation(need, fleet, groups, policy, trail, members=members, misses_max=PLACEMENT_MISSES_MAX)
-    # A host under another policy says so: scores of two policies are not to be compared.
-    rest = tuple(replace(other, policy="" if other.policy == own.label else other.policy) for other in found[1:])
-    return replace(base, is_placed=True, winner=replace(found[0], policy=""), runners_up=rest, policy=own.label)
+        found = [HostCandidate(host=names[h], score=score, parts=parts_) for h, score, parts_ in ranking]
+    misses = nearest_misses(need, fleet, groups, trail, PLACEMENT_MISSES_MAX)
+    return _explanation(fleet, trail, members, misses, own, winner=found[0], runners_up=found[1:])
 
 
 def explain_refused(need: Need, fleet: Fleet, groups: Groups, policy: Policy, *, members: tuple[str, ...]) -> Explanation:
     """Return why no host is left; the machines of the ticket that were placed before are taken from the fleet."""
     trail = survey(need, fleet, groups)
-    return _explanation(need, fleet, groups, policy, trail, members=members, misses_max=REFUSAL_MISSES_MAX)
+    return _explanation(fleet, trail, members, nearest_misses(need, fleet, groups, trail, REFUSAL_MISSES_MAX), policy)
 
 
 def _explanation(
-    need: Need, fleet: Fleet, groups: Groups, policy: Policy, trail: Trail, *, members: tuple[str, ...], misses_max: int
+    fleet: Fleet,
+    trail: Trail,
+    members: tuple[str, ...],
+    misses: tuple[HostMiss, ...],
+    policy: Policy,
+    *,
+    winner: HostCandidate | None = None,
+    runners_up: Sequence[HostCandidate] = (),
 ) -> Explanation:
     return Explanation(
         member=members[0],
         members=members,
-        is_placed=False,
+        is_placed=winner is not None,
         hosts_total=fleet.snapshot.host_count,
-        left_after=tuple((name, len(hosts)) for name, hosts in trail),
-        misses=nearest_misses(need, fleet, groups, trail, misses_max),
+        left_after=tuple([(name, len(hosts)) for name, hosts in trail]),
+        winner=winner,
+        runners_up=tuple(runners_up),
+        misses=misses,
         policy=policy.label,
         state_revision=fleet.revision,
     )

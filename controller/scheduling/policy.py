@@ -44,6 +44,8 @@ class Policy:
     large: LargeSize | None = None
     #: The policies that pools of the site may name instead, by name.
     others: Mapping[str, "Policy"] = field(default_factory=dict, compare=False, repr=False)
+    #: What ranks hosts, in a form that can be compared.
+    key: tuple[object, ...] = field(init=False, compare=False, repr=False)
 
     def of_pool(self, name: str) -> "Policy":
         """Return the policy a pool names; this one where it names none, or one that is not there (any more)."""
@@ -54,10 +56,8 @@ class Policy:
         """Return the form that explanations store, for example ``balanced@1``."""
         return f"{self.name}@{self.version}"
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Return what ranks hosts, in a form that can be compared."""
-        return self.large, *sorted(self.weights.items())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.large, *sorted(self.weights.items())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

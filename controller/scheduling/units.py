@@ -6,7 +6,7 @@ network lives on one host). A *need* is what a unit asks of a host; units with e
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 from controller.scheduling.cells import SeatAsk
 from inventory.domain.errors import Invalid
@@ -52,6 +52,15 @@ class Need:
     is_staying: bool
     #: What machines ask of the cells of their host, in the order of members: those without a layout ask nothing.
     seats: tuple[SeatAsk, ...] = ()
+    #: Worked out once: a need is looked up several times for every machine.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(getattr(self, f.name) for f in fields(self) if f.compare)
+        object.__setattr__(self, "_hash", hash(values))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

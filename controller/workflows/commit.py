@@ -16,7 +16,7 @@ from controller.workflows.draft import Drafter
 from controller.workflows.draw import Draw, take
 from controller.workflows.segments import FreeBlocks, SegmentBook
 from inventory.domain.catalogue import Image
-from inventory.domain.claim import quota_amounts_held
+from inventory.domain.claim import Weights
 from inventory.domain.errors import Conflict, QuotaExceeded
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, NewId, TicketId, ZoneId
@@ -146,12 +146,17 @@ def _draft(order: Order, segments: SegmentBook, kinds: Kinds, new_id: NewId) -> 
     return draft
 
 
-def _amounts(draft: Drafter) -> dict[str, int]:
-    amounts = quota_amounts_held(draft.held)
-    for growth in draft.growth:
-        if dimension := counted_as(growth.dimension):
-            amounts[dimension] += growth.amount
-    return amounts
+def _amounts(drafts: Sequence[Drafter]) -> list[dict[str, int]]:
+    """Return what each draft weighs in each quota dimension."""
+    weights = Weights()
+    found = []
+    for draft in drafts:
+        amounts = weights.of(draft.held)
+        for growth in draft.growth:
+            if dimension := counted_as(growth.dimension):
+                amounts[dimension] += growth.amount
+        found.append(amounts)
+    return found
 
 
 def _hold(
@@ -161,20 +166,10 @@ def _hold(
 
     Where one is refused for want of capacity nothing is promised: the others must be drafted and held without it.
     """
-    wanted = {draft.order.ticket_id: _amounts(draft) for draft in books.drafts}
-    ledger = quota_store.Ledger(connection, departments, [(d.order.project, wanted[d.order.ticket_id]) for d in books.drafts])
+    asked = [(draft.order.project, amounts) for draft, amounts in zip(books.drafts, _amounts(books.drafts), strict=True)]
+    ledger = quota_store.Ledger(connection, departments, asked)
     obligations = budget_store.Obligations(connection, [draft.order.obliges for draft in books.drafts])
-    left_out: dict[TicketId, LeftOut] = {}
-    kept: list[Drafter] = []
-    for draft in books.drafts:
-        try:
-            ledger.check(draft.order.project, wanted[draft.order.ticket_id])
-            obligations.take(draft.order.obliges)
-            ledger.take(draft.order.project, wanted[draft.order.ticket_id])
-        except QuotaExceeded as exceeded:
-            left_out[draft.order.ticket_id] = exceeded
-        else:
-            kept.append(draft)
+    kept, left_out = _judged(books.drafts, asked, ledger, obligations)
     if not kept:
         return [], left_out
     # What was promised of a refused order beside the row that refused it must not stay.
@@ -192,6 +187,31 @@ def _hold(
         if own:
             left_out[draft.order.ticket_id] = Stale(tuple(sorted(own)))
     return [d for d in kept if d.order.ticket_id not in left_out], left_out
+
+
+def _judged(
+    drafts: Sequence[Drafter],
+    asked: Sequence[tuple[Project, Mapping[str, int]]],
+    ledger: quota_store.Ledger,
+    obligations: budget_store.Obligations,
+) -> tuple[list[Drafter], dict[TicketId, LeftOut]]:
+    """Return the drafts that limits allow, all together where they can be, and the orders that were left out."""
+    if ledger.take_all(asked):
+        if obligations.take_all(draft.order.obliges for draft in drafts):
+            return list(drafts), {}
+        ledger.forget()
+    left_out: dict[TicketId, LeftOut] = {}
+    kept: list[Drafter] = []
+    for draft, (project, amounts) in zip(drafts, asked, strict=True):
+        try:
+            ledger.check(project, amounts)
+            obligations.take(draft.order.obliges)
+            ledger.take(project, amounts)
+        except QuotaExceeded as exceeded:
+            left_out[draft.order.ticket_id] = exceeded
+        else:
+            kept.append(draft)
+    return kept, left_out
 
 
 def _write(connection: Connection, books: _Books, drafts: Sequence[Drafter]) -> bool:

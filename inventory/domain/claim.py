@@ -80,10 +80,19 @@ def quota_amounts(claims: Iterable[Claim]) -> Mapping[str, int]:
     return amounts
 
 
-def quota_amounts_held(held: Iterable[Held]) -> dict[str, int]:
-    """Return the same of what resources claim."""
-    amounts = dict.fromkeys(QUOTA_DIMENSIONS, 0)
-    for one, count in counted_alike(held):
-        for dimension, amount in quota_amounts(one.claims()).items():
-            amounts[dimension] += amount * count
-    return amounts
+class Weights:
+    """What resources claim in each quota dimension; for those that share their amounts it is worked out once."""
+
+    def __init__(self) -> None:
+        #: By the amounts that are shared, which are kept here: their identity stands for nothing else meanwhile.
+        self._known: dict[int, tuple[Held, Mapping[str, int]]] = {}
+
+    def of(self, held: Iterable[Held]) -> dict[str, int]:
+        """Return what they weigh together."""
+        amounts = dict.fromkeys(QUOTA_DIMENSIONS, 0)
+        for one, count in counted_alike(held):
+            if id(one.amounts) not in self._known:
+                self._known[id(one.amounts)] = one, quota_amounts(one.claims())
+            for dimension, amount in self._known[id(one.amounts)][1].items():
+                amounts[dimension] += amount * count
+        return amounts

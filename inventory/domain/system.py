@@ -152,7 +152,12 @@ class SystemSpec:
 
 def digest_of(spec: Mapping[str, Any]) -> str:
     """Return the digest of a spec in its canonical form."""
-    return hashlib.sha256(_CANONICAL.encode(spec).encode()).hexdigest()
+    return digest_of_text(_CANONICAL.encode(spec))
+
+
+def digest_of_text(text: str) -> str:
+    """Return the digest of a spec that is in its canonical form already."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 #: Made once: ``json.dumps`` makes a new one for every call with these arguments.

@@ -31,6 +31,17 @@ class Flag(TypeDecorator[bool]):
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+class Encoded(str):
+    """A value that is in its stored form already."""
+
+    __slots__ = ()
+
+
+def encoded(value: Any) -> Encoded:
+    """Return the stored form of a value, which is then not made again."""
+    return Encoded(_CANONICAL.encode(value))
+
+
 class Json(TypeDecorator[Any]):
     """JSON as canonical text (sorted keys, UTF-8): equal values are equal bytes, which hash chains need."""
 
@@ -39,6 +50,8 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002  signature of the base
         """Python to database."""
+        if isinstance(value, Encoded):
+            return str(value)
         return None if value is None else _CANONICAL.encode(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002  signature of the base

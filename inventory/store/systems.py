@@ -9,9 +9,10 @@ from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.ids import DepartmentId, ProjectId, SystemId
 from inventory.domain.resource import Phase
 from inventory.domain.scope import Scope
-from inventory.domain.system import System, SystemSpec, SystemState, digest_of
+from inventory.domain.system import System, SystemSpec, SystemState, digest_of_text
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.columns import encoded
 from inventory.store.scoping import in_scope
 
 _S = t.systems.c
@@ -96,7 +97,7 @@ def replace(connection: Connection, system: System, *, base_revision: int) -> No
 
 
 def _values(system: System) -> Mapping[str, Any]:
-    spec = system.spec.to_json()
+    spec = encoded(system.spec.to_json())
     return {
         "name": system.name,
         "department_id": system.department_id,
@@ -104,7 +105,7 @@ def _values(system: System) -> Mapping[str, Any]:
         "state": system.state.value,
         "revision": system.revision,
         "spec": spec,
-        "spec_digest": digest_of(spec),
+        "spec_digest": digest_of_text(spec),
         "lease_end_s": system.lease_end_s,
     }
 
