@@ -30,7 +30,8 @@ class Groups:
         self.counts = {g: self.all_counts[start:end] for g, (start, end) in self._offset.items()}
         #: Group -> members anywhere.
         self.totals = dict.fromkeys(self.rules, 0)
-        self._count_existing(request)
+        if self.rules:
+            self._count_existing(request)
 
     def _count_existing(self, request: PlacementRequest) -> None:
         staying: dict[str, set[HostId]] = {}

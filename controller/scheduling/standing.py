@@ -21,6 +21,9 @@ _OUT = np.iinfo(np.int64).min
 #: Up to so many hosts that changed are looked at one by one: numpy takes longer to begin with.
 _ONE_BY_ONE_MOST = 8
 
+#: So many states of hosts are remembered for a kind.
+_KNOWN_MOST = 4096
+
 #: Host, score, and the named parts that add up to it.
 Ranked = tuple[int, int, dict[str, int]]
 
@@ -45,6 +48,12 @@ class Standing:
         self._named: list[tuple[str, Int64]] = []
         #: Scores, lowest where there is no room.
         self._totals: Int64 = np.full(len(self.hosts), _OUT, dtype=np.int64)
+        #: What was said of hosts that stand as they stood then, by place; read-only.
+        self._parts: dict[int, dict[str, int]] = {}
+        #: The same by what a host has, and has free.
+        self._known: dict[tuple[bytes, bytes, bool], dict[str, int]] = {}
+        #: The trail, while nobody's room came or went.
+        self._trail: Trail | None = None
         #: Changes of the fleet that were taken in; nothing yet.
         self._seen = -1
 
@@ -68,17 +77,32 @@ class Standing:
         need, fleet = self._need, self._fleet
         has_capacity = all(fleet.free_at(dimension, host) >= amount for dimension, amount in need.ask)
         has_storage = has_capacity and fleet.pools_for(need.disks, host) is not None
-        self._has_capacity[place], self._has_storage[place] = has_capacity, has_storage
-        total = 0
-        for (_, column), (_, part) in zip(self._named, parts_under(need, fleet, groups, self._policy, host), strict=True):
-            column[place] = part
-            total += part
-        self._totals[place] = total if has_storage else _OUT
+        if (self._has_capacity[place], self._has_storage[place]) != (has_capacity, has_storage):
+            self._has_capacity[place], self._has_storage[place] = has_capacity, has_storage
+            self._trail = None
+        parts = self._parts[place] = self._weighed(host, groups)
+        for name, column in self._named:
+            column[place] = parts[name]
+        self._totals[place] = sum(parts.values()) if has_storage else _OUT
+
+    def _weighed(self, host: int, groups: Groups) -> dict[str, int]:
+        """Return the parts of a host's score; hosts that are alike and as full are weighed once."""
+        fleet, snapshot = self._fleet, self._fleet.snapshot
+        capacity, free = snapshot.capacity_rows[:, host], fleet.hosts.free[:, fleet.position_of[host]]
+        like = capacity.tobytes(), free.tobytes(), bool(snapshot.has_accelerator[host])
+        found = self._known.get(like)
+        if found is None:
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            found = self._known[like] = dict(parts_under(self._need, fleet, groups, self._policy, host))
+        return found
 
     def _look(self, places: Int32, groups: Groups) -> None:
         if not places.size:
             return
         need, fleet, hosts = self._need, self._fleet, self.hosts[places]
+        self._trail = None
+        self._parts.clear()
         roomy = capacity(need, fleet, hosts)
         stored = storage(need, fleet, roomy)
         for flags, kept in ((self._has_capacity, roomy), (self._has_storage, stored)):
@@ -93,6 +117,11 @@ class Standing:
 
     def trail(self) -> Trail:
         """Return the hosts left after each filter, as ``survey`` does."""
+        if self._trail is None:
+            self._trail = self._new_trail()
+        return self._trail
+
+    def _new_trail(self) -> Trail:
         roomy = self.hosts if self._has_capacity.all() else self.hosts[self._has_capacity]
         stored = roomy if self._has_storage.sum() == len(roomy) else self.hosts[self._has_storage]
         after = {"capacity": roomy, "storage": stored, "numa": stored, SPREAD: stored}
@@ -112,10 +141,13 @@ class Standing:
             scores.append(int(totals[best]))
             totals[best] = _OUT
         totals[places] = scores
-        return [
-            (int(self.hosts[place]), score, {name: int(column[place]) for name, column in self._named})
-            for place, score in zip(places, scores, strict=True)
-        ]
+        return [(int(self.hosts[place]), score, self._parts_at(place)) for place, score in zip(places, scores, strict=True)]
+
+    def _parts_at(self, place: int) -> dict[str, int]:
+        found = self._parts.get(place)
+        if found is None:
+            found = self._parts[place] = {name: int(column[place]) for name, column in self._named}
+        return found
 
 
 def standing_of(need: Need, fleet: Fleet, policy: Policy, groups: Groups) -> Standing:
