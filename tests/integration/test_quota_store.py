@@ -137,6 +137,28 @@ def test_recount_finds_drift_and_repair_ends_it(database: Database, city: City) 
         assert used(connection, "water", "disk_gib") == 10
 
 
+def test_promises_that_fit_together_are_taken_at_once_and_others_judged_one_by_one(database: Database, city: City) -> None:
+    portal, mail = city.projects["P-portal"], city.projects["P-mail"]
+    asked = [(portal, {"vcpu": 2, "memory_mib": -5}), (mail, {"vcpu": 3}), (portal, {"vcpu": 1})]
+    with database.write() as connection:
+        store.set_limit(connection, ScopeKind.DEPARTMENT, city.departments["city"].id, "vcpu", Mode.LIMIT, 6)
+        ledger = store.Ledger(connection, city.all_departments, asked)
+        assert ledger.take_all(asked)
+        assert not ledger.take_all([(mail, {"vcpu": 1})])
+        ledger.write()
+        assert used(connection, "city", "vcpu") == 6
+    with database.write() as connection:
+        store.set_limit(connection, ScopeKind.DEPARTMENT, city.departments["city"].id, "vcpu", Mode.LIMIT, 11)
+        ledger = store.Ledger(connection, city.all_departments, asked)
+        assert not ledger.take_all(asked)
+        ledger.take(*asked[0])
+        ledger.take(*asked[1])
+        with pytest.raises(QuotaExceeded):
+            ledger.take(*asked[2])
+        ledger.write()
+        assert used(connection, "city", "vcpu") == 11
+
+
 def test_a_hold_on_an_old_tree_is_told_to_read_again(database: Database, city: City) -> None:
     moved = replace(city.departments["civil-it"], parent_id=city.departments["water"].id)
     with database.write() as connection:
