@@ -1,7 +1,7 @@
 """Tickets, their events, approvals and explanations in the database."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -355,6 +355,20 @@ _LATEST_LIKE = (
     .where(_T.state.not_in((TicketState.REFUSED.value, TicketState.CANCELLED.value)))
     .order_by(_T.id.desc())
     .limit(1)
+)
+
+
+def named(connection: Connection, department_ids: Collection[DepartmentId], names: Collection[str]) -> set[tuple[str, str]]:
+    """Return which of these names of systems tickets of these departments speak of: (department, name)."""
+    values = {"departments": sorted(department_ids), "names": sorted(names)}
+    return {(r.department_id, r.system_name) for r in connection.execute(_NAMED, values)}
+
+
+_NAMED = (
+    select(_T.department_id, _T.system_name)
+    .where(_T.department_id.in_(bindparam("departments", expanding=True)))
+    .where(_T.system_name.in_(bindparam("names", expanding=True)))
+    .distinct()
 )
 
 

@@ -126,13 +126,17 @@ class _Books:
         blocks = FreeBlocks(connection)
         self.segments: dict[tuple[DepartmentId, ZoneId], SegmentBook] = {}
         hosts_of: dict[tuple[DepartmentId, ZoneId], set[HostId]] = {}
+        served: dict[tuple[DepartmentId, ZoneId], set[str]] = {}
         for order in orders:
             key = (order.department.id, order.zone.id)
-            self.segments.setdefault(key, SegmentBook(connection, key[0], order.zone, blocks, new_id, order.now_s))
-            hosts_of.setdefault(key, set()).update(place.host_id for place in order.placements.values())
+            if key not in self.segments:
+                self.segments[key] = SegmentBook(connection, key[0], order.zone, blocks, new_id, order.now_s)
+                hosts_of[key], served[key] = set(), set()
+            hosts_of[key].update([place.host_id for place in order.placements.values()])
+            served[key].update([network for member in order.deltas.new for network in member.server.networks])
         # In one order everywhere: the rows are locked.
         for key in sorted(hosts_of):
-            self.segments[key].read(hosts_of[key])
+            self.segments[key].read(hosts_of[key], served[key])
         kinds = Kinds()
         self.drafts = [_draft(order, self.segments[order.department.id, order.zone.id], kinds, new_id) for order in orders]
 

@@ -1,16 +1,17 @@
 """What a transaction reads of organisation and catalogue: each list once, however many tickets it decides on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 from sqlalchemy import Connection
 
+from controller.tickets import store as ticket_store
 from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import Zone
-from inventory.domain.ids import ProjectId
+from inventory.domain.ids import DepartmentId, ProjectId
 from inventory.domain.organisation import Department, Project
-from inventory.store import directory, hosts
+from inventory.store import directory, hosts, systems
 from metering import store as price_store
 from quotas import budget_store
 from quotas import store as quota_store
@@ -27,6 +28,9 @@ class Reader:
         #: What decisions of this transaction will hold, by scope and dimension.
         self._planned: dict[tuple[str, str], int] = {}
         self._budgets: dict[ProjectId, list[Budget]] = {}
+        #: Names that tickets of this transaction speak of, and departments as they call them.
+        self._expected: frozenset[str] = frozenset()
+        self._callers: frozenset[str] = frozenset()
         self._obliged: dict[tuple[str, int], int] = {}
 
     def levels(self, project: Project) -> list[Level]:
@@ -59,6 +63,23 @@ class Reader:
         """Count what a decision adds to budgets, for the decisions after it."""
         for key, amount in growth.items():
             self._obliged[key] = self._obliged.get(key, 0) + amount
+
+    def expect(self, departments: Collection[str], names: Collection[str]) -> None:
+        """Be asked soon whether somebody has heard of these names, in departments of these codes or names."""
+        self._callers, self._expected = frozenset(departments), frozenset(names)
+
+    def is_unheard_of(self, department_id: DepartmentId, name: str) -> bool:
+        """Tell whether an expected name is neither that of a living system nor in any ticket; else it is to be looked up."""
+        return name in self._expected and department_id in self._asking and (department_id, name) not in self._heard_of
+
+    @cached_property
+    def _asking(self) -> frozenset[DepartmentId]:
+        return frozenset(d.id for d in self.departments if d.code in self._callers or d.name in self._callers)
+
+    @cached_property
+    def _heard_of(self) -> set[tuple[str, str]]:
+        living = systems.living_named(self.connection, self._asking, self._expected)
+        return living | ticket_store.named(self.connection, self._asking, self._expected)
 
     @cached_property
     def departments(self) -> list[Department]:

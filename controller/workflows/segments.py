@@ -54,18 +54,28 @@ class SegmentBook:
         #: Segments that get an address, with the ticket that asked first.
         self._touched: dict[ResourceId, tuple[Resource, TicketId]] = {}
         self._given: dict[ResourceId, list[networks.Address]] = {}
-        self._free: dict[ResourceId, list[str]] = {}
+        #: What is left to give in a segment, lowest first.
+        self._free: dict[ResourceId, Iterator[str]] = {}
+        #: What is given or rests in living segments that were read with their addresses.
+        self._rows: dict[ResourceId, list[networks.Address]] = {}
         #: (segment, address) of addresses that have rested enough and have an old row.
         self._resting: set[tuple[ResourceId, str]] = set()
 
-    def read(self, host_ids: Collection[HostId]) -> None:
-        """Read (and lock) the living segments on these hosts at once; hosts that were read are not read again."""
+    def read(self, host_ids: Collection[HostId], served: Collection[str] = ()) -> None:
+        """Read (and lock) the living segments on these hosts at once; hosts that were read are not read again.
+
+        Of the networks in ``served`` what is given there is read too: cards are to come.
+        """
         new = sorted(set(host_ids) - self._read)
         if new:
             self._read.update(new)
             for living in networks.segments_of(self._connection, self._department_id, new):
                 assert living.host_id is not None
                 self._known[living.host_id, living.name] = living
+        names = {segment_name(self._zone.code, network) for network in served}
+        ids = [s.id for (_, name), s in self._known.items() if name in names and s.id not in self._rows]
+        if ids:
+            self._rows |= networks.addresses(self._connection, ids)
 
     def nic(self, ticket_id: TicketId, host_id: HostId, network: str, card: int, instance_id: ResourceId, hostname: str) -> Nic:
         """Return a card in the department's network on a host, its address picked.
@@ -74,12 +84,12 @@ class SegmentBook:
             Unplaceable: ``network.range_exhausted`` or ``network.segment_full``.
         """
         segment = self._segment(ticket_id, host_id, network)
-        free = self._free_addresses(segment)
-        if not free:
+        found = next(self._free_addresses(segment), None)
+        if found is None:
             raise Unplaceable("network.segment_full", network=network, cidr=segment.segment.cidr)
         address = networks.Address(
             segment_id=segment.id,
-            address=free.pop(),
+            address=found,
             mac=address_plan.mac_of(instance_id, card),
             resource_id=instance_id,
             hostname=hostname,
@@ -136,12 +146,16 @@ class SegmentBook:
         self._made_ids.add(segment.id)
         return segment
 
-    def _free_addresses(self, segment: Resource) -> list[str]:
-        """Return what may be given in a segment, highest first so that ``pop`` takes the lowest."""
+    def _free_addresses(self, segment: Resource) -> Iterator[str]:
+        """Return what may be given in a segment, lowest first; what is taken from it is given."""
         if segment.id not in self._free:
-            is_new = segment.id in self._made_ids
-            rows = [] if is_new else networks.addresses(self._connection, [segment.id])[segment.id]
+            rows = [] if segment.id in self._made_ids else self._rows_of(segment.id)
             held = {r.address for r in rows if r.resource_id is not None or (r.quarantine_until_s or 0) > self._now_s}
             self._resting |= {(segment.id, r.address) for r in rows if r.address not in held}
-            self._free[segment.id] = list(address_plan.free_addresses(segment.segment.cidr, held))[::-1]
+            self._free[segment.id] = address_plan.free_addresses(segment.segment.cidr, held)
         return self._free[segment.id]
+
+    def _rows_of(self, segment_id: ResourceId) -> list[networks.Address]:
+        if segment_id not in self._rows:
+            self._rows |= networks.addresses(self._connection, [segment_id])
+        return self._rows[segment_id]

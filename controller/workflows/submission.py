@@ -135,6 +135,7 @@ def _unit(
 ) -> list[tuple[Submission, Ticket | AllotError]]:
     """One transaction of many submissions; returns the outcomes that hold once it is committed."""
     intake = _Intake(connection, platform)
+    intake.expect(group)
     done: list[tuple[Submission, Ticket | AllotError]] = []
     for submission in group:
         try:
@@ -210,6 +211,11 @@ class _Intake:
         self._others: list[tuple[Submission, Ticket, Quote]] = []
         platform.picture.follow(connection)
 
+    def expect(self, group: Sequence[Submission]) -> None:
+        """Look names up together when they are asked for; nobody else of a group speaks of the same."""
+        departments = {s.document.department for s in group if s.document.department is not None}
+        self._reader.expect(departments, {s.name for s in group})
+
     def decide(self, submission: Submission) -> Ticket | None:
         """Decide; returns the ticket that asked for just this before, where there is one.
 
@@ -218,7 +224,7 @@ class _Intake:
         """
         platform = self._platform
         wish = read_wish(self._reader, submission.document, submission.caller)
-        twin = _twin(self._connection, wish)
+        twin = _twin(self._reader, wish)
         if twin is not None:
             return twin
         offer = quote(self._reader, platform, wish, self._place)
@@ -293,8 +299,11 @@ class _Intake:
         return store.get(connection, ticket.id, PLATFORM)
 
 
-def _twin(connection: Connection, wish: Wish) -> Ticket | None:
+def _twin(reader: Reader, wish: Wish) -> Ticket | None:
     """Return the ticket that already asked for just this, if its wish still stands."""
+    if reader.is_unheard_of(wish.department.id, wish.name):
+        return None
+    connection = reader.connection
     latest = store.latest_like(connection, wish.department.id, wish.name, wish.sha256, wish.spec_digest)
     if wish.is_noop:
         assert wish.current is not None

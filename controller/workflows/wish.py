@@ -53,7 +53,7 @@ def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
     connection = reader.connection
     offer = offered(reader, caller, with_traits=any(server.traits for server in document.servers))
     department = _department(reader, document, caller)
-    current = _current(connection, document, caller, department)
+    current = _current(reader, document, caller, department)
     if current is not None and document.action is not Action.RENEW and foreign.is_read_only(connection, current.id):
         raise Conflict("adoption.system_read_only", system=current.name)
     wanted = _as_before(connection, document, current) or _wanted(document, offer, current)
@@ -125,13 +125,15 @@ def _department(reader: Reader, document: TicketDocument, caller: Caller) -> Dep
     return None
 
 
-def _current(connection: Connection, document: TicketDocument, caller: Caller, department: Department | None) -> System | None:
+def _current(reader: Reader, document: TicketDocument, caller: Caller, department: Department | None) -> System | None:
     """Return the living system the document speaks of; a create speaks of one only when it is there already."""
     if document.action is Action.CREATE:
-        return systems.find(connection, department.id, document.name) if department else None
+        if department is None or reader.is_unheard_of(department.id, document.name):
+            return None
+        return systems.find(reader.connection, department.id, document.name)
     scope = caller.scope if department is None else replace(caller.scope, department_ids=frozenset({department.id}))
     try:
-        return systems.get(connection, document.name, scope)
+        return systems.get(reader.connection, document.name, scope)
     except NotFound as error:
         place = document.where("metadata.name")
         raise NotFound("system.not_found", problems=[Problem("system.not_found", error.params, place)], **error.params) from error
