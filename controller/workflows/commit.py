@@ -26,7 +26,7 @@ from inventory.domain.resource import Desired
 from inventory.domain.resources import counted_as
 from inventory.domain.system import System
 from inventory.store import claims as claim_store
-from inventory.store import directory, hosts, journal, resources, systems
+from inventory.store import directory, hosts, journal, new_resources, resources, systems
 from quotas import budget_store
 from quotas import store as quota_store
 
@@ -232,7 +232,7 @@ def _write(connection: Connection, books: _Books, drafts: Sequence[Drafter]) -> 
     machines = {r.id for r in born}
     for _, segments in sorted(books.segments.items()):
         segments.write_segments(machines)
-    resources.insert_new(connection, born)
+    new_resources.insert(connection, born)
     for _, segments in sorted(books.segments.items()):
         if not segments.write_addresses(machines):
             return False

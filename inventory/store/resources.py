@@ -1,7 +1,7 @@
 """Resources and the holds on them. Every write of a worker carries the fence of its hold; a stale one changes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, se
 
 from inventory.domain.errors import Conflict, NotFound, Problem
 from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId, TicketId
-from inventory.domain.resource import SPEC_TYPES, Desired, NewResource, Observed, Phase, Resource, ResourceKind
+from inventory.domain.resource import SPEC_TYPES, Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store import tables as t
@@ -110,28 +110,6 @@ def insert(connection: Connection, resources: Sequence[Resource]) -> None:
     columns["spec"] = [spec.to_json() for spec in columns["spec"]]
     columns["problem"] = [problem.to_json() if problem else None for problem in columns["problem"]]
     bulk.insert_columns(connection, t.resources, columns)
-
-
-def insert_new(connection: Connection, born: Sequence[NewResource]) -> None:
-    """Add new resources that are metered; their journal begins with them."""
-    if not born:
-        return
-    own: dict[str, Sequence[Any]] = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
-    own |= {name: [word.value for word in own[name]] for name in ("kind", "desired")}
-    specs = {id(spec): spec.to_json() for spec in {id(spec): spec for spec in own["spec"]}.values()}
-    own["spec"] = [specs[id(spec)] for spec in own["spec"]]
-    bulk.insert_columns(connection, t.resources, {**_OF_EVERY_NEW_ONE, **own, "next_try_s": own["created_at_s"]})
-
-
-#: What every new resource has, where that is not the default of its column.
-_OF_EVERY_NEW_ONE: Mapping[str, Any] = {
-    f.name: bulk.Same(f.default) for f in fields(Resource) if f.default is not MISSING and _R[f.name].server_default is None
-} | {
-    "observed": bulk.Same(Observed.UNKNOWN.value),
-    "phase": bulk.Same(Phase.PENDING.value),
-    "revision": bulk.Same(1),
-    "detail": bulk.Same({}),
-}
 
 
 def get(connection: Connection, resource_id: str, scope: Scope) -> Resource:

@@ -12,7 +12,7 @@ from inventory.domain.journal import JournalRow
 from inventory.domain.resource import Desired, NewResource, Observed, Phase, Resource, ResourceKind, Spec, VolumeSpec
 from inventory.domain.resources import counted_as
 from inventory.domain.system import ServerSpec
-from inventory.store import claims, journal, resources
+from inventory.store import claims, journal, new_resources, resources
 from inventory.store.engine import Database
 
 NOW_S = 1_700_000_000.25
@@ -64,7 +64,7 @@ def as_claims(held: Sequence[Held]) -> list[Claim]:
 def test_new_machines_read_back_as_resources_with_nothing_of_their_own_but_that(database: Database) -> None:
     born, held = drafted()
     with database.write() as connection:
-        resources.insert_new(connection, born)
+        new_resources.insert(connection, born)
         claims.insert_held(connection, held)
         journal.begin(connection, born, metered(held))
     with database.read() as connection:
