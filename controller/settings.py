@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from inventory.domain.drift import DriftAnswer
 from inventory.domain.errors import Invalid, Problem
 from inventory.domain.organisation import Billing
 
@@ -56,6 +57,15 @@ class Reconcile(_Section):
     observe_interval_s: int = Field(default=30, ge=1, description="How often each host is looked at (s).")
     graceful_stop_s: int = Field(default=60, ge=0, description="How long a guest is asked politely to stop (s).")
     audit_interval_s: int = Field(default=300, ge=1, description="How often the invariants are checked (s).")
+    drift_stopped: DriftAnswer = Field(
+        default=DriftAnswer.REPAIR, description="A machine stopped behind the platform's back: repair or report."
+    )
+    drift_missing: DriftAnswer = Field(
+        default=DriftAnswer.REPAIR, description="A machine's definition or a network that is gone: repair or report."
+    )
+    drift_edited: DriftAnswer = Field(
+        default=DriftAnswer.REPAIR, description="A machine edited behind the platform's back: repair or report."
+    )
 
 
 class Placement(_Section):

@@ -48,6 +48,7 @@ from controller.workflows.swap import swapper
 from drivers.faults import Transient
 from drivers.protocol import Capability, ComputeDriver, HasConsole
 from drivers.registry import driver_factory
+from inventory.domain.drift import DriftPolicy
 from inventory.domain.errors import CapabilityMissing, Conflict, Invalid
 from inventory.domain.host import Host
 from inventory.domain.ids import HostId, random_ids
@@ -358,5 +359,6 @@ def _reconcile_settings(settings: Settings) -> ReconcileSettings:
             use_days_s=kept.use_days * 86_400.0,
             use_months_s=kept.use_months_days * 86_400.0,
         ),
+        drift=DriftPolicy(stopped=given.drift_stopped, missing=given.drift_missing, edited=given.drift_edited),
         steps=StepSettings(graceful_s=given.graceful_stop_s),
     )

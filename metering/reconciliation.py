@@ -29,6 +29,8 @@ class Books:
     state: str
     #: Promised capacity by dimension; room held for a move is not among it.
     claimed: Mapping[str, int]
+    #: An open finding says already that the back end has it no more: it was left so.
+    is_told_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def _kind(books: Books) -> str | None:
     if books.phase != "settled" or books.observed == "unknown":
         return None
     if books.observed not in _SEEN:
-        return "not_there" if books.metered else None
+        return "not_there" if books.metered and not books.is_told_missing else None
     return _of_living(books)
 
 

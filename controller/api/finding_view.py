@@ -10,7 +10,7 @@ Json = Mapping[str, Any]
 #: What is told before the rest.
 _FIRST = ("name", "host", "kind", "what")
 #: What is said by a word of the catalogue, where it has one.
-_WORDS = ("phase", "observed", "state")
+_WORDS = ("phase", "observed", "state", "admin_state")
 
 
 def finding(row: Json, language: str, zone: tzinfo) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _value(key: str, value: Any, language: str, zone: tzinfo) -> str:
         return ", ".join(f"{name} {amount}" for name, amount in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(value)
-    if key == "since_s":
+    if key in ("since_s", "until_s"):
         return datetime.fromtimestamp(value, zone).strftime("%Y-%m-%d %H:%M:%S")
     word = catalogue.say(f"cli.word.{value}", {}, language) if key in _WORDS else ""
     return str(value) if word.startswith("cli.word.") or not word else word

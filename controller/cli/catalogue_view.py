@@ -46,6 +46,7 @@ def _pool(session: Session, value: Json) -> Pairs:
     return [
         ("cli.column.zone", named(session, "zones", value["zone_id"])),
         ("cli.column.overcommit", times(session.out, value["overcommit_permille"])),
+        ("cli.column.drift", ", ".join(f"{kind}: {answer}" for kind, answer in value["drift"].items())),
     ]
 
 

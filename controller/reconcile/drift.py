@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from controller.workflows.engine import Finding
 from controller.workflows.shape import Differences, differences
 from drivers.protocol import HostObservation, ObservedInstance
+from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy
 from inventory.domain.ids import HostId, ResourceId
-from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
+from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,11 @@ def drift(
     now_s: float,
     *,
     can_plug: bool,
+    policy: DriftPolicy = REPAIR_ALL,
 ) -> Drift:
     """Compare. ``rows`` are the living resources of the host, ``elsewhere`` what else is known of the ids it shows.
 
-    ``can_plug``: cards and disks of running machines can be changed where they are.
+    ``can_plug``: cards and disks of running machines can be changed where they are. ``policy``: what is only reported.
     """
     machines = {i.instance_id: i for i in observation.instances}
     wake: dict[ResourceId, str] = {}
@@ -57,11 +59,14 @@ def drift(
         if not is_quiet or row.observed_at_s > started_at_s:
             is_clean = is_clean and row.phase is Phase.FAILED
             continue
-        kind = _drift_of(row, machines.get(row.id), observation)
-        if kind:
+        found = machines.get(row.id)
+        kind = _drift_of(row, found, observation)
+        if kind and not _is_known(row, found, policy):
             wake[row.id] = kind
-        elif row.kind is ResourceKind.INSTANCE and (differs := differences(row, machines[row.id], can_plug=can_plug)):
-            if differs.at_once:
+        elif kind:
+            findings.append(_left(row, kind))
+        elif found is not None and (differs := differences(row, found, can_plug=can_plug)):
+            if differs.at_once and not policy.reports(DriftKind.EDITED):
                 wake[row.id] = "edited"
             else:
                 findings.append(_edited(row, differs))
@@ -81,7 +86,26 @@ def _drift_of(row: Resource, found: ObservedInstance | None, observation: HostOb
         return "missing"
     if found.state is not row.observed:
         return "stopped" if found.state is Observed.STOPPED else "started"
-    return ""
+    # It was left as it is when it was found first.
+    is_left = found.state is Observed.STOPPED and row.desired is Desired.RUNNING
+    return "stopped" if is_left else ""
+
+
+def _is_known(row: Resource, found: ObservedInstance | None, policy: DriftPolicy) -> bool:
+    """Tell whether drift is to be left as it is and the row says already what the host shows: nothing is done any more.
+
+    A lost disk is looked at: its machine fails. A network has no word of its own but that it is there.
+    """
+    if row.kind is ResourceKind.INSTANCE:
+        seen = found.state if found is not None else Observed.ABSENT
+        kind = DriftKind.STOPPED if found is not None else DriftKind.MISSING
+        return policy.reports(kind) and row.observed is seen
+    return row.kind is ResourceKind.SEGMENT and policy.reports(DriftKind.MISSING)
+
+
+def _left(row: Resource, kind: str) -> Finding:
+    subject, detail = f"{kind}:{row.id}", {"name": row.name}
+    return Finding(kind=kind, subject=subject, resource_id=row.id, host_id=row.host_id, detail=detail, is_left=True)
 
 
 def _edited(row: Resource, differs: Differences) -> Finding:
@@ -91,6 +115,7 @@ def _edited(row: Resource, differs: Differences) -> Finding:
         resource_id=row.id,
         host_id=row.host_id,
         detail={"name": row.name, **differs.detail},
+        is_left=bool(differs.at_once),
     )
 
 

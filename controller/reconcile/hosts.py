@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from drivers.protocol import Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents
 from drivers.registry import driver_factory
 from inventory.domain.clock import Clock
+from inventory.domain.drift import REPAIR_ALL, DriftPolicy
 from inventory.domain.host import Host, Reachability
 from inventory.domain.ids import HostId
 from inventory.store import directory
@@ -57,6 +58,7 @@ class HostHandle:
         *,
         breaker: Breaker,
         heard_at_s: float,
+        policy: DriftPolicy = REPAIR_ALL,
     ) -> None:
         self.id = host.id
         self.name = host.name
@@ -69,6 +71,8 @@ class HostHandle:
         self.clean_print: int | None = None
         self.foreign_print: int | None = None
         self.in_flight = 0
+        #: What is done about drift here.
+        self.policy = policy
         #: Whether cards and disks of its running machines can be changed; known from the first look on.
         self.can_plug = False
         self._open_driver = open_driver
@@ -148,31 +152,38 @@ class HostBook:
         *,
         breaker: Breaker,
         clock: Clock,
+        policy: DriftPolicy = REPAIR_ALL,
     ) -> None:
         self._open_driver = open_driver
         self._on_event = on_event
         self._breaker = breaker
         self._clock = clock
+        self._policy = policy
         self._handles: dict[HostId, HostHandle] = {}
 
     def sync(self, connection: Connection) -> None:
         """Take the rows as they are now: new hosts, other connections, and what other controllers saw."""
-        drivers = {p.id: p.driver for p in directory.pools(connection)}
+        pools = {p.id: p for p in directory.pools(connection)}
         for host in host_store.hosts(connection):
-            known = self._handles.get(host.id)
-            if known is None or (known.host.connection, known.driver_name) != (host.connection, drivers[host.pool_id]):
+            known, pool = self._handles.get(host.id), pools[host.pool_id]
+            policy = self._policy.with_own(pool.drift)
+            if known is None or (known.host.connection, known.driver_name) != (host.connection, pool.driver):
                 if known is not None:
                     known.drop_driver()
                 self._handles[host.id] = HostHandle(
                     host,
-                    drivers[host.pool_id],
+                    pool.driver,
                     self._open_driver,
                     self._on_event,
                     breaker=self._breaker,
                     heard_at_s=self._clock(),
+                    policy=policy,
                 )
                 continue
             known.host, known.name = host, host.name
+            if known.policy != policy:
+                # What was left as it is may be repaired now: the same look is compared again.
+                known.policy, known.clean_print = policy, None
             is_seen = host.reachability is Reachability.REACHABLE and (host.observed_at_s or 0) > known.cut_at_s
             if known.is_cut and is_seen:
                 known.heal()

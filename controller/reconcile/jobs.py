@@ -131,6 +131,7 @@ class ResourceJob:
                 backoff_s=self.means.backoff_s,
                 host_name=self.host.name,
                 open_target=self.target.driver if self.target is not None else None,
+                policy=self.host.policy,
             )
         return run_step(name, STEPS[name], self._context, self.means.monotonic)
 

@@ -155,7 +155,9 @@ class HostLooks:
             return
         rows = [r for r in resources.of_host(connection, host.id) if r.kind is not ResourceKind.ADOPTED]
         elsewhere = resources.by_ids(connection, sorted(ids_on(observation) - {r.id for r in rows}))
-        found_drift = drift(host.id, observation, report.started_at_s, rows, elsewhere, now_s, can_plug=host.can_plug)
+        found_drift = drift(
+            host.id, observation, report.started_at_s, rows, elsewhere, now_s, can_plug=host.can_plug, policy=host.policy
+        )
         self._act_on(connection, unit, host, found_drift, now_s)
         unit.clean.append((host, print_ if found_drift.is_clean else None, foreign_print))
 

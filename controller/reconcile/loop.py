@@ -79,6 +79,7 @@ class Reconciler:
             self._heard,
             breaker=self.settings.breaker,
             clock=platform.clock,
+            policy=self.settings.drift,
         )
         self._facts = FactsLoader(platform.images_dir)
         self._recorder = Recorder(owner=owner, new_id=platform.new_id, quarantine_s=platform.quarantine_s, swap=swap)

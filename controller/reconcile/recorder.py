@@ -334,7 +334,8 @@ def release_quota(connection: Connection, freed: Iterable[Claim]) -> None:
 
 
 def save_findings(connection: Connection, found: Sequence[Finding], new_id: NewId, now_s: float) -> None:
-    """Write findings."""
+    """Write findings; of those that are left as they are, the stories of their tickets are told once."""
+    _tell_left(connection, [f for f in found if f.is_left], now_s)
     rows = [
         {
             "id": new_id("finding"),
@@ -348,3 +349,14 @@ def save_findings(connection: Connection, found: Sequence[Finding], new_id: NewI
         for f in found
     ]
     findings.save(connection, rows, now_s)
+
+
+def _tell_left(connection: Connection, left: Sequence[Finding], now_s: float) -> None:
+    known = findings.open_among(connection, [f.subject for f in left]) if left else frozenset()
+    fresh = [f for f in left if f.subject not in known]
+    rows = resources.by_ids(connection, [ResourceId(f.resource_id) for f in fresh if f.resource_id]) if fresh else {}
+    for finding in fresh:
+        row = rows.get(ResourceId(finding.resource_id or ""))
+        if row is not None and row.ticket_id is not None:
+            line = (row.name, f"drift.{finding.kind}", {"name": row.name})
+            tickets.add_events(connection, row.ticket_id, [line], now_s)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from controller.reconcile.chores import Retention
 from controller.reconcile.hosts import Breaker
 from controller.workflows.engine import StepSettings
+from inventory.domain.drift import REPAIR_ALL, DriftPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +37,6 @@ class ReconcileSettings:
     retention: Retention = field(default_factory=Retention)
     #: Period of looks for the next step of plans that move machines.
     moves_s: float = 1.0
+    #: What is done about drift, where a pool has no answer of its own.
+    drift: DriftPolicy = REPAIR_ALL
     steps: StepSettings = field(default_factory=StepSettings)

@@ -59,6 +59,9 @@ _MACHINES: dict[str, Text] = {
     "finding.what_definition": Text("定义不在", "its definition is missing"),
     "finding.what_root_disk": Text("系统盘不在", "its root disk is missing"),
     "finding.what_data_disk": Text("数据盘不在", "its data disk is missing"),
+    "finding.admin_state": Text("状态 {value}", "state {value}"),
+    "finding.until_s": Text("应到 {value} 为止", "to last until {value}"),
+    "finding.by": Text("由 {value} 设定", "set by {value}"),
     "finding.reason": Text("原因：{value}", "reason: {value}"),
     "finding.since_s": Text("自 {value}", "since {value}"),
 }

@@ -9,6 +9,7 @@ TEXTS: dict[str, Text] = {
     "cli.column.held_reserve": Text("故障备用", "held in reserve"),
     "cli.column.project": Text("项目", "project"),
     "cli.column.reserve": Text("故障备用", "reserve"),
+    "cli.column.drift": Text("偏差处理", "drift"),
     "cli.column.placement": Text("放置策略", "placement"),
     "cli.column.starts": Text("开始", "starts"),
     "cli.column.zone": Text("区域", "zone"),

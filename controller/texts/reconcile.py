@@ -71,6 +71,18 @@ _STEPS: Mapping[str, tuple[str, str, str, str]] = {
 TEXTS: Mapping[str, Text] = {
     **{f"step.{name}": _event(one_zh, one_en) for name, (one_zh, one_en, _, _) in _STEPS.items()},
     **{f"step.{name}.many": _event(many_zh, many_en) for name, (_, _, many_zh, many_en) in _STEPS.items()},
+    "drift.stopped": _event(
+        "{name}：在平台之外被停止；按策略只报告，不启动",
+        "{name}: was stopped behind the platform's back; by policy this is reported and nothing is done",
+    ),
+    "drift.missing": _event(
+        "{name}：宿主机上的定义或网络已不存在；按策略只报告，不重建",
+        "{name}: its host has it no more; by policy this is reported and nothing is done",
+    ),
+    "drift.edited": _event(
+        "{name}：在平台之外被改动；按策略只报告，不改回",
+        "{name}: was edited behind the platform's back; by policy this is reported and nothing is done",
+    ),
     "step.failed": Text(
         zh="{name}：步骤 {step} 失败，系统已停止重试。",
         en="{name}: step {step} failed and is not retried any more.",

@@ -1,6 +1,7 @@
 """Steps for what already exists: look first, then change or repair it.
 
-Policy for what happened behind our back: a stopped machine is started again and reported; a definition that vanished is
+What happened behind our back is repaired, or only reported where the policy of the pool says so; then nothing is done until a
+person asks something of the machine. The repairs: a stopped machine is started again and reported; a definition that vanished is
 made again when the root disk is still there; a vanished disk is never made anew, the resource fails and a person decides;
 an edited machine is put right at once where that needs no stop (``shape``), and reported; the rest is put right when the
 machine stops next.
@@ -9,6 +10,7 @@ machine stops next.
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
 from controller.workflows.shape import Differences, differences, has_shape
 from drivers.protocol import Capability, ObservedInstance, Reboots
+from inventory.domain.drift import DriftKind
 from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed
 
@@ -39,15 +41,20 @@ def _change(context: StepContext, found: ObservedInstance) -> Flow:
 
 def _repair(context: StepContext, found: ObservedInstance) -> Flow:
     resource = context.resource
-    differs = _differences(context, found)
+    differs, is_left = _differences(context, found), context.leaves(DriftKind.EDITED)
     if differs:
-        context.report("edited", state="open" if differs.waiting else "repaired", **differs.detail)
+        state = "open" if differs.waiting or is_left else "repaired"
+        context.report("edited", state=state, is_left=is_left and bool(differs.at_once), **differs.detail)
+    is_mended = bool(differs.at_once) and not is_left
+    if found.state.value == resource.desired.value:
+        return Next(step="parts") if is_mended else _rest(context)
     if resource.desired is Desired.STOPPED:
-        return Next(step="parts" if differs and found.state is Observed.STOPPED else "halt")
-    if found.state is Observed.RUNNING:
-        return Next(step="parts") if differs.at_once else _rest(context)
+        return Next(step="halt")
+    if context.leaves(DriftKind.STOPPED):
+        context.report("stopped", is_left=True, reason=found.reason, since_s=found.since_s)
+        return Done(ending=Ending.SETTLED)
     context.report("stopped", state="repaired", reason=found.reason, since_s=found.since_s)
-    return Next(step="parts" if differs.at_once else "start")
+    return Next(step="parts" if is_mended else "start")
 
 
 def _rest(context: StepContext) -> Flow:
@@ -62,6 +69,9 @@ def vanished(context: StepContext) -> Flow:
         return Wait(delay_s=context.settings.backoff_first_s, step="", is_failure=True)
     context.saw(Observed.ABSENT, has_shape=False)
     if resource.id in observation.volume_ids:
+        if context.leaves(DriftKind.MISSING):
+            context.report("missing", is_left=True, what="definition")
+            return Done(ending=Ending.SETTLED)
         context.report("missing", state="repaired", what="definition")
         return Next(step="parts")
     context.report("missing", what="root_disk")

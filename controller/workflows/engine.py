@@ -14,6 +14,7 @@ from typing import Any
 from controller.workflows.shape import has_shape
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, Transient
 from drivers.protocol import ComputeDriver, ImageSource, LeaseEntry, ObservedInstance
+from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy
 from inventory.domain.errors import AllotError, Problem
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Desired, InstanceSpec, Observed, Resource
@@ -114,6 +115,8 @@ class Finding:
     detail: Mapping[str, Any] = field(default_factory=dict)
     #: ``open`` | ``repaired``.
     state: str = "open"
+    #: It could be repaired, and the policy says to leave it: told in the story of the ticket, once.
+    is_left: bool = False
 
 
 # -- what a step may see ----------------------------------------------------------------------------------------------
@@ -195,6 +198,8 @@ class StepContext:
     host_name: str = ""
     #: Reaches the host a machine is on its way to.
     open_target: Callable[[], ComputeDriver] | None = None
+    #: What is done about drift on the host.
+    policy: DriftPolicy = REPAIR_ALL
     #: The last look at the machine in this run.
     found: ObservedInstance | None = None
     #: Whether the back end was called since the last step.
@@ -222,7 +227,13 @@ class StepContext:
         self.found = found
         self.saw(found.state, since_s=found.since_s, reason=found.reason, has_shape=has_shape(self.resource.instance, found))
 
-    def report(self, kind: str, *, state: str = "open", **detail: Any) -> None:
+    def leaves(self, kind: DriftKind) -> bool:
+        """Tell whether drift of a kind is only reported; what a person asks of the machine is done all the same."""
+        resource = self.resource
+        is_asked = resource.generation != resource.settled_generation or resource.is_reboot_due
+        return self.policy.reports(kind) and not is_asked
+
+    def report(self, kind: str, *, state: str = "open", is_left: bool = False, **detail: Any) -> None:
         """Note a finding about this resource."""
         resource = self.resource
         self.findings.append(
@@ -233,6 +244,7 @@ class StepContext:
                 host_id=resource.host_id,
                 detail={"name": resource.name, "host": self.host_name, **detail},
                 state=state,
+                is_left=is_left,
             )
         )
 

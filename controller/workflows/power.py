@@ -69,7 +69,9 @@ def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
 def _want(platform: Platform, instance_id: str, caller: Caller, desired: Desired) -> Resource:
     def once(connection: Connection) -> Resource:
         found = _living(connection, instance_id, caller)
-        if found.desired is not desired:
+        # Settled and not as wanted: it was changed behind the platform's back and left so. A person's word is a wish anew.
+        is_left = found.phase is Phase.SETTLED and found.observed.value != desired.value
+        if found.desired is not desired or is_left:
             # The last ticket stays the resource's ticket: a stop is not a change of what the department asked for.
             assert found.ticket_id is not None, "every machine was asked for by a ticket"
             resources.wish(connection, [found.id], desired=desired, ticket_id=found.ticket_id, now_s=platform.clock())

@@ -145,6 +145,7 @@ def _pools(found: Comparison) -> None:
             overcommit_permille=dict(wanted.overcommit_permille),
             reserve=wanted.reserve,
             placement=wanted.placement,
+            drift=dict(wanted.drift),
         )
         _check_pool(found, f"pools.{index}", wanted, pool, known)
         found.pools[wanted.code] = pool
@@ -162,6 +163,7 @@ def _pool_fields(pool: Pool, codes: Mapping[ZoneId, str]) -> dict[str, Any]:
         "overcommit_permille": dict(pool.overcommit_permille),
         "reserve": {"survive": pool.reserve.level.value, "count": pool.reserve.count},
         "placement": pool.placement,
+        "drift": dict(pool.drift),
     }
 
 

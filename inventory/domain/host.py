@@ -92,6 +92,8 @@ class Pool:
     reserve: Reserve = NO_RESERVE
     #: Placement policy of its hosts by name; empty for that of the platform.
     placement: str = ""
+    #: What is done about drift on its hosts, by kind (``DriftKind``); a kind not named is answered as the platform does.
+    drift: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

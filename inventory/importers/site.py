@@ -126,6 +126,7 @@ def _pool(p: Mapping[str, Any]) -> SitePool:
         overcommit_permille=_dimensions(p.get("overcommit", {})),
         reserve=_reserve(p.get("reserve", {})),
         placement=p.get("placement", ""),
+        drift=p.get("drift", {}),
     )
 
 

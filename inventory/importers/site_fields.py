@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inventory.domain.drift import DriftAnswer, DriftKind
 from inventory.domain.host import RESERVE_COUNT_MAX, ReserveLevel
 from inventory.domain.layout import NODES_MAX
 from inventory.domain.organisation import Billing
@@ -83,6 +84,9 @@ _RESERVE = Record(
         _f("count", Whole(minimum=1, maximum=RESERVE_COUNT_MAX)),
     ]
 )
+_ANSWER = Choice(labels={DriftAnswer.REPAIR.value: "修复", DriftAnswer.REPORT.value: "只报告"})
+#: What is done about drift on the hosts of a pool, where that is not what the platform does.
+_DRIFT = Record(fields=[_f(kind.value, _ANSWER) for kind in DriftKind])
 #: Processors of a host as Linux writes them: ``0-3,8``.
 _CPUS = Prose(max_length=1000, pattern=r"[0-9]+(-[0-9]+)?( ?, ?[0-9]+(-[0-9]+)?)*", example="4-15,20-31")
 _TRAITS = ListOf(item=Name(max_length=40, example="ssd"), maximum=16)
@@ -144,6 +148,7 @@ SITE = Record(
                 _f("overcommit", _OVERCOMMITS),
                 _f("reserve", _RESERVE),
                 _f("placement", _CODE),
+                _f("drift", _DRIFT),
                 key="code",
             ),
         ),

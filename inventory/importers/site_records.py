@@ -61,6 +61,7 @@ class SitePool:
     overcommit_permille: Mapping[str, int] = field(default_factory=dict)
     reserve: Reserve = NO_RESERVE
     placement: str = ""
+    drift: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,7 +171,7 @@ def save_zone(connection: Connection, zone: Zone) -> None:
 def save_pool(connection: Connection, pool: Pool) -> None:
     """Write a pool."""
     values = {name: getattr(pool, name) for name in ("id", "code", "name", "zone_id", "driver", "mlps_max", "placement")}
-    values |= {"overcommit_permille": dict(pool.overcommit_permille)}
+    values |= {"overcommit_permille": dict(pool.overcommit_permille), "drift": dict(pool.drift)}
     values |= {"reserve_level": pool.reserve.level.value, "reserve_count": pool.reserve.count}
     before = changes.row_before(connection, t.pools, values)
     bulk.upsert(connection, t.pools, [values])

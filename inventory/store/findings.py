@@ -40,6 +40,12 @@ def open_subjects(connection: Connection, kind: str) -> frozenset[str]:
     return frozenset(connection.execute(select(_F.subject).where(_F.kind == kind, _F.state == "open")).scalars())
 
 
+def open_among(connection: Connection, subjects: Sequence[str]) -> frozenset[str]:
+    """Return those of some subjects that have an open finding."""
+    statement = select(_F.subject).where(_F.state == "open", _F.subject.in_(list(subjects)))
+    return frozenset(connection.execute(statement).scalars())
+
+
 def close(connection: Connection, subject: str) -> None:
     """Close a finding that is not true any more."""
     connection.execute(update(t.findings).where(_F.subject == subject, _F.state == "open").values(state="closed"))

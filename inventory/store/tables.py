@@ -77,6 +77,8 @@ pools = Table(
     Column("reserve_count", Integer, nullable=False, server_default=text("1")),
     #: Placement policy of its hosts; empty for that of the platform.
     Column("placement", Text, nullable=False, server_default=""),
+    #: Answers of its own to kinds of drift.
+    Column("drift", Json, nullable=False, server_default=text("'{}'")),
     sqlite_strict=True,
 )
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Table, func, select, update
 
+from controller.api.finding_view import sentence
 from controller.identity import audit, keys
 from controller.identity.caller import Role
 from controller.identity.keys import Key
@@ -153,6 +155,7 @@ def test_a_host_past_the_time_of_its_state_is_found_and_stays_as_it_is(keeper: K
         host_id = hosts.host(connection, first).id
     detail = {"admin_state": "maintenance", "by": keeper.furnished.caller().user_name, "reason": "new memory"}
     assert detail.items() <= finding["detail"].items()
+    assert sentence(finding["detail"], "en", ZoneInfo("UTC")).startswith(f"host {first}; state maintenance; set by ")
     with keeper.database.write() as connection:
         findings.close_of_host(connection, host_id)
     assert overdue(keeper) == [(first, "open")]

@@ -260,6 +260,19 @@ def test_a_pool_names_its_placement_policy_and_decisions_follow_it(platform: Pla
     assert (change.before, change.after) == ({"placement": "spread"}, {"placement": ""})
 
 
+def test_a_pool_has_answers_of_its_own_to_drift(platform: Platform) -> None:
+    apply(platform, site(pools=[pool(drift={"stopped": "report", "edited": "修复"})]))
+    with platform.db.read() as connection:
+        assert [p.drift for p in directory.pools(connection)] == [{"stopped": "report", "edited": "repair"}]
+    plan = apply(platform, site(pools=[pool()]))
+    [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
+    assert (change.before, change.after) == ({"drift": {"stopped": "report", "edited": "repair"}}, {"drift": {}})
+    with pytest.raises(Invalid):
+        apply(platform, site(pools=[pool(drift={"stopped": "ignore"})]))
+    with pytest.raises(Invalid):
+        apply(platform, site(pools=[pool(drift={"started": "report"})]))
+
+
 def test_a_placement_policy_nobody_knows_is_refused(platform: Platform) -> None:
     error = refused(platform, site(pools=[pool(placement="tetris")]))
     assert error.code == "placement.policy_unknown"

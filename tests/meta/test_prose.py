@@ -129,7 +129,7 @@ def _finding_keys(source: Source) -> set[str]:
     keys: set[str] = set()
     for call in (node for node in ast.walk(source.tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "report" and source.name.startswith("controller/workflows"):
-            keys |= {word.arg for word in call.keywords if word.arg and word.arg != "state"}
+            keys |= {word.arg for word in call.keywords if word.arg and word.arg not in ("state", "is_left")}
         if isinstance(call.func, ast.Name) and call.func.id == "Finding":
             details = [word.value for word in call.keywords if word.arg == "detail" and isinstance(word.value, ast.Dict)]
             written = [key.value for detail in details for key in detail.keys if isinstance(key, ast.Constant)]

@@ -25,6 +25,7 @@ SETTLED = Books(
         ({"metered": {}, "state": ""}, "not_metered"),
         ({"claimed": {}}, "not_claimed"),
         ({"observed": "absent"}, "not_there"),
+        ({"observed": "absent", "is_told_missing": True}, None),
         ({"phase": "gone"}, "metered_but_gone"),
         ({"phase": "gone", "metered": {}}, "claimed_but_gone"),
         ({"phase": "gone", "metered": {}, "claimed": {}}, None),

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from controller.api.schemas.base import NO_CONTROL, In, Name, Out, Page, Words
+from inventory.domain.drift import DriftAnswer, DriftKind
 from inventory.domain.host import ReserveLevel
 
 
@@ -27,6 +28,8 @@ class Pool(Out):
     overcommit_permille: dict[str, int]
     reserve: Reserve
     placement: str
+    #: Answers of its own to kinds of drift: repair or report.
+    drift: dict[DriftKind, DriftAnswer]
 
 
 class Zone(Out):

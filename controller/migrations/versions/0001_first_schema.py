@@ -778,6 +778,7 @@ def upgrade() -> None:
         sa.Column("reserve_level", sa.Text(), server_default="none", nullable=False),
         sa.Column("reserve_count", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("placement", sa.Text(), server_default="", nullable=False),
+        sa.Column("drift", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.ForeignKeyConstraint(["zone_id"], ["zones.id"], name=op.f("fk_pools_zone_id_zones")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pools")),
         sa.UniqueConstraint("code", name=op.f("uq_pools_code")),
