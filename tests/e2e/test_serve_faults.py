@@ -21,10 +21,12 @@ def fresh(tmp_path: Path) -> ServiceUnderTest:
 
 def test_the_second_controller_on_one_state_is_told_who_is_there(running: ServiceUnderTest) -> None:
     assert running.process is not None
-    second = running.allot("serve", environment={"ALLOT_SERVER__PORT": str(free_port())})
-    assert second.code == 1
-    assert "serve.second_controller" in second.err
-    assert str(running.process.pid) in second.err
+    pid, state = running.process.pid, running.state / "state.sqlite"
+    elsewhere = {"ALLOT_SERVER__PORT": str(free_port())}
+    english, chinese = (running.allot("--lang", language, "serve", environment=elsewhere) for language in ("en", "zh-CN"))
+    assert (english.code, chinese.code) == (1, 1)
+    assert f"serve.second_controller: another controller (process {pid}) is using {state}" in english.err
+    assert f"serve.second_controller：已有另一个控制器（进程 {pid}）在使用 {state}" in chinese.err
 
 
 def test_a_port_in_use_is_named_with_the_cure(fresh: ServiceUnderTest) -> None:
@@ -32,10 +34,31 @@ def test_a_port_in_use_is_named_with_the_cure(fresh: ServiceUnderTest) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", fresh.port))
         taken.listen()
-        told = fresh.allot("serve")
+        english, chinese = (fresh.allot("--lang", language, "serve") for language in ("en", "zh-CN"))
+    assert (english.code, chinese.code) == (1, 1)
+    assert f"serve.port_in_use: 127.0.0.1:{fresh.port} is in use" in english.err
+    assert "what to do" in english.err
+    assert f"serve.port_in_use：127.0.0.1:{fresh.port} 已被占用" in chinese.err
+
+
+def test_a_service_beyond_loopback_needs_tls(fresh: ServiceUnderTest) -> None:
+    fresh.ok("init")
+    told = fresh.allot("serve", environment={"ALLOT_SERVER__HOST": "192.0.2.1"})
     assert told.code == 1
-    assert f"127.0.0.1:{fresh.port} is in use" in told.err
-    assert "what to do" in told.err
+    assert "settings.tls_required" in told.err
+
+
+def test_a_state_of_another_schema_is_not_served_and_an_upgrade_makes_one_that_is(fresh: ServiceUnderTest) -> None:
+    made = fresh.ok("db", "upgrade")
+    assert "0001" in made.out
+    assert "0001" in fresh.ok("db", "check").out
+    assert fresh.ok("db", "upgrade").out == made.out
+    with sqlite3.connect(fresh.state / "state.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    old = fresh.allot("serve")
+    assert old.code == 75
+    assert "serve.schema_old" in old.err
+    assert "0000" in old.err
 
 
 def test_serving_without_a_state_says_to_initialise(fresh: ServiceUnderTest) -> None:

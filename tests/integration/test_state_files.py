@@ -9,6 +9,7 @@ import pytest
 
 from controller.settings import Settings, State
 from controller.state import backup, restore, sqlite_path
+from inventory.domain.errors import Unavailable
 
 
 def settings_of(directory: Path, word: str) -> Settings:
@@ -24,6 +25,20 @@ def settings_of(directory: Path, word: str) -> Settings:
 def word_in(path: Path) -> str:
     with closing(sqlite3.connect(path)) as state:
         return str(state.execute("SELECT word FROM words").fetchone()[0])
+
+
+def test_a_backup_of_a_damaged_state_is_refused_and_not_kept(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "state", "word")
+    path = sqlite_path(settings)
+    with closing(sqlite3.connect(path)) as state, state:
+        state.executemany("INSERT INTO words VALUES (?)", [("x" * 1000,)] * 100)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff" * (size // 4))
+    with pytest.raises(Unavailable, match=r"db\.copy_damaged"):
+        backup(settings, tmp_path / "copy.sqlite")
+    assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 
 @pytest.fixture
