@@ -205,6 +205,13 @@ def test_a_host_with_promises_on_it_cannot_be_retired(furnished: Furnished) -> N
     assert told["en"].endswith("promised resources: memory MiB 1, vCPU 1.")
 
 
+def test_a_host_that_was_changed_since_it_was_read_is_not_moved(furnished: Furnished) -> None:
+    host = enrol(furnished)
+    work.set_state(furnished.platform, host.id, AdminState.CORDONED, OPERATOR, reason="", base_revision=host.revision)
+    with pytest.raises(Conflict, match=r"host\.changed_meanwhile"):
+        work.set_state(furnished.platform, host.id, AdminState.ACTIVE, OPERATOR, reason="", base_revision=host.revision)
+
+
 def test_a_retired_machine_may_be_enrolled_anew(furnished: Furnished) -> None:
     enrol(furnished)
     work.set_state(furnished.platform, "n1", AdminState.RETIRED, OPERATOR, reason="搬迁")

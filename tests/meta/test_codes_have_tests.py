@@ -1,0 +1,158 @@
+"""Every error the program raises is named by a test, but for those listed here: the list may only shrink.
+
+An error is a raised code whose text says who acts; that each has a cure in both languages stands in the tests of texts.
+"""
+
+import re
+from pathlib import Path
+
+from controller.texts.catalogue import all_texts
+from tests.support import codes
+
+TESTS = Path(__file__).parents[1]
+#: A code as it stands in a test: as it is, or in a pattern.
+WRITTEN = re.compile(r"[a-z][a-z_]*(?:\\?\.[a-z0-9_]+)+")
+#: Errors that no test names yet.
+UNNAMED = frozenset(
+    [
+        "adjustment.amount_unreadable",
+        "adjustment.period_not_closed",
+        "adjustment.reason_missing",
+        "adoption.too_many",
+        "approval.rejected",
+        "cli.adopt_nothing_named",
+        "cli.context_unknown",
+        "cli.disk_unreadable",
+        "cli.explain_kind",
+        "cli.explain_subject",
+        "cli.head_unreadable",
+        "cli.init_directory_failed",
+        "cli.kind_unknown",
+        "cli.limit_unreadable",
+        "cli.machine_name",
+        "cli.moment_unreadable",
+        "cli.no_such_command",
+        "cli.storage_unreadable",
+        "cli.token_file_missing",
+        "cli.value_unfit",
+        "db.postgresql_tools",
+        "db.source_damaged",
+        "db.source_missing",
+        "document.bad_line",
+        "document.syntax",
+        "document.too_many_items",
+        "driver.balancer_address_fixed",
+        "driver.capability_missing",
+        "driver.card_missing",
+        "driver.detach_pending",
+        "driver.gateway_in_use",
+        "driver.image_damaged",
+        "driver.migration_target_unreachable",
+        "driver.not_reached",
+        "driver.not_running",
+        "driver.outside_unknown",
+        "driver.segment_differs",
+        "driver.segment_in_use",
+        "driver.snapshot_missing",
+        "driver.volume_has_snapshots",
+        "driver.volume_in_use",
+        "driver.volume_shrink",
+        "host.cpus_invalid",
+        "host.cpus_overlap",
+        "host.too_many_traits",
+        "instance.not_found",
+        "moves.host_missing",
+        "moves.machine_gone",
+        "moves.no_room",
+        "moves.not_there",
+        "moves.plan_not_found",
+        "moves.plan_not_planned",
+        "moves.plan_over",
+        "moves.stayed",
+        "network.range_exhausted",
+        "network.segment_full",
+        "notice.budget_forecast",
+        "notice.budget_spent",
+        "notice.lease_1_day",
+        "notice.lease_30_days",
+        "notice.lease_over",
+        "openstack.cloud_unknown",
+        "openstack.hypervisor_unknown",
+        "openstack.image_damaged",
+        "openstack.machine_failed",
+        "openstack.settings_invalid",
+        "openstack.volume_failed",
+        "placement.max_per_domain_too_small",
+        "request.field_invalid",
+        "request.field_missing",
+        "request.field_not_a_choice",
+        "request.field_not_a_number",
+        "request.field_too_big",
+        "request.field_too_long",
+        "request.field_too_short",
+        "request.field_too_small",
+        "request.field_unknown",
+        "request.not_json",
+        "request.unreadable",
+        "reservation.name_ambiguous",
+        "reservation.not_found",
+        "reservation.other_zone",
+        "reservation.project_closed",
+        "reservation.size_not_offered",
+        "resource.not_found",
+        "serve.address_unusable",
+        "settings.file_missing",
+        "settings.invalid",
+        "settings.unreadable",
+        "simulate.cells",
+        "simulate.column_missing",
+        "simulate.file_unreadable",
+        "simulate.file_unwritable",
+        "simulate.host_empty",
+        "simulate.host_twice",
+        "simulate.no_hosts",
+        "simulate.not_a_number",
+        "simulate.vm_empty",
+        "simulate.vm_twice",
+        "site.project_in_use",
+        "site.storage_class_fixed",
+        "site.too_many_traits",
+        "site.unknown_trait",
+        "state.disk_error",
+        "step.bug",
+        "step.no_host",
+        "step.no_other_host",
+        "step.part_failed",
+        "storage_pool.not_found",
+        "system.changed_meanwhile",
+        "system.name_ambiguous",
+        "system.releasing",
+        "ticket.changed_meanwhile",
+        "ticket.reservation_unknown",
+        "ticket.state_forbids",
+        "token.days_out_of_range",
+        "volume.disk_lost",
+    ]
+)
+
+
+def _named() -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for path in sorted(TESTS.rglob("*.py")) if path != Path(__file__))
+    return {found.replace("\\", "") for text in texts for found in WRITTEN.findall(text)}
+
+
+def _raised() -> set[str]:
+    texts = all_texts()
+    return {use.code for use in codes.scan().uses if use.code in texts and texts[use.code].actor is not None}
+
+
+def test_codes_in_tests_are_found_at_all() -> None:
+    assert _named() >= {"quota.exceeded", "host.not_empty", "state.file_gone"}
+
+
+def test_no_error_more_than_these_is_without_a_test_that_names_it() -> None:
+    assert sorted(_raised() - _named() - UNNAMED) == []
+
+
+def test_an_error_that_has_a_test_or_is_gone_leaves_the_list() -> None:
+    assert sorted(UNNAMED - (_raised() - _named())) == []
