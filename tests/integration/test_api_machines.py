@@ -112,3 +112,14 @@ def test_user_data_never_leaves_through_the_list_of_machines(platform: Service) 
     (machine,) = client.get("/v1/instances").json()["items"]
     for path in ("/v1/instances", f"/v1/instances/{machine['id']}"):
         assert "hunter2" not in client.get(path).text
+
+
+def test_a_name_that_two_departments_use_is_not_guessed_at(tmp_path: Path) -> None:
+    with service(tmp_path) as platform:
+        operator = platform.operator()
+        for department, project in (("civil-it", "P-portal"), ("water-it", "P-gauges")):
+            text = ticket_text("portal", department=department, project=project)
+            assert operator.post("/v1/tickets", content=text, headers=YAML).status_code == 202
+        told = operator.get("/v1/systems/portal")
+        assert (told.status_code, told.json()["code"]) == (409, "system.name_ambiguous")
+        assert operator.get("/v1/systems/portal", params={"department": "water-it"}).status_code == 200

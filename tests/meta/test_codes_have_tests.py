@@ -125,7 +125,6 @@ UNNAMED = frozenset(
         "step.part_failed",
         "storage_pool.not_found",
         "system.changed_meanwhile",
-        "system.name_ambiguous",
         "system.releasing",
         "ticket.changed_meanwhile",
         "ticket.reservation_unknown",
