@@ -20,6 +20,8 @@ class Drift:
     #: Leftovers of resources that live elsewhere or are gone: to be removed here.
     reap: tuple[ResourceId, ...]
     findings: tuple[Finding, ...]
+    #: Subjects of findings that are still true of what failed by them: they stay open until it is back or gone.
+    lasting: tuple[str, ...]
     #: Nothing is left to be done or to be awaited: the same observation need not be compared again.
     is_clean: bool
 
@@ -52,15 +54,17 @@ def drift(
     machines = {i.instance_id: i for i in observation.instances}
     wake: dict[ResourceId, str] = {}
     findings: list[Finding] = []
+    lasting: list[str] = []
     is_clean = True
     for row in rows:
         is_at_rest = row.phase is Phase.SETTLED and row.target_host_id is None
         is_quiet = is_at_rest and row.hold_until_s <= now_s and row.settled_generation == row.generation
-        if not is_quiet or row.observed_at_s > started_at_s:
-            is_clean = is_clean and row.phase is Phase.FAILED
-            continue
         found = machines.get(row.id)
         kind = _drift_of(row, found, observation)
+        if not is_quiet or row.observed_at_s > started_at_s:
+            is_clean = is_clean and row.phase is Phase.FAILED
+            lasting += [_subject(row, kind)] if row.phase is Phase.FAILED and kind == "missing" else []
+            continue
         if kind and not _is_known(row, found, policy):
             wake[row.id] = kind
         elif kind:
@@ -74,7 +78,8 @@ def drift(
     findings += orphans
     # What is on its way here is no leftover; it may become one, so the same observation is compared again.
     is_clean = is_clean and not any(r.target_host_id == host_id for r in elsewhere.values())
-    return Drift(wake=wake, reap=reap, findings=tuple(findings), is_clean=is_clean and not wake and not reap)
+    is_clean = is_clean and not wake and not reap
+    return Drift(wake=wake, reap=reap, findings=tuple(findings), lasting=tuple(lasting), is_clean=is_clean)
 
 
 def _drift_of(row: Resource, found: ObservedInstance | None, observation: HostObservation) -> str:
@@ -104,14 +109,18 @@ def _is_known(row: Resource, found: ObservedInstance | None, policy: DriftPolicy
 
 
 def _left(row: Resource, kind: str) -> Finding:
-    subject, detail = f"{kind}:{row.id}", {"name": row.name}
+    subject, detail = _subject(row, kind), {"name": row.name}
     return Finding(kind=kind, subject=subject, resource_id=row.id, host_id=row.host_id, detail=detail, is_left=True)
+
+
+def _subject(row: Resource, kind: str) -> str:
+    return f"{kind}:{row.id}"
 
 
 def _edited(row: Resource, differs: Differences) -> Finding:
     return Finding(
         kind="edited",
-        subject=f"edited:{row.id}",
+        subject=_subject(row, "edited"),
         resource_id=row.id,
         host_id=row.host_id,
         detail={"name": row.name, **differs.detail},

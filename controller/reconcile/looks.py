@@ -159,14 +159,16 @@ class HostLooks:
             host.id, observation, report.started_at_s, rows, elsewhere, now_s, can_plug=host.can_plug, policy=host.policy
         )
         self._act_on(connection, unit, host, found_drift, now_s)
-        unit.clean.append((host, print_ if found_drift.is_clean else None, foreign_print))
+        # What stays open is compared again: that it was given up shows in its row only.
+        is_done = found_drift.is_clean and not found_drift.lasting
+        unit.clean.append((host, print_ if is_done else None, foreign_print))
 
     def _act_on(self, connection: Connection, unit: Unit, host: HostHandle, found: Drift, now_s: float) -> None:
         resources.differ(connection, sorted(found.wake), now_s)
         unit.drifts += [*found.wake.values(), *(f.kind for f in found.findings)]
         save_findings(connection, found.findings, self._new_id, now_s)
         if found.is_clean:
-            findings.close_of_host(connection, host.id, but_subjects=[f.subject for f in found.findings])
+            findings.close_of_host(connection, host.id, but_subjects=[*(f.subject for f in found.findings), *found.lasting])
         if not (found.reap and unit.may_reap):
             return
         taken = resources.claim_for_reap(
