@@ -69,8 +69,6 @@ UNNAMED = frozenset(
         "moves.plan_not_planned",
         "moves.plan_over",
         "moves.stayed",
-        "network.range_exhausted",
-        "network.segment_full",
         "notice.budget_forecast",
         "notice.budget_spent",
         "notice.lease_1_day",
