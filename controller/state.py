@@ -122,7 +122,7 @@ def restore(settings: Settings, source: Path) -> Path | None:
     """Put a backup in place of the embedded state; the old one is kept beside it and returned.
 
     Raises:
-        Invalid: ``db.postgresql_tools``, ``db.source_missing`` or ``db.source_damaged``.
+        Invalid: ``db.postgresql_tools``, ``db.source_missing``, ``db.source_damaged`` or ``db.source_foreign``.
         Conflict: ``serve.second_controller``: stop the controller first.
     """
     _embedded_only(settings)
@@ -131,6 +131,9 @@ def restore(settings: Settings, source: Path) -> Path | None:
     problems = integrity_problems(source)
     if problems:
         raise Invalid("db.source_damaged", path=str(source), problem=problems[0])
+    if not _is_state(source):
+        # SQLite finds nothing wrong with a file of no bytes.
+        raise Invalid("db.source_foreign", path=str(source))
     path = sqlite_path(settings)
     with sole_controller(settings):
         draft = path.with_suffix(".restoring")
@@ -171,6 +174,12 @@ def integrity_problems(path: Path) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return [text for text in found if text != "ok"] + broken
+
+
+def _is_state(path: Path) -> bool:
+    """Tell whether a file of SQLite says which schema it has, as every state does."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("PRAGMA table_info(alembic_version)").fetchall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

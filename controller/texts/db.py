@@ -28,6 +28,12 @@ _STATE = {
         "换用另一份备份。",
         "Use another backup.",
     ),
+    "db.source_foreign": _error(
+        "{path} 中没有控制器的状态。现有状态未被改动。",
+        "{path} holds no state of a controller. The state was not touched.",
+        "换用 allot db backup 生成的备份；空文件表示复制时中断。",
+        "Use a file that allot db backup made; an empty one was cut short when it was copied.",
+    ),
     "serve.address_unusable": _error(
         "无法监听 {host}:{port}：{reason}。",
         "Cannot listen on {host}:{port}: {reason}.",

@@ -48,6 +48,17 @@ def test_a_service_beyond_loopback_needs_tls(fresh: ServiceUnderTest) -> None:
     assert "settings.tls_required" in told.err
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_named_with_the_cure(fresh: ServiceUnderTest, host: str) -> None:
+    # The port is held before a certificate is looked at.
+    elsewhere = {"ALLOT_SERVER__HOST": host, "ALLOT_SERVER__TLS_CERTIFICATE": "x.pem", "ALLOT_SERVER__TLS_KEY": "x.key"}
+    english, chinese = (fresh.allot("--lang", language, "serve", environment=elsewhere) for language in ("en", "zh-CN"))
+    assert (english.code, chinese.code) == (1, 1)
+    assert f"serve.address_unusable: Cannot listen on {host}:{fresh.port}" in english.err
+    assert "what to do: Check host and port in [server]" in english.err
+    assert f"serve.address_unusable：无法监听 {host}:{fresh.port}" in chinese.err
+
+
 def test_a_state_of_another_schema_is_not_served_and_an_upgrade_makes_one_that_is(fresh: ServiceUnderTest) -> None:
     made = fresh.ok("db", "upgrade")
     assert "0001" in made.out

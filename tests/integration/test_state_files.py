@@ -19,6 +19,7 @@ def settings_of(directory: Path, word: str) -> Settings:
     with closing(sqlite3.connect(sqlite_path(settings))) as state, state:
         state.execute("CREATE TABLE words (word TEXT)")
         state.execute("INSERT INTO words VALUES (?)", (word,))
+        state.execute("CREATE TABLE alembic_version (version_num TEXT)")
     return settings
 
 
