@@ -40,15 +40,17 @@ def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
     """Recompute the whole chain; ``--head SEQ:HASH`` kept elsewhere finds a chain cut off at its end. Exit 1 when broken."""
     from controller.cli.failures import refusal_lines
     from controller.cli.mistakes import Usage
+    from controller.cli.whole_numbers import whole_number
 
     session = session_of(ctx)
     out = session.out
     body: dict[str, object] = {}
     if head:
-        seq, _, digest = head.partition(":")
-        if not seq.isdigit() or len(digest) != 64:
+        written, _, digest = head.partition(":")
+        seq = whole_number(written)
+        if seq is None or len(digest) != 64:
             raise Usage("cli.head_unreadable", written=head)
-        body["head"] = {"seq": int(seq), "hash": digest}
+        body["head"] = {"seq": seq, "hash": digest}
     found = session.api.post("/v1/audit/verify", body)
     if not out.is_table:
         out.value(found, lambda _value: None)

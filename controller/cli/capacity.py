@@ -134,11 +134,13 @@ def hosts(
 
 def _disks(written: list[str]) -> dict[str, int]:
     from controller.cli.mistakes import Usage
+    from controller.cli.whole_numbers import whole_number
 
     found = {}
     for text in written:
-        disk_class, colon, amount = text.rpartition(":")
-        if not colon or not disk_class or not (amount.isascii() and amount.isdigit()):
+        disk_class, _, written_gib = text.rpartition(":")
+        amount = whole_number(written_gib)
+        if not disk_class or amount is None:
             raise Usage("cli.disk_unreadable", written=text)
-        found[disk_class] = int(amount)
+        found[disk_class] = amount
     return found

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from controller.cli.language import say
 from controller.cli.session import Format
+from controller.cli.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -175,7 +176,7 @@ class Out:
             from rich.console import Console
 
             stream = sys.stderr if stderr else sys.stdout
-            width = None if stream.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
+            width = None if stream.isatty() else whole_number(os.environ.get("COLUMNS", "")) or _PIPE_WIDTH
             self._consoles[stderr] = Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
         return self._consoles[stderr]
 

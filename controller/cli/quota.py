@@ -39,12 +39,13 @@ def set_(ctx: typer.Context, scope: str, dimension: str, limit: str) -> None:
     from controller.cli.mistakes import Usage
     from controller.cli.plan_view import dimension as dimension_
     from controller.cli.replacing import changes_told
+    from controller.cli.whole_numbers import whole_number
 
     session = session_of(ctx)
     if limit in ("unlimited", "inherit"):
         body: dict[str, object] = {"mode": limit}
-    elif limit.isascii() and limit.isdigit():
-        body = {"mode": "limit", "limit": int(limit)}
+    elif (amount := whole_number(limit)) is not None:
+        body = {"mode": "limit", "limit": amount}
     else:
         raise Usage("cli.limit_unreadable", written=limit)
     path = f"/v1/quotas/{segment(scope)}/{segment(dimension)}"

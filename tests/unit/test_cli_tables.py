@@ -195,3 +195,13 @@ def test_programs_read_lists_in_the_order_of_the_service(capsys: pytest.CaptureF
     out = Out("zh-CN", Format.JSON, ZoneInfo("Asia/Shanghai"))
     out.rows([{"name": name} for name in NAMES], [], by="name")
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == NAMES
+
+
+@pytest.mark.parametrize("columns", ["wide", "-80", "0", ""])
+def test_a_width_that_is_no_number_is_as_if_none_were_given(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    usual = printed("zones", "en", capsys)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert printed("zones", "en", capsys) == usual

@@ -8,6 +8,9 @@ import pytest
 from controller.cli.main import run
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
+_TAKE = ("adopt", "take", "sim", "--project", "P-PORTAL", "--system", "old", "--lease-end", "2027-02-28")
+_HOSTS = ("capacity", "hosts", "/dev/null", "--vcpu", "8", "--memory-mib", "1024", "--disk")
+_ENROL = ("host", "enrol", "host-1", "--pool", "sim", "--connection", "simulated://world/host-1", "--storage")
 #: Arguments, code, and what both languages name.
 WRONG = [
     (["apply", "x", "--timeout", "soon"], "cli.value_not_number", ("--timeout", "soon")),
@@ -27,6 +30,33 @@ WRONG = [
     (["apply", "x", "--yes=now"], "cli.option_value", ("--yes",)),
     (["host"], "cli.command_missing", ("enrol",)),
     (["host", "enrole"], "cli.command_missing", ("enrol",)),
+    (["plam"], "cli.no_such_command", ("plam", "plan")),
+    ([*_TAKE], "cli.adopt_nothing_named", ("--machine", "--owner")),
+    ([*_HOSTS, "standard"], "cli.disk_unreadable", ("standard:2000",)),
+    ([*_HOSTS, ":5"], "cli.disk_unreadable", (":5",)),
+    ([*_HOSTS, "standard:" + "9" * 5000], "cli.disk_unreadable", ("standard:9",)),
+    (["explain", "portal/web-1", "more"], "cli.explain_kind", ("portal/web-1", "placement", "refusal")),
+    (["explain", "refusal", "portal"], "cli.explain_subject", ("tick_",)),
+    (["explain", "placement"], "cli.explain_subject", ("placement",)),
+    (["audit", "verify", "--head", "abc"], "cli.head_unreadable", ("abc",)),
+    (["audit", "verify", "--head", "12:abc"], "cli.head_unreadable", ("12:abc",)),
+    (["audit", "verify", "--head", "²:" + "a" * 64], "cli.head_unreadable", ("²",)),
+    (["audit", "verify", "--head", "9" * 5000 + ":" + "a" * 64], "cli.head_unreadable", ("999",)),
+    (["describe", "thing", "portal"], "cli.kind_unknown", ("thing", "systems", "findings")),
+    (["quota", "set", "civil", "vcpu", "many"], "cli.limit_unreadable", ("many", "unlimited", "inherit")),
+    (["quota", "set", "civil", "vcpu", "9" * 5000], "cli.limit_unreadable", ("999",)),
+    (["stop", "web-1"], "cli.machine_name", ("web-1", "inst_")),
+    (["start", "portal/"], "cli.machine_name", ("portal/",)),
+    (["events", "--since", "yesterday"], "cli.moment_unreadable", ("yesterday", "2027-02-28")),
+    ([*_ENROL, "standard"], "cli.storage_unreadable", ("standard",)),
+    ([*_ENROL, "standard:"], "cli.storage_unreadable", ("standard:",)),
+]
+#: What cannot be done with what stands on this machine: told with 1.
+REFUSED = [
+    (["--context", "nowhere", "whoami"], "cli.context_unknown", ("nowhere", "allot login")),
+    (["--token-file", "/nowhere/token", "whoami"], "cli.token_file_missing", ("/nowhere/token", "--token-file")),
+    (["import", "nowhere.yaml"], "cli.file_unreadable", ("nowhere.yaml",)),
+    (["import", "nowhere.yaml", "--yes"], "cli.file_unreadable", ("nowhere.yaml",)),
 ]
 
 
@@ -49,6 +79,20 @@ def test_wrong_usage_is_told_in_the_language_of_the_person(
     assert all(name in told for name in named), told
     assert bool(CHINESE.search(line)) == (language == "zh-CN")
     assert not re.search("should be|unexpected|Invalid value|requires", told), "Typer's own words"
+    assert ("处理办法：" if language == "zh-CN" else "what to do: ") in told
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(("arguments", "code", "named"), REFUSED)
+def test_what_is_not_there_is_told_in_the_language_of_the_person(
+    arguments: list[str], code: str, named: tuple[str, ...], language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # No service answers at that address: it is told before one is asked.
+    assert run(["--lang", language, "--server", "http://127.0.0.1:9", *arguments]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(code)
+    assert all(name in told for name in named), told
+    assert bool(CHINESE.search(told)) == (language == "zh-CN")
     assert ("处理办法：" if language == "zh-CN" else "what to do: ") in told
 
 

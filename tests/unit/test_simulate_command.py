@@ -1,6 +1,7 @@
 """``allot simulate``: files in, file out, and every mistake in a file named with its line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,29 +88,31 @@ def test_a_trace_without_machines_is_answered_with_an_empty_file(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("trace", "hosts", "said"),
+    ("trace", "hosts", "code", "said"),
     [
-        ("vm,ticket\n1,1\n", None, "line 1: the header lacks: arrival_s, lifetime_s, vcpus, memory_mib"),
-        ("", None, "line 1: the header lacks"),
-        (HEADER + "0,0,0,1,2,4\n1,0,soon,1,2,4\n", None, "line 3: arrival_s is “soon”"),
-        (HEADER + "0,0,0,-2,2,4\n", None, "line 2: lifetime_s is “-2”"),
-        (HEADER + "0,0,0,1,-2,4\n", None, "line 2: vcpus is “-2”"),
-        (HEADER + "0,0,0,1,2,99999999999999\n", None, "line 2: memory_mib is “99999999999999”"),
-        (HEADER + "0,0,0,1,2\n", None, "line 2: 5 cells where the header has 6"),
-        (HEADER + "0,0,0,1,2,4\n0,0,0,1,2,4\n", None, "line 3: the machine “0” stands in line 2 already"),
-        (HEADER + ",0,0,1,2,4\n", None, "line 2: the machine has no name"),
-        (None, "name,vcpus,memory_mib\n", "holds no host"),
-        (None, "name,vcpus,memory_mib\nh,0,1\n", "line 2: vcpus is “0”"),
-        (None, "name,vcpus,memory_mib\nh,1,1\nh,1,1\n", "line 3: the host “h” stands in line 2 already"),
+        ("vm,ticket\n1,1\n", None, "simulate.column_missing", "the header lacks: arrival_s, lifetime_s, vcpus, memory_mib"),
+        ("", None, "simulate.column_missing", "line 1: the header lacks"),
+        (HEADER + "0,0,0,1,2,4\n1,0,soon,1,2,4\n", None, "simulate.not_a_number", "line 3: arrival_s is “soon”"),
+        (HEADER + "0,0,0,-2,2,4\n", None, "simulate.not_a_number", "line 2: lifetime_s is “-2”"),
+        (HEADER + "0,0,0,1,-2,4\n", None, "simulate.not_a_number", "line 2: vcpus is “-2”"),
+        (HEADER + "0,0,0,1,2,99999999999999\n", None, "simulate.not_a_number", "line 2: memory_mib is “99999999999999”"),
+        (HEADER + "0,0,0,1,2\n", None, "simulate.cells", "line 2: 5 cells where the header has 6"),
+        (HEADER + "0,0,0,1,2,4\n0,0,0,1,2,4\n", None, "simulate.vm_twice", "line 3: the machine “0” stands in line 2 already"),
+        (HEADER + ",0,0,1,2,4\n", None, "simulate.vm_empty", "line 2: the machine has no name"),
+        (None, "name,vcpus,memory_mib\n", "simulate.no_hosts", "holds no host"),
+        (None, "name,vcpus,memory_mib\nh,0,1\n", "simulate.not_a_number", "line 2: vcpus is “0”"),
+        (None, "name,vcpus,memory_mib\nh,1,1\nh,1,1\n", "simulate.host_twice", "line 3: the host “h” stands in line 2 already"),
+        (None, "name,vcpus,memory_mib\n,1,1\n", "simulate.host_empty", "line 2: the host has no name"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], trace: str | None, hosts: str | None, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trace: str | None, hosts: str | None, code: str, said: str
 ) -> None:
     (tmp_path / "trace.csv").write_text(HEADER if trace is None else trace, encoding="utf-8")
     (tmp_path / "hosts.csv").write_text("name,vcpus,memory_mib\nh,8,16384\n" if hosts is None else hosts, encoding="utf-8")
     assert simulate(tmp_path) == 1
     captured = capsys.readouterr()
+    assert code in captured.err
     assert said in captured.err
     assert "what to do: " in captured.err
     assert not (tmp_path / "out.csv").exists()
@@ -128,14 +131,14 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path, capsys: 
     write_trace(tmp_path / "trace.csv", ROWS)
     files = ["--hosts", str(tmp_path / "none.csv"), "--placements", str(tmp_path / "out.csv")]
     assert run(["simulate", str(tmp_path / "trace.csv"), *files]) == 1
-    assert "none.csv cannot be read" in capsys.readouterr().err
+    assert re.search(r"simulate\.file_unreadable: .*none\.csv cannot be read", capsys.readouterr().err)
     (tmp_path / "broken.csv.gz").write_bytes(b"no gzip")
     write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB)])
     files = ["--hosts", str(tmp_path / "hosts.csv"), "--placements", str(tmp_path / "no" / "out.csv")]
     assert run(["simulate", str(tmp_path / "broken.csv.gz"), *files]) == 1
-    assert "broken.csv.gz cannot be read" in capsys.readouterr().err
+    assert re.search(r"simulate\.file_unreadable: .*broken\.csv\.gz cannot be read", capsys.readouterr().err)
     assert run(["simulate", str(tmp_path / "trace.csv"), *files]) == 1
-    assert "out.csv cannot be written" in capsys.readouterr().err
+    assert re.search(r"simulate\.file_unwritable: .*out\.csv cannot be written", capsys.readouterr().err)
 
 
 def test_without_its_files_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
