@@ -154,3 +154,46 @@ def _until(running: ServiceUnderTest, machine: str, state: str) -> None:
         if running.ok("describe", "instance", machine, "-o", "json").json["observed"] == state:
             return
     pytest.fail(f"{machine} is not {state}")
+
+
+def test_a_waiting_ticket_is_cancelled_by_its_department_and_only_once(running: ServiceUnderTest) -> None:
+    owner = running.token("zhou", "department_admin", "civil-affairs")
+    stranger = running.token("wu", "department_admin", "education")
+    file = running.write("shop.yaml", ticket("shop", environment="production"))
+    running.ok("--token-file", owner, "apply", file, "--yes", "--wait")
+    asked = running.ok("--token-file", owner, "release", "shop", "--confirm", "shop", "-o", "name").out.strip()
+    unseen = running.allot("--token-file", stranger, "cancel", asked)
+    assert (unseen.code, unseen.err.partition(":")[0]) == (1, "ticket.not_found")
+    assert running.ok("status", asked, "-o", "json").json["state"] == "awaiting_approval"
+
+    assert asked in running.ok("--token-file", owner, "cancel", asked).out
+    assert "cancelled" in running.ok("--token-file", owner, "status", asked).out
+    assert "已撤回" in running.ok("--lang", "zh-CN", "status", asked).out
+    assert [m["observed"] for m in _machines(running, "shop")] == ["running"]
+    for verb in ("cancel", "retry"):
+        again = running.allot("--token-file", owner, verb, asked)
+        assert again.code == 1
+        assert "ticket.state_forbids" in again.err
+        assert "what to do" in again.err
+    late = running.allot("approve", asked)
+    assert (late.code, "ticket.state_forbids" in late.err) == (1, True)
+    noted = [e for e in running.ok("audit", "list", "-o", "json").json if e["action"] == "ticket.cancel"]
+    assert [(e["actor"], e["result"]) for e in noted] == [("wu", "refused"), ("zhou", "ok"), ("zhou", "refused")]
+    # What was withdrawn can be asked for again.
+    again = running.ok("--token-file", owner, "release", "shop", "--confirm", "shop", "-o", "json").json
+    assert (again["state"], again["id"] != asked) == ("awaiting_approval", True)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "cli.file_unreadable: the file"), ("zh-CN", "cli.file_unreadable：")])
+def test_an_import_of_a_file_that_is_not_there_asks_nothing_of_the_service(
+    running: ServiceUnderTest, language: str, said: str
+) -> None:
+    before = running.ok("audit", "verify").out
+    for file in ("nowhere.yaml", "no/where.yaml", "."):
+        told = running.allot("--lang", language, "import", file, "--yes")
+        assert told.code == 1
+        assert told.err.startswith(said)
+        assert file in told.err
+        assert ("what to do" if language == "en" else "处理办法") in told.err
+        assert "Traceback" not in told.err
+    assert running.ok("audit", "verify").out == before

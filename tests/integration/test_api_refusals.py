@@ -1,0 +1,159 @@
+"""Refusals of the API, each caused by a real call: the code, both languages, a cure, the place in the request; nothing is changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.identity.caller import Role
+from controller.tickets.approval import ApprovalPolicy
+from tests.support.api import YAML, Service, service
+from tests.support.samples import release_text, ticket_text
+
+JSON = {"Content-Type": "application/json"}
+ADMIN = (Role.DEPARTMENT_ADMIN, "civil-it")
+NOBODY = "0" * 32
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Service]:
+    with service(tmp_path) as found:
+        yield found
+
+
+def refused(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Return the one problem an answer tells: in both languages, each with a cure."""
+    assert answer.status_code == status, answer.text
+    body = answer.json()
+    [problem] = body["problems"] or [body]
+    for part in ("detail", "cure"):
+        assert problem[f"{part}_zh"]
+        assert problem[f"{part}_en"]
+        assert problem[f"{part}_zh"] != problem[f"{part}_en"]
+    found: dict[str, Any] = problem
+    return found
+
+
+def _token(**fields: object) -> dict[str, object]:
+    return {"json": {"user_name": "x", "role": "finance", **fields}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "code", "pointer"),
+    [
+        ("POST", "/v1/tokens", {"json": {"user_name": "x"}}, "request.field_missing", "/role"),
+        ("POST", "/v1/tokens", _token(more=1), "request.field_unknown", "/more"),
+        ("POST", "/v1/tokens", {"content": b"{", "headers": JSON}, "request.not_json", None),
+        ("POST", "/v1/tokens", {"content": b'{"user_name": "\xff"}', "headers": JSON}, "request.unreadable", None),
+        ("POST", "/v1/tokens", _token(role="king"), "request.field_not_a_choice", "/role"),
+        ("POST", "/v1/tokens", _token(days="5"), "request.field_not_a_number", "/days"),
+        ("POST", "/v1/tokens", _token(days=0), "request.field_too_small", "/days"),
+        ("POST", "/v1/tokens", _token(days=367), "request.field_too_big", "/days"),
+        ("POST", "/v1/tokens", _token(user_name=""), "request.field_too_short", "/user_name"),
+        ("POST", "/v1/tokens", _token(user_name="x" * 300), "request.field_too_long", "/user_name"),
+        ("POST", "/v1/audit/verify", {"json": {"head": {"seq": 1, "hash": "abc"}}}, "request.field_invalid", "/head/hash"),
+        ("GET", "/v1/tickets?limit=many", {}, "request.field_not_a_number", None),
+        ("GET", "/v1/tickets?limit=0", {}, "request.field_too_small", None),
+        ("GET", "/v1/tickets?limit=501", {}, "request.field_too_big", None),
+        ("GET", "/v1/tickets?state=asleep", {}, "request.field_not_a_choice", None),
+        ("GET", f"/v1/tickets?system={'x' * 201}", {}, "request.field_too_long", None),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named_with_its_place(
+    platform: Service, method: str, path: str, options: dict[str, Any], code: str, pointer: str | None
+) -> None:
+    client = platform.operator()
+    before = client.get("/v1/tokens").json()
+    problem = refused(client.request(method, path, **options), 422)
+    assert problem["code"] == code
+    assert (problem.get("pointer") or None) == pointer
+    assert client.get("/v1/tokens").json() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", f"/v1/instances/inst_{NOBODY}", None, 404, "resource.not_found"),
+        ("POST", f"/v1/instances/inst_{NOBODY}/stop", None, 404, "instance.not_found"),
+        ("GET", "/v1/reservations/none", None, 404, "reservation.not_found"),
+        ("POST", "/v1/reservations/none/release", None, 404, "reservation.not_found"),
+        ("GET", f"/v1/move-plans/plan_{NOBODY}", None, 404, "moves.plan_not_found"),
+        ("POST", f"/v1/move-plans/plan_{NOBODY}/run", None, 404, "moves.plan_not_found"),
+        ("POST", f"/v1/move-plans/plan_{NOBODY}/cancel", None, 404, "moves.plan_not_found"),
+        ("POST", "/v1/move-plans", {"kind": "drain", "pool": "sim"}, 422, "moves.host_missing"),
+    ],
+)
+def test_what_is_not_there_is_said_not_to_be_there(
+    platform: Service, method: str, path: str, body: dict[str, Any] | None, status: int, code: str
+) -> None:
+    assert refused(platform.operator().request(method, path, json=body), status)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        ((b"metadata: {", b"metadata: {{"), "document.syntax"),
+        ((b"kind: Ticket", b"kind: [Ticket"), "document.syntax"),
+    ],
+)
+def test_a_document_that_is_no_yaml_is_told_with_its_line(platform: Service, edit: tuple[bytes, bytes], code: str) -> None:
+    answer = platform.client(*ADMIN).post("/v1/checks", content=ticket_text("portal").replace(*edit), headers=YAML)
+    assert answer.status_code == 422
+    found = next(p for p in answer.json()["problems"] if p["code"] == code)
+    assert found["line"] >= 1
+    assert found["cure_zh"] != found["cure_en"]
+
+
+def test_a_list_that_is_too_long_is_told_with_its_bound(platform: Service) -> None:
+    disks = b"disks: [" + b", ".join(b"{name: d%d, size: 1GiB, class: standard}" % n for n in range(500)) + b"]"
+    text = ticket_text("portal").replace(b"disks: [{name: data, size: 1GiB, class: standard}]", disks)
+    answer = platform.client(*ADMIN).post("/v1/checks", content=text, headers=YAML)
+    assert answer.status_code == 422
+    assert "document.too_many_items" in [p["code"] for p in answer.json()["problems"]]
+
+
+def test_a_system_on_its_way_out_takes_no_change(platform: Service) -> None:
+    client = platform.client(*ADMIN)
+    assert client.post("/v1/tickets", content=ticket_text("portal"), headers=YAML).status_code == 202
+    released = client.post("/v1/tickets?confirm=portal", content=release_text("portal"), headers=YAML)
+    assert released.status_code == 202, released.text
+    change = (
+        b"apiVersion: allotment/v1\nkind: Ticket\nmetadata: {name: portal, action: change}\n"
+        b"applicant: {department: civil-it}\nbase: 1\nresources: {servers: [{name: web, count: 2}]}\n"
+    )
+    before = client.get("/v1/instances").json()
+    assert refused(client.post("/v1/tickets", content=change, headers=YAML), 409)["code"] == "system.releasing"
+    assert client.get("/v1/instances").json() == before
+
+
+def test_an_accepted_ticket_is_neither_approved_nor_withdrawn_nor_tried_again(platform: Service) -> None:
+    client = platform.client(*ADMIN)
+    made = client.post("/v1/tickets", content=ticket_text("portal"), headers=YAML)
+    place = made.headers["Location"]
+    for caller, verb in ((client, "cancel"), (client, "retry"), (platform.operator(), "approve"), (platform.operator(), "reject")):
+        answer = caller.post(f"{place}/{verb}", json={"reason": "r"} if verb in ("approve", "reject") else None)
+        assert refused(answer, 409)["code"] == "ticket.state_forbids"
+    assert client.get(place).json()["state"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"dedicated_cpus": "4-x"}, "host.cpus_invalid"),
+        ({"shared_cpus": "9-4"}, "host.cpus_invalid"),
+        ({"dedicated_cpus": "4-7", "shared_cpus": "7-9"}, "host.cpus_overlap"),
+    ],
+)
+def test_processors_of_a_host_are_a_list_that_shares_none(platform: Service, fields: dict[str, str], code: str) -> None:
+    client = platform.operator()
+    body = {
+        "name": "host-2",
+        "pool": "sim",
+        "connection": "simulated://world/host-2?cpus=16&memory_mib=65536&disk_gib=500",
+        "storage": [{"name": "default", "disk_class": "standard"}],
+        **fields,
+    }
+    assert refused(client.post("/v1/hosts", json=body), 422)["code"] == code
+    assert [h["name"] for h in client.get("/v1/hosts").json()["items"]] == ["host-1"]
