@@ -232,6 +232,9 @@ def _of_fields(error: RequestValidationError) -> AllotError:
     problems = []
     for found in error.errors()[:50]:
         place, *path = [str(step) for step in found["loc"]] or [""]
+        if found["type"] == "json_invalid":
+            # Where JSON breaks off is a number of characters and no field.
+            path = []
         name = ".".join(path) or place
         context = {k: v for k, v in found.get("ctx", {}).items() if isinstance(v, str | int | float)}
         code = _FIELD_CODES.get(found["type"], "request.field_invalid")

@@ -106,6 +106,9 @@ def retry(platform: Platform, ticket_id: str, caller: Caller) -> Ticket:
 
     def once(connection: Connection) -> Ticket:
         ticket = store.get(connection, ticket_id, caller.scope)
+        if ticket.state is not TicketState.FAILED:
+            # One that was only accepted may go there too, but by the hand of who works on it.
+            raise Conflict("ticket.state_forbids", ticket=ticket.id, state=ticket.state.value, wanted=TicketState.RUNNING.value)
         now_s = platform.clock()
         moved = store.move(connection, ticket, TicketState.RUNNING, now_s=now_s)
         resources.retry_failed(connection, ticket.id, now_s)

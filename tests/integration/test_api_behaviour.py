@@ -390,7 +390,8 @@ def test_metrics_are_open_to_this_machine_only(platform: Service) -> None:
 # -- audit ------------------------------------------------------------------------------------------------------------
 
 
-#: Writes whose events other tests look for: ``test_audited_writes``, ``test_budgets``, ``test_price_books``, ``test_ledger_api``.
+#: Writes whose events other tests look for: ``test_audited_writes``, ``test_budgets``, ``test_price_books``, ``test_ledger_api``,
+#: ``test_loss``.
 SEEN_ELSEWHERE = frozenset(
     f"{noun}.{verb}"
     for noun, verbs in {
@@ -402,6 +403,7 @@ SEEN_ELSEWHERE = frozenset(
         "department": ("leave",),
         "efficiency": ("answer", "set_rules"),
         "entry": ("add", "approve", "reject"),
+        "host": ("lose",),
         "ledger": ("rebuild",),
         "moves": ("cancel", "plan", "run"),
         "period": ("close", "closing", "reopen", "review"),

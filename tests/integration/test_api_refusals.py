@@ -1,4 +1,4 @@
-"""Refusals of the API, each caused by a real call: the code, both languages, a cure, the place in the request; nothing is changed."""
+"""Refusals of the API, each caused by a real call: code, both languages, a cure, the place in the request; nothing is changed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from controller.identity import tokens
 from controller.identity.caller import Role
-from controller.tickets.approval import ApprovalPolicy
+from inventory.domain.errors import Invalid
 from tests.support.api import YAML, Service, service
 from tests.support.samples import release_text, ticket_text
 
@@ -75,14 +76,15 @@ def test_a_field_that_does_not_fit_is_named_with_its_place(
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
-        ("GET", f"/v1/instances/inst_{NOBODY}", None, 404, "resource.not_found"),
+        ("GET", f"/v1/instances/inst_{NOBODY}", None, 404, "instance.not_found"),
         ("POST", f"/v1/instances/inst_{NOBODY}/stop", None, 404, "instance.not_found"),
         ("GET", "/v1/reservations/none", None, 404, "reservation.not_found"),
         ("POST", "/v1/reservations/none/release", None, 404, "reservation.not_found"),
         ("GET", f"/v1/move-plans/plan_{NOBODY}", None, 404, "moves.plan_not_found"),
         ("POST", f"/v1/move-plans/plan_{NOBODY}/run", None, 404, "moves.plan_not_found"),
         ("POST", f"/v1/move-plans/plan_{NOBODY}/cancel", None, 404, "moves.plan_not_found"),
-        ("POST", "/v1/move-plans", {"kind": "drain", "pool": "sim"}, 422, "moves.host_missing"),
+        ("POST", "/v1/move-plans", {"kind": "drain"}, 422, "moves.host_missing"),
+        ("POST", "/v1/move-plans", {"kind": "consolidate", "host": "host-1"}, 422, "moves.host_missing"),
     ],
 )
 def test_what_is_not_there_is_said_not_to_be_there(
@@ -94,11 +96,13 @@ def test_what_is_not_there_is_said_not_to_be_there(
 @pytest.mark.parametrize(
     ("edit", "code"),
     [
-        ((b"metadata: {", b"metadata: {{"), "document.syntax"),
         ((b"kind: Ticket", b"kind: [Ticket"), "document.syntax"),
+        ((b"environment: test", b"environment: test: test"), "document.syntax"),
+        ((b"name: \xe5\xbc\xa0\xe4\xb8\x89", b"name: " + b"x" * 500), "document.bad_line"),
     ],
 )
-def test_a_document_that_is_no_yaml_is_told_with_its_line(platform: Service, edit: tuple[bytes, bytes], code: str) -> None:
+def test_a_document_that_cannot_be_read_is_told_with_its_line(platform: Service, edit: tuple[bytes, bytes], code: str) -> None:
+    assert edit[0] in ticket_text("portal")
     answer = platform.client(*ADMIN).post("/v1/checks", content=ticket_text("portal").replace(*edit), headers=YAML)
     assert answer.status_code == 422
     found = next(p for p in answer.json()["problems"] if p["code"] == code)
@@ -132,8 +136,8 @@ def test_an_accepted_ticket_is_neither_approved_nor_withdrawn_nor_tried_again(pl
     client = platform.client(*ADMIN)
     made = client.post("/v1/tickets", content=ticket_text("portal"), headers=YAML)
     place = made.headers["Location"]
-    for caller, verb in ((client, "cancel"), (client, "retry"), (platform.operator(), "approve"), (platform.operator(), "reject")):
-        answer = caller.post(f"{place}/{verb}", json={"reason": "r"} if verb in ("approve", "reject") else None)
+    for verb in ("approve", "reject", "cancel", "retry"):
+        answer = platform.operator().post(f"{place}/{verb}", json={"reason": "r"} if verb in ("approve", "reject") else None)
         assert refused(answer, 409)["code"] == "ticket.state_forbids"
     assert client.get(place).json()["state"] == "accepted"
 
@@ -157,3 +161,45 @@ def test_processors_of_a_host_are_a_list_that_shares_none(platform: Service, fie
     }
     assert refused(client.post("/v1/hosts", json=body), 422)["code"] == code
     assert [h["name"] for h in client.get("/v1/hosts").json()["items"]] == ["host-1"]
+
+
+@pytest.mark.parametrize("name", ["none", "spring"])
+def test_a_reservation_of_another_project_or_none_is_not_drawn_on(platform: Service, name: str) -> None:
+    client = platform.client(*ADMIN)
+    text = ticket_text("portal").replace(b"{code: P-portal}", b"{code: P-portal, reservation: %s}" % name.encode())
+    problem = refused(client.post("/v1/tickets", content=text, headers=YAML), 404)
+    assert (problem["code"], problem["params"]) == ("ticket.reservation_unknown", {"reservation": name, "project": "P-portal"})
+    assert problem["line"] == 5
+    assert client.get("/v1/tickets").json()["items"] == []
+
+
+def test_a_token_lives_a_day_at_least_and_a_year_at_most(platform: Service) -> None:
+    operator = platform.operator()
+    before = operator.get("/v1/tokens").json()
+    for days in (-1, 0, tokens.MAX_DAYS + 1):
+        with pytest.raises(Invalid) as caught, platform.platform.db.write() as connection:
+            tokens.issue(
+                connection,
+                new_id=platform.platform.new_id,
+                user_name="x",
+                role=Role.FINANCE,
+                department_id=None,
+                now_s=platform.clock(),
+                days=days,
+            )
+        assert (caught.value.code, caught.value.params) == ("token.days_out_of_range", {"days": days, "max": tokens.MAX_DAYS})
+    assert operator.get("/v1/tokens").json() == before
+
+
+def test_a_ticket_turned_down_says_by_whom_and_why(platform: Service) -> None:
+    client = platform.client(*ADMIN)
+    text = ticket_text("portal").replace(b"environment: test", b"environment: production")
+    assert client.post("/v1/tickets", content=text, headers=YAML).status_code == 202
+    asked = client.post("/v1/tickets?confirm=portal", content=release_text("portal"), headers=YAML)
+    assert asked.json()["state"] == "awaiting_approval", asked.text
+    turned = platform.operator().post(f"{asked.headers['Location']}/reject", json={"reason": "still in use"})
+    assert turned.json()["state"] == "refused"
+    problem = client.get(asked.headers["Location"]).json()["problem"]
+    assert problem["code"] == "approval.rejected"
+    assert "still in use" in problem["detail"]
+    assert {r["desired"] for r in client.get("/v1/instances").json()["items"]} == {"running"}

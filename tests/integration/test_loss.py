@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.identity import audit
 from controller.identity.caller import Role
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.settings import ReconcileSettings
@@ -98,6 +99,9 @@ def test_a_full_pool_loses_a_host_and_its_machines_go_to_the_one_that_stood_by(h
         assert (last.state, last.host_id) == ("allocated", standing)
         story = store.events(connection, str(after[0].ticket_id))
         assert [e.code for e in story].count("step.host_lost") == CPUS
+        [event] = [e for e in audit.page(connection, PLATFORM, limit=100) if e["action"] == "host.lose"]
+        assert (event["actor"], event["target"], event["result"]) == ("王五", lost.id, "ok")
+        assert event["detail"] == {"reason": "烧毁", "machines": CPUS, "placed": CPUS}
         # Used up: nobody can stand by now, and that is said.
         assert [bool(s.uncovered) for s in standby.states(connection)] == [True]
     _all_is_counted(here)

@@ -19,9 +19,7 @@ UNNAMED = frozenset(
         "adjustment.period_not_closed",
         "adjustment.reason_missing",
         "adoption.too_many",
-        "approval.rejected",
         "cli.value_unfit",
-        "document.bad_line",
         "driver.detach_pending",
         "driver.not_reached",
         "host.too_many_traits",
@@ -47,6 +45,7 @@ UNNAMED = frozenset(
         "reservation.other_zone",
         "reservation.project_closed",
         "reservation.size_not_offered",
+        "resource.not_found",
         "site.project_in_use",
         "site.storage_class_fixed",
         "site.too_many_traits",
@@ -59,8 +58,6 @@ UNNAMED = frozenset(
         "storage_pool.not_found",
         "system.changed_meanwhile",
         "ticket.changed_meanwhile",
-        "ticket.reservation_unknown",
-        "token.days_out_of_range",
         "volume.disk_lost",
     ]
 )
