@@ -9,6 +9,7 @@ import pytest
 
 from controller.identity import tokens
 from controller.identity.caller import Role
+from controller.scheduling.columns import TRAITS_MAX
 from inventory.domain.errors import Invalid
 from tests.support.api import YAML, Service, service
 from tests.support.samples import release_text, ticket_text
@@ -203,3 +204,39 @@ def test_a_ticket_turned_down_says_by_whom_and_why(platform: Service) -> None:
     assert problem["code"] == "approval.rejected"
     assert "still in use" in problem["detail"]
     assert {r["desired"] for r in client.get("/v1/instances").json()["items"]} == {"running"}
+
+
+@pytest.mark.parametrize(
+    ("yuan", "reason", "code"),
+    [
+        ("0", "r", "adjustment.amount_unreadable"),
+        ("1.0000001", "r", "adjustment.amount_unreadable"),
+        ("--1", "r", "adjustment.amount_unreadable"),
+        ("9" * 190, "r", "adjustment.amount_unreadable"),
+        ("-1.5", "  ", "adjustment.reason_missing"),
+    ],
+)
+def test_an_adjustment_has_an_amount_and_a_reason(platform: Service, yuan: str, reason: str, code: str) -> None:
+    client = platform.client(Role.FINANCE)
+    answer = client.post("/v1/adjustments", json={"line": NOBODY, "yuan": yuan, "reason": reason})
+    assert refused(answer, 422)["code"] == code
+    assert client.get("/v1/adjustments").json()["items"] == []
+
+
+def test_a_plan_of_moves_runs_once_and_is_cancelled_once(platform: Service) -> None:
+    client = platform.operator()
+    place = "/v1/move-plans/" + client.post("/v1/move-plans", json={"kind": "drain", "host": "host-1"}).json()["id"]
+    assert client.post(f"{place}/cancel").json()["state"] == "cancelled"
+    assert refused(client.post(f"{place}/run"), 409)["code"] == "moves.plan_not_planned"
+    assert refused(client.post(f"{place}/cancel"), 409)["code"] == "moves.plan_over"
+    assert client.get(place).json()["state"] == "cancelled"
+
+
+def test_a_host_adds_no_more_traits_than_placement_tells_apart(platform: Service) -> None:
+    client = platform.operator()
+    body = {"name": "host-2", "pool": "sim", "connection": "simulated://world/host-2?cpus=4&memory_mib=4096&disk_gib=10"}
+    traits = [f"trait-{n}" for n in range(TRAITS_MAX + 1)]
+    problem = refused(client.post("/v1/hosts", json={**body, "traits": traits}), 422)
+    assert (problem["code"], problem["params"]["highest"]) == ("host.too_many_traits", TRAITS_MAX)
+    assert [h["name"] for h in client.get("/v1/hosts").json()["items"]] == ["host-1"]
+    assert client.post("/v1/hosts", json={**body, "traits": traits[:-1]}).status_code == 201

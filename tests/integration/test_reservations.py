@@ -13,11 +13,14 @@ from controller.tickets.model import TicketState
 from controller.workflows import reservations, tickets
 from controller.workflows.reservation_wish import ReservationWish
 from controller.workflows.reservations import Shown
+from inventory.domain.catalogue import Size
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound, QuotaExceeded, Unplaceable
+from inventory.domain.ids import SizeId, ZoneId
+from inventory.domain.layout import Layout
 from inventory.domain.reservation import ReservationState
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import hosts
+from inventory.store import directory, hosts
 from inventory.store.engine import Database
 from quotas import store as quota_store
 from tests.support.database import open_for_test
@@ -181,6 +184,53 @@ def test_a_wish_that_makes_no_sense_is_answered_and_leaves_nothing(here: Furnish
     assert refused.value.code == code
     assert not any(held(here).values())
     assert quota_used(here) == {}
+
+
+def test_nothing_is_reserved_by_a_size_that_needs_more_than_amounts(here: Furnished) -> None:
+    layout = Layout.of(is_dedicated=True)
+    size = Size(
+        id=SizeId(here.platform.new_id("size")), name="pinned", vcpu_count=1, memory_mib=128, root_disk_gib=1, layout=layout
+    )
+    with here.platform.db.write() as connection:
+        directory.save_size(connection, size)
+    with pytest.raises(Invalid, match=r"reservation\.size_not_offered"):
+        reserve(here, size="pinned", vcpu_count=0, memory_mib=0)
+    assert not any(held(here).values())
+    assert quota_used(here) == {}
+
+
+def test_nothing_is_reserved_for_a_closed_project(here: Furnished) -> None:
+    with here.platform.db.write() as connection:
+        directory.save_project(connection, replace(here.city.projects["P-portal"], is_open=False))
+    with pytest.raises(AllotError, match=r"reservation\.project_closed"):
+        reserve(here)
+    assert not any(held(here).values())
+    assert quota_used(here) == {}
+
+
+def test_a_name_that_two_projects_use_is_refused_and_each_is_found_by_its_id(here: Furnished) -> None:
+    everyone = here.caller(Role.OPERATOR)
+    made = [reservations.create(here.platform, wish(project=code), everyone) for code in ("P-portal", "P-gauges")]
+    before = held(here)
+    with pytest.raises(Conflict, match=r"reservation\.name_ambiguous"):
+        reservations.release(here.platform, "spring", everyone)
+    assert held(here) == before
+    for one in made:
+        reservations.release(here.platform, one.reservation.id, everyone)
+    assert not any(held(here).values())
+
+
+def test_what_is_reserved_in_one_zone_is_not_drawn_on_in_another(here: Furnished) -> None:
+    reserve(here)
+    before = held(here)
+    with here.platform.db.write() as connection:
+        [zone] = directory.zones(connection)
+        other = replace(zone, id=ZoneId(here.platform.new_id("zone")), code="inner", name="内网", address_range="10.200.0.0/16")
+        directory.save_zone(connection, replace(other, network_class="gov-inner"))
+    text = drawing("portal", "spring").replace(b"network: gov-public", b"network: inner")
+    with pytest.raises(Invalid, match=r"reservation\.other_zone"):
+        tickets.submit(here.platform, text, here.caller())
+    assert held(here) == before
 
 
 def test_another_departments_reservation_is_not_found(here: Furnished) -> None:

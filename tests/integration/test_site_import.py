@@ -13,6 +13,7 @@ from sqlalchemy import select
 from controller.identity.caller import local_operator
 from controller.identity.tables import audit
 from controller.paths import data_dir
+from controller.scheduling.columns import TRAITS_MAX
 from controller.scheduling.policy import DEFAULT_POLICY, read_policies
 from controller.workflows import hosts as host_work
 from controller.workflows.place import load_snapshot
@@ -444,3 +445,27 @@ def test_every_refusal_is_listed_at_once(platform: Platform) -> None:
     apply(platform, site())
     error = refused(platform, site(pools=[pool(driver="vmware")], hosts=None, prices=[price("vcpu", "1", "2026-01-01")]))
     assert [p.code for p in error.problems] == ["driver.unknown", "site.pool_in_use", "site.price_fixed"]
+
+
+def test_a_trait_that_no_host_has_is_asked_for_by_no_size(platform: Platform) -> None:
+    size = {"name": "fast", "vcpu": "2", "memory": "4GiB", "root-disk": "20GiB", "traits": ["nvme"]}
+    [problem] = refused(platform, site(sizes=[size])).problems
+    assert (problem.code, problem.params["trait"], problem.params["size"]) == ("site.unknown_trait", "nvme", "fast")
+
+
+def test_more_traits_than_placement_tells_apart_are_refused(platform: Platform) -> None:
+    document = yaml.safe_load(site())
+    document["hosts"][0]["traits"] = [f"trait-{n}" for n in range(TRAITS_MAX)]
+    apply(platform, site(hosts=document["hosts"]))
+    more = {"name": "n2", "pool": "sim", "connection": "simulated://site-import/n2", "traits": ["one-more"]}
+    error = refused(platform, site(hosts=[*document["hosts"], more]))
+    problem = next(p for p in error.problems if p.code == "site.too_many_traits")
+    assert (problem.params["count"], problem.params["highest"]) == (TRAITS_MAX + 1, TRAITS_MAX)
+
+
+def test_a_storage_pool_keeps_its_class(platform: Platform) -> None:
+    apply(platform, site())
+    document = yaml.safe_load(site())
+    document["hosts"][0]["storage"][0]["class"] = "high-performance"
+    [problem] = refused(platform, site(hosts=document["hosts"])).problems
+    assert (problem.code, problem.params["known"]) == ("site.storage_class_fixed", "standard")

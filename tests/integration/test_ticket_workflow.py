@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from controller.workflows import tickets
 from inventory.domain.claim import quota_amounts
 from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded, Unplaceable
 from inventory.domain.host import AdminState
+from inventory.domain.ids import ResourceId, StoragePoolId
 from inventory.domain.resource import Desired, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims, hosts, journal, networks, resources, systems
@@ -290,3 +292,33 @@ def test_a_segment_that_is_not_ready_holds_no_ticket_up(here: Furnished) -> None
             connection.execute(update(resource_table).where(resource_table.c.id == part.id).values(phase="settled"))
         store.refresh_states(connection, [ticket.id], here.clock())
         assert store.get(connection, ticket.id, PLATFORM).state is TicketState.DONE
+
+
+def test_who_decides_on_a_ticket_that_was_decided_meanwhile_is_told_so(here: Furnished) -> None:
+    made = tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    with here.platform.db.write() as connection:
+        seen = store.get(connection, made.id, PLATFORM)
+        moved = store.move(connection, seen, TicketState.RUNNING, now_s=here.clock())
+    with pytest.raises(Conflict, match=r"ticket\.changed_meanwhile"), here.platform.db.write() as connection:
+        store.move(connection, seen, TicketState.FAILED, now_s=here.clock())
+    with here.platform.db.read() as connection:
+        assert store.get(connection, made.id, PLATFORM) == moved
+
+
+def test_a_system_that_changed_since_it_was_read_is_not_written_over(here: Furnished) -> None:
+    tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    with here.platform.db.write() as connection:
+        read = systems.get(connection, "portal", PLATFORM)
+        systems.replace(connection, replace(read, revision=2), base_revision=1)
+    with pytest.raises(Conflict, match=r"system\.changed_meanwhile"), here.platform.db.write() as connection:
+        systems.replace(connection, replace(read, revision=2), base_revision=1)
+    with here.platform.db.read() as connection:
+        assert systems.get(connection, "portal", PLATFORM).revision == 2
+
+
+def test_what_is_not_in_the_books_is_said_not_to_be_there(here: Furnished) -> None:
+    with here.platform.db.read() as connection:
+        with pytest.raises(NotFound, match=r"resource\.not_found"):
+            resources.get(connection, ResourceId("inst_" + "0" * 32), PLATFORM)
+        with pytest.raises(NotFound, match=r"storage_pool\.not_found"):
+            hosts.storage_pool(connection, StoragePoolId("stor_" + "0" * 32))

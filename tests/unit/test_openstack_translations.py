@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +38,7 @@ from drivers.openstack.settings import read_settings
 from drivers.openstack.translate_errors import LONGEST_DELAY_S, delay_of, fault_of
 from drivers.protocol import (
     DiskRequest,
+    DriverContext,
     ImageSource,
     LeaseEntry,
     MachineRequest,
@@ -180,6 +183,7 @@ def test_the_port_of_a_machine_is_found_by_a_text_that_never_changes() -> None:
 def test_every_wrong_setting_is_named_at_once() -> None:
     with pytest.raises(Permanent) as refused:
         read_settings({"wait_s": "soon", "attempts": -1, "projects": "many", "colour": "red"})
+    assert refused.value.problem.code == "openstack.settings_invalid"
     assert sorted(str(refused.value.problem.params["names"]).split(", ")) == ["attempts", "colour", "projects", "wait_s"]
     assert read_settings({"wait_s": "5"}).wait_s == 5.0
 
@@ -359,3 +363,13 @@ def test_a_controller_without_a_region_never_imports_the_sdk() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert driver_factory("openstack").__module__ == "drivers.openstack.driver"
+
+
+def test_a_cloud_that_no_file_describes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "clouds.yaml"
+    file.write_text("clouds: {gov: {auth: {auth_url: http://127.0.0.1:9}}}\n", encoding="utf-8")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    context = DriverContext(host_id="host_1", host_name="n1", connection="openstack://nowhere", clock=time.time)
+    with pytest.raises(Permanent) as refused:
+        driver_factory("openstack")(context).observe()
+    assert (refused.value.problem.code, refused.value.problem.params) == ("openstack.cloud_unknown", {"cloud": "nowhere"})

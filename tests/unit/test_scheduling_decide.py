@@ -270,6 +270,7 @@ def test_a_million_machines_are_turned_away_at_once() -> None:
     [
         ((member("m"), member("m")), (), "placement.member_twice"),
         ((member("m"),), (rule("web", SpreadLevel.HOST), rule("web", SpreadLevel.RACK)), "placement.rule_twice"),
+        ((member("m"),), (replace(rule("web", SpreadLevel.HOST), max_per_domain=0),), "placement.max_per_domain_too_small"),
         ((member("m", disks=(("standard", 0),)),), (), "placement.disk_size_not_positive"),
         ((member("m", accelerators={"disk_gib:standard": 5}),), (), "placement.disk_in_compute"),
         (
