@@ -15,7 +15,7 @@ def test_a_ticket_becomes_machines_and_a_bill_and_is_given_back(running: Service
     planned = running.allot("--token-file", department, "plan", file)
     assert planned.code == 2, planned.err
     assert "web-2" in planned.out
-    assert "Fits: 2 machines on 1 hosts.\n  host-" in planned.out
+    assert "Fits: 2 machines on 1 host.\n  host-" in planned.out
 
     applied = running.ok("--token-file", department, "apply", file, "--yes", "--wait")
     assert "is done" in applied.out
