@@ -6,6 +6,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -201,7 +203,7 @@ def test_no_secret_is_written_down(tmp_path: Path) -> None:
         other = (found.directory / file).read_text().strip()
         found.ok("--token-file", file, "whoami")
         assert found.process is not None
-        command_lines = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if _is_readable(p)]
+        command_lines = list(_command_lines())
         found.stop()
         for hidden in (secret, other):
             assert hidden not in found.log_text()
@@ -211,12 +213,11 @@ def test_no_secret_is_written_down(tmp_path: Path) -> None:
         assert json.loads((found.contexts / "contexts.json").read_text())["contexts"]["default"]["token_file"] == "default.token"
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        path.read_bytes()
-    except OSError:
-        return False
-    return True
+def _command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # A process may end between being listed and being read.
+        with suppress(OSError):
+            yield path.read_bytes()
 
 
 def test_metrics_of_a_running_service_tell_its_hosts(running: ServiceUnderTest) -> None:
