@@ -1,8 +1,10 @@
 """Every list the API gives page by page: read one by one it is what it is in one piece, in the same order. On both engines."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -21,7 +23,8 @@ from tests.support.journal import row
 from tests.support.samples import ticket_text
 
 PROJECTS = ("P-portal", "P-gauges")
-WINDOW = {"from": "1970-01-01", "to": "1970-01-02"}
+WINDOW = {"from": "2026-05-01", "to": "2026-05-02"}
+USED_S = round(datetime(2026, 5, 1, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()) + 60
 UUIDS = [f"0000000{n}-aaaa-4bbb-8ccc-dddddddddddd" for n in range(3)]
 
 
@@ -35,7 +38,7 @@ def town(database: Database, tmp_path: Path) -> Iterator[Service]:
         homes = [platform.city.projects[code] for code in PROJECTS]
         amounts = {"vcpu": 1, "memory_mib": 64}
         used = [
-            row(1, resource=f"inst_{n}", occurred_at_s=60, amounts=amounts, department=home.department_id, project=home.id)
+            row(1, resource=f"inst_{n}", occurred_at_s=USED_S, amounts=amounts, department=home.department_id, project=home.id)
             for n, home in enumerate([*homes, homes[0]])
         ]
         with platform.platform.db.write() as connection:
