@@ -1,6 +1,7 @@
 """The verbs of ``drivers.powers`` on a region; how each kind is made stands in ``snapshots``, ``outside``, ``filters`` and
 ``balancers``."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from drivers.faults import Transient
@@ -26,18 +27,21 @@ from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 
 
-class CloudVerbs:
+class CloudVerbs(ABC):
     """``Snapshots``, ``ReachesOutside``, ``Filters``, ``Balances`` and ``HasScreen`` of the OpenStack driver."""
 
     @property
+    @abstractmethod
     def _region(self) -> Region:
-        raise NotImplementedError
+        """Return the region the driver is connected to."""
 
+    @abstractmethod
     def _is_mine(self, mark: Mark | None) -> bool:
-        raise NotImplementedError
+        """Tell whether something with this mark is of this host."""
 
+    @abstractmethod
     def _mark(self, resource_id: ResourceId, fence: int, *, system: str = "", department: str = "") -> Mark:
-        raise NotImplementedError
+        """Return the mark of something that is ours on this host."""
 
     # -- copies of disks ----------------------------------------------------------------------------------------------
 

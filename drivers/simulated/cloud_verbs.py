@@ -1,5 +1,6 @@
 """The verbs of ``drivers.powers`` of a simulated host: ``cloud`` behind the same delays, faults and lock as the rest."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -22,19 +23,19 @@ from inventory.domain.ids import ResourceId
 T = TypeVar("T")
 
 
-class CloudVerbs:
+class CloudVerbs(ABC):
     """``Snapshots``, ``ReachesOutside``, ``Filters``, ``Balances`` and ``HasScreen`` of a simulated driver."""
 
     __slots__ = ()
     host: SimulatedHost
 
+    @abstractmethod
     def _call(self, verb: str, resource_id: str, work: Callable[[], T]) -> T:
         """Do one verb, with its delay and its fault."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _require(self, power: Capability) -> None:
         """Refuse what was not declared."""
-        raise NotImplementedError
 
     def _in_cloud(self, power: Capability, verb: str, resource_id: str, work: Callable[[Cloud], T]) -> T:
         self._require(power)
