@@ -9,30 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.replaced_documents import BUDGETS, COST_POOLS, EFFICIENCY_RULES
 from tests.support.service import ServiceUnderTest
 
-BUDGETS = """\
-apiVersion: allotment/v1
-kind: Budgets
-budgets:
-  - {{project: P-PORTAL, year: 2026, amount: "{number}.00"}}
-"""
-COSTS = """\
-apiVersion: allotment/v1
-kind: CostPools
-pools:
-  - {{name: power, kind: power, amount: "{number}.00", from: 2026-01-01, to: 2027-01-01, over: vcpu}}
-"""
-RULES = """\
-apiVersion: allotment/v1
-kind: EfficiencyRules
-idle: {{cpu-percent: {number}, mib-per-day: 50, stopped-days: 14}}
-"""
 #: Command, address of the API, document, command that shows what stands, and how a number is found in its answer.
 KINDS: dict[str, tuple[str, str, str, Callable[[Any], str]]] = {
     "budget": ("/v1/budgets", BUDGETS, "show", lambda found: found[0]["limit_yuan"]),
-    "cost": ("/v1/cost-pools", COSTS, "list", lambda found: found[0]["yuan"]),
-    "efficiency": ("/v1/efficiency-rules", RULES, "rules", lambda found: found["idle_cpu_percent"]),
+    "cost": ("/v1/cost-pools", COST_POOLS, "list", lambda found: found[0]["yuan"]),
+    "efficiency": ("/v1/efficiency-rules", EFFICIENCY_RULES, "rules", lambda found: found["idle_cpu_percent"]),
 }
 
 
@@ -45,9 +29,13 @@ def test_what_another_wrote_after_the_command_read_is_kept(
 ) -> None:
     path, document, look, number_of = KINDS[kind]
     finance = "finance.token"
+
+    def numbered(number: int) -> str:
+        return document.format(number=number, project="P-PORTAL")
+
     if not (running.directory / finance).exists():
         running.token("finance", "finance")
-    running.ok("--token-file", finance, "meter", kind, "import", running.write("first.yaml", document.format(number=5)))
+    running.ok("--token-file", finance, "meter", kind, "import", running.write("first.yaml", numbered(5)))
     read_before = _reads(running, path)
     with subprocess.Popen(
         [sys.executable, "-m", "controller", "--lang", language, "--token-file", finance, "meter", kind, "import", "-"],
@@ -60,15 +48,15 @@ def test_what_another_wrote_after_the_command_read_is_kept(
         # It has read what stands, and now waits for the document.
         while _reads(running, path) == read_before:
             assert waiting.poll() is None
-        running.ok("--token-file", finance, "meter", kind, "import", running.write("other.yaml", document.format(number=6)))
-        _, told = waiting.communicate(document.format(number=7).encode(), timeout=60)
+        running.ok("--token-file", finance, "meter", kind, "import", running.write("other.yaml", numbered(6)))
+        _, told = waiting.communicate(numbered(7).encode(), timeout=60)
     assert waiting.returncode == 1
     assert said in told.decode()
     assert f"allot meter {kind} {look}" in told.decode(), "it says how to see what stands now"
     assert "Traceback" not in told.decode()
     stands = running.ok("--token-file", finance, "meter", kind, look, "-o", "json").json
     assert float(number_of(stands)) == 6
-    running.ok("--token-file", finance, "meter", kind, "import", "-", stdin=document.format(number=7))
+    running.ok("--token-file", finance, "meter", kind, "import", "-", stdin=numbered(7))
 
 
 def _reads(running: ServiceUnderTest, path: str) -> int:

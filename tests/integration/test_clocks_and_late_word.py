@@ -278,8 +278,7 @@ def test_what_happens_while_the_controller_is_down_for_six_hours_is_metered_to_t
 ) -> None:
     furnished = furnish(database, tmp_path, host_count=1)
     platform, clock = furnished.platform, furnished.clock
-    world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
-    try:
+    with a_world(clock) as world:
         with at_work(platform):
             ticket_work.submit(platform, ticket_text("portal"), furnished.caller(), confirm="portal")
             begun = awaited(clock, lambda: _running(platform))
@@ -288,8 +287,6 @@ def test_what_happens_while_the_controller_is_down_for_six_hours_is_metered_to_t
         clock.now_s = back_s = stopped_s + 6 * HOUR
         with at_work(platform):
             awaited(clock, lambda: _states(platform, begun.resource_id)[-2:] == ["stopped", "running"])
-    finally:
-        drop_world("test")
     ledger.catch_up(platform)
     with platform.db.read() as connection:
         found = ledger_store.page(connection, PLATFORM, limit=1000)
@@ -310,8 +307,7 @@ def test_what_happens_while_the_controller_is_down_for_six_hours_is_metered_to_t
 def test_what_no_back_end_can_date_is_written_down_with_how_uncertain_it_is(database: Database, tmp_path: Path) -> None:
     furnished = furnish(database, tmp_path, host_count=1)
     platform, clock = furnished.platform, furnished.clock
-    world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
-    try:
+    with a_world(clock) as world:
         with at_work(platform):
             ticket_work.submit(platform, ticket_text("portal"), furnished.caller(), confirm="portal")
             begun = awaited(clock, lambda: _running(platform))
@@ -325,8 +321,6 @@ def test_what_no_back_end_can_date_is_written_down_with_how_uncertain_it_is(data
             awaited(clock, lambda: _rested(platform), tick_s=1.0)
             ticket_work.submit(platform, release_text("portal"), furnished.caller(), confirm="portal")
             awaited(clock, lambda: _states(platform, begun.resource_id)[-1] == "released")
-    finally:
-        drop_world("test")
     ledger.catch_up(platform)
     with platform.db.read() as connection:
         found = ledger_store.page(connection, PLATFORM, limit=1000)
@@ -340,6 +334,15 @@ def test_what_no_back_end_can_date_is_written_down_with_how_uncertain_it_is(data
     assert [i.start_uncertain_s for i in own] == [told[i.opened_by].uncertain_s for i in own]
     assert [i.end_uncertain_s for i in own] == [told[i.closed_by or 0].uncertain_s for i in own]
     assert not ledger.compare(platform).differences
+
+
+@contextmanager
+def a_world(clock: Clock) -> Iterator[World]:
+    """Have the world that the hosts of a furnished platform are in."""
+    try:
+        yield install_world(World("test", clock=clock, verify_image=image_is_trusted))
+    finally:
+        drop_world("test")
 
 
 def awaited(clock: Clock, look: Callable[[], Found | None], timeout_s: float = 120.0, tick_s: float = 0.02) -> Found:

@@ -10,6 +10,7 @@ import pytest
 from controller.identity.caller import Role
 from quotas import store as quota_store
 from tests.support.api import YAML, Service, service
+from tests.support.replaced_documents import BUDGETS, COST_POOLS, EFFICIENCY_RULES
 
 
 @pytest.fixture
@@ -80,30 +81,7 @@ def test_an_import_replaces_only_what_its_plan_showed(platform: Service) -> None
     assert operator.post("/v1/site/import", content=mine, headers={**YAML, "If-Match": tag}).status_code == 200
 
 
-RULES = """\
-apiVersion: allotment/v1
-kind: EfficiencyRules
-idle: {{cpu-percent: {number}, mib-per-day: 50, stopped-days: 14}}
-oversized: {{cpu-percent: 30, memory-percent: 50, load-percent: 60}}
-coverage-percent: 50
-targets:
-  - {{network-class: gov-public, cpu-percent: 20, memory-percent: 40}}
-"""
-COSTS = """\
-apiVersion: allotment/v1
-kind: CostPools
-pools:
-  - {{name: power, kind: power, amount: "{number}.00", from: 2026-01-01, to: 2027-01-01, over: vcpu}}
-"""
-
-
-BUDGETS = """\
-apiVersion: allotment/v1
-kind: Budgets
-budgets:
-  - {{project: P-portal, year: 2026, amount: "{number}.00"}}
-"""
-DOCUMENTS = {"/v1/efficiency-rules": RULES, "/v1/cost-pools": COSTS, "/v1/budgets": BUDGETS}
+DOCUMENTS = {"/v1/efficiency-rules": EFFICIENCY_RULES, "/v1/cost-pools": COST_POOLS, "/v1/budgets": BUDGETS}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
@@ -111,7 +89,8 @@ def test_a_document_replaces_only_the_one_that_was_read(platform: Service, path:
     finance = platform.client(Role.FINANCE)
 
     def send(number: int, **headers: str) -> httpx.Response:
-        return finance.post(path, content=DOCUMENTS[path].format(number=number).encode(), headers={**YAML, **headers})
+        document = DOCUMENTS[path].format(number=number, project="P-portal")
+        return finance.post(path, content=document.encode(), headers={**YAML, **headers})
 
     read = finance.get(path).headers["ETag"]
     done = send(5, **{"If-Match": read})

@@ -1,6 +1,5 @@
 """The page of faults names, for each, codes that people are told with a cure in both languages, and tests that exist."""
 
-import ast
 import re
 
 import pytest
@@ -8,10 +7,10 @@ import pytest
 from controller.texts.catalogue import all_texts
 from tests.support import codes
 from tests.support.doc_examples import ROOT
+from tests.support.named_tests import assert_names_tests
 
 PAGE = (ROOT / "docs" / "faults.md").read_text("utf-8")
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| what |")]
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
 
 
@@ -33,9 +32,4 @@ def test_a_fault_has_a_code_with_its_cure_in_both_languages(row: list[str]) -> N
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:30])
 def test_a_fault_has_tests_that_exist(row: list[str]) -> None:
-    named = NAMED.findall(row[2])
-    assert named
-    assert NAMED.sub("", row[2]).strip() == "", "only names of tests stand in the last column"
-    for path, name in named:
-        tree = ast.parse((ROOT / path).read_text("utf-8"))
-        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{path}::{name}"
+    assert_names_tests(row[2])

@@ -1,14 +1,11 @@
 """The page of invariants names tests that exist: for each of the eighteen, and for each kind of bad input, at least one."""
 
-import ast
-import re
-
 import pytest
 
 from tests.support.doc_examples import ROOT
+from tests.support.named_tests import assert_names_tests, named_in
 
 PAGE = (ROOT / "docs" / "invariants.md").read_text("utf-8")
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def rows(title: str) -> list[list[str]]:
@@ -20,14 +17,6 @@ def rows(title: str) -> list[list[str]]:
 INVARIANTS, BAD_INPUT = rows("Invariants"), rows("Bad input")
 
 
-def named_in(path: str) -> set[str]:
-    """Return the names a file has tests by: functions, and state machines that are handed to the runner."""
-    body = ast.parse((ROOT / path).read_text("utf-8")).body
-    functions = {node.name for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
-    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
-    return functions | {t.id for t in targets if isinstance(t, ast.Name) and t.id.startswith("Test")}
-
-
 def test_the_page_holds_every_invariant_in_its_order_and_every_bad_input() -> None:
     assert [row[0] for row in INVARIANTS] == [str(n) for n in range(1, 19)]
     assert len({row[0] for row in BAD_INPUT}) == len(BAD_INPUT) == 9
@@ -36,13 +25,12 @@ def test_the_page_holds_every_invariant_in_its_order_and_every_bad_input() -> No
 @pytest.mark.parametrize("row", [*INVARIANTS, *BAD_INPUT], ids=lambda row: row[0][:30])
 def test_each_is_held_by_tests_that_exist(row: list[str]) -> None:
     assert len(row) == 3
-    named = NAMED.findall(row[2])
-    assert named
-    assert NAMED.sub("", row[2]).strip() == "", "only names of tests stand in the last column"
-    for path, name in named:
-        assert name in named_in(path), f"{path}::{name}"
+    assert_names_tests(row[2])
 
 
 def test_a_test_that_is_gone_would_be_missed() -> None:
     assert "test_that_never_was" not in named_in("tests/meta/test_invariants_have_tests.py")
     assert "TestLedger" in named_in("tests/property/test_ledger_machine.py")
+    for cell in ("", "`tests/meta/test_invariants_have_tests.py::test_that_never_was`", "some day"):
+        with pytest.raises(AssertionError):
+            assert_names_tests(cell)
