@@ -74,11 +74,13 @@ def drift(
                 wake[row.id] = "edited"
             else:
                 findings.append(_edited(row, differs))
-    reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows}, elsewhere)
+    # What was written after the host was asked may have left it since: the next look tells.
+    late = {row.id for row in elsewhere.values() if row.observed_at_s > started_at_s}
+    reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows} - late, elsewhere)
     findings += orphans
     # What is on its way here is no leftover; it may become one, so the same observation is compared again.
     is_clean = is_clean and not any(r.target_host_id == host_id for r in elsewhere.values())
-    is_clean = is_clean and not wake and not reap
+    is_clean = is_clean and not (wake or reap or late)
     return Drift(wake=wake, reap=reap, findings=tuple(findings), lasting=tuple(lasting), is_clean=is_clean)
 
 

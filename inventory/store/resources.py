@@ -450,6 +450,8 @@ def end_move(connection: Connection, resource: Resource, *, fence: int, revision
         "target_host_id": None,
         "spec": resource.spec.to_json(),
         "observed": resource.observed.value,
+        # Both hosts were looked at last: what was asked before proves nothing of where it is.
+        "observed_at_s": now_s,
         "phase": Phase.SETTLED.value if is_settled else Phase.PENDING.value,
         **_anew(now_s),
         "fence": fence,

@@ -31,7 +31,9 @@ class Written:
 
 def _document(path: str) -> Written:
     def write(client: httpx.Client, number: int, tag: str) -> httpx.Response:
-        return client.post(path, content=DOCUMENTS[path].format(number=number).encode(), headers={**YAML, "If-Match": tag})
+        return client.post(
+            path, content=DOCUMENTS[path].format(number=number, project="P-portal").encode(), headers={**YAML, "If-Match": tag}
+        )
 
     return Written(Role.FINANCE, lambda client, _number: client.get(path), write)
 

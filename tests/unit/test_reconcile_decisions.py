@@ -509,6 +509,14 @@ def test_a_leftover_is_removed_and_a_stranger_with_our_mark_only_reported() -> N
     assert [f.kind for f in result.findings] == ["orphan"]
 
 
+def test_what_left_the_host_after_it_was_asked_is_no_leftover_but_compared_again() -> None:
+    moved = {MACHINE: settled(host_id=HostId("host_elsewhere"), observed_at_s=NOW_S + 1)}
+    result = drift(HOST, observation(running()), NOW_S, [], moved, NOW_S + 2, can_plug=True)
+    assert (result.reap, result.findings, result.is_clean) == ((), (), False)
+    later = drift(HOST, observation(running()), NOW_S + 1.5, [], moved, NOW_S + 2, can_plug=True)
+    assert later.reap == (MACHINE,)
+
+
 def test_a_fingerprint_changes_with_what_is_there_and_not_with_time() -> None:
     first = observation(running())
     assert fingerprint(first) == fingerprint(replace(first, observed_at_s=NOW_S + 30))
