@@ -32,6 +32,7 @@ FIGURES = (
     "gangs",
     "rebalance",
     "drain",
+    "rating",
     "closing",
     "reports",
     "metrics",

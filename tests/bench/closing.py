@@ -35,10 +35,10 @@ from tests.support.database import open_for_test
 _INTERVALS, _DEPARTMENTS, _PROJECTS, _METERS = 1_000_000, 100, 2_000, 20
 _STATEMENT_ROUNDS = 5
 _BASELINE_INTERVALS = 100_000
-_MONTH = "2026-10"
+MONTH = "2026-10"
 _ZONE = ZoneInfo("Asia/Shanghai")
 _CHUNK = 50_000
-_START_S, _END_S = Month.of(_MONTH).window(_ZONE)
+START_S, END_S = Month.of(MONTH).window(_ZONE)
 _NAMES = tuple(c.name for c in RATED)
 _DECIMAL = "a loop over the same intervals in decimals, processor time"
 _SAMPLES = "hourly samples of the same intervals, one by one, processor time"
@@ -46,7 +46,7 @@ _DUCKDB = "hourly samples of the same intervals as rows in DuckDB, rated and sum
 _STATES = ("running", "running", "running", "stopped")
 
 
-def _rows(seed: int, count: int) -> Iterator[tuple[Any, ...]]:
+def rows_of_month(seed: int, count: int) -> Iterator[tuple[Any, ...]]:
     """Return intervals of a month: 30 % shorter than two hours, the rest four days on average; five to a resource."""
     source = random.Random(seed)
     for number in range(count):
@@ -55,8 +55,8 @@ def _rows(seed: int, count: int) -> Iterator[tuple[Any, ...]]:
         project = resource_number % _PROJECTS
         meter = f"disk_gib:class-{resource_number % _METERS:02d}"
         # Five stretches of the month, one in each fifth of it, so that none of a resource overlap.
-        fifth = (_END_S - _START_S) // 5
-        start_s = _START_S + place * fifth + source.randrange(fifth // 3)
+        fifth = (END_S - START_S) // 5
+        start_s = START_S + place * fifth + source.randrange(fifth // 3)
         length = source.randrange(1, 7200) if source.random() < 0.3 else source.randrange(7200, fifth * 2 // 3)
         yield (
             f"vol_{resource_number:032x}", meter, start_s, start_s + length, source.randrange(1, 2000), _STATES[place % 4],
@@ -65,10 +65,10 @@ def _rows(seed: int, count: int) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def _books(seed: int) -> Books:
+def books_of_month(seed: int) -> Books:
     """Return three versions within the month, with a discount for every department."""
     source = random.Random(seed)
-    third = (_END_S - _START_S) // 3
+    third = (END_S - START_S) // 3
     versions = []
     for n in range(3):
         rates = tuple(
@@ -76,8 +76,8 @@ def _books(seed: int) -> Books:
                  steps=(Step(up_to=None, micro_yuan=source.randrange(500, 90_000)),))
             for m in range(_METERS) for state in ("allocated", "running", "stopped")
         )  # fmt: skip
-        first = _START_S - 86_400 if n == 0 else _START_S + n * third
-        last = _START_S + (n + 1) * third if n < 2 else None
+        first = START_S - 86_400 if n == 0 else START_S + n * third
+        last = START_S + (n + 1) * third if n < 2 else None
         less = tuple(
             Discount(department_id=f"dept_{d:032x}", meter="", basis_points=source.randrange(0, 3000), from_s=first, to_s=last)
             for d in range(_DEPARTMENTS)
@@ -88,7 +88,7 @@ def _books(seed: int) -> Books:
 
 def _prepare(database: Database, seed: int) -> None:
     """Write the city, its price books (approved) and the month's ledger."""
-    books = _books(seed)
+    books = books_of_month(seed)
     with database.write() as connection:
         for number in range(_DEPARTMENTS):
             directory.save_department(connection, _department(number))
@@ -98,7 +98,7 @@ def _prepare(database: Database, seed: int) -> None:
             book_store.add(connection, _book_row(version))
             book_store.decide(connection, version.id, "approved", 0.0)
         chunk: list[tuple[Any, ...]] = []
-        for row in _rows(seed, _INTERVALS):
+        for row in rows_of_month(seed, _INTERVALS):
             chunk.append(row)
             if len(chunk) == _CHUNK:
                 bulk.insert_rows(connection, intervals, _NAMES, chunk)
@@ -126,7 +126,7 @@ def _book_row(version: BookVersion) -> dict[str, Any]:
 def _platform(database: Database) -> Platform:
     return Platform(
         db=database,
-        clock=lambda: float(_END_S + 100 * 3600),
+        clock=lambda: float(END_S + 100 * 3600),
         new_id=random_ids(),
         zone=_ZONE,
         policy=DEFAULT_POLICY,
@@ -142,12 +142,12 @@ def _close(url: str, results: Connection) -> None:
     """Close the month in a process of its own, and tell what it took: wall, CPU (s), memory at its peak (MiB)."""
     with open_for_test(url) as database:
         platform = _platform(database)
-        periods.begin_closing(platform, _MONTH, _officer("wang"))
+        periods.begin_closing(platform, MONTH, _officer("wang"))
         wall, cpu = time.perf_counter(), time.process_time()
-        periods.review(platform, _MONTH, _officer("wang"))
-        closed = periods.close(platform, _MONTH, _officer("li"))
+        periods.review(platform, MONTH, _officer("wang"))
+        closed = periods.close(platform, MONTH, _officer("li"))
         took = (time.perf_counter() - wall, time.process_time() - cpu)
-        found = periods.statements(platform, _MONTH, PLATFORM)
+        found = periods.statements(platform, MONTH, PLATFORM)
     assert len(found) == _DEPARTMENTS
     assert sum(s["fen"] for s in found) == closed["fen"]
     results.send((*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, closed["line_count"], closed["micro_yuan"]))
@@ -165,7 +165,7 @@ def _state(url: str, results: Connection) -> None:
         spare_what_stays()
         for number in list(range(_DEPARTMENTS)) * _STATEMENT_ROUNDS:
             wall, cpu = time.perf_counter(), time.thread_time()
-            periods.statement(platform, _MONTH, f"dept_{number:032x}")
+            periods.statement(platform, MONTH, f"dept_{number:032x}")
             wall_ms.append((time.perf_counter() - wall) * 1000)
             cpu_ms.append((time.thread_time() - cpu) * 1000)
     results.send((tuple(wall_ms), tuple(cpu_ms)))
@@ -185,9 +185,9 @@ def _apart(work: Callable[[str, Connection], None], url: str) -> Any:
 
 def _decimal_loop_s(seed: int) -> float:
     """Rate the same intervals one by one in decimals, as bills are often computed; nothing is written."""
-    books, total = _books(seed), Decimal(0)
+    books, total = books_of_month(seed), Decimal(0)
     started = time.process_time()
-    for row in _rows(seed, _BASELINE_INTERVALS):
+    for row in rows_of_month(seed, _BASELINE_INTERVALS):
         for since_s, until_s, version in books.pieces(row[1], row[2], row[3]):
             rate = version.rate(row[1], row[5])
             assert rate is not None
@@ -200,13 +200,13 @@ def _decimal_loop_s(seed: int) -> float:
 
 def _duckdb_samples_s(seed: int, folder: Path) -> tuple[float, int]:
     """Rate the same samples as rows of a table in DuckDB, as CloudKitty's periods are rated; returns CPU s and how many rows."""
-    books = _books(seed)
+    books = books_of_month(seed)
     with (folder / "intervals.csv").open("w", encoding="ascii") as file:
-        rows = islice(_rows(seed, _INTERVALS), _BASELINE_INTERVALS)
+        rows = islice(rows_of_month(seed, _INTERVALS), _BASELINE_INTERVALS)
         file.writelines(f"{r[1]},{r[2]},{r[3]},{r[4]},{r[5]},{r[10]}\n" for r in rows)
     with (folder / "prices.csv").open("w", encoding="ascii") as file:
         for version in books.versions:
-            until_s = _END_S if version.to_s is None else version.to_s
+            until_s = END_S if version.to_s is None else version.to_s
             file.writelines(f"{r.meter},{r.state},{version.from_s},{until_s},{r.steps[0].micro_yuan}\n" for r in version.rates)
     database = duckdb.connect()
     database.execute("SET threads TO 2")
@@ -233,10 +233,10 @@ def _duckdb_samples_s(seed: int, folder: Path) -> tuple[float, int]:
 
 def _samples_s(seed: int) -> tuple[float, float]:
     """Rate a row for every hour an interval was seen in at the full hour; returns CPU s and the part never seen (percent)."""
-    books, total, unseen = _books(seed), Decimal(0), 0
+    books, total, unseen = books_of_month(seed), Decimal(0), 0
     started = time.process_time()
     count = _BASELINE_INTERVALS // 20
-    for row in _rows(seed, count):
+    for row in rows_of_month(seed, count):
         first = -(-row[2] // 3600) * 3600
         unseen += first >= row[3]
         for at_s in range(first, row[3], 3600):

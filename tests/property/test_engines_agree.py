@@ -1,4 +1,4 @@
-"""The fast engine and the plain integer kernel give the same lines, bit by bit, with the same ids."""
+"""The fast engine, the plain integer kernel and SQL give the same lines, bit by bit; the first two with the same ids."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,8 @@ from metering.entries import Entry
 from metering.ledger import of_row
 from metering.lines import CHARGED, SHOWN, Kind, Line
 from metering.statements import Summing
+from tests.support import duckdb_rating
+from tests.support.duckdb_rating import Rated
 from tests.support.fuzzed_usage import END_S, START_S, billing_of, books_of, entries_of, rows_of
 
 PERIOD = "2026-01"
@@ -64,6 +66,19 @@ def by_vectors(usage: Usage) -> dict[bytes, Line]:
     return lines
 
 
+def by_sql(usage: Usage) -> list[Rated]:
+    return duckdb_rating.rated(usage.rows, usage.books, START_S, usage.until_s)
+
+
+def as_sql_has_them(lines: Iterable[Line]) -> list[Rated]:
+    """Return lines of usage as the rows SQL makes."""
+    return sorted(
+        (x.resource_id, x.meter, x.state, x.department_id, x.project_id, x.system_id, x.amount, x.start_s, x.end_s, x.opened_by,
+         x.closed_by, x.book_id, x.micro_yuan_per_unit, x.basis_points, x.list_micro_yuan, x.micro_yuan)
+        for x in lines if x.kind == Kind.USAGE
+    )  # fmt: skip
+
+
 def sums_alone(usage: Usage) -> dict[tuple[str, str, str, str, str], list[int]]:
     """What statements of an open month are made from: no lines, only what they come to."""
     summing = Summing(PERIOD)
@@ -89,6 +104,14 @@ def test_the_fast_engine_writes_the_lines_of_the_kernel(seed: int, sizes: tuple[
     assert by_vectors(usage) == by_kernel(usage)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 40), st.sampled_from(SIZES))
+@example(7, SIZES[-1])
+def test_sql_in_duckdb_rates_flat_prices_as_the_kernel_and_the_fast_engine_do(seed: int, sizes: tuple[int, int]) -> None:
+    usage = fuzzed(random.Random(seed), 200, sizes, has_all=False)
+    assert by_sql(usage) == as_sql_has_them(by_kernel(usage).values()) == as_sql_has_them(by_vectors(usage).values())
+
+
 def test_figures_beyond_64_bits_in_between_are_left_to_the_kernel() -> None:
     rate = Rate(meter="vcpu", state="running", mode=Mode.FLAT, code="", steps=(Step(up_to=None, micro_yuan=10**13),))
     books = Books([BookVersion(id="b", from_s=0, to_s=None, rates=(rate,))])
@@ -97,6 +120,7 @@ def test_figures_beyond_64_bits_in_between_are_left_to_the_kernel() -> None:
     [line] = by_vectors(usage).values()
     assert line.micro_yuan == -(-(2 * 10**19 * 1000 - 3600) // 7200) == 2_777_777_777_777_777_778
     assert by_vectors(usage) == by_kernel(usage)
+    assert by_sql(usage) == as_sql_has_them([line])
 
 
 def test_what_a_commitment_or_steps_need_waits_for_the_others() -> None:
@@ -141,5 +165,7 @@ def test_ten_million_fuzzed_intervals_differ_by_nothing() -> None:
         ours, oracle = by_vectors(usage), by_kernel(usage)
         difference += abs(sum(x.micro_yuan for x in ours.values()) - sum(x.micro_yuan for x in oracle.values()))
         assert ours.keys() == oracle.keys()
+        if seed % 2 == 0:
+            assert by_sql(usage) == as_sql_has_them(oracle.values())
         count += len(usage.rows)
     assert (count, difference) == (10_000_000, 0)
