@@ -25,7 +25,7 @@ _BASELINE_LINES = 100_000
 def _write(url: str, dataset: str, format_: Format, place: str, results: Connection) -> None:
     """Write one report in a process of its own; tell wall, CPU (s), memory at its peak (MiB), lines, bytes."""
     with open_for_test(url) as database, database.read() as connection:
-        period = periods.show(closing._platform(database), closing._MONTH)
+        period = periods.show(closing._platform(database), closing.MONTH)
         asked = Asked(
             dataset=dataset, format=format_, period=period, as_of_s=period["end_s"], scope=PLATFORM, provider="Allotment"
         )
@@ -55,7 +55,7 @@ def _baseline_s(url: str, place: Path, line_count: int) -> float:
     with open_for_test(url) as database, database.read() as connection, place.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         started, count = time.perf_counter(), 0
-        for portion in source.stored(connection, closing._MONTH, PLATFORM):
+        for portion in source.stored(connection, closing.MONTH, PLATFORM):
             writer.writerows((line_id.hex(), *line) for line_id, line in portion.rows())
             count += len(portion)
             if count >= _BASELINE_LINES:
@@ -71,9 +71,9 @@ def measure(folder: Path, seed: int) -> Figure:
         closing._prepare(database, seed)
         say("closing the month")
         platform = closing._platform(database)
-        periods.begin_closing(platform, closing._MONTH, closing._officer("wang"))
-        periods.review(platform, closing._MONTH, closing._officer("wang"))
-        closed = periods.close(platform, closing._MONTH, closing._officer("li"))
+        periods.begin_closing(platform, closing.MONTH, closing._officer("wang"))
+        periods.review(platform, closing.MONTH, closing._officer("wang"))
+        closed = periods.close(platform, closing.MONTH, closing._officer("li"))
     as_csv = _rounds(url, "focus-cost-and-usage", Format.CSV, folder / "focus.csv")
     as_parquet = _rounds(url, "focus-cost-and-usage", Format.PARQUET, folder / "focus.parquet")
     baseline_s = _baseline_s(url, folder / "baseline.csv", closed["line_count"])
