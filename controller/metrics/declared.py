@@ -99,6 +99,12 @@ HOST_STATE_OVERDUE = gauge(
 
 # -- what departments have ---------------------------------------------------------------------------------------------
 INSTANCES = gauge("allot_instances", "Living machines.", "zone", "pool", "phase", "observed")
+INSTANCES_FAILED = gauge(
+    "allot_instances_failed",
+    "Living machines the platform has not got as they are wanted: failed, or lost by their back end; 0: none.",
+    "zone",
+    "pool",
+)
 VOLUMES = gauge("allot_volumes", "Living data disks.", "zone", "pool", "phase")
 SEGMENTS = gauge("allot_segments", "Living department networks on hosts.", "zone", "pool", "phase")
 ADDRESSES = gauge("allot_addresses", "Addresses of a zone: given, resting after release, or free.", "zone", "state")
@@ -110,6 +116,27 @@ QUOTA_USED_RATIO = gauge(
     "dimension",
 )
 QUOTA_HIDDEN = gauge("allot_quota_departments_hidden", "Departments with a limit that are not among the fullest.")
+_DEPARTMENT = ("department", "zone")
+DEPARTMENT_VCPU = gauge(
+    "allot_department_vcpu_claimed", "Virtual CPUs promised to a department in a zone; the 200 largest departments.", *_DEPARTMENT
+)
+DEPARTMENT_MEMORY = gauge(
+    "allot_department_memory_claimed_bytes", "Memory promised to a department in a zone; of the same departments.", *_DEPARTMENT
+)
+DEPARTMENT_DISK = gauge(
+    "allot_department_disk_claimed_bytes",
+    "Disk promised to a department in a zone; of the same departments.",
+    *_DEPARTMENT,
+    "class",
+)
+VCPU_USED_RATIO = gauge(
+    "allot_vcpu_used_ratio",
+    "Processor time a department's machines in a zone used, by what they were allocated: today and yesterday, as sampled.",
+    *_DEPARTMENT,
+)
+MEMORY_USED_RATIO = gauge(
+    "allot_memory_used_ratio", "The same of memory; none where back ends do not tell what guests use.", *_DEPARTMENT
+)
 LEASES_ENDING = gauge("allot_leases_ending", "Systems whose lease is over (expired), or ends within 7d or 30d.", "within")
 
 # -- the queue ---------------------------------------------------------------------------------------------------------

@@ -8,14 +8,15 @@ from sqlalchemy import Connection
 from controller.identity import audit
 from controller.metrics import declared as m
 from controller.metrics import fragmentation
-from controller.metrics.exposition import family, single
+from controller.metrics.exposition import Samples, family, single
 from controller.networks.address_plan import usable_count
 from controller.tickets import summary as tickets
 from controller.tickets.model import TicketState
+from inventory.domain.resource import Observed, Phase
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
 from inventory.store import directory, standby, summary
 from inventory.store.summary import ResourceCount
-from metering import ledger_store
+from metering import held_store, ledger_store
 from quotas import budget_store
 from quotas import summary as quotas
 
@@ -24,6 +25,7 @@ Collector = Callable[[Connection, float], Iterable[str]]
 
 _MIB = 1 << 20
 _GIB = 1 << 30
+_DAY_S = 86_400
 #: Hosts and departments that are named; the rest is only counted.
 HOSTS_NAMED_MAX = 200
 DEPARTMENTS_NAMED_MAX = 200
@@ -137,6 +139,31 @@ def quota(connection: Connection, _now_s: float) -> Iterable[str]:
     yield single(m.QUOTA_HIDDEN, len(fullest) - len(named))
 
 
+def departments(connection: Connection, _now_s: float) -> Iterable[str]:
+    """What departments hold in each zone, the largest departments where there are too many."""
+    rows = held_store.held(connection)
+    vcpu: dict[str, int] = {}
+    for row in rows:
+        vcpu[row.department] = vcpu.get(row.department, 0) + (row.amount if row.meter == VCPU else 0)
+    named = set(sorted(vcpu, key=lambda d: (-vcpu[d], d))[:DEPARTMENTS_NAMED_MAX])
+    own = [row for row in rows if row.department in named]
+    yield family(m.DEPARTMENT_VCPU, {(r.department, r.zone): r.amount for r in own if r.meter == VCPU})
+    yield family(m.DEPARTMENT_MEMORY, {(r.department, r.zone): r.amount * _MIB for r in own if r.meter == MEMORY_MIB})
+    disks = [r for r in own if r.meter.startswith(DISK_PREFIX)]
+    yield family(m.DEPARTMENT_DISK, {(r.department, r.zone, r.meter.removeprefix(DISK_PREFIX)): r.amount * _GIB for r in disks})
+
+
+def utilisation(connection: Connection, now_s: float) -> Iterable[str]:
+    """What machines used of what they were allocated, as far as it was sampled; the largest departments."""
+    rows = sorted(held_store.used(connection, int(now_s) - _DAY_S), key=lambda r: (-r.vcpu_ms, r.department, r.zone))
+    named = set(list(dict.fromkeys(r.department for r in rows))[:DEPARTMENTS_NAMED_MAX])
+    own = [r for r in rows if r.department in named]
+    yield family(m.VCPU_USED_RATIO, {(r.department, r.zone): r.cpu_ms / r.vcpu_ms for r in own if r.vcpu_ms})
+    yield family(
+        m.MEMORY_USED_RATIO, {(r.department, r.zone): r.memory_used_mib_ms / r.memory_mib_ms for r in own if r.memory_mib_ms}
+    )
+
+
 def budgets(connection: Connection, now_s: float) -> Iterable[str]:
     """How far departments' budgets of the year are spent and obliged: the fullest of each, the fullest departments first."""
     spent: dict[str, float] = {}
@@ -205,6 +232,8 @@ COLLECTORS: tuple[Collector, ...] = (
     hosts,
     addresses,
     quota,
+    departments,
+    utilisation,
     budgets,
     leases,
     queue,
@@ -223,6 +252,7 @@ def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]
         pool, zone = pools.get(row.pool_id, NOWHERE)
         _add(machines, (zone, pool, row.phase, row.observed), row.count)
     yield family(m.INSTANCES, machines)
+    yield family(m.INSTANCES_FAILED, _failed(machines, pools))
     for metric, kind in ((m.VOLUMES, "volume"), (m.SEGMENTS, "segment")):
         counts: dict[tuple[str, ...], float] = {}
         for row in summary.living(rows, kind):
@@ -230,6 +260,15 @@ def resources(rows: Sequence[ResourceCount], pools: Mapping[str, tuple[str, str]
             _add(counts, (zone, pool, row.phase), row.count)
         yield family(metric, counts)
     yield single(m.JOURNAL_ROWS, sum(r.journal_rows for r in rows))
+
+
+def _failed(machines: Mapping[tuple[str, ...], float], pools: Mapping[str, tuple[str, str]]) -> Samples:
+    """Return how many machines of each pool failed or are lost; a zero where none is, so that an alert can tell it."""
+    found: dict[tuple[str, ...], float] = {(zone, pool): 0 for pool, zone in sorted(pools.values())}
+    for (zone, pool, phase, observed), count in machines.items():
+        if phase == Phase.FAILED.value or (phase == Phase.SETTLED.value and observed == Observed.ABSENT.value):
+            found[zone, pool] = found.get((zone, pool), 0) + count
+    return found
 
 
 def _add(table: dict[tuple[str, ...], float], key: tuple[str, ...], count: int) -> None:

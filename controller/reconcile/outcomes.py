@@ -152,7 +152,14 @@ def _known_before(row: HeldRow, seen: Sequence[Seen]) -> list[float]:
 
 
 def metered_state(resource: Resource, observed: Observed, before: str) -> str:
-    """Return the metered state an observation means. What was only promised stays so until it is what was wanted."""
+    """Return the metered state an observation means. What was only promised stays so until it is what was wanted.
+
+    A machine that is wanted and that its back end has no more is only promised again: a department pays for no processor and no
+    memory the platform lost, and the ledger shows the time as the platform's own.
+    """
+    is_lost = observed is Observed.ABSENT and resource.desired is not Desired.ABSENT
+    if is_lost and resource.kind is ResourceKind.INSTANCE:
+        return ALLOCATED
     if observed in (Observed.RUNNING, Observed.PRESENT):
         return RUNNING
     is_wanted = observed is Observed.STOPPED and resource.desired is Desired.STOPPED

@@ -156,15 +156,17 @@ def test_with_report_it_is_told_and_nothing_is_done(database: Database, tmp_path
     stage.assert_rests()
 
 
-@pytest.mark.parametrize(("what", "observed"), [("stopped", Observed.STOPPED), ("gone", Observed.ABSENT)])
+@pytest.mark.parametrize(
+    ("what", "observed", "metered"), [("stopped", Observed.STOPPED, "stopped"), ("gone", Observed.ABSENT, "allocated")]
+)
 def test_what_is_left_is_not_charged_as_running_and_a_persons_start_repairs_it(
-    database: Database, tmp_path: Path, what: str, observed: Observed
+    database: Database, tmp_path: Path, what: str, observed: Observed, metered: str
 ) -> None:
     do, kind, is_so = DRIFTS[what]
     stage = Stage(database, tmp_path, replace(DriftPolicy(), **{kind.value: REPORT}))
     do(stage)
     stage.look()
-    assert (stage.row().observed, stage.metered()) == (observed, "stopped")
+    assert (stage.row().observed, stage.metered()) == (observed, metered)
     power.start(stage.platform, stage.row().id, stage.watched.furnished.caller())
     stage.look()
     assert not is_so(stage)

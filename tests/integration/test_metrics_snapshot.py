@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection, select
 
 from controller.metrics import declared
 from controller.metrics.snapshot import MetricsSnapshot
+from controller.workflows import ledger
+from drivers.simulated.world import world_named
 from inventory.domain.errors import Unavailable
+from inventory.domain.ids import ResourceId
+from inventory.store import tables as t
 from inventory.store.engine import Database
+from metering.ledger_tables import intervals
 from quotas import budget_store
 from tests.support.database import sqlite_database
 from tests.support.metrics import Watched, ask_something, lose_a_host, watch
@@ -65,11 +71,37 @@ def test_the_figures_are_those_of_the_platform(tmp_path: Path) -> None:
     assert values['allot_instances{zone="gov-public",pool="sim",phase="settled",observed="running"}'] == 2
     assert values['allot_addresses{zone="gov-public",state="given"}'] == 2
     assert values['allot_tickets{state="done"}'] == 1
+    owner = 'department="civil-it",zone="gov-public"'
+    assert values[f"allot_department_vcpu_claimed{{{owner}}}"] == 2
+    assert values[f"allot_department_memory_claimed_bytes{{{owner}}}"] == 2 * 128 * 2**20
+    assert values[f'allot_department_disk_claimed_bytes{{{owner},class="standard"}}'] == 4 * 2**30
+    # As the samples of the machines say.
+    assert values[f"allot_vcpu_used_ratio{{{owner}}}"] == 0.25
+    assert values[f"allot_memory_used_ratio{{{owner}}}"] == 0.5
+    assert values['allot_instances_failed{zone="gov-public",pool="sim"}'] == 0
     assert values['allot_driver_calls_total{pool="sim",verb="ensure_running"}'] == 2
     assert values['allot_http_requests_total{method="GET",route="/v1/tickets",status="200"}'] == 1
     assert values['allot_reconcile_step_duration_seconds_count{step="start"}'] == 2
     assert values["allot_state_write_duration_seconds_count"] > 3
     assert values['allot_build_info{version="0.1.0",state="sqlite"}'] == 1
+
+
+def test_a_machine_its_back_end_lost_is_told_and_its_processors_are_no_departments(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "lost-machine")
+        with database.read() as connection:
+            [host, *_], [lost, *_] = zip(*_machines_by_host(connection), strict=True)
+        world_named("lost-machine").drift_vanish(host, lost, with_root_disk=True)
+        watched.furnished.clock.now_s += 3600.0
+        watched.work()
+        ledger.catch_up(watched.furnished.platform)
+        values = _values(watched.text())
+        with database.read() as connection:
+            held = connection.execute(select(intervals).where(intervals.c.resource_id == lost, intervals.c.end_s.is_(None))).all()
+    assert values['allot_instances_failed{zone="gov-public",pool="sim"}'] == 1
+    assert {(i.meter, i.state) for i in held} == {
+        ("vcpu", "allocated"), ("memory_mib", "allocated"), ("disk_gib:standard", "allocated"), ("address", "allocated"),
+    }  # fmt: skip
 
 
 def test_addresses_of_a_zone_add_up_to_its_range(tmp_path: Path) -> None:
@@ -160,6 +192,12 @@ def _worked(database: Database, directory: Path, world: str) -> Watched:
     lose_a_host(watched)
     ask_something(watched.counters)
     return watched
+
+
+def _machines_by_host(connection: Connection) -> list[tuple[str, ResourceId]]:
+    joined = t.resources.join(t.hosts, t.hosts.c.id == t.resources.c.host_id)
+    statement = select(t.hosts.c.name, t.resources.c.id).select_from(joined).where(t.resources.c.kind == "instance")
+    return [(host, ResourceId(id_)) for host, id_ in connection.execute(statement.order_by(t.resources.c.id))]
 
 
 def _values(text: str) -> dict[str, float]:
