@@ -10,7 +10,7 @@ from typing import Any
 
 from inventory.domain.ids import HostId, ZoneId
 from inventory.domain.layout import NO_LAYOUT, Layout, Seat
-from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
+from inventory.domain.placement import AddressRoom, GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.resources import Resources
 from inventory.domain.system import SpreadLevel
 
@@ -38,6 +38,7 @@ class Asked:
             "members": list(_members_to_json(request.members)),
             "rules": [_rule_to_json(rule) for rule in request.rules],
             "network_hosts": dict(request.network_hosts),
+            "addresses": _addresses_to_json(request.addresses) if request.addresses is not None else None,
             "without": list(self.without),
             "only": list(self.only),
             "drawn": [list(amount) for amount in self.drawn],
@@ -53,9 +54,20 @@ class Asked:
             members=tuple(member for alike in data["members"] for member in _members(alike)),
             rules=tuple(_rule(rule) for rule in data.get("rules", ())),
             network_hosts={name: HostId(host) for name, host in data.get("network_hosts", {}).items()},
+            addresses=_addresses(data["addresses"]) if "addresses" in data else None,
         )
         drawn = tuple((provider, dimension, amount) for provider, dimension, amount in data.get("drawn", ()))
         return cls(request=request, without=tuple(data.get("without", ())), only=tuple(data.get("only", ())), drawn=drawn)
+
+
+def _addresses_to_json(room: AddressRoom) -> dict[str, Any]:
+    segments = {network: dict(free) for network, free in room.segments.items()}
+    return {"segments": segments, "segment_size": room.segment_size, "block_count": room.block_count}
+
+
+def _addresses(data: Mapping[str, Any]) -> AddressRoom:
+    segments = {name: {HostId(h): n for h, n in free.items()} for name, free in data["segments"].items()}
+    return AddressRoom(segments=segments, segment_size=data["segment_size"], block_count=data["block_count"])
 
 
 def _told(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,9 @@ def _model(kinds: Sequence[list[Unit]], hosts: Sequence[Int32], fleet: Fleet, gr
     _add_capacity(model, places, needs, fleet)
     for group in groups.rules:
         _add_rule(model, places, needs, groups, group)
+    if groups.addresses.blocks_left is not None:
+        blocks = (groups.addresses.blocks_on(needs[k], host) * count for (k, host), count in places.items())
+        model.add(sum(blocks) <= groups.addresses.blocks_left)
     return model, places
 
 

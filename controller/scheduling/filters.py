@@ -115,7 +115,7 @@ def numa(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
     return hosts[np.array([fleet.has_seats(need, host) for host in hosts.tolist()], dtype=np.bool_)]
 
 
-#: All filters but the last, ``spread``, which needs the groups of the request.
+#: All filters but the last two, ``addresses`` and ``spread``: what these ask is kept with the groups of the request.
 FILTERS: tuple[tuple[str, Filter], ...] = (
     ("state", state),
     ("zone", zone),
@@ -131,8 +131,8 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
 )
 #: The first six depend on facts only, not on what is free: their answer is kept with the snapshot.
 _BASE_COUNT = 6
-SPREAD = "spread"
-FILTER_NAMES = (*(name for name, _ in FILTERS), SPREAD)
+ADDRESSES, SPREAD = "addresses", "spread"
+FILTER_NAMES = (*(name for name, _ in FILTERS), ADDRESSES, SPREAD)
 
 
 def survey(need: Need, fleet: Fleet, groups: Groups) -> Trail:
@@ -144,6 +144,8 @@ def survey(need: Need, fleet: Fleet, groups: Groups) -> Trail:
     for name, keep in FILTERS[_BASE_COUNT:]:
         hosts = keep(need, fleet, hosts) if hosts.size else hosts
         trail.append((name, hosts))
+    hosts = hosts[groups.addresses.allows(need, hosts)] if need.cards else hosts
+    trail.append((ADDRESSES, hosts))
     trail.append((SPREAD, hosts[groups.allows(need, hosts)] if need.hard else hosts))
     return trail
 

@@ -140,7 +140,8 @@ class Fleet:
         host = self.snapshot.index_of.get(min(wanted)) if len(wanted) == 1 and not need.conflict else None
         if host is None or not (need.is_staying or self._is_suited(need, host)):
             return None
-        return host if self.has_room(need, host) and not groups.breaks(need, host) else None
+        has_room = self.has_room(need, host) and groups.addresses.takes(need, host)
+        return host if has_room and not groups.breaks(need, host) else None
 
     def _is_suited(self, need: Need, host: int) -> bool:
         wanted, bits = host_bits(need, self.snapshot), int(self.snapshot.bits[host])

@@ -195,7 +195,9 @@ def possible_hosts(need: Need, fleet: Fleet, groups: Groups) -> Int32:
 
 def _ranked(hosts: Int32, need: Need, fleet: Fleet, groups: Groups, policy: Policy) -> list[int]:
     def is_fitting(host: int) -> bool:
-        return need.is_staying or (fleet.has_room(need, host) and not groups.breaks(need, host))
+        if need.is_staying:
+            return True
+        return fleet.has_room(need, host) and groups.addresses.takes(need, host) and not groups.breaks(need, host)
 
     fitting = np.array([i for i in hosts.tolist() if is_fitting(i)], dtype=np.int32)
     found: list[int] = ranked(need, fleet, groups, policy, fitting).tolist()

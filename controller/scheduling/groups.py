@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from controller.scheduling.address_room import Addresses
 from controller.scheduling.blocks import LEVELS
 from controller.scheduling.columns import Bool, Int32
 from controller.scheduling.snapshot import Snapshot
@@ -30,6 +31,7 @@ class Groups:
         self.counts = {g: self.all_counts[start:end] for g, (start, end) in self._offset.items()}
         #: Group -> members anywhere.
         self.totals = dict.fromkeys(self.rules, 0)
+        self.addresses = Addresses(request.addresses, snapshot)
         if self.rules:
             self._count_existing(request)
 
@@ -48,6 +50,8 @@ class Groups:
         """Count the new machines of a unit on a host, or take them off again (``sign`` -1)."""
         for group, count in need.counts:
             self._add(group, host, sign * count)
+        if need.cards:
+            self.addresses.place(need, host, sign)
 
     def _add(self, group: str, host: int, count: int) -> None:
         self.counts[group][self.domain(group, host)] += count

@@ -142,8 +142,10 @@ class Index:
         if rules is not None or position is None:
             position = self._choose(slot, rules)
         needs_exact_check = self._terms_at[slot].needs_exact_check if position >= 0 else False
+        misses = 0
         while position >= 0 and needs_exact_check and not takes_exactly(need, int(self._hosts.ids[position])):
-            rules = self._without(position, rules, need, takes_exactly)
+            misses += 1
+            rules = self._without(position, rules, need, takes_exactly, is_all=misses == _MISSES_MAX)
             position = self._choose(slot, rules)
         host = None if position < 0 else int(self._hosts.ids[position])
         self._last = need, host, slot if slot >= _LIVE_FROM else -1
@@ -260,19 +262,31 @@ class Index:
         if cost:
             found += [groups.soft_rule(group) for group, _ in need.soft]
         lines = [line for line in found if line is not None]
+        is_out = self._without_addresses(need, groups) if need.cards else _NOBODY_OUT
         if not lines:
-            return None
+            return _NO_RULES._replace(is_out=is_out) if len(is_out) else None
         level, kind, limit, offset, domains = np.array(lines, dtype=np.int32).T.copy()
-        return Rules(level, kind, limit, offset, domains, groups.all_counts, cost, _NOBODY_OUT)
+        return Rules(level, kind, limit, offset, domains, groups.all_counts, cost, is_out)
 
-    def _without(self, position: int, rules: Rules | None, need: Need, takes_exactly: Exactly) -> Rules:
-        """Return the rules with one more host out of the question; after some of them, all that fail the exact check."""
+    def _without_addresses(self, need: Need, groups: Groups) -> NDArray[np.uint8]:
+        """Tell for each position whether its host is out of the question for want of addresses; nothing where none is."""
+        allowed = groups.addresses.allows(need, np.arange(self._snapshot.host_count, dtype=np.int32))
+        if allowed.all():
+            return _NOBODY_OUT
+        ids = self._hosts.ids
+        is_out = np.zeros(len(ids), dtype=np.uint8)
+        is_host = ids < self._snapshot.host_count
+        is_out[is_host] = ~allowed[ids[is_host]]
+        return is_out
+
+    def _without(self, position: int, rules: Rules | None, need: Need, takes_exactly: Exactly, *, is_all: bool) -> Rules:
+        """Return the rules with one more host out of the question, or all that fail the exact check."""
         rules = rules or _NO_RULES
         is_out = rules.is_out if len(rules.is_out) else np.zeros(len(self._hosts.ids), dtype=np.uint8)
         is_out[position] = 1
-        if is_out.sum() == _MISSES_MAX:
-            for other, host in enumerate(self._hosts.ids[: len(self._hosts.ids)].tolist()):
-                is_out[other] = host >= self._snapshot.host_count or not takes_exactly(need, host)
+        if is_all:
+            for other, host in enumerate(self._hosts.ids.tolist()):
+                is_out[other] |= host >= self._snapshot.host_count or not takes_exactly(need, host)
         return rules._replace(is_out=is_out)
 
 

@@ -184,6 +184,12 @@ def _numa(need: Need, fleet: Fleet, _groups: Groups, host: int) -> Params:
     }
 
 
+def _addresses(need: Need, _fleet: Fleet, groups: Groups, host: int) -> Params:
+    lack, addresses = groups.addresses.lack(need, host), groups.addresses
+    zone = addresses.snapshot.zone_codes[addresses.snapshot.zone_index[host]]
+    return {"network": lack.network, "asked": lack.asked, "free": lack.free, "zone": zone, "is_block": lack.is_block}
+
+
 def _spread(need: Need, _fleet: Fleet, groups: Groups, host: int) -> Params:
     group = groups.breaks(need, host)
     rule = groups.rules[group]
@@ -204,5 +210,6 @@ _NUMBERS: Mapping[str, Callable[[Need, Fleet, Groups, int], Params]] = {
     "capacity": _capacity,
     "storage": _storage,
     "numa": _numa,
+    "addresses": _addresses,
     "spread": _spread,
 }

@@ -7,7 +7,7 @@ machines of a kind only a few hosts change. What is said is the same as ``survey
 import numpy as np
 
 from controller.scheduling.columns import Bool, Int32, Int64
-from controller.scheduling.filters import FILTERS, SPREAD, Trail, base_trail, capacity, storage
+from controller.scheduling.filters import FILTER_NAMES, Trail, base_trail, capacity, storage
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.groups import Groups
 from controller.scheduling.policy import Policy
@@ -29,9 +29,9 @@ Ranked = tuple[int, int, dict[str, int]]
 
 
 def is_bound(need: Need) -> bool:
-    """Tell whether rules, given hosts, other machines of its request or cells have a say in where a unit may go."""
+    """Tell whether rules, given hosts, other machines of its request, cells or addresses have a say in where a unit may go."""
     rules = need.hard or need.soft or need.counts
-    return bool(need.pins or need.reach or need.conflict or rules or need.is_staying or need.seats)
+    return bool(need.pins or need.reach or need.conflict or rules or need.is_staying or need.seats or need.cards)
 
 
 class Standing:
@@ -124,9 +124,8 @@ class Standing:
     def _new_trail(self) -> Trail:
         roomy = self.hosts if self._has_capacity.all() else self.hosts[self._has_capacity]
         stored = roomy if self._has_storage.sum() == len(roomy) else self.hosts[self._has_storage]
-        after = {"capacity": roomy, "storage": stored, "numa": stored, SPREAD: stored}
-        names = [name for name, _ in FILTERS[len(self._base) :]]
-        return [*self._base, *((name, after.get(name, self.hosts)) for name in (*names, SPREAD))]
+        before = {"pinned": self.hosts, "network_reach": self.hosts, "capacity": roomy}
+        return [*self._base, *((name, before.get(name, stored)) for name in FILTER_NAMES[len(self._base) :])]
 
     def ranking(self, host: int, count: int) -> list[Ranked]:
         """Return host, score and its parts: of a host, and of the best ``count`` others that have room."""

@@ -9,8 +9,10 @@ Codes and parameters (texts in ``controller.texts.placement``):
 ``fewer``              group, asked, fits                 fewer new machines in the group
 ``soft_spread``        group                              the spread rule of the group made a wish
 ``separate_networks``  group                              no network shared by machines of the group
+``other_network``      group, network                     another network for the group in place of one without addresses
+``wider_range``        zone                               more blocks of addresses in the zone
 ``without_pin``        member                             the machine, and those it shares a network with, may move
-``other_zone``         zone, zone_id                      another zone
+``other_zone``         zone, zone_id                      another zone; what addresses are left there is not looked at
 ``later``              date, at_s, departments            from that day on, when reservations of these departments end
                                                           (added by ``controller.workflows.later``: the request stays)
 """
@@ -126,7 +128,18 @@ def _alter_pin(request: PlacementRequest, params: Mapping[str, Any]) -> Placemen
 
 
 def _alter_zone(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
-    return replace(request, zone_id=params["zone_id"])
+    return replace(request, zone_id=params["zone_id"], addresses=None)
+
+
+def _alter_network(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
+    # A name that nobody can have given: nothing of it is there yet.
+    names = {params["network"]: f"/{params['group']}/{params['network']}"}
+    return _change_group(request, params["group"], lambda m: replace(m, networks=tuple(names.get(n, n) for n in m.networks)))
+
+
+def _alter_range(request: PlacementRequest, _params: Mapping[str, Any]) -> PlacementRequest:
+    assert request.addresses is not None, "suggested only where addresses are short"
+    return replace(request, addresses=replace(request.addresses, block_count=None))
 
 
 _ALTER: Mapping[str, Callable[[PlacementRequest, Mapping[str, Any]], PlacementRequest]] = {
@@ -138,6 +151,8 @@ _ALTER: Mapping[str, Callable[[PlacementRequest, Mapping[str, Any]], PlacementRe
     "fewer": _alter_count,
     "soft_spread": _alter_rule,
     "separate_networks": _alter_networks,
+    "other_network": _alter_network,
+    "wider_range": _alter_range,
     "without_pin": _alter_pin,
     "other_zone": _alter_zone,
 }
@@ -258,9 +273,20 @@ def _fewer_rules(request: PlacementRequest, attempt: Attempt) -> Iterable[Sugges
         yield PREFIX + "soft_spread", {"group": group}
     if unit.need.conflict:
         yield PREFIX + "separate_networks", {"group": unit.need.conflict}
+    yield from _more_addresses(request, attempt)
     if unit.need.pins:
         pinned = next(request.members[m].name for m in unit.members if request.members[m].pinned_host_id is not None)
         yield PREFIX + "without_pin", {"member": pinned}
+
+
+def _more_addresses(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
+    unit = _stuck(attempt)
+    cards = {(request.members[m].group, network) for m in unit.members for network in request.members[m].networks}
+    for group, network in sorted(cards) if unit.need.cards else ():
+        yield PREFIX + "other_network", {"group": group, "network": network}
+    if unit.need.cards and attempt.groups.addresses.blocks_left is not None:
+        codes = dict(zip(attempt.fleet.snapshot.zone_ids, attempt.fleet.snapshot.zone_codes, strict=True))
+        yield PREFIX + "wider_range", {"zone": codes.get(request.zone_id, str(request.zone_id))}
 
 
 def _other_zone(request: PlacementRequest, snapshot: Snapshot, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:

@@ -52,6 +52,8 @@ class Need:
     is_staying: bool
     #: What machines ask of the cells of their host, in the order of members: those without a layout ask nothing.
     seats: tuple[SeatAsk, ...] = ()
+    #: (network, cards) of new machines, where addresses are short.
+    cards: tuple[tuple[str, int], ...] = ()
     #: Worked out once: a need is looked up several times for every machine.
     _hash: int = field(init=False, repr=False, compare=False)
 
@@ -168,7 +170,8 @@ def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[s
     reach = tuple(request.network_hosts[n] for n in member.networks if n in request.network_hosts)
     group = member.group if member.group in rules else ""
     shape = (member.compute.amounts, member.disks, member.arch, member.traits, member.layout, member.seat)
-    return shape, member.pinned_host_id, member.held.amounts, reach, group
+    cards = member.networks if request.addresses is not None else ()
+    return shape, member.pinned_host_id, member.held.amounts, reach, group, cards
 
 
 def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Mapping[str, GroupRule]) -> Need:
@@ -192,7 +195,12 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         counts=tuple(sorted(counts.items())),
         is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks) and not seats,
         seats=seats,
+        cards=_cards(members) if request.addresses is not None else (),
     )
+
+
+def _cards(members: Sequence[MemberRequest]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(Counter(network for m in members if not is_existing(m) for network in m.networks).items()))
 
 
 def _stays(member: MemberRequest) -> bool:

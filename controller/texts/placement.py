@@ -111,6 +111,7 @@ TEXTS: dict[str, Text] = {
     "placement.filter.capacity": Text(zh="计算容量", en="capacity"),
     "placement.filter.storage": Text(zh="存储容量", en="storage"),
     "placement.filter.numa": Text(zh="NUMA 布局", en="NUMA fit"),
+    "placement.filter.addresses": Text(zh="网络地址", en="addresses"),
     "placement.filter.spread": Text(zh="分散与集中规则", en="spread and affinity"),
     "placement.filter.reserve": Text(zh="故障备用", en="failure reserve"),
     # Why a host fell
@@ -160,6 +161,15 @@ TEXTS: dict[str, Text] = {
     "placement.miss.numa_huge": _numa("共享处理器", "{page_kib} KiB 大页", "shared processors", "MiB in pages of {page_kib} KiB"),
     "placement.miss.numa_dedicated_huge": _numa(
         "专用处理器", "{page_kib} KiB 大页", "processors of its own", "MiB in pages of {page_kib} KiB"
+    ),
+    "placement.miss.addresses": Text(
+        zh="主机 {host} 上网络“{network}”的地址不足：需要 {asked} 个，剩余 {free} 个。",
+        en="On host {host} the network “{network}” is short of addresses: {asked} asked, {free} free.",
+    ),
+    "placement.miss.addresses_range": Text(
+        zh="主机 {host} 上还没有网络“{network}”的网段，而区域 {zone} 的地址段中空闲子网不足：需要 {asked} 个，剩余 {free} 个。",
+        en="Host {host} has no segment of the network “{network}” yet, and the address range of zone {zone} is short of free "
+        "subnets: {asked} asked, {free} free.",
     ),
     "placement.miss.spread": Text(
         zh="主机 {host} 不合适：组“{group}”须按 {level} 分散，每处至多 {most} 台，{domain} 已有该组 {mates} 台云主机。",
@@ -211,6 +221,14 @@ TEXTS: dict[str, Text] = {
     "placement.suggest.separate_networks": Text(
         zh="组“{group}”的云主机不共用网络即可放下。",
         en="It fits if the machines of “{group}” share no network.",
+    ),
+    "placement.suggest.other_network": Text(
+        zh="组“{group}”的云主机不用网络“{network}”、换一个网络名即可放下（不同网络之间不互通）。",
+        en="It fits if the machines of “{group}” name another network instead of “{network}” (networks do not reach each other).",
+    ),
+    "placement.suggest.wider_range": Text(
+        zh="请平台运维人员扩大区域 {zone} 的 address-range（或释放不用的系统）即可放下。",
+        en="It fits once the operator widens the address-range of zone {zone}, or systems that are not used are released.",
     ),
     "placement.suggest.without_pin": Text(
         zh="允许云主机“{member}”换到其他主机即可放下。",

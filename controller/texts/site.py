@@ -47,10 +47,10 @@ TEXTS: Mapping[str, Text] = {
         "Release its systems first, or make another project for the new department.",
     ),
     "site.zone_in_use": _site(
-        "区域 {zone} 的地址段 {range}（子网前缀 {prefix}）已有子网在使用，不能修改。",
-        "Subnets of zone {zone} are in use; its range {range} and prefix {prefix} cannot change.",
-        "请保留原地址段；要扩大地址，请新建一个区域。",
-        "Keep the range; make another zone for more addresses.",
+        "区域 {zone} 的地址段 {range}（子网前缀 {prefix}）已有子网在使用，只能扩大为包含原地址段的地址段。",
+        "Subnets of zone {zone} are in use; its range {range} with prefix {prefix} can only become a wider one that contains it.",
+        "请保留原地址段和子网前缀，或写一个包含原地址段的更大地址段；否则请新建一个区域。",
+        "Keep range and prefix, or write a wider range that contains this one; otherwise make another zone.",
     ),
     "site.pool_in_use": _site(
         "资源池 {pool} 中已有宿主机（例如 {host}），不能更换区域或驱动。",

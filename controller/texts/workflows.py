@@ -57,8 +57,8 @@ TEXTS = {
     "network.segment_full": Text(
         "网络 {network}（{cidr}）没有空闲地址",
         "network {network} ({cidr}) has no free address",
-        "减少台数、换一个网络名，或请平台调小 segment-prefix",
-        "ask for fewer machines, name another network, or have the platform set a smaller segment-prefix",
+        "减少台数、换一个网络名，或选择另一台主机（重新计算计划）",
+        "ask for fewer machines, name another network, or choose another host (compute a new plan)",
         _D,
     ),
     "plan.changed": Text(

@@ -17,7 +17,7 @@ from controller.workflows.draw import Draw, take
 from controller.workflows.segments import FreeBlocks, SegmentBook
 from inventory.domain.catalogue import Image
 from inventory.domain.claim import Weights
-from inventory.domain.errors import Conflict, QuotaExceeded
+from inventory.domain.errors import Conflict, QuotaExceeded, Unplaceable
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, NewId, TicketId, ZoneId
 from inventory.domain.organisation import Department, Project
@@ -57,7 +57,7 @@ class Order:
 class Stale:
     """The picture was old: decide again on a fresh one."""
 
-    #: (provider, dimension) that refused; empty where an address or a name was taken by somebody else.
+    #: (provider, dimension) that refused; empty where addresses or a name were taken by somebody else.
     refused: tuple[hosts.ProviderDimension, ...]
 
 
@@ -85,7 +85,6 @@ def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) 
 
     Raises:
         Conflict: a system or a department changed meanwhile; the caller must roll back.
-        Unplaceable: ``network.*``: a network has no address left; the caller must roll back.
         IntegrityError: somebody else took a name, a subnet or an address first; the caller must roll back.
     """
     for order in orders:
@@ -97,7 +96,8 @@ def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) 
     drafts: list[Drafter] = []
     for _ in range(_ROUNDS):
         books = _Books(connection, [o for o in orders if o.ticket_id not in left_out], new_id)
-        drafts, dropped = _hold(connection, books, departments)
+        left_out |= books.left_out
+        drafts, dropped = _hold(connection, books, departments) if books.drafts else ([], {})
         left_out |= dropped
         if len(left_out) == len(orders) or not any(isinstance(why, Stale) for why in dropped.values()):
             break
@@ -137,8 +137,15 @@ class _Books:
         # In one order everywhere: the rows are locked.
         for key in sorted(hosts_of):
             self.segments[key].read(hosts_of[key], served[key])
+        self.drafts: list[Drafter] = []
+        #: Orders whose host has no address left since it was chosen.
+        self.left_out: dict[TicketId, LeftOut] = {}
         kinds = Kinds()
-        self.drafts = [_draft(order, self.segments[order.department.id, order.zone.id], kinds, new_id) for order in orders]
+        for order in orders:
+            try:
+                self.drafts.append(_draft(order, self.segments[order.department.id, order.zone.id], kinds, new_id))
+            except Unplaceable:
+                self.left_out[order.ticket_id] = Stale(())
 
 
 def _draft(order: Order, segments: SegmentBook, kinds: Kinds, new_id: NewId) -> Drafter:

@@ -17,6 +17,7 @@ from controller.scheduling.explain import explanation_to_json
 from controller.scheduling.units import units_of
 from controller.tickets import store
 from controller.workflows.acceptance import explanation_rows
+from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.capacity.failure import Fate, Struck, systems_on
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
@@ -140,6 +141,8 @@ class _Restoring:
         parts = resources.of_system(self.connection, self.struck.system.id)
         others = [r for r in parts if r.id not in gone]
         request = placement_request(spec, self.zone, Deltas(new=new), others, self.archs)
+        department_id, now_s = self.struck.system.department_id, self.platform.clock()
+        request = AddressRooms().of(self.connection, department_id, self.zone, request, now_s)
         return Asked(request=request, without=(self.host.id,), only=self.only)
 
     def _place(self, machines: Sequence[Resource]) -> bool:

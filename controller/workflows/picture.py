@@ -14,6 +14,7 @@ from controller.scheduling.fleet import Fleet
 from controller.scheduling.loading import EngineLoader
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
+from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.place import load_snapshot
 from inventory.domain.ids import HostId, StoragePoolId
 from inventory.domain.placement import Placement, PlacementRequest, Refusal
@@ -34,22 +35,27 @@ class Picture:
         self._written: tuple[changes.Mark, list[Placement]] | None = None
         #: Provider (host or storage pool) -> index of its host; made when first asked for.
         self._host_of: dict[str, int] = {}
+        #: What is left of addresses beside it.
+        self.addresses = AddressRooms()
         #: Times everything was read.
         self.loads = 0
 
     def follow(self, connection: Connection) -> None:
         """Take over what changed since the last time; reads everything the first time."""
         fleet, self._fleet = self._fleet, None
+        changed: frozenset[HostId] | None = None
         if fleet is not None:
             news = changes.since(connection, self._mark)
             if not news.is_everything:
-                _read_again(connection, fleet, news.host_ids | _hosts(self._taken))
+                changed = news.host_ids | _hosts(self._taken)
+                _read_again(connection, fleet, changed)
                 self._fleet, self._mark = fleet, news.mark
         if self._fleet is None:
             self._mark = changes.mark_now(connection)
             self._fleet = Fleet(load_snapshot(connection, revision=self._mark.text))
             self._host_of = {}
             self.loads += 1
+        self.addresses.follow(changed)
         self._fleet.revision = self._mark.text
         self._fleet.use(self._engines.engine(self._fleet.snapshot.host_count))
         self._taken, self._written = [], None

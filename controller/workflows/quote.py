@@ -13,6 +13,7 @@ from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
 from controller.tickets.model import Action
 from controller.tickets.plan import Change, Impact, worst_impact
+from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, deltas
 from controller.workflows.draw import Draw, check_usable, holds, holds_without, plan_draw
 from controller.workflows.later import with_reservations
@@ -209,16 +210,22 @@ def _quota_amounts(spec: SystemSpec | None) -> dict[str, int]:
     }
 
 
-#: Where a gang would go; takes it there where decisions follow each other.
-Decide = Callable[[PlacementRequest], Placement | Refusal]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Where gangs would go."""
+
+    #: Takes a gang there where decisions follow each other.
+    decide: Callable[[PlacementRequest], Placement | Refusal]
+    #: What is left of addresses.
+    addresses: AddressRooms
 
 
-def decide_afresh(connection: Connection, platform: Platform) -> Decide:
+def decide_afresh(connection: Connection, platform: Platform) -> Decider:
     """Return decisions on the platform's capacity as this transaction sees it."""
-    return lambda request: decide(request, load_snapshot(connection), platform.policy)
+    return Decider(decide=lambda request: decide(request, load_snapshot(connection), platform.policy), addresses=AddressRooms())
 
 
-def quote(reader: Reader, platform: Platform, wish: Wish, decide_: Decide) -> Quote:
+def quote(reader: Reader, platform: Platform, wish: Wish, decider: Decider) -> Quote:
     """Return the consequences of a wish on the state as it is now.
 
     Raises:
@@ -239,7 +246,9 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decide_: Decide) -> Qu
         machine_count=len(changes.new),
         is_over_budget=any(line.needs_approval for line in budget),
     )
-    decision, asked, draw = _decide(reader.connection, platform, wish, changes, existing, decide_)
+    decision, asked, draw = _decide(reader.connection, platform, wish, changes, existing, decider)
+    if isinstance(decision, Placement) and asked is not None:
+        decider.addresses.count(wish.department.id, wish.zone, asked.request, decision)
     growth = quota_growth(before, wish.wanted)
     if draw is not None:
         # What was reserved counts already.
@@ -266,14 +275,15 @@ def _never() -> SystemSpec:
 
 
 def _decide(
-    connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource], decide_: Decide
+    connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource], decider: Decider
 ) -> tuple[Placement | Refusal | None, Asked | None, Draw | None]:
     if wish.wanted is None or not (changes.new or changes.changed):
         return None, None, None
     archs = {image.name: image.arch for image in wish.images.values()}
     request = placement_request(wish.wanted, wish.zone, changes, existing, archs)
+    request = decider.addresses.of(connection, wish.department.id, wish.zone, request, platform.clock())
     if wish.reservation is None:
-        found = decide_(request)
+        found = decider.decide(request)
         if isinstance(found, Refusal):
             found = with_reservations(connection, platform, request, found, wish.project)
         return found, Asked(request=request), None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from sqlalchemy import Connection
@@ -116,8 +116,10 @@ def _fields(zone: Zone | SiteZone) -> dict[str, Any]:
 
 
 def _check_range_is_free(found: Comparison, path: str, known: Zone, wanted: SiteZone) -> None:
-    plan_changes = (known.address_range, known.segment_prefix) != (wanted.address_range, wanted.segment_prefix)
-    if plan_changes and directory.zone_has_subnets(found.connection, known.id):
+    # Wider is well: what is given out stays where it is.
+    is_wider = IPv4Network(known.address_range).subnet_of(IPv4Network(wanted.address_range))
+    is_kept = is_wider and known.segment_prefix == wanted.segment_prefix
+    if not is_kept and directory.zone_has_subnets(found.connection, known.id):
         found.refuse("site.zone_in_use", path, zone=known.code, range=known.address_range, prefix=known.segment_prefix)
 
 

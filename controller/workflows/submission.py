@@ -30,7 +30,7 @@ from controller.workflows.commit import AddressesTaken, Stale
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
 from controller.workflows.platform import Platform
-from controller.workflows.quote import Quote, Wish, decide_afresh, quota_growth, quote
+from controller.workflows.quote import Decider, Quote, Wish, decide_afresh, quota_growth, quote
 from controller.workflows.reading import Reader
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import AllotError, Problem, QuotaExceeded, Unavailable, Unplaceable
@@ -182,8 +182,10 @@ def with_fresh_pictures(platform: Platform, once: Callable[[Connection], Ticket]
             return _accepting(platform, once)
         except StalePicture as old:
             platform.placing.rejected(platform.picture, old.stale)
+            if not old.stale.refused:
+                platform.picture.addresses.doubt()
         except _DECIDE_AGAIN:
-            continue
+            platform.picture.addresses.doubt()
     raise Unavailable("ticket.too_busy", tries=_COMMIT_TRIES, retry_after_s=2)
 
 
@@ -227,7 +229,8 @@ class _Intake:
         twin = _twin(self._reader, wish)
         if twin is not None:
             return twin
-        offer = quote(self._reader, platform, wish, self._place)
+        decider = Decider(decide=self._place, addresses=platform.picture.addresses)
+        offer = quote(self._reader, platform, wish, decider)
         check_offer(offer, submission.confirm, submission.plan_digest)
         ticket = new_ticket(platform, submission.caller.user_name, offer)
         if offer.approvals:
@@ -280,6 +283,8 @@ class _Intake:
         for why in left_out.values():
             if isinstance(why, Stale):
                 self._platform.placing.rejected(self._platform.picture, why)
+                if not why.refused:
+                    self._platform.picture.addresses.doubt()
         if not self._others:
             self._tell_picture([a for _, a in self._new.values() if a.ticket.id not in left_out])
         return {s: a.ticket for ticket_id, (s, a) in self._new.items() if ticket_id not in left_out}

@@ -13,6 +13,7 @@ from controller.scheduling.asked import Asked
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
 from controller.tickets import store as tickets
+from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
@@ -36,7 +37,7 @@ def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Reso
 
     def swap(connection: Connection, machine: Resource, volumes: Sequence[Resource]) -> Sequence[Resource] | None:
         """Move ``machine`` (confirmed absent where it was) and its disks; None where no other host fits."""
-        asked = _ask(connection, machine)
+        asked = _ask(connection, platform, machine)
         decision = None if asked is None else _decide(connection, platform, asked)
         if asked is None or decision is None:
             return None
@@ -89,17 +90,19 @@ def _set_claims(connection: Connection, machine: Resource, moved: Sequence[Resou
     quota_store.release(connection, machine.project_id, less)
 
 
-def _ask(connection: Connection, machine: Resource) -> Asked | None:
+def _ask(connection: Connection, platform: Platform, machine: Resource) -> Asked | None:
     assert machine.system_id is not None
     system = systems.get(connection, machine.system_id, PLATFORM)
     server = _server(system, machine)
     zone = _zone(connection, system)
     if server is None:
         return None
+    department_id, now_s = DepartmentId(machine.department_id), platform.clock()
     archs = {image.name: image.arch for image in directory.images(connection)}
     others = [r for r in resources.of_system(connection, system.id) if r.id != machine.id]
     member = NewMember(name=machine.name, server=server)
     request = placement_request(system.spec, zone, Deltas(new=(member,)), others, archs)
+    request = AddressRooms().of(connection, department_id, zone, request, now_s)
     # Where it just failed is no place for it, whatever else speaks for it.
     return Asked(request=request, without=() if machine.host_id is None else (machine.host_id,))
 

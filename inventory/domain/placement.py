@@ -55,6 +55,30 @@ class GroupRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRoom:
+    """Addresses that the networks of a request find in its zone, where they are short.
+
+    A network on a host that is not named has no segment there, or one with more addresses than are asked for; where blocks are
+    counted, all segments are named.
+    """
+
+    #: Free addresses in the segments of the department's networks: name -> host -> addresses.
+    segments: Mapping[str, Mapping[HostId, int]]
+    #: Machines that a new segment holds.
+    segment_size: int
+    #: Free blocks for new segments of the whole zone; ``None``: more than all networks of the request together can need.
+    block_count: int | None = None
+
+    def has_segment(self, network: str, host_id: HostId) -> bool:
+        """Tell whether a network has a segment on a host, as far as that matters."""
+        return host_id in self.segments.get(network, {})
+
+    def free_on(self, network: str, host_id: HostId) -> int:
+        """Return the addresses a network has on a host, or would have in a new segment there."""
+        return self.segments.get(network, {}).get(host_id, self.segment_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementRequest:
     """A gang: all members are placed, or none."""
 
@@ -64,6 +88,8 @@ class PlacementRequest:
     rules: tuple[GroupRule, ...] = ()
     #: Networks that already live on one host for this system: name -> host.
     network_hosts: Mapping[str, HostId] = field(default_factory=dict)
+    #: What is left of addresses where they are short; ``None``: there are plenty.
+    addresses: AddressRoom | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +171,8 @@ def miss_text_code(filter_name: str, params: Mapping[str, Any]) -> str:
         return "placement.miss.network_reach_spread"
     if params.get("is_affinity"):
         return "placement.miss.affinity"
+    if filter_name == "addresses" and params["is_block"]:
+        return "placement.miss.addresses_range"
     if filter_name == "numa":
         processors = "_dedicated" if params["is_dedicated"] else ""
         return f"placement.miss.numa{processors}{'_huge' if params['page_kib'] else ''}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Float, and_, bindparam, delete, func, or_, select, update
 
 from inventory.domain.ids import DepartmentId, HostId, ResourceId, ZoneId
 from inventory.domain.resource import Resource
@@ -21,6 +21,19 @@ _SEGMENTS_OF = (
     .order_by(_R.host_id, _R.name)
     .with_for_update()
 )
+#: Every living segment with its count; an address whose rest is over does not count.
+_ROOMS = (
+    select(_R.host_id, _R.name, t.subnets.c.cidr, func.count(_A.address).label("held_count"))
+    .select_from(t.resources)
+    .join(t.subnets, t.subnets.c.segment_id == _R.id)
+    .outerjoin(
+        t.addresses,
+        and_(_A.segment_id == _R.id, or_(_A.resource_id.is_not(None), _A.quarantine_until_s > bindparam("now", type_=Float))),
+    )
+    .where(_R.department_id == bindparam("department"), LIVING_SEGMENT)
+    .group_by(_R.host_id, _R.name, t.subnets.c.cidr)
+)
+_ROOMS_ON = _ROOMS.where(_R.host_id.in_(bindparam("hosts", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +48,33 @@ class Address:
     quarantine_until_s: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How full a living segment is."""
+
+    host_id: HostId
+    name: str
+    cidr: str
+    #: Addresses that machines hold, or that rest.
+    held_count: int
+
+
 def segments_of(connection: Connection, department_id: DepartmentId, host_ids: Collection[HostId]) -> list[Resource]:
     """Return the living segments of a department on these hosts, locked: none of them dies before the transaction ends."""
     found = connection.execute(_SEGMENTS_OF, {"department": department_id, "hosts": list(host_ids)})
     return [from_row(row) for row in found]
+
+
+def rooms(
+    connection: Connection, department_id: DepartmentId, now_s: float, host_ids: Collection[HostId] | None = None
+) -> list[Room]:
+    """Return how full the living segments of a department are, on these hosts or on all; nothing is locked."""
+    values = {"department": department_id, "now": now_s}
+    if host_ids is None:
+        found = connection.execute(_ROOMS, values)
+    else:
+        found = connection.execute(_ROOMS_ON, {**values, "hosts": list(host_ids)})
+    return [Room(**row._mapping) for row in found]
 
 
 def subnets_taken(connection: Connection) -> list[str]:

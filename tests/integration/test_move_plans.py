@@ -158,6 +158,30 @@ def test_a_full_target_stops_the_plan_with_its_reason_and_the_machine_runs_on(da
         assert_books_are_clean(running)
 
 
+@pytest.mark.parametrize(("systems", "code"), [(3, "network.segment_full"), (1, "network.range_exhausted")])
+def test_a_target_without_an_address_stops_the_plan_with_its_reason(
+    database: Database, tmp_path: Path, systems: int, code: str
+) -> None:
+    with running_controller(database, tmp_path, settings=QUICK) as running:
+        running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
+        with database.write() as connection:
+            [zone] = directory.zones(connection)
+            directory.save_zone(connection, replace(zone, segment_prefix=30))
+        # A segment holds one machine: each goes to a host of its own.
+        tickets = [running.submit(ticket_text(f"sys-{n}")) for n in range(systems)]
+        assert running.wait_for(lambda: all(running.ticket_state(t) is TicketState.DONE for t in tickets))
+        with database.write() as connection:
+            # No block is left beside the first one, which is given out.
+            directory.save_zone(connection, replace(zone, segment_prefix=30, address_range="10.96.0.0/30"))
+        plan, _ = made(running, PlanKind.DRAIN, busy_host(running))
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.STOPPED)), now(running, plan.id)
+        problem = now(running, plan.id)[0].problem
+        assert problem is not None
+        assert problem.code == code
+        assert_books_are_clean(running)
+
+
 def test_a_step_the_world_left_behind_is_never_forced(database: Database, tmp_path: Path) -> None:
     with city(database, tmp_path) as running:
         plan, steps = made(running, PlanKind.DRAIN, busy_host(running))

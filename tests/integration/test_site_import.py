@@ -329,18 +329,22 @@ def test_a_move_that_would_pass_a_limit_is_refused_whole(platform: Platform) -> 
     assert dump(platform) == before
 
 
-def test_the_range_of_a_zone_in_use_cannot_change(platform: Platform) -> None:
+@pytest.mark.parametrize("elsewhere", ["10.98.0.0/16", "10.96.0.0/17", "10.0.0.0/12"])
+def test_the_range_of_a_zone_in_use_only_gets_wider(platform: Platform, elsewhere: str) -> None:
     apply(platform, site())
     with platform.db.write() as connection:
         [project] = directory.projects(connection)
         add_resource(connection, project, "seg_1", "segment")
         [stored] = directory.zones(connection)
         connection.execute(t.subnets.insert().values(cidr="10.96.0.0/26", zone_id=stored.id, segment_id="seg_1"))
-    error = refused(platform, site(zones=[zone("gov", "10.98.0.0/16")]))
+    error = refused(platform, site(zones=[zone("gov", elsewhere)]))
     assert error.code == "site.zone_in_use"
+    apply(platform, site(zones=[zone("gov", "10.96.0.0/15")]))
+    with platform.db.read() as connection:
+        assert [z.address_range for z in directory.zones(connection)] == ["10.96.0.0/15"]
     assert error.problems[0].where is not None
     assert error.problems[0].where.line
-    apply(platform, site(zones=[zone("gov", "10.96.0.0/16", name="新名称")]))
+    apply(platform, site(zones=[zone("gov", "10.96.0.0/15", name="新名称")]))
 
 
 def test_a_range_must_not_overlap_a_zone_that_is_not_in_the_document(platform: Platform) -> None:

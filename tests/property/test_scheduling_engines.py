@@ -13,6 +13,7 @@ from controller.scheduling import index as index_module
 from controller.scheduling.blocks import BLOCK
 from controller.scheduling.columns import NONE
 from controller.scheduling.engine import PLAIN, Engine
+from controller.scheduling.filters import survey
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.gang import kinds_of, try_once
 from controller.scheduling.groups import Groups
@@ -29,6 +30,7 @@ from inventory.domain.ids import HostId, PoolId
 from inventory.domain.placement import GroupRule, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
+from tests.support.address_rooms import breaks_addresses, some_room
 from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
 
 LEVELS = (SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE)
@@ -84,6 +86,15 @@ def some_request(source: random.Random, count: int) -> PlacementRequest:
     return request(asked, rules=tuple(some_rule(source, count)), zone_code=source.choice("aaab"), mlps_level=source.randint(1, 3))
 
 
+def with_networks(source: random.Random, asked: PlacementRequest, count: int) -> PlacementRequest:
+    """Return the request with cards for which addresses are short on some hosts, now and then."""
+    if source.random() < 0.5:
+        return asked
+    networks = source.choice([("n1",), ("n1", "n2")])
+    members = tuple(replace(one, networks=networks) for one in asked.members)
+    return replace(asked, members=members, addresses=some_room(source, networks, count))
+
+
 def some_rule(source: random.Random, count: int) -> Iterator[GroupRule]:
     if source.random() < 0.6:
         yield GroupRule(
@@ -106,7 +117,7 @@ def oracle(need: Need, fleet: Fleet, groups: Groups, policy: Policy) -> int | No
     """Return the best host by a loop over all of them: the best of each policy, and of those the best by the platform's own."""
     best: dict[str, tuple[int, int]] = {}
     for host in range(fleet.snapshot.host_count):
-        if fits(need, fleet, host) and not groups.breaks(need, host):
+        if fits(need, fleet, host) and has_addresses(need, groups, host) and not groups.breaks(need, host):
             name = fleet.snapshot.policy_name(host)
             rank = (-score(need, fleet, groups, policy.others.get(name, policy), host), host)
             best[name] = min(best.get(name, rank), rank)
@@ -124,6 +135,11 @@ def fits(need: Need, fleet: Fleet, host: int) -> bool:
         and all(shot.has_trait(host, trait) for trait in need.traits)
     )
     return facts and fleet.has_room(need, host)
+
+
+def has_addresses(need: Need, groups: Groups, host: int) -> bool:
+    one = replace(member("m"), networks=tuple(network for network, count in need.cards for _ in range(count)))
+    return not breaks_addresses(groups.addresses.room, [(one, groups.snapshot.host_ids[host])])
 
 
 def score(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: int) -> int:
@@ -184,13 +200,15 @@ def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_module, "BOUNDED_ABOVE", bounded_above)
         fleets = [Fleet(shot), Fleet(shot, compiled)]
-    requests = [some_request(source, max(1, count)) for _ in range(4)]
+    requests = [with_networks(source, some_request(source, max(1, count)), count) for _ in range(4)]
     for _ in range(14 if count < 1000 else 6):
         asked = source.choice(requests)
         need, groups = units_of(asked)[0].need, Groups(asked, shot)
         expected = oracle(need, fleets[0], groups, policy)
         assert [fleet.best(need, policy, groups) for fleet in fleets] == [expected] * 2
-        left = np.array([h for h in range(count) if fits(need, fleets[0], h) and not groups.breaks(need, h)], dtype=np.int32)
+        left = survey(need, fleets[0], groups)[-1][1]
+        passed = [h for h in range(count) if fits(need, fleets[0], h) and has_addresses(need, groups, h)]
+        assert left.tolist() == [h for h in passed if not groups.breaks(need, h)]
         if len(left):
             assert ranked(need, fleets[0], groups, policy, left)[0] == expected
         if expected is not None:

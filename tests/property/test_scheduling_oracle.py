@@ -25,6 +25,7 @@ from inventory.domain.ids import HostId
 from inventory.domain.placement import Explanation, GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
+from tests.support.address_rooms import breaks_addresses, some_room
 from tests.support.placement import entry, is_same_snapshot, member, request, snapshot, zone
 
 ZONES = {code: zone(code, mlps_max=mlps) for code, mlps in (("a", 3), ("b", 2))}
@@ -110,6 +111,7 @@ def some_request(source: random.Random) -> PlacementRequest:
         zone_code=source.choice("aaaaab"),
         mlps_level=source.choice([1, 2, 2, 3]),
         network_hosts={"n1": HostId("host_00002")} if source.random() < 0.15 else {},
+        addresses=some_room(source, ["n1", "n2", "n3"], 4) if source.random() < 0.4 else None,
     )
 
 
@@ -149,6 +151,9 @@ def breaks(asked: PlacementRequest, hosts: Sequence[HostEntry], where: Sequence[
             together = sum(growth(o, dimension) for o in here)
             if together > 0 and together > free_of(host, dimension):
                 return "capacity"
+    new = [(o, hosts[where[m]].host.id) for m, o in enumerate(asked.members) if not is_existing(o)]
+    if breaks_addresses(asked.addresses, new):
+        return "addresses"
     return "spread" if breaks_spread(asked, hosts, where) else ""
 
 
@@ -289,6 +294,7 @@ def test_the_search_finds_a_placement_exactly_when_there_is_one(
     assert is_same_snapshot(fleet.to_snapshot(shot.revision), shot)
     assert groups.counts.keys() == Groups(asked, shot).counts.keys()
     assert all((groups.counts[g] == column).all() for g, column in Groups(asked, shot).counts.items())
+    assert groups.addresses.taken_blocks == 0
 
 
 @settings(max_examples=1000, deadline=None)
@@ -360,10 +366,8 @@ def check_miss(
         rooms = [max(0, storage_free(s)) for s in host.storage if s.pool.disk_class == params["disk_class"]]
         assert params["free_together"] + params["taken"] == sum(rooms)
         assert pack([params["asked"]], [params["free"]]) is None or params["asked_together"] > params["asked"]
-    elif miss_filter == "spread":
-        rule = next(r for r in asked.rules if r.group == params["group"])
-        assert rule.is_hard
-        assert (params["mates"] == 0) if rule.is_affinity else (params["mates"] >= 1)
+    elif miss_filter in ("addresses", "spread"):
+        check_miss_of_request(asked, host, params)
     elif miss_filter == "traits":
         assert params["missing"] == "tpm"
         assert "tpm" not in host.traits
@@ -372,6 +376,23 @@ def check_miss(
         assert any(breaks_after_a_failure(hosts, host, rule) for rule in rules)
     else:
         assert miss_filter in ("pinned", "network_reach")
+
+
+def check_miss_of_request(asked: PlacementRequest, host: HostEntry, params: dict[str, Any]) -> None:
+    if "group" in params:
+        rule = next(r for r in asked.rules if r.group == params["group"])
+        assert rule.is_hard
+        assert (params["mates"] == 0) if rule.is_affinity else (params["mates"] >= 1)
+        return
+    assert asked.addresses is not None
+    assert params["zone"] == host.zone.code
+    assert params["asked"] > params["free"] >= 0
+    segments = asked.addresses.segments
+    if params["is_block"]:
+        assert params["free"] <= (asked.addresses.block_count or 0)
+        assert all(host.host.id not in segments.get(network, {}) for network in params["network"].split(", "))
+    else:
+        assert params["free"] == segments.get(params["network"], {}).get(host.host.id, asked.addresses.segment_size)
 
 
 @settings(max_examples=400, deadline=None)

@@ -10,7 +10,7 @@ from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder,
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool, Zone
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.layout import NO_LAYOUT, Cell, Layout, Seat, compute_of
-from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
+from inventory.domain.placement import AddressRoom, GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.store import capacities
 
@@ -144,6 +144,7 @@ def request(
     zone_code: str = "a",
     mlps_level: int = 2,
     network_hosts: Mapping[str, HostId] | None = None,
+    addresses: AddressRoom | None = None,
 ) -> PlacementRequest:
     return PlacementRequest(
         zone_id=ZoneId(f"zone_{zone_code}"),
@@ -151,6 +152,7 @@ def request(
         members=members,
         rules=rules,
         network_hosts=network_hosts or {},
+        addresses=addresses,
     )
 
 

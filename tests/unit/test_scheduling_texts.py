@@ -13,7 +13,7 @@ from controller.texts.placement import TEXTS
 from controller.texts.text import Text
 from inventory.domain.host import AdminState
 from inventory.domain.ids import HostId
-from inventory.domain.placement import Explanation, GroupRule, PlacementRequest, Refusal, miss_text_code
+from inventory.domain.placement import AddressRoom, Explanation, GroupRule, PlacementRequest, Refusal, miss_text_code
 from inventory.domain.system import SpreadLevel
 from tests.support.placement import entry, member, request, snapshot, zone
 
@@ -42,6 +42,14 @@ CASES = [
     request(*(member(f"m{n}") for n in range(3)), rules=(HARD,)),
     request(member("a", networks=("n",)), member("b", networks=("n",)), rules=(HARD,)),
     request(*(member(f"m{n}") for n in range(70))),
+    request(
+        member("a", networks=("n",)),
+        addresses=AddressRoom(segments={"n": {HostId("host_00000"): 0, HostId("host_00004"): 0}}, segment_size=5),
+    ),
+    request(
+        member("a", networks=("n", "o")),
+        addresses=AddressRoom(segments={"n": {HostId("host_00000"): 3}}, segment_size=5, block_count=0),
+    ),
 ]
 
 

@@ -69,8 +69,9 @@ def _begin(connection: Connection, platform: Platform, plan: MovePlan, step: Mov
         return
     step = replace(step, storage_pool_ids=judged.storage_pool_ids)
     machine = replace(machine, spec=replace(machine.instance, seat=judged.seat))
-    if not _set_out(connection, platform, step, machine, [r for r in rows if r.id != machine.id], now_s):
-        _stop(connection, plan, step, Problem("moves.no_room", {"machine": step.machine}), now_s)
+    problem = _set_out(connection, platform, step, machine, [r for r in rows if r.id != machine.id], now_s)
+    if problem is not None:
+        _stop(connection, plan, step, problem, now_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,22 +108,22 @@ def _judged(connection: Connection, machine: Resource, step: MoveStep, now_s: fl
 
 def _set_out(
     connection: Connection, platform: Platform, step: MoveStep, machine: Resource, volumes: list[Resource], now_s: float
-) -> bool:
-    """Promise room on the target and have the machine go; False where there is none, with nothing written."""
+) -> Problem | None:
+    """Promise room on the target and have the machine go; where there is none, say of what, with nothing written."""
     savepoint = connection.begin_nested()
     try:
         there = _there(connection, platform, step, machine, now_s)
-    except Unplaceable:
+    except Unplaceable as no_address:
         savepoint.rollback()
-        return False
+        return Problem(no_address.code, no_address.params)
     moved = [there, *_volumes_there(step, machine, volumes)]
     held = [replace(claim, resource_kind=MOVE) for resource in moved for claim in claims_of(resource)]
     if claim_store.hold(connection, claim_store.totals(held)):
         savepoint.rollback()
-        return False
+        return Problem("moves.no_room", {"machine": step.machine})
     _write(connection, step, there, volumes, held, now_s)
     savepoint.commit()
-    return True
+    return None
 
 
 def _write(
