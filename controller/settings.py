@@ -60,6 +60,9 @@ class Reconcile(_Section):
     drift_stopped: DriftAnswer = Field(
         default=DriftAnswer.REPAIR, description="A machine stopped behind the platform's back: repair or report."
     )
+    drift_started: DriftAnswer = Field(
+        default=DriftAnswer.REPAIR, description="A machine started behind the platform's back: repair or report."
+    )
     drift_missing: DriftAnswer = Field(
         default=DriftAnswer.REPAIR, description="A machine's definition or a network that is gone: repair or report."
     )

@@ -359,6 +359,8 @@ def _reconcile_settings(settings: Settings) -> ReconcileSettings:
             use_days_s=kept.use_days * 86_400.0,
             use_months_s=kept.use_months_days * 86_400.0,
         ),
-        drift=DriftPolicy(stopped=given.drift_stopped, missing=given.drift_missing, edited=given.drift_edited),
+        drift=DriftPolicy(
+            stopped=given.drift_stopped, started=given.drift_started, missing=given.drift_missing, edited=given.drift_edited
+        ),
         steps=StepSettings(graceful_s=given.graceful_stop_s),
     )

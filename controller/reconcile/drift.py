@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controller.workflows.engine import Finding
 from controller.workflows.shape import Differences, differences
 from drivers.protocol import HostObservation, ObservedInstance
-from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy
+from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy, drift_of_run
 from inventory.domain.ids import HostId, ResourceId
-from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
+from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,10 @@ def drift(
             continue
         if kind and not _is_known(row, found, policy):
             wake[row.id] = kind
-        elif kind:
+            continue
+        if kind:
             findings.append(_left(row, kind))
-        elif found is not None and (differs := differences(row, found, can_plug=can_plug)):
+        if found is not None and (differs := differences(row, found, can_plug=can_plug)):
             if differs.at_once and not policy.reports(DriftKind.EDITED):
                 wake[row.id] = "edited"
             else:
@@ -91,11 +93,9 @@ def _drift_of(row: Resource, found: ObservedInstance | None, observation: HostOb
         return "" if row.id in observation.segment_ids else "missing"
     if found is None:
         return "missing"
-    if found.state is not row.observed:
-        return "stopped" if found.state is Observed.STOPPED else "started"
-    # It was left as it is when it was found first.
-    is_left = found.state is Observed.STOPPED and row.desired is Desired.RUNNING
-    return "stopped" if is_left else ""
+    # What is not wanted and was known already was left as it is when it was found first.
+    is_drift = found.state is not row.observed or found.state.value != row.desired.value
+    return drift_of_run(found.state).value if is_drift else ""
 
 
 def _is_known(row: Resource, found: ObservedInstance | None, policy: DriftPolicy) -> bool:
@@ -105,7 +105,7 @@ def _is_known(row: Resource, found: ObservedInstance | None, policy: DriftPolicy
     """
     if row.kind is ResourceKind.INSTANCE:
         seen = found.state if found is not None else Observed.ABSENT
-        kind = DriftKind.STOPPED if found is not None else DriftKind.MISSING
+        kind = drift_of_run(found.state) if found is not None else DriftKind.MISSING
         return policy.reports(kind) and row.observed is seen
     return row.kind is ResourceKind.SEGMENT and policy.reports(DriftKind.MISSING)
 
@@ -113,6 +113,13 @@ def _is_known(row: Resource, found: ObservedInstance | None, policy: DriftPolicy
 def _left(row: Resource, kind: str) -> Finding:
     subject, detail = _subject(row, kind), {"name": row.name}
     return Finding(kind=kind, subject=subject, resource_id=row.id, host_id=row.host_id, detail=detail, is_left=True)
+
+
+def is_news(finding: Finding, told: Mapping[str, Any] | None) -> bool:
+    """Tell whether a finding is to be written: ``told`` is what an open one of its subject says, by a look that saw more."""
+    if told is None:
+        return True
+    return finding.kind == DriftKind.EDITED and dict(finding.detail) != {k: v for k, v in told.items() if k != "host"}
 
 
 def _subject(row: Resource, kind: str) -> str:

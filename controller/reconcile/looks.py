@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from controller.reconcile.adopted import follow_adopted
-from controller.reconcile.drift import Drift, drift, fingerprint, ids_on
+from controller.reconcile.drift import Drift, drift, fingerprint, ids_on, is_news
 from controller.reconcile.facts import FactsLoader
 from controller.reconcile.hosts import HostBook, HostHandle
 from controller.reconcile.jobs import JobMeans, LookJob, LookReport
@@ -159,14 +159,17 @@ class HostLooks:
             host.id, observation, report.started_at_s, rows, elsewhere, now_s, can_plug=host.can_plug, policy=host.policy
         )
         self._act_on(connection, unit, host, found_drift, now_s)
-        # What stays open is compared again: that it was given up shows in its row only.
-        is_done = found_drift.is_clean and not found_drift.lasting
+        # What stays open of a resource is compared again: that it was given up, or is wanted so by now, shows in its row only.
+        stays_open = found_drift.lasting or any(f.resource_id for f in found_drift.findings)
+        is_done = found_drift.is_clean and not stays_open
         unit.clean.append((host, print_ if is_done else None, foreign_print))
 
     def _act_on(self, connection: Connection, unit: Unit, host: HostHandle, found: Drift, now_s: float) -> None:
         resources.differ(connection, sorted(found.wake), now_s)
-        unit.drifts += [*found.wake.values(), *(f.kind for f in found.findings)]
-        save_findings(connection, found.findings, self._new_id, now_s)
+        told = findings.open_details(connection, [f.subject for f in found.findings]) if found.findings else {}
+        fresh = [f for f in found.findings if is_news(f, told.get(f.subject))]
+        unit.drifts += [*found.wake.values(), *(f.kind for f in fresh)]
+        save_findings(connection, fresh, self._new_id, now_s)
         if found.is_clean:
             findings.close_of_host(connection, host.id, but_subjects=[*(f.subject for f in found.findings), *found.lasting])
         if not (found.reap and unit.may_reap):

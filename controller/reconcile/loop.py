@@ -303,12 +303,14 @@ class Reconciler:
         over = [(job, o) for job, o in self._unrecorded.items() if o.is_over]
         rest = [(job, o) for job, o in self._unrecorded.items() if not o.is_over]
         batch = (over + rest)[: self.settings.record_most]
+        outcomes = [outcome for _, outcome in batch]
         failpoint("commit.before")
         try:
-            unit = self.platform.db.run(lambda connection: self._unit(connection, [o for _, o in batch], may_claim=may_claim))
+            unit = self.platform.db.run(lambda connection: self._unit(connection, outcomes, may_claim=may_claim))
         except Unavailable:
             self.counters.state_errors += 1
             raise
+        _pass_places("after", outcomes, unit)
         failpoint("commit.after")
         self.counters.commits += 1
         self._progress_at = self._monotonic()
@@ -332,6 +334,7 @@ class Reconciler:
             self._begin_moves(connection)
             self._claim(connection, unit, now_s)
             self._looks.claim(connection, unit, now_s)
+        _pass_places("before", batch, unit)
         return unit
 
     def _sync_hosts(self, connection: Connection) -> None:
@@ -463,6 +466,16 @@ class Reconciler:
 
 
 _NO_RETRY = Retrying()
+
+
+def _pass_places(side: str, recorded: Iterable[Outcome], unit: Unit) -> None:
+    """Pass the places of one transaction: the work taken and the results of steps written in it."""
+    for job in unit.jobs:
+        if isinstance(job, ResourceJob):
+            failpoint(f"claim.{job.step}.{side}")
+    for outcome in recorded:
+        for result in outcome.results:
+            failpoint(f"record.{result.step}.{side}")
 
 
 def _homeless(resource: Resource) -> Outcome:

@@ -75,6 +75,10 @@ TEXTS: Mapping[str, Text] = {
         "{name}：在平台之外被停止；按策略只报告，不启动",
         "{name}: was stopped behind the platform's back; by policy this is reported and nothing is done",
     ),
+    "drift.started": _event(
+        "{name}：在平台之外被启动；按策略只报告，不停止",
+        "{name}: was started behind the platform's back; by policy this is reported and nothing is done",
+    ),
     "drift.missing": _event(
         "{name}：宿主机上的定义或网络已不存在；按策略只报告，不重建",
         "{name}: its host has it no more; by policy this is reported and nothing is done",

@@ -1,16 +1,16 @@
 """Steps for what already exists: look first, then change or repair it.
 
 What happened behind our back is repaired, or only reported where the policy of the pool says so; then nothing is done until a
-person asks something of the machine. The repairs: a stopped machine is started again and reported; a definition that vanished is
-made again when the root disk is still there; a vanished disk is never made anew, the resource fails and a person decides;
-an edited machine is put right at once where that needs no stop (``shape``), and reported; the rest is put right when the
-machine stops next.
+person asks something of the machine. The repairs: a stopped machine is started again and reported, one that should stand
+still is stopped; a definition that vanished is made again when the root disk is still there; a vanished disk is never made
+anew, the resource fails and a person decides; an edited machine is put right at once where that needs no stop (``shape``),
+and reported; the rest is put right when the machine stops next.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
 from controller.workflows.shape import Differences, differences, has_shape
 from drivers.protocol import Capability, ObservedInstance, Reboots
-from inventory.domain.drift import DriftKind
+from inventory.domain.drift import DriftKind, drift_of_run
 from inventory.domain.errors import Problem
 from inventory.domain.resource import Desired, Observed
 
@@ -48,12 +48,12 @@ def _repair(context: StepContext, found: ObservedInstance) -> Flow:
     is_mended = bool(differs.at_once) and not is_left
     if found.state.value == resource.desired.value:
         return Next(step="parts") if is_mended else _rest(context)
+    kind, is_left = drift_of_run(found.state).value, context.leaves_run(found)
+    context.report(kind, state="open" if is_left else "repaired", is_left=is_left, reason=found.reason, since_s=found.since_s)
+    if is_left:
+        return Next(step="parts") if is_mended else Done(ending=Ending.SETTLED)
     if resource.desired is Desired.STOPPED:
         return Next(step="halt")
-    if context.leaves(DriftKind.STOPPED):
-        context.report("stopped", is_left=True, reason=found.reason, since_s=found.since_s)
-        return Done(ending=Ending.SETTLED)
-    context.report("stopped", state="repaired", reason=found.reason, since_s=found.since_s)
     return Next(step="parts" if is_mended else "start")
 
 

@@ -98,8 +98,14 @@ def root_disk(context: StepContext) -> Flow:
 
 
 def define(context: StepContext) -> Flow:
-    """Have the definition, complete: shape, disks, cards, seed; running at once where the back end starts what it makes."""
+    """Have the definition, complete: shape, disks, cards, seed; running at once where the back end starts what it makes.
+
+    A machine that is left running or standing still as somebody had it only gets its definition.
+    """
     driver, request = context.driver, machine_request(context)
+    if context.found is not None and context.leaves_run(context.found):
+        driver.ensure_defined(request, context.fence)
+        return Done(ending=Ending.SETTLED)
     if isinstance(driver, Launches) and context.resource.desired is Desired.RUNNING:
         driver.ensure_launched(request, context.fence)
     else:

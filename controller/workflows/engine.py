@@ -14,7 +14,7 @@ from typing import Any
 from controller.workflows.shape import has_shape
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, Transient
 from drivers.protocol import ComputeDriver, ImageSource, LeaseEntry, ObservedInstance
-from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy
+from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy, drift_of_run
 from inventory.domain.errors import AllotError, Problem
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Desired, InstanceSpec, Observed, Resource
@@ -232,6 +232,10 @@ class StepContext:
         resource = self.resource
         is_asked = resource.generation != resource.settled_generation or resource.is_reboot_due
         return self.policy.reports(kind) and not is_asked
+
+    def leaves_run(self, found: ObservedInstance) -> bool:
+        """Tell whether a machine that runs and should not, or the other way round, is left so."""
+        return found.state.value != self.resource.desired.value and self.leaves(drift_of_run(found.state))
 
     def report(self, kind: str, *, state: str = "open", is_left: bool = False, **detail: Any) -> None:
         """Note a finding about this resource."""

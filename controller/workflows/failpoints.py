@@ -21,10 +21,12 @@ FAILPOINTS: tuple[str, ...] = (
     # The transaction that accepts tickets: before it commits, and before anybody is told.
     "accept.before",
     "accept.after",
-    # A transaction of the loop.
+    # A transaction of the loop: before it begins, and before anybody is told.
     "commit.before",
     "commit.after",
-    *(f"step.{name}.{side}" for name in STEPS for side in ("before", "after")),
+    # The same by what is written in it: work taken that begins with a step, the result of a step. The first strikes inside
+    # the transaction, when all is written and nothing committed. However steps share transactions, these names are passed.
+    *(f"{what}.{name}.{side}" for what in ("claim", "record", "step") for name in STEPS for side in ("before", "after")),
 )
 _EXIT_CODE = 137
 

@@ -40,6 +40,12 @@ def open_subjects(connection: Connection, kind: str) -> frozenset[str]:
     return frozenset(connection.execute(select(_F.subject).where(_F.kind == kind, _F.state == "open")).scalars())
 
 
+def open_details(connection: Connection, subjects: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what is told of those of some subjects that have an open finding."""
+    statement = select(_F.subject, _F.detail).where(_F.state == "open", _F.subject.in_(list(subjects)))
+    return {row.subject: row.detail for row in connection.execute(statement)}
+
+
 def open_among(connection: Connection, subjects: Sequence[str]) -> frozenset[str]:
     """Return those of some subjects that have an open finding."""
     statement = select(_F.subject).where(_F.state == "open", _F.subject.in_(list(subjects)))

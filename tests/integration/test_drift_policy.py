@@ -117,9 +117,18 @@ def lose_network(stage: Stage) -> None:
         del stage.host.segments[stage.row(ResourceKind.SEGMENT).id]
 
 
+def start(stage: Stage) -> None:
+    """Somebody starts what a person of ours had stopped."""
+    power.stop(stage.platform, stage.row().id, stage.watched.furnished.caller())
+    stage.look()
+    assert (stage.row().observed, stage.metered(), stage.findings()) == (Observed.STOPPED, "stopped", {})
+    stage.world.drift_start(stage.host.name, stage.row().id)
+
+
 #: What somebody does, the kind it is, and how it is seen that it is still so.
 DRIFTS: dict[str, tuple[Callable[[Stage], None], DriftKind, Callable[[Stage], bool]]] = {
     "stopped": (stop, DriftKind.STOPPED, lambda s: s.machine is not None and not s.machine.is_running),
+    "started": (start, DriftKind.STARTED, lambda s: s.machine is not None and s.machine.is_running),
     "gone": (vanish, DriftKind.MISSING, lambda s: s.machine is None),
     "network gone": (lose_network, DriftKind.MISSING, lambda s: s.row(ResourceKind.SEGMENT).id not in s.host.segments),
     "edited": (detach, DriftKind.EDITED, lambda s: s.machine is not None and not s.machine.disks),
@@ -135,8 +144,9 @@ def test_by_default_it_is_repaired(database: Database, tmp_path: Path, what: str
     stage.look(4)
     assert not is_so(stage)
     assert stage.machine is not None
-    assert stage.machine.is_running
-    assert stage.findings().get(kind.value, "repaired") == "repaired"
+    assert stage.machine.is_running is (kind is not DriftKind.STARTED)
+    # A network has no finding of its own.
+    assert stage.findings() == ({} if what == "network gone" else {kind.value: "repaired"})
     assert stage.story() == []
     stage.assert_rests()
 
@@ -173,6 +183,53 @@ def test_what_is_left_is_not_charged_as_running_and_a_persons_start_repairs_it(
     assert (stage.row().observed, stage.metered()) == (Observed.RUNNING, "running")
     assert stage.findings() == {kind.value: "repaired"} or stage.findings() == {kind.value: "closed"}
     stage.assert_rests()
+
+
+def test_what_is_left_running_is_charged_so_until_a_person_stops_it_or_wants_it(database: Database, tmp_path: Path) -> None:
+    stage = Stage(database, tmp_path, DriftPolicy(started=REPORT))
+    for say, word in ((power.stop, Observed.STOPPED), (power.start, Observed.RUNNING)):
+        start(stage)
+        stage.look()
+        assert (stage.row().observed, stage.metered(), stage.findings()) == (Observed.RUNNING, "running", {"started": "open"})
+        say(stage.platform, stage.row().id, stage.watched.furnished.caller())
+        stage.look()
+        assert (stage.row().observed, stage.metered(), stage.findings()) == (word, word.value, {"started": "closed"})
+        stage.assert_rests()
+        forget_findings(stage)
+
+
+def forget_findings(stage: Stage) -> None:
+    with stage.platform.db.write() as connection:
+        connection.execute(t.findings.delete())
+
+
+@pytest.mark.parametrize(("do", "kind"), [(stop, DriftKind.STOPPED), (start, DriftKind.STARTED)])
+def test_a_machine_left_as_it_runs_is_put_right_in_the_rest(tmp_path: Path, do: Callable[[Stage], None], kind: DriftKind) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        stage = Stage(database, tmp_path, replace(DriftPolicy(), **{kind.value: REPORT}))
+        do(stage)
+        stage.look()
+        detach(stage)
+        stage.look()
+        assert stage.machine is not None
+        assert stage.machine.disks, "the disk is back"
+        assert stage.machine.is_running is (kind is DriftKind.STARTED)
+        assert stage.findings() == {kind.value: "open", "edited": "repaired"}
+        stage.assert_rests()
+
+
+@pytest.mark.parametrize(("do", "kind"), [(stop, DriftKind.STOPPED), (start, DriftKind.STARTED)])
+def test_a_machine_of_which_all_is_left_shows_all(tmp_path: Path, do: Callable[[Stage], None], kind: DriftKind) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        stage = Stage(database, tmp_path, replace(DriftPolicy(edited=REPORT), **{kind.value: REPORT}))
+        do(stage)
+        detach(stage)
+        stage.look()
+        assert stage.machine is not None
+        assert not stage.machine.disks
+        assert stage.findings() == {kind.value: "open", "edited": "open"}
+        assert sorted(stage.story()) == sorted([f"drift.{kind.value}", "drift.edited"])
+        stage.assert_rests()
 
 
 def test_an_ordered_restart_starts_what_was_left_stopped(tmp_path: Path) -> None:

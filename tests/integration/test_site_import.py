@@ -262,16 +262,17 @@ def test_a_pool_names_its_placement_policy_and_decisions_follow_it(platform: Pla
 
 
 def test_a_pool_has_answers_of_its_own_to_drift(platform: Platform) -> None:
-    apply(platform, site(pools=[pool(drift={"stopped": "report", "edited": "修复"})]))
+    answers = {"stopped": "report", "started": "report", "edited": "repair"}
+    apply(platform, site(pools=[pool(drift={"stopped": "report", "started": "只报告", "edited": "修复"})]))
     with platform.db.read() as connection:
-        assert [p.drift for p in directory.pools(connection)] == [{"stopped": "report", "edited": "repair"}]
+        assert [p.drift for p in directory.pools(connection)] == [answers]
     plan = apply(platform, site(pools=[pool()]))
     [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
-    assert (change.before, change.after) == ({"drift": {"stopped": "report", "edited": "repair"}}, {"drift": {}})
+    assert (change.before, change.after) == ({"drift": answers}, {"drift": {}})
     with pytest.raises(Invalid):
         apply(platform, site(pools=[pool(drift={"stopped": "ignore"})]))
     with pytest.raises(Invalid):
-        apply(platform, site(pools=[pool(drift={"started": "report"})]))
+        apply(platform, site(pools=[pool(drift={"moved": "report"})]))
 
 
 def test_a_placement_policy_nobody_knows_is_refused(platform: Platform) -> None:

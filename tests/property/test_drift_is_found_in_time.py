@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from controller.reconcile.settings import ReconcileSettings
 from controller.tickets.model import Action
@@ -18,7 +18,8 @@ from drivers.protocol import Capability
 from drivers.simulated.faults import FaultRates, Script, Site
 from inventory.domain.host import Reachability
 from inventory.domain.ids import ResourceId, SystemId
-from inventory.store import hosts
+from inventory.domain.resource import Desired
+from inventory.store import hosts, resources
 from inventory.store import tables as t
 from tests.support.simulation import Simulation
 from tests.support.simulation_stage import spec_of
@@ -79,6 +80,21 @@ class Scene:
         with self.simulation.state.read() as connection:
             return set(connection.execute(select(t.findings.c.kind).where(t.findings.c.state == "open")).scalars())
 
+    def want_stopped(self) -> None:
+        """A person has the machine stopped; returns when it stands still and all is at rest."""
+        machine_id = self.machine
+
+        def once(connection: Connection) -> None:
+            machine = resources.by_ids(connection, [machine_id])[machine_id]
+            assert machine.ticket_id is not None
+            now_s = self.simulation.time.now_s
+            resources.wish(connection, [machine.id], desired=Desired.STOPPED, ticket_id=machine.ticket_id, now_s=now_s)
+
+        self.simulation.state.run(once)
+        self.pass_(90.0)
+        assert not self.simulation.world.hosts[self.host].machines[self.machine].is_running
+        assert self.findings() == set()
+
     def foreign_count(self) -> int:
         with self.simulation.state.read() as connection:
             return len(connection.execute(select(t.foreign_domains)).all())
@@ -137,12 +153,15 @@ def test_what_needs_no_stop_is_put_right_within_a_minute(scene: Scene, meddle: C
 
 
 @pytest.mark.parametrize("moment_s", MOMENTS_S)
-@pytest.mark.parametrize("kind", ["stopped", "missing", "edited", "orphan", "foreign"])
+@pytest.mark.parametrize("kind", ["stopped", "started", "missing", "edited", "orphan", "foreign"])
 def test_drift_is_known_within_a_minute(scene: Scene, kind: str, moment_s: float) -> None:
     world, host, machine = scene.simulation.world, scene.host, scene.machine
     scene.pass_(moment_s)
     if kind == "stopped":
         world.drift_stop(host, machine)
+    elif kind == "started":
+        scene.want_stopped()
+        world.drift_start(host, machine)
     elif kind == "missing":
         world.drift_vanish(host, machine)
     elif kind == "edited":

@@ -1,4 +1,4 @@
-"""Pure parts of the reconciler: which step is first, what a result means for a row, the journal, drift, failpoints."""
+"""Pure parts of the reconciler: which step is first, what a result means for a row, the journal, drift."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,10 +22,10 @@ from controller.workflows.engine import (
     Wait,
     answer,
 )
-from controller.workflows.failpoints import FAILPOINTS, Armed, parse
 from controller.workflows.steps import STEPS, first_step
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance
+from inventory.domain.drift import DriftAnswer, DriftPolicy
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import (
@@ -497,6 +497,17 @@ def test_drift_of_a_settled_machine_asks_for_a_look(found: HostObservation, kind
     assert result.is_clean is (kind is None)
 
 
+def test_a_machine_somebody_started_asks_for_a_look_until_it_is_known_and_left() -> None:
+    should_stand = settled(observed=Observed.STOPPED, desired=Desired.STOPPED)
+    result = drift(HOST, observation(running()), NOW_S, [should_stand], {}, NOW_S, can_plug=True)
+    assert (result.wake, result.findings) == ({MACHINE: "started"}, ())
+    known, left = replace(should_stand, observed=Observed.RUNNING), DriftPolicy(started=DriftAnswer.REPORT)
+    result = drift(HOST, observation(running()), NOW_S, [known], {}, NOW_S, can_plug=True, policy=left)
+    assert (result.wake, [(f.kind, f.is_left) for f in result.findings]) == ({}, [("started", True)])
+    result = drift(HOST, observation(running()), NOW_S, [known], {}, NOW_S, can_plug=True)
+    assert result.wake == {MACHINE: "started"}, "who changes the answer has it repaired"
+
+
 def test_an_observation_older_than_the_last_write_proves_nothing() -> None:
     result = drift(HOST, observation(), NOW_S, [settled(observed_at_s=NOW_S + 1)], {}, NOW_S, can_plug=True)
     assert result.wake == {}
@@ -529,24 +540,3 @@ def test_a_fingerprint_changes_with_what_is_there_and_not_with_time() -> None:
     first = observation(running())
     assert fingerprint(first) == fingerprint(replace(first, observed_at_s=NOW_S + 30))
     assert fingerprint(first) != fingerprint(observation(running(state=Observed.STOPPED)))
-
-
-# -- failpoints -------------------------------------------------------------------------------------------------------
-
-
-def test_every_step_and_commit_has_a_failpoint_before_and_after() -> None:
-    sides = ("before", "after")
-    transactions = {f"{what}.{side}" for what in ("accept", "commit") for side in sides}
-    assert set(FAILPOINTS) == {f"step.{s}.{side}" for s in STEPS for side in sides} | transactions
-
-
-def test_a_failpoint_is_read_with_its_turn_and_action() -> None:
-    assert parse("") is None
-    assert parse("commit.after") == Armed("commit.after", 1, "kill")
-    assert parse("step.start.before:3:stop") == Armed("step.start.before", 3, "stop")
-
-
-@pytest.mark.parametrize("text", ["nowhere", "commit.before:2:explode"])
-def test_an_unknown_failpoint_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="ALLOT_FAILPOINT"):
-        parse(text)
