@@ -1,58 +1,61 @@
-"""What machines of one server share, whatever order of a group they are of: their spec on a storage pool, their claims on a host.
+"""What machines of one server share, whatever order of a group they are of: their spec but for the storage pool, their claims.
 
 Made once, so that the hundredth machine costs little more than its name. Pure; for the drafts of a commit.
 """
 
 from collections.abc import Iterable, Mapping
 
-from inventory.domain.claim import Amount, Held
+from inventory.domain.claim import Amount, Held, Share, shares_of
 from inventory.domain.ids import HostId, StoragePoolId
 from inventory.domain.resource import InstanceSpec
 from inventory.domain.resources import ADDRESS, counted_as, disk_dimension
 from inventory.domain.system import ServerSpec
+
+#: What a resource claims, and the same without where (``Held``).
+Claimed = tuple[tuple[Amount, ...], tuple[Share, ...]]
 
 
 class Alike:
     """Machines of one server without disks, cards and seats of their own."""
 
     def __init__(self, server: ServerSpec, image_id: str) -> None:
-        self._server, self._image_id = server, image_id
-        self._specs: dict[StoragePoolId, InstanceSpec] = {}
-        self._amounts: dict[tuple[HostId, StoragePoolId], tuple[Amount, ...]] = {}
+        #: Of those with their root disk in no storage pool yet.
+        self.spec = InstanceSpec(
+            vcpu_count=server.vcpu_count,
+            memory_mib=server.memory_mib,
+            image_id=image_id,
+            root_disk_gib=server.root_disk_gib,
+            root_disk_class=server.root_disk_class,
+            storage_pool_id="",
+            user_data=server.user_data,
+            ssh_keys=server.ssh_keys,
+            group=server.name,
+            size=server.size,
+        )
+        self._compute = sorted(self.spec.host_amounts().items())
+        self._disk = disk_dimension(server.root_disk_class), server.root_disk_gib
+        self._claimed: dict[tuple[HostId, StoragePoolId], Claimed] = {}
+        #: By the order of what they claim, which is sorted by provider.
+        self._shares: dict[bool, tuple[Share, ...]] = {}
 
-    def spec(self, pool: StoragePoolId) -> InstanceSpec:
-        """Return the spec of those with their root disk in a storage pool."""
-        found = self._specs.get(pool)
-        if found is None:
-            server = self._server
-            found = self._specs[pool] = InstanceSpec(
-                vcpu_count=server.vcpu_count,
-                memory_mib=server.memory_mib,
-                image_id=self._image_id,
-                root_disk_gib=server.root_disk_gib,
-                root_disk_class=server.root_disk_class,
-                storage_pool_id=pool,
-                user_data=server.user_data,
-                ssh_keys=server.ssh_keys,
-                group=server.name,
-                size=server.size,
-            )
-        return found
-
-    def amounts(self, host: HostId, pool: StoragePoolId) -> tuple[Amount, ...]:
+    def claimed(self, host: HostId, pool: StoragePoolId) -> Claimed:
         """Return what those on a host claim."""
-        found = self._amounts.get((host, pool))
+        found = self._claimed.get((host, pool))
         if found is None:
-            found = self._amounts[host, pool] = machine_amounts(self.spec(pool), host)
+            own, disk = [(host, dimension, amount) for dimension, amount in self._compute], (pool, *self._disk)
+            amounts = (*own, disk) if host < pool else (disk, *own)
+            shares = self._shares.get(host < pool) or self._shares.setdefault(host < pool, shares_of(amounts))
+            found = self._claimed[host, pool] = amounts, shares
         return found
 
 
-def machine_amounts(spec: InstanceSpec, host: HostId) -> tuple[Amount, ...]:
-    """Return what a machine claims: of its host, for its root disk, and its addresses."""
+def claimed_by(spec: InstanceSpec, host: HostId, pool: StoragePoolId) -> Claimed:
+    """Return what a machine claims: of its host, for its root disk in a storage pool, and its addresses."""
     own: list[Amount] = [(host, dimension, amount) for dimension, amount in spec.host_amounts().items()]
-    own.append((spec.storage_pool_id, disk_dimension(spec.root_disk_class), spec.root_disk_gib))
+    own.append((pool, disk_dimension(spec.root_disk_class), spec.root_disk_gib))
     own += [(nic.segment_id, ADDRESS, 1) for nic in spec.nics]
-    return tuple(sorted(own))
+    amounts = tuple(sorted(own))
+    return amounts, shares_of(amounts)
 
 
 class Kinds:
@@ -72,20 +75,18 @@ class Kinds:
 def metered(held: Iterable[Held]) -> list[Mapping[str, int]]:
     """Return what each resource is metered for by what it claims; equal amounts are one value, which is stored once."""
     known: dict[int, Mapping[str, int]] = {}
-    shared: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
     found = []
     for one in held:
-        amounts = known.get(id(one.amounts))
+        amounts = known.get(id(one.shares))
         if amounts is None:
-            counted = _counted(one.amounts)
-            amounts = known[id(one.amounts)] = shared.setdefault(tuple(counted.items()), counted)
+            amounts = known[id(one.shares)] = _counted(one.shares)
         found.append(amounts)
     return found
 
 
-def _counted(amounts: Iterable[Amount]) -> dict[str, int]:
+def _counted(shares: Iterable[Share]) -> dict[str, int]:
     counted: dict[str, int] = {}
-    for _, dimension, amount in amounts:
+    for dimension, amount in shares:
         if meter := counted_as(dimension):
             counted[meter] = counted.get(meter, 0) + amount
     return counted

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from controller.workflows.alike import Alike, Kinds, machine_amounts
+from controller.workflows.alike import Alike, Claimed, Kinds, claimed_by
 from controller.workflows.deltas import ChangedMember, NewMember, disk_name, next_slots, reshaped
 from controller.workflows.segments import SegmentBook
-from inventory.domain.claim import Amount, Claim, Held
+from inventory.domain.claim import Claim, Held
 from inventory.domain.ids import HostId, NewId, ResourceId, StoragePoolId
-from inventory.domain.resource import AttachedDisk, Desired, NewResource, Phase, Resource, ResourceKind, Spec, VolumeSpec
+from inventory.domain.resource import AttachedDisk, Desired, InstanceSpec, NewResource, Phase, Resource, ResourceKind, VolumeSpec
 from inventory.domain.resources import disk_dimension
 from inventory.domain.system import DiskSpec
 from inventory.store import claims
@@ -24,6 +24,7 @@ class Drafter:
 
     def __init__(self, order: "Order", segments: SegmentBook, kinds: Kinds, new_id: NewId) -> None:
         self.order = self._order = order
+        self._ids = order.department.id, order.project.id, order.system.id
         self._segments = segments
         self._kinds = kinds
         self._new_id = new_id
@@ -44,7 +45,7 @@ class Drafter:
         alike = self._alike.get(server.name)
         if alike is None:
             alike = self._alike[server.name] = self._kinds.of(server, self._order.images[server.image].id)
-        spec = alike.spec(root_pool)
+        spec = alike.spec
         if server.disks or server.networks or place.seat is not None:
             spec = replace(
                 spec,
@@ -57,10 +58,11 @@ class Drafter:
                 ),
                 seat=place.seat,
             )
-            amounts = machine_amounts(spec, place.host_id)
+            claimed = claimed_by(spec, place.host_id, root_pool)
         else:
-            amounts = alike.amounts(place.host_id, root_pool)
-        self._add(ResourceKind.INSTANCE, instance_id, member.name, place.host_id, Desired.RUNNING, spec, amounts)
+            claimed = alike.claimed(place.host_id, root_pool)
+        where = place.host_id, root_pool
+        self._add(ResourceKind.INSTANCE, instance_id, member.name, where, Desired.RUNNING, spec, claimed)
 
     def add_change(self, change: ChangedMember) -> None:
         """Draft a new shape and new disks of a machine that stays. What shrinks is given back when it is done."""
@@ -112,8 +114,10 @@ class Drafter:
         for disk, pool, slot in zip(disks, pools, slots, strict=True):
             volume_id = ResourceId(self._new_id("volume"))
             spec = VolumeSpec(size_gib=disk.size_gib, disk_class=disk.disk_class, storage_pool_id=pool, instance_id=instance_id)
-            amounts = ((pool, disk_dimension(disk.disk_class), disk.size_gib),)
-            self._add(ResourceKind.VOLUME, volume_id, disk_name(member, disk.name), host_id, Desired.PRESENT, spec, amounts)
+            share = disk_dimension(disk.disk_class), disk.size_gib
+            claimed: Claimed = ((pool, *share),), (share,)
+            where = host_id, pool
+            self._add(ResourceKind.VOLUME, volume_id, disk_name(member, disk.name), where, Desired.PRESENT, spec, claimed)
             attached.append(AttachedDisk(volume_id=volume_id, name=disk.name, slot=slot))
         return tuple(attached)
 
@@ -122,16 +126,15 @@ class Drafter:
         kind: ResourceKind,
         id_: ResourceId,
         name: str,
-        host_id: HostId,
+        where: tuple[HostId, StoragePoolId],
         desired: Desired,
-        spec: Spec,
-        amounts: Sequence[Amount],
+        spec: InstanceSpec | VolumeSpec,
+        claimed: Claimed,
     ) -> None:
-        order = self._order
-        department_id, project_id, system_id = order.department.id, order.project.id, order.system.id
-        own = department_id, project_id, system_id, host_id, desired, spec, order.ticket_id, order.now_s
-        self.born.append(NewResource(id_, kind, name, *own))
-        self.held.append(Held(id_, kind.value, project_id, amounts))
+        host_id, pool_id = where
+        ids, ticket_id, now_s = self._ids, self._order.ticket_id, self._order.now_s
+        self.born.append(NewResource(id_, kind, name, *ids, host_id, desired, spec, pool_id, ticket_id, now_s))
+        self.held.append(Held(id_, kind.value, self._order.project.id, *claimed))
 
     def _claim_row(self, resource_id: ResourceId, kind: str, provider_id: str, dimension: str, amount: int) -> Claim:
         return Claim(

@@ -27,6 +27,8 @@ class Claim:
 
 #: Provider, dimension, amount.
 Amount = tuple[str, str, int]
+#: Dimension, amount.
+Share = tuple[str, int]
 
 
 class Held(NamedTuple):
@@ -36,6 +38,13 @@ class Held(NamedTuple):
     resource_kind: str
     project_id: ProjectId
     amounts: Sequence[Amount]
+    #: The same without the providers: resources that are alike share it wherever they are, and nothing else does.
+    shares: Sequence[Share]
+
+    @classmethod
+    def of(cls, resource_id: ResourceId, resource_kind: str, project_id: ProjectId, amounts: Sequence[Amount]) -> "Held":
+        """Return what a resource claims that shares nothing with others."""
+        return cls(resource_id, resource_kind, project_id, amounts, shares_of(amounts))
 
     def claims(self) -> Iterator[Claim]:
         """Yield each of them."""
@@ -50,13 +59,27 @@ class Held(NamedTuple):
             )
 
 
+def shares_of(amounts: Iterable[Amount]) -> tuple[Share, ...]:
+    """Return amounts without their providers."""
+    return tuple([(dimension, amount) for _, dimension, amount in amounts])
+
+
+def counted_in_place(held: Iterable[Held]) -> list[tuple[Sequence[Amount], int]]:
+    """Return what those claim that share their amounts, and how many they are."""
+    found: dict[int, tuple[Sequence[Amount], int]] = {}
+    for one in held:
+        amounts, count = found.get(id(one.amounts), (one.amounts, 0))
+        found[id(one.amounts)] = amounts, count + 1
+    return list(found.values())
+
+
 def counted_alike(held: Iterable[Held]) -> list[tuple[Held, int]]:
-    """Return one of each kind that share their amounts, and how many there are of it."""
+    """Return one of each kind that is alike wherever it is, and how many there are of it."""
     found: dict[int, tuple[Held, int]] = {}
     for one in held:
-        # A resource of another kind shares no amounts: disks are not on the host itself.
-        first, count = found.get(id(one.amounts), (one, 0))
-        found[id(one.amounts)] = first, count + 1
+        # A resource of another kind is not alike: disks are not on the host itself.
+        first, count = found.get(id(one.shares), (one, 0))
+        found[id(one.shares)] = first, count + 1
     return list(found.values())
 
 
@@ -81,18 +104,18 @@ def quota_amounts(claims: Iterable[Claim]) -> Mapping[str, int]:
 
 
 class Weights:
-    """What resources claim in each quota dimension; for those that share their amounts it is worked out once."""
+    """What resources claim in each quota dimension; for those that are alike it is worked out once."""
 
     def __init__(self) -> None:
-        #: By the amounts that are shared, which are kept here: their identity stands for nothing else meanwhile.
+        #: By the shares, which are kept here: their identity stands for nothing else meanwhile.
         self._known: dict[int, tuple[Held, Mapping[str, int]]] = {}
 
     def of(self, held: Iterable[Held]) -> dict[str, int]:
         """Return what they weigh together."""
         amounts = dict.fromkeys(QUOTA_DIMENSIONS, 0)
         for one, count in counted_alike(held):
-            if id(one.amounts) not in self._known:
-                self._known[id(one.amounts)] = one, quota_amounts(one.claims())
-            for dimension, amount in self._known[id(one.amounts)][1].items():
+            if id(one.shares) not in self._known:
+                self._known[id(one.shares)] = one, quota_amounts(one.claims())
+            for dimension, amount in self._known[id(one.shares)][1].items():
                 amounts[dimension] += amount * count
         return amounts

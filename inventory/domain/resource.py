@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from inventory.domain.errors import Problem
-from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
+from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, StoragePoolId, SystemId, TicketId
 from inventory.domain.layout import NO_LAYOUT, Layout, Seat, compute_of
 
 
@@ -288,7 +288,10 @@ class NewResource(NamedTuple):
     system_id: SystemId
     host_id: HostId
     desired: Desired
-    spec: Spec
+    #: Its spec but for the storage pool.
+    spec: InstanceSpec | VolumeSpec
+    #: Where the machine's root disk, or the disk itself, is.
+    storage_pool_id: StoragePoolId
     ticket_id: TicketId
     #: It is due at once.
     created_at_s: float

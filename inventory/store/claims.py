@@ -5,13 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from inventory.domain.claim import MOVE, Amount, Claim, Held, counted_alike
+from inventory.domain.claim import MOVE, Amount, Claim, Held, Share, counted_alike, counted_in_place
 from inventory.domain.ids import ProjectId, ResourceId, TicketId
 from inventory.domain.resources import ADDRESS
 from inventory.store import bulk, hosts
 from inventory.store import tables as t
-
-_HELD = Held._fields
+from inventory.store.columns import Encoded, encoded
 
 
 def hold(connection: Connection, amounts: Mapping[hosts.ProviderDimension, int]) -> list[hosts.ProviderDimension]:
@@ -40,15 +39,35 @@ def insert(connection: Connection, claims: Iterable[Claim]) -> None:
     for claim in claims:
         key = claim.resource_id, claim.resource_kind, claim.project_id
         amounts.setdefault(key, []).append((claim.provider_id, claim.dimension, claim.amount))
-    insert_held(connection, [Held(*key, sorted(own)) for key, own in amounts.items()])
+    insert_held(connection, [Held.of(*key, sorted(own)) for key, own in amounts.items()])
 
 
 def insert_held(connection: Connection, held: Sequence[Held]) -> None:
     """Write what resources claim whose capacity is promised."""
-    if held:
-        for one, _ in counted_alike(held):
-            assert all(amount > 0 for _, _, amount in one.amounts), f"a claim of nothing: {one}"
-        bulk.insert_columns(connection, t.claims, dict(zip(_HELD, zip(*held, strict=True), strict=True)))
+    if not held:
+        return
+    for one, _ in counted_alike(held):
+        assert all(amount > 0 for _, amount in one.shares), f"a claim of nothing: {one}"
+    own = dict(zip(Held._fields, zip(*held, strict=True), strict=True))
+    columns = {name: own[name] for name in ("resource_id", "resource_kind", "project_id")}
+    bulk.insert_columns(connection, t.claims, {**columns, "amounts": _texts(held)})
+
+
+def _texts(held: Sequence[Held]) -> list[Encoded]:
+    """Return amounts as they are stored: of those that are alike only the providers differ."""
+    moulds: dict[int, str] = {}
+    texts: dict[int, Encoded] = {}
+    for one in held:
+        if id(one.amounts) not in texts:
+            mould = moulds.get(id(one.shares)) or moulds.setdefault(id(one.shares), _mould(one.shares))
+            texts[id(one.amounts)] = Encoded(mould % tuple([provider_id for provider_id, _, _ in one.amounts]))
+    return [texts[id(one.amounts)] for one in held]
+
+
+def _mould(shares: Sequence[Share]) -> str:
+    """Return the stored form of amounts with a gap for each provider: nothing in an id needs to be escaped."""
+    each = [f'["%s",{encoded(dimension).replace("%", "%%")},{amount}]' for dimension, amount in shares]
+    return f"[{','.join(each)}]"
 
 
 def grow(connection: Connection, growth: Sequence[Claim]) -> None:
@@ -88,10 +107,11 @@ def totals(claims: Iterable[Claim]) -> dict[tuple[str, str], int]:
 def totals_held(held: Iterable[Held]) -> dict[tuple[str, str], int]:
     """Return the same of what resources claim."""
     sums: dict[tuple[str, str], int] = {}
-    for one, count in counted_alike(held):
-        for provider_id, dimension, amount in one.amounts:
+    for amounts, count in counted_in_place(held):
+        for provider_id, dimension, amount in amounts:
             if dimension != ADDRESS:
-                sums[provider_id, dimension] = sums.get((provider_id, dimension), 0) + amount * count
+                key = provider_id, dimension
+                sums[key] = sums.get(key, 0) + amount * count
     return sums
 
 
@@ -104,7 +124,7 @@ def of_resources(connection: Connection, ids: Sequence[ResourceId]) -> list[Clai
 
 
 def _claims(row: Row[Any]) -> Iterator[Claim]:
-    return Held(ResourceId(row.resource_id), row.resource_kind, row.project_id, row.amounts).claims()
+    return Held.of(ResourceId(row.resource_id), row.resource_kind, row.project_id, row.amounts).claims()
 
 
 def release(connection: Connection, *resource_ids: ResourceId) -> list[Claim]:

@@ -328,11 +328,14 @@ def try_use(
     """
     if not amounts:
         return []
-    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
+    # In any order: locks are taken in theirs by the database.
+    values = bulk.given_values(connection, [(*key, amount) for key, amount in amounts.items()])
     _lock(connection, values)
     held = connection.execute(_try_use(bulk.given(connection)), values).all()
-    changes.note(connection, (r.host_id for r in held), difference or changes.used(amounts))
-    return sorted(amounts.keys() - {(r.provider_id, r.dimension) for r in held})
+    changes.note(connection, {host_id for _, _, host_id in held}, difference or changes.used(amounts))
+    if len(held) == len(amounts):
+        return []
+    return sorted(amounts.keys() - {(provider_id, dimension) for provider_id, dimension, _ in held})
 
 
 def give_back(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from inventory.domain.resource import NewResource, Observed, Phase, Resource
+from inventory.domain.ids import StoragePoolId
+from inventory.domain.resource import InstanceSpec, NewResource, Observed, Phase, Resource, VolumeSpec
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.columns import Encoded, encoded
 
 
 def insert(connection: Connection, born: Sequence[NewResource]) -> None:
@@ -17,9 +19,30 @@ def insert(connection: Connection, born: Sequence[NewResource]) -> None:
         return
     own: dict[str, Sequence[Any]] = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
     own |= {name: [word.value for word in own[name]] for name in ("kind", "desired")}
-    specs = {id(spec): spec.to_json() for spec in {id(spec): spec for spec in own["spec"]}.values()}
-    own["spec"] = [specs[id(spec)] for spec in own["spec"]]
+    own["spec"] = _texts(own["spec"], own.pop("storage_pool_id"))
     bulk.insert_columns(connection, t.resources, {**_OF_EVERY_NEW_ONE, **own, "next_try_s": own["created_at_s"]})
+
+
+def _texts(specs: Sequence[InstanceSpec | VolumeSpec], pools: Sequence[StoragePoolId]) -> list[Encoded]:
+    """Return specs as they are stored: of those that are alike only the storage pools differ."""
+    moulds: dict[int, tuple[str, str]] = {}
+    texts: dict[tuple[int, StoragePoolId], Encoded] = {}
+    found = []
+    for spec, pool in zip(specs, pools, strict=True):
+        key = id(spec), pool
+        text = texts.get(key)
+        if text is None:
+            before, after = moulds.get(key[0]) or moulds.setdefault(key[0], _mould(spec))
+            text = texts[key] = Encoded(f"{before}{pool}{after}")
+        found.append(text)
+    return found
+
+
+def _mould(spec: InstanceSpec | VolumeSpec) -> tuple[str, str]:
+    """Return the stored form of a spec before and behind the id of its storage pool."""
+    # These words are nowhere in a text somebody wrote: its quotation marks are escaped.
+    before, name, behind = encoded(spec.to_json()).partition('"storage_pool_id":"')
+    return before + name, behind[behind.index('"') :]
 
 
 #: What every new resource has, where that is not the default of its column.

@@ -137,6 +137,8 @@ inventories = Table(
     CheckConstraint("held_reserve >= 0", name="held_reserve_not_negative"),
     CheckConstraint("held_reservations >= 0", name="held_reservations_not_negative"),
     sqlite_strict=True,
+    # Every promise writes its row anew. Where a page has room for that, PostgreSQL leaves the indexes alone: a third of the cost.
+    postgresql_with={"fillfactor": 50},
 )
 
 #: Hosts whose capacity or use changed: controllers that keep a picture of them follow it, explanations go back in it.

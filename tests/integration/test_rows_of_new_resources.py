@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
 
-from controller.workflows.alike import Alike, machine_amounts, metered
+from controller.workflows.alike import Alike, claimed_by, metered
 from inventory.domain.claim import Claim, Held, Weights, quota_amounts
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, StoragePoolId, SystemId, TicketId
 from inventory.domain.journal import JournalRow
-from inventory.domain.resource import Desired, NewResource, Observed, Phase, Resource, ResourceKind, Spec, VolumeSpec
+from inventory.domain.resource import Desired, InstanceSpec, NewResource, Observed, Phase, Resource, ResourceKind, VolumeSpec
 from inventory.domain.resources import counted_as
 from inventory.domain.system import ServerSpec
 from inventory.store import claims, journal, new_resources, resources
+from inventory.store.columns import encoded
 from inventory.store.engine import Database
 
 NOW_S = 1_700_000_000.25
@@ -31,22 +34,28 @@ def drafted() -> tuple[list[NewResource], list[Held]]:
     born, held = [], []
     for n, (host, pool) in enumerate(places()):
         own = ResourceId(f"inst_{n}")
-        born.append(new(own, ResourceKind.INSTANCE, host, Desired.RUNNING, ALIKE.spec(pool)))
-        held.append(Held(own, "instance", PROJECT, ALIKE.amounts(host, pool)))
+        born.append(new(own, ResourceKind.INSTANCE, (host, pool), Desired.RUNNING, ALIKE.spec))
+        held.append(Held(own, "instance", PROJECT, *ALIKE.claimed(host, pool)))
     disk = VolumeSpec(size_gib=7, disk_class="fast", storage_pool_id="stor_x", instance_id=ResourceId("inst_0"))
-    born.append(new(ResourceId("vol_0"), ResourceKind.VOLUME, HostId("host_a"), Desired.PRESENT, disk))
-    held.append(Held(ResourceId("vol_0"), "volume", PROJECT, (("stor_x", "disk_gib:fast", 7),)))
+    where = HostId("host_a"), StoragePoolId("stor_x")
+    born.append(new(ResourceId("vol_0"), ResourceKind.VOLUME, where, Desired.PRESENT, disk))
+    held.append(Held.of(ResourceId("vol_0"), "volume", PROJECT, (("stor_x", "disk_gib:fast", 7),)))
     return born, held
 
 
-def new(id_: ResourceId, kind: ResourceKind, host: HostId, desired: Desired, spec: Spec) -> NewResource:
-    own = DepartmentId("dept_1"), PROJECT, SystemId("sys_1"), host, desired, spec, TicketId("tick_1"), NOW_S
+def new(
+    id_: ResourceId, kind: ResourceKind, where: tuple[HostId, StoragePoolId], desired: Desired, spec: InstanceSpec | VolumeSpec
+) -> NewResource:
+    host, pool = where
+    own = DepartmentId("dept_1"), PROJECT, SystemId("sys_1"), host, desired, spec, pool, TicketId("tick_1"), NOW_S
     return NewResource(id_, kind, f"name of {id_}", *own)
 
 
 def as_resource(one: NewResource) -> Resource:
+    own = one._asdict()
+    own["spec"] = replace(one.spec, storage_pool_id=own.pop("storage_pool_id"))
     return Resource(
-        **one._asdict(), observed=Observed.UNKNOWN, phase=Phase.PENDING, next_try_s=one.created_at_s, revision=1
+        **own, observed=Observed.UNKNOWN, phase=Phase.PENDING, next_try_s=one.created_at_s, revision=1
     )  # fmt: skip
 
 
@@ -95,15 +104,41 @@ def test_amounts_that_are_shared_add_up_as_claims_do() -> None:
     assert [weights.of([one]) for one in held] == [quota_amounts(as_claims([one])) for one in held]
 
 
-def test_machines_share_a_spec_on_a_pool_and_claims_on_a_host() -> None:
+def test_machines_share_what_they_claim_on_a_host_and_what_they_share_wherever_they_are() -> None:
     (host_a, pool_x), (host_b, pool_y), *_ = places()
-    assert ALIKE.spec(pool_x) is ALIKE.spec(pool_x)
-    assert ALIKE.amounts(host_a, pool_x) is ALIKE.amounts(host_a, pool_x)
-    assert (ALIKE.spec(pool_x).storage_pool_id, ALIKE.spec(pool_y).storage_pool_id) == (pool_x, pool_y)
-    assert ALIKE.amounts(host_b, pool_y) == machine_amounts(ALIKE.spec(pool_y), host_b) != ALIKE.amounts(host_a, pool_y)
+    assert ALIKE.claimed(host_a, pool_x) is ALIKE.claimed(host_a, pool_x)
+    assert ALIKE.claimed(host_b, pool_y) == claimed_by(ALIKE.spec, host_b, pool_y) != ALIKE.claimed(host_a, pool_y)
+    assert ALIKE.claimed(host_b, pool_y)[1] is ALIKE.claimed(host_a, pool_y)[1]
+
+
+def test_a_pool_whose_id_sorts_before_that_of_the_host_is_claimed_first() -> None:
+    host, pool = HostId("host_a"), StoragePoolId("a_pool")
+    assert ALIKE.claimed(host, pool) == claimed_by(ALIKE.spec, host, pool)
+    assert ALIKE.claimed(host, pool)[0][0] == (pool, "disk_gib:standard", 3)
+
+
+def test_what_a_person_wrote_is_stored_as_it_was_written(database: Database) -> None:
+    tricky = '#cloud-config "storage_pool_id":"stor_z" %s %% {0} \\" 张三'
+    own = Alike(replace(SERVER, user_data=tricky, ssh_keys=('"storage_pool_id":"',), root_disk_class="50%s"), "img_1")
+    host, pool = places()[0]
+    born = [new(ResourceId("inst_0"), ResourceKind.INSTANCE, (host, pool), Desired.RUNNING, own.spec)]
+    held = [Held(ResourceId("inst_0"), "instance", PROJECT, *own.claimed(host, pool))]
+    with database.write() as connection:
+        new_resources.insert(connection, born)
+        claims.insert_held(connection, held)
+    with database.read() as connection:
+        assert resources.by_ids(connection, [born[0].id]) == {born[0].id: as_resource(born[0])}
+        assert claims.of_resources(connection, [born[0].id]) == as_claims(held)
+        # Equal values are equal bytes, however they came about.
+        assert stored(connection, "SELECT spec FROM resources") == encoded(as_resource(born[0]).spec.to_json())
+        assert stored(connection, "SELECT amounts FROM claims") == encoded(held[0].amounts)
+
+
+def stored(connection: Connection, statement: str) -> str:
+    return str(connection.exec_driver_sql(statement).scalar_one())
 
 
 def test_nothing_is_claimed_of_nothing(database: Database) -> None:
-    empty = Held(ResourceId("inst_9"), "instance", PROJECT, (("host_a", "vcpu", 0),))
+    empty = Held.of(ResourceId("inst_9"), "instance", PROJECT, (("host_a", "vcpu", 0),))
     with database.read() as connection, pytest.raises(AssertionError, match="a claim of nothing"):
         claims.insert_held(connection, [empty])

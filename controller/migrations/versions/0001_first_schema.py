@@ -1044,6 +1044,7 @@ def upgrade() -> None:
         sa.CheckConstraint("used >= 0", name=op.f("ck_inventories_used_not_negative")),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_inventories_host_id_hosts")),
         sa.PrimaryKeyConstraint("provider_id", "dimension", name=op.f("pk_inventories")),
+        postgresql_with={"fillfactor": 50},
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_inventories_host_id"), "inventories", ["host_id"], unique=False)
