@@ -56,6 +56,8 @@ class _Book:
 
     def placed(self, request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Chosen]) -> tuple[Explanation, ...]:
         """Return the explanations, each with where those machines went that are like the first and stand elsewhere."""
+        if len(chosen) == 1:
+            return tuple(self.pages)
         places: dict[Need, dict[str, list[str]]] = {}
         for choice in chosen:
             there = places.setdefault(choice.unit.need, {}).setdefault(snapshot.host_names[choice.host], [])

@@ -26,6 +26,7 @@ from controller.workflows.acceptance import (
     explanation_rows,
     new_ticket,
 )
+from controller.workflows.collector import put_off
 from controller.workflows.commit import AddressesTaken, Stale
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
@@ -107,11 +108,12 @@ def submit(platform: Platform, data: bytes, caller: Caller, *, confirm: str = ""
 def lead(platform: Platform, group: Sequence[Submission]) -> None:
     """Give every submission of a group its outcome."""
     platform.placing.groups += 1
-    if len(group) > 1:
-        _together(platform, group)
-    for submission in group:
-        if not submission.is_done:
-            _alone(platform, submission)
+    with put_off():
+        if len(group) > 1:
+            _together(platform, group)
+        for submission in group:
+            if not submission.is_done:
+                _alone(platform, submission)
 
 
 def _together(platform: Platform, group: Sequence[Submission]) -> None:

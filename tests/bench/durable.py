@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, Table, select
 from controller.local.memory import spare_what_stays
 from controller.reconcile.auditor import audit_invariants
 from controller.scheduling.loading import COMPILED_FROM_HOSTS, EngineLoader
+from controller.workflows.collector import put_off
 from controller.workflows.commit import Order, commit_many
 from controller.workflows.deltas import deltas
 from controller.workflows.picture import Picture
@@ -71,8 +72,10 @@ class Placer:
             assert not left_out, left_out
             platform.picture.written(connection, [placement for _, placement in decided])
 
-        platform.db.run(unit)
-        platform.picture.committed()
+        # As whoever leads a group does.
+        with put_off():
+            platform.db.run(unit)
+            platform.picture.committed()
 
     def _decided(self, reader: Reader, spec: SystemSpec) -> tuple[Order, Placement]:
         platform = self.here.platform
