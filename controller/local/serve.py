@@ -97,12 +97,14 @@ def _serve_http(settings: "Settings", service: "Service", port: socket.socket) -
     import structlog
     import uvicorn
 
+    from controller.local.http_protocol import BoundedHttpProtocol
     from controller.local.http_server import Server
 
     log = structlog.get_logger("allot.serve")
     tls = settings.server
     config = uvicorn.Config(
         service.app,
+        http=BoundedHttpProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

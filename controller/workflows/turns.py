@@ -1,7 +1,9 @@
 """One at a time, together: whoever has the turn works for all who wait, so that they share a transaction.
 
 No thread of its own: the first of those who wait leads. While it commits, others queue up behind it and make the next
-group, so groups grow with the load and a lone ticket waits for nobody.
+group, so groups grow with the load and a lone ticket waits for nobody. Clients who got their answers together come back
+one after the other: without more ado the first of them would lead alone and every second group be of one. So whoever leads
+after a crowd waits for it to come back, as long as somebody still comes.
 """
 
 import threading
@@ -12,6 +14,8 @@ from typing import Generic, Protocol, TypeVar
 #: Most machines and tickets in one group: a transaction must stay short for those who wait behind its locks.
 GROUP_MACHINES = 512
 GROUP_TICKETS = 128
+#: A crowd is over when nobody of it came for so long: a few times what reading one ticket takes.
+GATHER_GAP_S = 0.005
 
 
 class Entry(Protocol):
@@ -48,16 +52,22 @@ class _Seat(Generic[E]):
 class Turns(Generic[E]):
     """The queue of one controller."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_gap_s: float = GATHER_GAP_S) -> None:
+        self._gather_gap_s = gather_gap_s
         self._guard = threading.Lock()
+        #: Somebody came: told to the leader that gathers.
+        self._came = threading.Condition(self._guard)
         self._waiting: deque[_Seat[E]] = deque()
         self._is_led = False
+        #: How many were here together when the last group was led.
+        self._crowd = 1
 
     def take(self, entry: E, lead: Callable[[Sequence[E]], None]) -> None:
         """Return when ``entry`` is done. ``lead`` gives every entry of the group it gets an outcome and never raises."""
         seat = _Seat(entry)
         with self._guard:
             self._waiting.append(seat)
+            self._came.notify()
             must_wait, self._is_led = self._is_led, True
         if must_wait:
             # Until somebody led for it, or it is its turn to lead: nobody who is done waits for another group.
@@ -74,6 +84,7 @@ class Turns(Generic[E]):
     def _pass_on(self, group: Sequence["_Seat[E]"]) -> None:
         """Send those who are done on their way, and call the longest waiting to lead."""
         with self._guard:
+            self._crowd = len(group) + len(self._waiting)
             if self._waiting:
                 self._waiting[0].called.set()
             else:
@@ -84,6 +95,7 @@ class Turns(Generic[E]):
     def _next_group(self) -> "list[_Seat[E]]":
         """Take the longest waiting and those behind it that may share its group."""
         with self._guard:
+            self._gather()
             group = [self._waiting.popleft()]
             first = group[0].entry
             names, weight = {first.name}, first.weight
@@ -102,6 +114,13 @@ class Turns(Generic[E]):
                 weight += entry.weight
             self._waiting.extendleft(reversed(passed))
             return group
+
+    def _gather(self) -> None:
+        """Wait until those are here who were here together last, or nobody came for a while."""
+        while not self._waiting[0].entry.is_alone and (here := len(self._waiting)) < min(self._crowd, GROUP_TICKETS):
+            self._came.wait(self._gather_gap_s)
+            if len(self._waiting) == here:
+                return
 
     def waiting_count(self) -> int:
         """Return how many wait and are in no group yet."""

@@ -80,3 +80,34 @@ def test_a_group_holds_a_bounded_number_of_machines(weight: int, count: int, exp
 def test_a_group_holds_a_bounded_number_of_tickets() -> None:
     groups = _groups(Waiting("a"), [Waiting(f"b{n}", 0) for n in range(GROUP_TICKETS + 1)])
     assert [len(group) for group in groups[1:]] == [GROUP_TICKETS, 1]
+
+
+@pytest.mark.parametrize(("gap_s", "is_back", "expected"), [(60.0, True, [1, 4]), (0.01, False, [1, 3])])
+def test_whoever_leads_after_a_crowd_waits_for_it_as_long_as_somebody_comes(
+    gap_s: float, is_back: bool, expected: list[int]
+) -> None:
+    turns: Turns[Waiting] = Turns(gap_s)
+    groups: list[int] = []
+    has_begun = threading.Event()
+
+    def lead(group: Sequence[Waiting]) -> None:
+        groups.append(len(group))
+        has_begun.set()
+        while len(groups) == 1 and turns.waiting_count() < 3:
+            threading.Event().wait(0.001)
+        for entry in group:
+            entry.is_done = True
+
+    def enter(name: str) -> threading.Thread:
+        thread = threading.Thread(target=turns.take, args=(Waiting(name), lead))
+        thread.start()
+        return thread
+
+    first = enter("first")
+    assert has_begun.wait(30)
+    others = [enter(name) for name in "abc"]
+    first.join(30)
+    others += [enter("first again")] if is_back else []
+    for thread in others:
+        thread.join(30)
+    assert groups == expected

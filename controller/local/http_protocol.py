@@ -1,0 +1,32 @@
+"""The connection of one client: uvicorn's fast parser, with a bound on the head of a request that the parser lacks."""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Longest head of a request, request line and headers together. The read that goes beyond it is still taken.
+HEAD_BYTES = 64 * 1024
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Closes a connection whose request head does not end: it would grow in memory before anybody asks who sends it."""
+
+    _head_bytes = 0
+    _is_in_body = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if not self._is_in_body:
+            if self._head_bytes > HEAD_BYTES:
+                self.send_400_response("Request head too large.")
+                return
+            self._head_bytes += len(data)
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Begin the request."""
+        self._is_in_body, self._head_bytes = True, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the request: what comes next is the head of another."""
+        self._is_in_body = False
+        super().on_message_complete()
