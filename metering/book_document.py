@@ -199,6 +199,10 @@ class _Builder:
         if len(given) != 1:
             self._fail("book.one_price", path, meter=line["meter"])
             return
+        if "states" in line and (meter.is_entered or meter.counting is Counting.COUNT):
+            # Nothing of it is ever allocated, running or stopped: a price of a state would count for nothing.
+            self._fail("book.states_unknown", f"{path}.states", meter=line["meter"])
+            return
         if "free" in line and given != ["price"]:
             self._fail("book.free_with_price", f"{path}.free", meter=line["meter"])
         if line.get("price", 0) > _PRICE_MAX:

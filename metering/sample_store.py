@@ -253,6 +253,26 @@ def read_readings(connection: Connection, ids: Sequence[str]) -> dict[str, dict[
     return found
 
 
+def latest(connection: Connection) -> dict[str, Sample]:
+    """Return the newest counters of each machine, from the host that told of it last; memory only while its sample waits."""
+    found: dict[str, tuple[int, Sample]] = {}
+    for r in connection.execute(select(readings)):
+        told = Sample(r.instance_id, r.cpu_time_ns, None, r.received_bytes, r.sent_bytes)
+        _keep_newer(found, r.at_ms, told)
+    newest = select(spool.c.host_id, func.max(spool.c.at_ms).label("at_ms")).group_by(spool.c.host_id).subquery().c
+    of_newest = select(spool).where(spool.c.host_id == newest.host_id, spool.c.at_ms == newest.at_ms)
+    for row in connection.execute(of_newest):
+        for sample in unpacked(row.body):
+            _keep_newer(found, row.at_ms, sample)
+    return {id_: sample for id_, (_, sample) in found.items()}
+
+
+def _keep_newer(found: dict[str, tuple[int, Sample]], at_ms: int, sample: Sample) -> None:
+    known = found.get(sample.instance_id)
+    if known is None or known[0] <= at_ms:
+        found[sample.instance_id] = (at_ms, sample)
+
+
 # -- days and months ---------------------------------------------------------------------------------------------------
 
 

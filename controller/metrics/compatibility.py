@@ -1,16 +1,22 @@
 """The same figures under the names of openstack-exporter and the libvirt exporters, for dashboards made for those. Pure text.
 
-Only what the platform knows is told: promised capacity, states and counts. What those exporters measure inside guests (CPU
-time, bytes of disks and networks) is theirs to tell. Their names keep their units, ``_gb`` and all.
-Source: openstack-exporter (collectors nova, placement, cinder), prometheus-libvirt-exporter (domain info).
+Only what the platform knows is told: promised capacity, states, counts, and what hosts told of their machines when they were
+sampled. ``docs/metrics.md`` lists what is not told, and why. Their names keep their units, ``_gb`` and all.
+Source: the READMEs of openstack-exporter (nova, placement, neutron, cinder) and of the libvirt exporter of Tinkoff.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
 
-from controller.metrics.declared import Metric, gauge
+from controller.metrics.declared import Kind, Metric, gauge
 from controller.metrics.exposition import Samples, family
+from controller.networks.address_plan import usable_count
+from inventory.domain.resource import Phase
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
 from inventory.store.estate import HostSeen, MachineSeen
+from inventory.store.summary import AddressCount, ResourceCount, living
+from metering.samples import Sample
 
 _HOST = ("hostname", "availability_zone")
 _TENANT = ("tenant", "tenant_id")
@@ -18,8 +24,17 @@ _PLACE = ("hostname", "resourcetype")
 _DOMAIN = ("domain", "host")
 
 
+_NETWORK = ("network_id", "network_name", "cidr", "ip_version", "subnet_name", "project_id")
+_POOL = ("name", "volume_backend_name", "vendor_name")
+_CARD = ("domain", "host", "target_device")
+
+
 def _m(name: str, text: str, *labels: str) -> Metric:
     return gauge(name, text, *labels)
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels)
 
 
 NOVA_UP = _m("openstack_nova_up", "1: the figures of compute are told.")
@@ -41,26 +56,70 @@ LIMIT_VCPUS = _m("openstack_nova_limits_vcpus_max", "Limit of a department.", *_
 LIMIT_VCPUS_USED = _m("openstack_nova_limits_vcpus_used", "Used part of it.", *_TENANT)
 LIMIT_MEMORY = _m("openstack_nova_limits_memory_max", "Limit of a department (MiB).", *_TENANT)
 LIMIT_MEMORY_USED = _m("openstack_nova_limits_memory_used", "Used part of it (MiB).", *_TENANT)
+LIMIT_INSTANCES = _m("openstack_nova_limits_instances_max", "Limit of a department.", *_TENANT)
+LIMIT_INSTANCES_USED = _m("openstack_nova_limits_instances_used", "Used part of it.", *_TENANT)
+QUOTA_CORES = _m("openstack_nova_quota_cores", "Limit of a department on virtual CPUs, and the used part.", "type", *_TENANT)
+QUOTA_RAM = _m("openstack_nova_quota_ram", "The same of memory (MiB).", "type", *_TENANT)
+QUOTA_INSTANCES = _m("openstack_nova_quota_instances", "The same of machines.", "type", *_TENANT)
+PLACEMENT_UP = _m("openstack_placement_up", "1: the figures of placement are told.")
 PLACEMENT = _m("openstack_placement_resource_total", "What a host has to give.", *_PLACE)
 PLACEMENT_USED = _m("openstack_placement_resource_usage", "What of it is given.", *_PLACE)
+PLACEMENT_RESERVED = _m(
+    "openstack_placement_resource_reserved", "What is held: for the loss of hosts, for reservations.", *_PLACE
+)
+PLACEMENT_RATIO = _m("openstack_placement_resource_allocation_ratio", "Always 1: the total has it in it.", *_PLACE)
+NEUTRON_UP = _m("openstack_neutron_up", "1: the figures of networks are told.")
+NETWORKS = _m("openstack_neutron_networks", "Living department networks on hosts.")
+SUBNETS = _m("openstack_neutron_subnets", "Subnets given to networks.")
+PORTS = _m("openstack_neutron_ports", "Addresses given to network cards of machines.")
+IPS_TOTAL = _m("openstack_neutron_network_ip_availabilities_total", "Addresses of a zone's range.", *_NETWORK)
+IPS_USED = _m("openstack_neutron_network_ip_availabilities_used", "What of them is given or rests.", *_NETWORK)
+CINDER_UP = _m("openstack_cinder_up", "1: the figures of disks are told.")
+VOLUMES = _m("openstack_cinder_volumes", "Living data disks.")
+VOLUME_STATUS = _m("openstack_cinder_volume_status_counter", "Living data disks by status.", "status")
+LIMIT_DISK = _m("openstack_cinder_limits_volume_max_gb", "Limit of a department on disk (GiB).", *_TENANT)
+LIMIT_DISK_USED = _m("openstack_cinder_limits_volume_used_gb", "Used part of it.", *_TENANT)
+POOL_TOTAL = _m("openstack_cinder_pool_capacity_total_gb", "Disk of one class of a host that may be promised (GiB).", *_POOL)
+POOL_FREE = _m("openstack_cinder_pool_capacity_free_gb", "What of it is free.", *_POOL)
 LIBVIRT_UP = _m("libvirt_up", "1: the figures of machines are told.")
 CPUS = _m("libvirt_domain_info_virtual_cpus", "Virtual CPUs of a machine.", *_DOMAIN)
 MEMORY_MAX = _m("libvirt_domain_info_maximum_memory_bytes", "Memory promised to a machine.", *_DOMAIN)
-MEMORY_NOW = _m("libvirt_domain_info_memory_usage_bytes", "The same: what a guest uses of it is not looked at.", *_DOMAIN)
+MEMORY_NOW = _m("libvirt_domain_info_memory_usage_bytes", "What it was seen to use; the promised, where nobody told.", *_DOMAIN)
 STATE = _m("libvirt_domain_info_vstate", "1 running, 5 shut off, 0 unknown.", *_DOMAIN)
+CPU_TIME = _counter("libvirt_domain_info_cpu_time_seconds_total", "Processor time of a machine, as its host told last.", *_DOMAIN)
+RECEIVED = _counter("libvirt_domain_interface_stats_receive_bytes_total", "Received by all its cards, as told last.", *_CARD)
+SENT = _counter("libvirt_domain_interface_stats_transmit_bytes_total", "Sent by all its cards, as told last.", *_CARD)
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 #: Nova's numbers and names of what a machine is seen as.
-_SERVER = {"running": ("ACTIVE", 0), "stopped": ("SHUTOFF", 10)}
-_UNKNOWN = ("UNKNOWN", 14)
+_SERVER = {"running": ("ACTIVE", 0), "stopped": ("SHUTOFF", 11)}
+_UNKNOWN = ("UNKNOWN", 13)
+_VOLUME = {Phase.SETTLED.value: "in-use", Phase.FAILED.value: "error"}
 _VSTATE = {"running": 1, "stopped": 5}
 #: department -> dimension -> (used, limit).
 Limits = Mapping[str, Mapping[str, tuple[int, int]]]
 
 
-def exposition(hosts: Sequence[HostSeen], machines: Sequence[MachineSeen], limits: Limits) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Everything that is told under other names."""
+
+    hosts: Sequence[HostSeen]
+    machines: Sequence[MachineSeen]
+    limits: Limits
+    counts: Sequence[ResourceCount]
+    addresses: Sequence[AddressCount]
+    #: By machine: what its host told last.
+    samples: Mapping[str, Sample]
+
+
+def exposition(told: Told) -> str:
     """Return every family."""
-    return "".join((*_compute(hosts), *_servers(machines), *_limits(limits), *_domains(machines)))
+    parts = (
+        *_compute(told.hosts), *_servers(told.machines), *_limits(told.limits), *_networks(told.counts, told.addresses),
+        *_disks(told.hosts, told.counts), *_domains(told.machines, told.samples),
+    )  # fmt: skip
+    return "".join(parts)
 
 
 def _compute(hosts: Sequence[HostSeen]) -> Iterable[str]:
@@ -76,9 +135,15 @@ def _compute(hosts: Sequence[HostSeen]) -> Iterable[str]:
     yield family(RUNNING, {(h.name, h.zone): h.running_count for h in hosts})
     yield family(WORKLOAD, {(h.name, h.zone): 0 for h in hosts})
     yield family(AGENT, {(h.name, "nova-compute", _admin(h), h.zone): int(h.reachability == "reachable") for h in hosts})
-    rooms = {(h.name, dimension): room for h in hosts for dimension, room in _resources(h)}
+    rooms: dict[tuple[str, ...], tuple[int, int]] = {
+        (h.name, dimension): room for h in hosts for dimension, room in _resources(h)
+    }
     yield family(PLACEMENT, {key: room[0] for key, room in rooms.items()})
     yield family(PLACEMENT_USED, {key: room[1] for key, room in rooms.items()})
+    held: Samples = {(h.name, name): amount for h in hosts for name, amount in _held(h)}
+    yield family(PLACEMENT_UP, {(): 1})
+    yield family(PLACEMENT_RESERVED, held)
+    yield family(PLACEMENT_RATIO, dict.fromkeys(rooms, 1))
 
 
 def _admin(host: HostSeen) -> str:
@@ -106,17 +171,69 @@ def _servers(machines: Sequence[MachineSeen]) -> Iterable[str]:
 
 
 def _limits(limits: Limits) -> Iterable[str]:
-    for used, limit, dimension in ((LIMIT_VCPUS_USED, LIMIT_VCPUS, VCPU), (LIMIT_MEMORY_USED, LIMIT_MEMORY, MEMORY_MIB)):
+    for used, limit, dimension in (
+        (LIMIT_VCPUS_USED, LIMIT_VCPUS, VCPU), (LIMIT_MEMORY_USED, LIMIT_MEMORY, MEMORY_MIB),
+        (LIMIT_INSTANCES_USED, LIMIT_INSTANCES, "instances"), (LIMIT_DISK_USED, LIMIT_DISK, "disk_gib"),
+    ):  # fmt: skip
         own = {(d, d): dimensions[dimension] for d, dimensions in limits.items() if dimension in dimensions}
         yield family(limit, {key: pair[1] for key, pair in own.items()})
         yield family(used, {key: pair[0] for key, pair in own.items()})
+    for quota, dimension in ((QUOTA_CORES, VCPU), (QUOTA_RAM, MEMORY_MIB), (QUOTA_INSTANCES, "instances")):
+        of = {d: dimensions[dimension] for d, dimensions in limits.items() if dimension in dimensions}
+        both: Samples = {(name, d, d): pair[n] for d, pair in of.items() for n, name in enumerate(("in_use", "limit"))}
+        yield family(quota, both)
 
 
-def _domains(machines: Sequence[MachineSeen]) -> Iterable[str]:
+def _held(host: HostSeen) -> Iterable[tuple[str, int]]:
+    yield "VCPU", host.held.get(VCPU, 0)
+    yield "MEMORY_MB", host.held.get(MEMORY_MIB, 0)
+    yield "DISK_GB", sum(amount for dimension, amount in host.held.items() if dimension.startswith(DISK_PREFIX))
+
+
+def _networks(counts: Sequence[ResourceCount], addresses: Sequence[AddressCount]) -> Iterable[str]:
+    yield family(NEUTRON_UP, {(): 1})
+    yield family(NETWORKS, {(): sum(c.count for c in living(counts, "segment"))})
+    yield family(SUBNETS, {(): sum(a.subnets for a in addresses)})
+    yield family(PORTS, {(): sum(a.given for a in addresses)})
+    # One row for a zone, in place of the thousands of its networks.
+    keys = {(a.zone, a.zone, a.address_range, "4", a.zone, ""): a for a in addresses}
+    yield family(IPS_TOTAL, {key: _range(a) for key, a in keys.items()})
+    yield family(IPS_USED, {key: a.given + a.resting for key, a in keys.items()})
+
+
+def _range(zone: AddressCount) -> int:
+    length = IPv4Network(zone.address_range).prefixlen
+    return (1 << max(0, zone.segment_prefix - length)) * usable_count(zone.segment_prefix)
+
+
+def _disks(hosts: Sequence[HostSeen], counts: Sequence[ResourceCount]) -> Iterable[str]:
+    volumes = living(counts, "volume")
+    statuses = dict.fromkeys(("in-use", "creating", "error"), 0)
+    for row in volumes:
+        statuses[_VOLUME.get(row.phase, "creating")] += row.count
+    yield family(CINDER_UP, {(): 1})
+    yield family(VOLUMES, {(): sum(row.count for row in volumes)})
+    yield family(VOLUME_STATUS, {(status,): count for status, count in statuses.items()})
+    pools = {
+        (f"{h.name}@{dimension.removeprefix(DISK_PREFIX)}", dimension.removeprefix(DISK_PREFIX), ""): room
+        for h in hosts
+        for dimension, room in h.rooms.items()
+        if dimension.startswith(DISK_PREFIX)
+    }
+    yield family(POOL_TOTAL, {key: room[0] for key, room in pools.items()})
+    yield family(POOL_FREE, {key: max(0, room[0] - room[1]) for key, room in pools.items()})
+
+
+def _domains(machines: Sequence[MachineSeen], samples: Mapping[str, Sample]) -> Iterable[str]:
     yield family(LIBVIRT_UP, {(): 1})
     own = [m for m in machines if m.host]
     # Two machines of one name may stand on one host: the id tells them apart, as it does in libvirt.
     yield family(CPUS, {(m.id, m.host): m.vcpu for m in own})
     yield family(MEMORY_MAX, {(m.id, m.host): m.memory_mib << 20 for m in own})
-    yield family(MEMORY_NOW, {(m.id, m.host): m.memory_mib << 20 for m in own})
+    told = [(m, samples[m.id]) for m in own if m.id in samples]
+    used = {m.id: s.memory_used_mib for m, s in told if s.memory_used_mib is not None}
+    yield family(MEMORY_NOW, {(m.id, m.host): used.get(m.id, m.memory_mib) << 20 for m in own})
     yield family(STATE, {(m.id, m.host): _VSTATE.get(m.observed, 0) for m in own})
+    yield family(CPU_TIME, {(m.id, m.host): s.cpu_time_ns / 1e9 for m, s in told if s.cpu_time_ns is not None})
+    yield family(RECEIVED, {(m.id, m.host, "all"): s.received_bytes for m, s in told if s.received_bytes is not None})
+    yield family(SENT, {(m.id, m.host, "all"): s.sent_bytes for m, s in told if s.sent_bytes is not None})

@@ -25,6 +25,7 @@ from controller.metrics.money import Spend
 from controller.workflows.platform import Platform
 from inventory.domain.errors import NotFound
 from inventory.store import estate, summary
+from metering import sample_store
 from quotas import summary as quotas
 
 T = TypeVar("T")
@@ -139,7 +140,12 @@ class MetricsSnapshot:
             by_department: dict[str, dict[str, tuple[int, int]]] = {}
             for department, dimension, used, limit in limits:
                 by_department.setdefault(department, {})[dimension] = (used, limit)
-            self._compatibility = compatibility.exposition(hosts, living, by_department).encode()
+            now_s = self._platform.clock()
+            told = compatibility.Told(
+                hosts=hosts, machines=living, limits=by_department, counts=self._read(summary.resource_counts),
+                addresses=self._read(partial(_addresses, now_s)), samples=self._read(sample_store.latest),
+            )  # fmt: skip
+            self._compatibility = compatibility.exposition(told).encode()
 
     # -- the state ----------------------------------------------------------------------------------------------------
 
@@ -236,6 +242,10 @@ def _offered(body: bytes | None, setting: str) -> bytes:
 
 def _collected(collect: state.Collector, now_s: float, connection: Connection) -> list[str]:
     return list(collect(connection, now_s))
+
+
+def _addresses(now_s: float, connection: Connection) -> list[summary.AddressCount]:
+    return summary.address_counts(connection, now_s)
 
 
 def _by_key(counts: dict[str, int]) -> dict[tuple[str, ...], float]:

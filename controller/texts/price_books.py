@@ -38,6 +38,12 @@ TEXTS: Mapping[str, Text] = {
         "单一价写 price；按状态写 states；阶梯写 tiers。",
         "One price: price; by state: states; steps: tiers.",
     ),
+    "book.states_unknown": _error(
+        "计量项 {meter} 没有状态（人工登记或按流量计），不能按状态定价。",
+        "Meter {meter} has no states (it is entered by hand, or counts what passed): it has no price by state.",
+        "改写为 price 或 tiers。",
+        "Write price or tiers instead.",
+    ),
     "book.free_with_price": _error(
         "计量项 {meter} 的免费额度只能与 price 同写。",
         "The free quantity of meter {meter} goes with price only.",

@@ -26,6 +26,8 @@ class HostSeen:
     reachability: str
     #: Dimension -> (capacity, used with what is foreign).
     rooms: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: Dimension -> held for the loss of others and for reservations.
+    held: Mapping[str, int] = field(default_factory=dict)
     machine_count: int = 0
     running_count: int = 0
 
@@ -53,12 +55,14 @@ class MachineSeen:
 def hosts(connection: Connection) -> list[HostSeen]:
     """Return every host that is not retired, by name."""
     rooms: dict[str, dict[str, tuple[int, int]]] = {}
+    held: dict[str, dict[str, int]] = {}
     i = t.inventories.c
-    sums = select(i.host_id, i.dimension, func.sum(i.capacity), func.sum(i.used + i.foreign_used)).where(IS_COARSE)
-    sums = sums.group_by(i.host_id, i.dimension)
-    for host_id, dimension, capacity, used in connection.execute(sums):
+    figures = (i.capacity, i.used + i.foreign_used, i.held_reserve + i.held_reservations)
+    sums = select(i.host_id, i.dimension, *map(func.sum, figures)).where(IS_COARSE).group_by(i.host_id, i.dimension)
+    for host_id, dimension, capacity, used, kept in connection.execute(sums):
         # PostgreSQL sums 64-bit integers to a decimal.
         rooms.setdefault(host_id, {})[dimension] = (int(capacity), int(used))
+        held.setdefault(host_id, {})[dimension] = int(kept)
     is_machine = (_R.kind == "instance", _R.phase != Phase.GONE.value)
     counted = (
         select(_R.host_id, func.count(), func.count().filter(_R.observed == "running")).where(*is_machine).group_by(_R.host_id)
@@ -73,7 +77,7 @@ def hosts(connection: Connection) -> list[HostSeen]:
     return [
         HostSeen(
             name=name, pool=pool, zone=zone, connection=address, admin_state=admin, reachability=reach, rooms=rooms.get(id_, {}),
-            machine_count=counts.get(id_, (0, 0))[0], running_count=counts.get(id_, (0, 0))[1],
+            held=held.get(id_, {}), machine_count=counts.get(id_, (0, 0))[0], running_count=counts.get(id_, (0, 0))[1],
         )
         for id_, name, pool, zone, address, admin, reach in connection.execute(statement)
     ]  # fmt: skip

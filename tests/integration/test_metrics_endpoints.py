@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.api.app import create_app
 from controller.identity.caller import Role
 from controller.metrics import compatibility, machines
+from controller.metrics.declared import Kind
 from controller.metrics.snapshot import Extras
 from inventory.domain.errors import NotFound
 from inventory.store import estate
@@ -72,8 +73,14 @@ def test_dashboards_of_other_exporters_find_their_names(tmp_path: Path) -> None:
             hosts = estate.hosts(connection)
     text = watched.snapshot.compatibility().decode()
     families = {f.name: f.samples for f in text_string_to_metric_families(text)}
-    assert set(families) == {m.name for m in compatibility.ALL}
-    assert all(families.values())
+    assert set(families) == {m.name.removesuffix("_total") if m.kind is Kind.COUNTER else m.name for m in compatibility.ALL}
+    # Nobody was sampled here, and no limit is on machines or disks.
+    assert {name for name, samples in families.items() if not samples} == {
+        "libvirt_domain_info_cpu_time_seconds", "libvirt_domain_interface_stats_receive_bytes",
+        "libvirt_domain_interface_stats_transmit_bytes", "openstack_nova_limits_instances_max",
+        "openstack_nova_limits_instances_used", "openstack_nova_quota_instances", "openstack_cinder_limits_volume_max_gb",
+        "openstack_cinder_limits_volume_used_gb",
+    }  # fmt: skip
     told = values(text)
     assert told["openstack_nova_total_vms[]"] == 2
     assert sum(s.value for s in families["openstack_nova_running_vms"]) == 2

@@ -195,6 +195,27 @@ def test_at_every_second_a_commitment_covers_as_much_as_it_can(
         assert in_it + sum(p.amount for p in rest if p.from_s <= at_s < p.to_s) == total
 
 
+@settings(deadline=None)
+@given(st.integers(0, 1 << 40), st.integers(0, 40), st.integers(0, 60))
+def test_a_commitment_covers_what_was_held_longest_as_a_walk_through_every_second_does(
+    seed: int, count: int, amount: int
+) -> None:
+    source = random.Random(seed)
+    held = [interval(n % 7, source.randrange(40), source.randrange(41, 60), source.randrange(1, 9), "vcpu", "d", "running")
+            for n in range(count)]  # fmt: skip
+    pieces = [Piece(i, max(i.start_s, source.randrange(40)), source.randrange(41, 60), i.amount) for i in held]
+    covered, _ = cover(pieces, amount, 10, 50)
+    order = sorted(pieces, key=lambda p: (p.interval.start_s, p.interval.resource_id, p.from_s))
+    for at_s in range(10, 50):
+        left = amount
+        wanted: list[tuple[int, int]] = []
+        for piece in order:
+            taken = min(left, piece.amount) if piece.from_s <= at_s < piece.to_s else 0
+            wanted, left = [*wanted, (id(piece.interval), taken)], left - taken
+        found = [(id(p.interval), p.amount) for p in covered if p.from_s <= at_s < p.to_s]
+        assert sorted(found) == sorted(pair for pair in wanted if pair[1])
+
+
 @given(st.lists(st.integers(-(10**12), 10**12), max_size=30))
 def test_fen_add_up_and_no_part_is_a_fen_away(parts: list[int]) -> None:
     shares = in_fen(parts)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -86,12 +86,12 @@ class Watched:
         budgets.accrue(self.furnished.platform)
         self.sample()
 
-    def sample(self) -> None:
+    def sample(self, use_s: int = 300) -> None:
         """Have hosts tell twice what their machines use: a quarter of their processors, half of their memory."""
         now_ms = int(self.furnished.clock.now_s * 1000)
         with self.furnished.platform.db.read() as connection:
             there = {host.id: resources.of_host(connection, host.id) for host in self.furnished.hosts}
-        for at_ms, seconds in ((now_ms - 900_000, 0), (now_ms - 600_000, 300)):
+        for at_ms, seconds in ((now_ms - 900_000, 0), (now_ms - 600_000, use_s)):
             for host_id, own in there.items():
                 told = [_told(m, seconds) for m in own if m.kind is ResourceKind.INSTANCE]
                 sampled.keep(self.furnished.platform, [Taken(host_id, at_ms, packed(told))])
@@ -178,12 +178,13 @@ def ask_something(counters: Counters) -> None:
 
 
 @contextmanager
-def served(snapshot: MetricsSnapshot) -> Iterator[int]:
-    """Serve the exposition on loopback; yields the port."""
+def served(snapshot: MetricsSnapshot, more: Mapping[str, Callable[[], bytes]] | None = None) -> Iterator[int]:
+    """Serve the exposition on loopback, and ``more`` by path; yields the port."""
+    told: dict[str, Callable[[], bytes]] = {"/metrics": snapshot.exposition, **(more or {})}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = snapshot.exposition()
+            body = told[self.path]()
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))

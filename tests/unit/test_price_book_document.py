@@ -102,6 +102,10 @@ def test_a_version_comes_back_from_its_stored_form() -> None:
     assert version.discount("dept_civil", "address", version.from_s) == 1250
 
 
+#: A price of each state.
+_STATES = 'states: {allocated: "1", running: "1", stopped: "0"}'
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
@@ -114,6 +118,8 @@ def test_a_version_comes_back_from_its_stored_form() -> None:
         ('{meter: vcpu, unit: vcpu-hour, price: "0.0000001"}', "document.not_a_decimal"),
         ('{meter: vcpu, unit: vcpu-hour, price: "1000000.1"}', "book.price_absurd"),
         ('{meter: vcpu, unit: vcpu-hour, price: "1", tiers: {mode: graduated, steps: [{price: "1"}]}}', "book.one_price"),
+        (f'{{meter: "snapshot_gib:standard", unit: GiB-hour, {_STATES}}}', "book.states_unknown"),
+        (f'{{meter: "network_out_bytes:internet", unit: GiB, {_STATES}}}', "book.states_unknown"),
         ('{meter: vcpu, unit: vcpu-hour, free: 5, tiers: {mode: graduated, steps: [{price: "1"}]}}', "book.free_with_price"),
         ('{meter: vcpu, unit: vcpu-hour, tiers: {mode: graduated, steps: [{up-to: 5, price: "1"}]}}', "book.step_end"),
         (f"{{meter: vcpu, unit: vcpu-hour, tiers: {TIERS}}}", "book.step_order"),

@@ -1,0 +1,101 @@
+"""Queries of published dashboards for other exporters, on what our compatibility endpoint tells a real Prometheus.
+
+Origin: the queries of the OpenStack mixin of grafana/jsonnet-libs (Apache-2.0), files openstack-mixin/signals/nova.libsonnet,
+neutron.libsonnet, cinder.libsonnet and placement.libsonnet, with their selector of job and instance written out; and of the
+README of the libvirt exporter of Tinkoff (the names) as dashboards for it take rates of them.
+"""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from controller.metrics.snapshot import Extras
+from tests.support.database import sqlite_database
+from tests.support.metrics import served, watch
+from tests.support.prometheus import PROMETHEUS, prometheus, settled
+
+_S = 'job=~"allotment",instance=~".*"'
+#: Panels with a figure; a dashboard's other panels ask for what the platform does not have (docs/metrics.md).
+_PANELS = (
+    f"openstack_nova_up{{{_S}}}",
+    f"openstack_nova_total_vms{{{_S}}}",
+    f"openstack_nova_agent_state{{{_S}}}",
+    f"openstack_nova_limits_instances_used{{{_S}}} / clamp_min(openstack_nova_limits_instances_max{{{_S}}}, 1)",
+    f"openstack_nova_limits_vcpus_used{{{_S}}} / clamp_min(openstack_nova_limits_vcpus_max{{{_S}}}, 1)",
+    f"openstack_nova_limits_memory_used{{{_S}}} / clamp_min(openstack_nova_limits_memory_max{{{_S}}}, 1)",
+    f"openstack_neutron_up{{{_S}}}",
+    f"openstack_neutron_networks{{{_S}}}",
+    f"openstack_neutron_subnets{{{_S}}}",
+    f"openstack_neutron_ports{{{_S}}}",
+    (
+        f'openstack_neutron_network_ip_availabilities_total{{{_S},network_name=~".*"}}'
+        f'-openstack_neutron_network_ip_availabilities_used{{{_S},network_name=~".*"}}'
+    ),
+    (
+        f"sum by (job, instance, ip_version, subnet_name) (openstack_neutron_network_ip_availabilities_used{{{_S}}})"
+        f" / sum by (job, instance, ip_version, subnet_name)(openstack_neutron_network_ip_availabilities_total{{{_S}}})"
+    ),
+    f"openstack_cinder_up{{{_S}}}",
+    f"openstack_cinder_volumes{{{_S}}}",
+    f'topk(5, openstack_cinder_volume_status_counter{{{_S}, status!~"error|error_backing-up|error_deleting"}}) > 0',
+    f"openstack_cinder_limits_volume_used_gb{{{_S}}} / clamp_min(openstack_cinder_limits_volume_max_gb{{{_S}}}, 1)",
+    (
+        f"(openstack_cinder_pool_capacity_total_gb{{{_S}}} - openstack_cinder_pool_capacity_free_gb{{{_S}}})"
+        f" / clamp_min(openstack_cinder_pool_capacity_total_gb{{{_S}}}, 1)"
+    ),
+    f"openstack_placement_up{{{_S}}}",
+    *(
+        f'openstack_placement_resource_{figure}{{{_S}, resourcetype="{kind}"}}'
+        for figure in ("total", "usage")
+        for kind in ("DISK_GB", "MEMORY_MB", "VCPU")
+    ),
+    *(
+        f'100 * openstack_placement_resource_usage{{{_S}, resourcetype="{kind}"}}'
+        f' / (openstack_placement_resource_total{{{_S}, resourcetype="{kind}"}}'
+        f' * openstack_placement_resource_allocation_ratio{{{_S}, resourcetype="{kind}"}} > 0)'
+        for kind in ("MEMORY_MB", "VCPU")
+    ),
+    f"rate(libvirt_domain_info_cpu_time_seconds_total{{{_S}}}[10s]) * 100",
+    f"libvirt_domain_info_memory_usage_bytes{{{_S}}} / 1024 / 1024",
+    f"rate(libvirt_domain_interface_stats_receive_bytes_total{{{_S}}}[10s])",
+    f"libvirt_domain_info_vstate{{{_S}}} == 1",
+)
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus (Debian package prometheus)")
+def test_panels_of_published_dashboards_have_figures_on_our_endpoint(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="published", extras=Extras(is_compatible=True))
+        for dimension in ("instances", "disk_gib"):
+            watched.furnished.limit("civil", dimension, 100)
+        watched.apply("portal")
+        watched.work()
+        watched.bill()
+        watched.text()
+        path = "/metrics/compatibility"
+        with (
+            served(watched.snapshot, {path: watched.snapshot.compatibility}) as target,
+            prometheus(tmp_path, target, path) as api,
+        ):
+            # Rates need a counter that grows while it is scraped.
+            assert settled(api, [p for p in _PANELS if "rate(" not in p], deadline_s=60) == []
+            watched.furnished.clock.now_s += 3600.0
+            watched.sample(use_s=600)
+            watched.text()
+            assert settled(api, [p for p in _PANELS if "rate(" in p], deadline_s=60) == []
+
+
+def test_what_machines_were_seen_to_use_is_told_under_the_names_of_libvirt(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="libvirt-names", extras=Extras(is_compatible=True))
+        watched.apply("portal", count=1)
+        watched.work()
+        watched.bill()
+        watched.text()
+        told = {f.name: f.samples for f in text_string_to_metric_families(watched.snapshot.compatibility().decode())}
+    assert [s.value for s in told["libvirt_domain_info_cpu_time_seconds"]] == [300 * 0.25]
+    assert [s.value for s in told["libvirt_domain_interface_stats_receive_bytes"]] == [300 << 20]
+    quota = {(s.labels["type"], s.labels["tenant"]): s.value for s in told["openstack_nova_quota_cores"]}
+    assert quota == {("in_use", "civil"): 1, ("limit", "civil"): 40}
+    assert {s.labels["status"]: s.value for s in told["openstack_cinder_volume_status_counter"]}["in-use"] == 1
