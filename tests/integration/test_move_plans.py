@@ -158,22 +158,46 @@ def test_a_full_target_stops_the_plan_with_its_reason_and_the_machine_runs_on(da
         assert_books_are_clean(running)
 
 
-@pytest.mark.parametrize(("systems", "code"), [(3, "network.segment_full"), (1, "network.range_exhausted")])
-def test_a_target_without_an_address_stops_the_plan_with_its_reason(
-    database: Database, tmp_path: Path, systems: int, code: str
-) -> None:
-    with running_controller(database, tmp_path, settings=QUICK) as running:
+def _narrow(database: Database, prefix: int, address_range: str) -> None:
+    with database.write() as connection:
+        [zone] = directory.zones(connection)
+        directory.save_zone(connection, replace(zone, segment_prefix=prefix, address_range=address_range))
+
+
+@contextmanager
+def narrow_city(database: Database, folder: Path, systems: int, address_range: str) -> Iterator[Running]:
+    """Have systems of one machine each; a segment holds one: each system is on a host of its own."""
+    with running_controller(database, folder, settings=QUICK) as running:
         running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
-        with database.write() as connection:
-            [zone] = directory.zones(connection)
-            directory.save_zone(connection, replace(zone, segment_prefix=30))
-        # A segment holds one machine: each goes to a host of its own.
+        _narrow(database, 30, address_range)
         tickets = [running.submit(ticket_text(f"sys-{n}")) for n in range(systems)]
         assert running.wait_for(lambda: all(running.ticket_state(t) is TicketState.DONE for t in tickets))
-        with database.write() as connection:
-            # No block is left beside the first one, which is given out.
-            directory.save_zone(connection, replace(zone, segment_prefix=30, address_range="10.96.0.0/30"))
+        yield running
+
+
+def test_a_plan_sends_no_machine_where_its_network_is_full(database: Database, tmp_path: Path) -> None:
+    with narrow_city(database, tmp_path, 2, "10.96.0.0/28") as running:
+        host = busy_host(running)
+        [empty] = [name for name, there in running.world.hosts.items() if not there.machines]
+        plan, [step] = made(running, PlanKind.DRAIN, host)
+        assert next(h.name for h in running.furnished.hosts if h.id == step.target_id) == empty
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        assert_books_are_clean(running)
+
+
+@pytest.mark.parametrize(("systems", "code"), [(2, "network.segment_full"), (1, "network.range_exhausted")])
+def test_a_target_that_ran_out_of_addresses_stops_the_plan_with_its_reason(
+    database: Database, tmp_path: Path, systems: int, code: str
+) -> None:
+    with narrow_city(database, tmp_path, systems, "10.96.0.0/28") as running:
         plan, _ = made(running, PlanKind.DRAIN, busy_host(running))
+        if systems == 2:
+            third = running.submit(ticket_text("late"))
+            assert running.wait_for(lambda: running.ticket_state(third) is TicketState.DONE)
+        else:
+            # No block is left beside the first one, which is given out.
+            _narrow(database, 30, "10.96.0.0/30")
         run(running, plan)
         assert running.wait_for(ended(running, plan, PlanState.STOPPED)), now(running, plan.id)
         problem = now(running, plan.id)[0].problem

@@ -53,6 +53,8 @@ class MachineEntry:
     seat: Seat | None = None
     #: What a host must have, by name.
     traits: tuple[str, ...] = ()
+    #: Hosts, other than its own, where its networks have no address left.
+    full_hosts: frozenset[HostId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class Cluster:
     disk_pools: tuple[tuple[int, ...], ...]
     #: Machine -> row of ``allowed``.
     kind: Column
-    #: Kind (zone, MLPS level, architecture, traits) × host: whether the host may carry such a machine at all.
+    #: Kind (zone, MLPS level, architecture, traits, addresses) × host: whether the host may carry such a machine at all.
     allowed: Flags
     #: Machine -> group, -1 without a rule; group -> level and hardness.
     group: Column
@@ -240,7 +242,7 @@ def _machine_columns(
         for disk_class, size_gib, _ in row.disks:
             demand[i, column[disk_dimension(disk_class)]] += size_gib
     kinds: dict[_Kind, int] = {}
-    kind = [kinds.setdefault((m.zone_id, m.mlps_level, m.arch, m.traits), len(kinds)) for m in rows]
+    kind = [kinds.setdefault((m.zone_id, m.mlps_level, m.arch, m.traits, m.full_hosts), len(kinds)) for m in rows]
     groups: dict[str, int] = {}
     group = [groups.setdefault(m.group, len(groups)) if m.group and m.spread is not SpreadLevel.NONE else -1 for m in rows]
     rule = {m.group: m for m in rows if m.group in groups}
@@ -264,14 +266,16 @@ def _machine_columns(
     }
 
 
-#: What decides on which hosts a machine may be at all: zone, MLPS level, architecture, traits.
-_Kind = tuple[str, int, str, tuple[str, ...]]
+#: What decides on which hosts a machine may be at all: zone, MLPS level, architecture, traits, hosts without addresses for it.
+_Kind = tuple[str, int, str, tuple[str, ...], frozenset[HostId]]
 
 
 def _allowed(entries: Sequence[HostEntry], kinds: Sequence[_Kind]) -> Flags:
     allowed = np.zeros((len(kinds), len(entries)), bool)
-    for k, (zone_id, level, arch, traits) in enumerate(kinds):
+    for k, (zone_id, level, arch, traits, full) in enumerate(kinds):
         for i, entry in enumerate(entries):
+            if entry.host.id in full:
+                continue
             has_arch = arch in ANY_ARCH or (entry.host.facts is not None and entry.host.facts.arch == arch)
             has_level = level <= min(entry.pool.mlps_max, entry.zone.mlps_max)
             allowed[k, i] = has_arch and has_level and zone_id in ("", entry.zone.id) and entry.traits.issuperset(traits)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from controller.moves import store as move_store
 from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, cluster_of
+from controller.workflows.moves.addresses import FullNetworks
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.place import host_entries
 from inventory.domain.ids import HostId, PoolId, ResourceId, StoragePoolId, SystemId
@@ -57,6 +58,8 @@ class _Picture:
     _volumes: Mapping[ResourceId, Resource] = field(default_factory=dict)
     _shared: Mapping[tuple[str, str], int] = field(default_factory=dict)
     _pool_of: Mapping[HostId, PoolId] = field(default_factory=dict)
+    #: For plans; a step finds out when it asks for the address.
+    _full: FullNetworks | None = None
     _moved_s: Mapping[ResourceId, float] = field(default_factory=dict)
 
     def cluster(self, host_ids: Collection[HostId] | None) -> Cluster:
@@ -66,7 +69,10 @@ class _Picture:
         entries = list(host_entries(self.connection, wanted, chain.from_iterable(rows.values())))
         machines = [r for r in self.found if r.kind is ResourceKind.INSTANCE]
         self._systems = systems.by_ids(self.connection, sorted({SystemId(m.system_id) for m in machines if m.system_id}))
-        self._zones = {z.code: z.id for z in directory.zones(self.connection)}
+        zones = {z.code: z for z in directory.zones(self.connection)}
+        self._zones = {code: zone.id for code, zone in zones.items()}
+        if host_ids is None:
+            self._full = FullNetworks(self.connection, zones, [h.id for h in wanted], self.rules.now_s)
         self._archs = {image.name: image.arch for image in directory.images(self.connection)}
         self._volumes = {r.id: r for r in self.found if r.kind is ResourceKind.VOLUME}
         self._shared = Counter((str(m.system_id), network) for m in machines for network in {n.network for n in m.instance.nics})
@@ -119,6 +125,7 @@ class _Picture:
             stays=self._stays(machine),
             seat=spec.seat,
             traits=server.traits if server is not None else (),
+            full_hosts=self._full.hosts_for(machine, system.spec.zone) if self._full is not None else frozenset(),
         )
 
     def _arch(self, server: ServerSpec | None) -> str:
