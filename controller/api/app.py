@@ -16,6 +16,7 @@ from controller.api import openapi, problems
 from controller.api.context import Context, OpenDriver
 from controller.api.limits import BodyLimit
 from controller.api.routes import ROUTERS
+from controller.api.segments import WholeSegments
 from controller.identity.policy import RULES
 from controller.workflows.platform import Platform
 from drivers.faults import DriverFault
@@ -73,6 +74,7 @@ def create_app(
         is_metrics_open_to_loopback=is_metrics_open_to_loopback,
     )
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(WholeSegments)
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     _refuse_loose_ends(app)

@@ -4,6 +4,7 @@ Below the API nobody knows HTTP. Both languages always travel; ``detail`` is the
 """
 
 import json
+import re
 import secrets
 import traceback
 from collections.abc import Mapping
@@ -107,6 +108,10 @@ _FIELD_CODES: Mapping[str, str] = {
     "less_than_equal": "request.field_too_big",
     "less_than": "request.field_too_big",
 }
+
+
+#: A choice in a list of pydantic's.
+_CHOICE = re.compile(r"'([^']*)'")
 
 
 def language_of(request: Request) -> str:
@@ -237,6 +242,9 @@ def _of_fields(error: RequestValidationError) -> AllotError:
             path = []
         name = ".".join(path) or place
         context = {k: v for k, v in found.get("ctx", {}).items() if isinstance(v, str | int | float)}
+        if "expected" in context:
+            # Pydantic says “'a', 'b' or 'c'”, in English.
+            context["expected"] = ", ".join(_CHOICE.findall(str(context["expected"])))
         code = _FIELD_CODES.get(found["type"], "request.field_invalid")
         params = {**context, "field": name, "place": place, "reason": found["msg"]}
         pointer = "/" + "/".join(path) if place == "body" and path else ""

@@ -221,8 +221,8 @@ class Client:
 
 
 def segment(text: str) -> str:
-    """Return a name as one segment of a path."""
-    return quote(text, safe="")
+    """Return a name as one segment of a path; one that is only dots is a name too, and no step up."""
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def _moment_s(date: str) -> float | None:

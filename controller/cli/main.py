@@ -9,7 +9,7 @@ import typer
 
 from controller.cli.exit_codes import INTERRUPTED, OK, REFUSED, USAGE
 from controller.cli.help_page import page, wanted_path
-from controller.cli.language import chosen_language
+from controller.cli.language import CHINESE, ENGLISH, chosen_language, language_named
 from controller.cli.lazy import Root, localise
 from controller.cli.mistakes import Usage
 from controller.cli.session import Format, Session
@@ -35,10 +35,33 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (``head``) has seen enough: nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return OK
     except Exception as error:  # noqa: BLE001  the edge of the process: every error becomes a sentence and an exit code
-        return _report(error, language, is_debug=is_debug)
+        return _report(_of_output(error), language, is_debug=is_debug)
+
+
+def _of_output(error: Exception) -> Exception:
+    """Return what is told: that standard output takes nothing, where that is so and the error says no more."""
+    try:
+        sys.stdout.flush()
+        if isinstance(error, OSError) and error.filename is None:
+            # Python may have forgotten already what it could not write: the end of a line tells whether more can be.
+            os.write(sys.stdout.fileno(), b"\n")
+    except OSError as refused:
+        _drop_output()
+        if isinstance(error, OSError):
+            from inventory.domain.errors import Invalid
+
+            told = Invalid("cli.output_unwritable", reason=str(refused.strerror))
+            told.__cause__ = refused
+            return told
+    return error
+
+
+def _drop_output() -> None:
+    """Have what is still to be written, at exit too, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: Exception, language: str, *, is_debug: bool) -> int:
@@ -58,8 +81,10 @@ def _call(command: Root, arguments: Sequence[str], language: str) -> int:
     asked = wanted_path(arguments, _WITH_VALUE)
     if asked is not None or not arguments:
         sys.stdout.write(page(command, asked or [], language))
+        sys.stdout.flush()
         return USAGE if asked is None else OK
     result: Any = command.main(args=list(arguments), prog_name="allot", standalone_mode=False)
+    sys.stdout.flush()
     return result if isinstance(result, int) else OK
 
 
@@ -109,6 +134,9 @@ def _root(
     debug: bool = typer.Option(False, "--debug"),
 ) -> None:
     """Make the session every command works with."""
+    if lang and not language_named(lang):
+        choices = f"{CHINESE}, {ENGLISH}"
+        raise Usage("cli.value_not_a_choice", parameter="--lang", written=lang[:60], choices=choices, command="allot")
     language = chosen_language(["--lang", lang] if lang else [], os.environ)
     session = Session(language=language, format=output, server=server, token_file=token_file, context=context, is_debug=debug)
     ctx.obj = session

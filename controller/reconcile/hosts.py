@@ -69,6 +69,8 @@ class HostHandle:
         self.cut_at_s = 0.0
         #: What the last compared observation looked like, while nothing was left to be done about it.
         self.clean_print: int | None = None
+        #: Subjects of the findings of the last comparison.
+        self.told: frozenset[str] = frozenset()
         self.foreign_print: int | None = None
         self.in_flight = 0
         #: What is done about drift here.

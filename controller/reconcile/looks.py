@@ -34,6 +34,7 @@ class Unit:
     extended: set[ResourceId] | None = None
     clean: list[tuple[HostHandle, int | None, int | None]] = field(default_factory=list)
     drifts: list[str] = field(default_factory=list)
+    told: list[tuple[HostHandle, frozenset[str]]] = field(default_factory=list)
 
 
 class HostLooks:
@@ -93,6 +94,8 @@ class HostLooks:
         self.suspects.clear()
         for host, print_, foreign_print in unit.clean:
             host.clean_print, host.foreign_print = print_, foreign_print
+        for host, subjects in unit.told:
+            host.told = subjects
 
     def claim(self, connection: Connection, unit: Unit, now_s: float) -> None:
         """Take the hosts that are due to be looked at."""
@@ -168,7 +171,10 @@ class HostLooks:
         resources.differ(connection, sorted(found.wake), now_s)
         told = findings.open_details(connection, [f.subject for f in found.findings]) if found.findings else {}
         fresh = [f for f in found.findings if is_news(f, told.get(f.subject))]
-        unit.drifts += [*found.wake.values(), *(f.kind for f in fresh)]
+        # What was told of the last look is no drift met anew.
+        met = [f for f in found.findings if f in fresh or f.subject not in host.told]
+        unit.drifts += [*found.wake.values(), *(f.kind for f in met)]
+        unit.told.append((host, frozenset(f.subject for f in found.findings)))
         save_findings(connection, fresh, self._new_id, now_s)
         if found.is_clean:
             findings.close_of_host(connection, host.id, but_subjects=[*(f.subject for f in found.findings), *found.lasting])

@@ -200,8 +200,8 @@ _IDENTITY: Mapping[str, Text] = {
     "token.not_found": Text(
         zh="没有令牌记录 {token}。",
         en="There is no token {token}.",
-        cure_zh="请用 GET /v1/tokens 查看现有令牌。",
-        cure_en="GET /v1/tokens lists them.",
+        cure_zh="请用 allot token list 查看现有令牌。",
+        cure_en="See allot token list.",
         actor=Actor.OPERATOR,
     ),
     "token.department_required": Text(

@@ -27,6 +27,12 @@ TEXTS: dict[str, Text] = {
     "cli.value_not_a_choice": _error(
         "{parameter} 不能写“{written}”。", "{parameter} cannot be “{written}”", "可写：{choices}。", "Write one of: {choices}."
     ),
+    "cli.output_unwritable": _error(
+        "无法写标准输出：{reason}。",
+        "standard output cannot be written: {reason}",
+        "命令本身的请求可能已经完成：先查看结果（allot status、allot get），再把输出写到有空间的地方。",
+        "What was asked for may be done already: look first (allot status, allot get), then write where there is room.",
+    ),
     "cli.value_unfit": _error(
         "{parameter} 的值不合适。",
         "the value of {parameter} does not fit",

@@ -94,6 +94,41 @@ def test_what_is_not_there_is_said_not_to_be_there(
     assert refused(platform.operator().request(method, path, json=body), status)["code"] == code
 
 
+@pytest.mark.parametrize("name", ["a%2Fb", "a%2fb", "..%2Fhosts", "x%2F..%2F..%2Fhosts", "%2E%2E", "%2E"])
+@pytest.mark.parametrize(
+    ("method", "before", "after", "code"),
+    [
+        ("GET", "/v1/systems/", "", "system.not_found"),
+        ("GET", "/v1/instances/", "", "instance.not_found"),
+        ("GET", "/v1/hosts/", "", "host.not_found"),
+        ("POST", "/v1/tickets/", "/cancel", "ticket.not_found"),
+        ("DELETE", "/v1/tokens/", "", "token.not_found"),
+    ],
+)
+def test_a_name_with_a_slash_or_of_dots_is_not_found_by_its_own_code(
+    platform: Service, method: str, before: str, after: str, code: str, name: str
+) -> None:
+    client = platform.client(*ADMIN) if after else platform.operator()
+    assert refused(client.request(method, f"{before}{name}{after}"), 404)["code"] == code
+
+
+def test_choices_are_listed_without_a_word_of_another_language(platform: Service) -> None:
+    for answer in (
+        platform.operator().get("/v1/tickets?state=asleep"),
+        platform.operator().post("/v1/tokens", json=_token(role="king")),
+    ):
+        [problem] = answer.json()["problems"]
+        assert ", " in problem["params"]["expected"]
+        assert " or " not in problem["detail_zh"]
+        assert "'" not in problem["detail_zh"]
+
+
+def test_an_escaped_slash_never_reaches_another_route(platform: Service) -> None:
+    ticket = platform.client(*ADMIN).post("/v1/tickets", content=ticket_text("portal"), headers=YAML).json()
+    assert platform.client(*ADMIN).post(f"/v1/tickets/{ticket['id']}%2Fcancel").status_code == 405
+    assert platform.operator().get(f"/v1/tickets/{ticket['id']}").json()["state"] == ticket["state"]
+
+
 @pytest.mark.parametrize(
     ("edit", "code"),
     [

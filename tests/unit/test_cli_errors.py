@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from controller.cli.mistakes import WithFile
 from drivers.faults import Permanent, Transient
 from inventory.domain.errors import Invalid, Problem, Unavailable, Where
 
+EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
 TICKET = """\
 apiVersion: allotment/v1
 kind: Ticket
@@ -166,6 +169,26 @@ def test_a_problem_of_ours_is_told_with_its_place(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.startswith("t.yaml:2:4 ticket.unknown_field")
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "the disk is full"), ("zh-CN", "磁盘已满")])
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "ticket.yaml", "--offline"]])
+@pytest.mark.parametrize("is_buffered", [True, False])
+def test_an_output_that_takes_nothing_is_told_with_its_code(
+    tmp_path: Path, arguments: list[str], is_buffered: bool, language: str, said: str
+) -> None:
+    (tmp_path / "ticket.yaml").write_bytes((EXAMPLES / "portal.yaml").read_bytes())
+    command = [sys.executable, "-m", "controller", "--lang", language, *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if is_buffered else "1"}
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, timeout=100, check=False
+        )
+    assert ended.returncode == 1
+    first, *rest = ended.stderr.splitlines()
+    assert first.startswith("cli.output_unwritable")
+    assert said in first
+    assert len(rest) == 1, "a cure, and no complaint at the exit of the interpreter"
+
+
 def test_common_options_may_stand_anywhere() -> None:
     assert hoisted(["get", "systems", "-o", "json", "--lang=en"]) == ["-o", "json", "--lang=en", "get", "systems"]
     assert hoisted(["check", "--", "--debug"]) == ["check", "--", "--debug"]
@@ -180,9 +203,13 @@ def test_common_options_may_stand_anywhere() -> None:
         ([], {"LANG": "en_GB", "LC_ALL": "zh_CN.UTF-8"}, "zh-CN"),
         (["--lang", "en"], {"LANG": "zh_CN"}, "en"),
         (["--lang=zh-CN"], {"ALLOT_LANG": "en"}, "zh-CN"),
+        (["--lang", "EN_us"], {}, "en"),
+        ([], {"ALLOT_LANG": "fr", "LANG": "en_US.UTF-8"}, "en"),
+        ([], {"LC_ALL": "C", "LANG": "en_US.UTF-8"}, "en"),
+        ([], {"LANG": "fr_FR.UTF-8"}, "zh-CN"),
     ],
 )
-def test_the_language_is_the_option_then_the_environment_then_chinese(
+def test_the_language_is_the_option_then_the_first_variable_that_names_one_then_chinese(
     arguments: list[str], environment: dict[str, str], language: str
 ) -> None:
     assert chosen_language(arguments, environment) == language

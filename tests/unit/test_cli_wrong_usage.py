@@ -17,6 +17,7 @@ WRONG = [
     (["apply", "x", "--timeout", "9" * 5000], "cli.value_not_number", ("--timeout",)),
     (["apply", "x", "--timeout", "-5"], "cli.value_too_small", ("--timeout", "1", "-5")),
     (["get", "systems", "--limit", "999999999"], "cli.value_too_big", ("--limit", "100000")),
+    (["whoami", "--lang", "fr"], "cli.value_not_a_choice", ("--lang", "fr", "zh-CN, en")),
     (["-o", "xml", "whoami"], "cli.value_not_a_choice", ("--output", "xml", "table, json, yaml, name")),
     (
         ["meter", "efficiency", "answer", "2026-01", "x", "perhaps", "--reason", "r"],
