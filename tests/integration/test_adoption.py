@@ -16,7 +16,7 @@ from controller.workflows import adoption, tickets
 from controller.workflows.adoption import AdoptionWish, Shown
 from drivers.protocol import Capability
 from drivers.simulated.faults import FaultRates
-from inventory.domain.errors import AllotError, Conflict, NotFound, QuotaExceeded
+from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound, QuotaExceeded
 from inventory.domain.host import ForeignDomain, Host
 from inventory.domain.resource import Observed, Phase
 from inventory.domain.resources import MEMORY_MIB, VCPU
@@ -163,6 +163,17 @@ def test_what_makes_no_sense_is_refused(here: Furnished, changes: dict[str, obje
         take(here, **changes)
     assert refused.value.code == code
     assert_whole(here)
+
+
+def test_more_machines_than_are_taken_at_once_are_refused(here: Furnished) -> None:
+    host = here.hosts[0]
+    first = machines(host)[0]
+    look(here, host, [replace(first, uuid=f"u-{n}", name=f"m-{n}") for n in range(adoption.TAKE_MOST + 1)])
+    with pytest.raises(Invalid) as refused:
+        take(here)
+    assert (refused.value.code, refused.value.params["most"]) == ("adoption.too_many", adoption.TAKE_MOST)
+    with here.platform.db.read() as connection:
+        assert foreign.adopted(connection) == []
 
 
 def test_nothing_is_adopted_into_a_project_that_is_closed(here: Furnished) -> None:

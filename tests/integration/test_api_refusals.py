@@ -112,15 +112,17 @@ def test_a_name_with_a_slash_or_of_dots_is_not_found_by_its_own_code(
     assert refused(client.request(method, f"{before}{name}{after}"), 404)["code"] == code
 
 
-def test_choices_are_listed_without_a_word_of_another_language(platform: Service) -> None:
-    for answer in (
-        platform.operator().get("/v1/tickets?state=asleep"),
-        platform.operator().post("/v1/tokens", json=_token(role="king")),
-    ):
-        [problem] = answer.json()["problems"]
-        assert ", " in problem["params"]["expected"]
-        assert " or " not in problem["detail_zh"]
-        assert "'" not in problem["detail_zh"]
+@pytest.mark.parametrize(
+    ("method", "path", "body"), [("GET", "/v1/tickets?state=asleep", None), ("POST", "/v1/tokens", _token(role="king")["json"])]
+)
+def test_choices_are_listed_without_a_word_of_another_language(
+    platform: Service, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    problem = refused(platform.operator().request(method, path, json=body), 422)
+    assert problem["code"] == "request.field_not_a_choice"
+    assert problem["params"]["expected"].count(", ") >= 3
+    assert " or " not in problem["detail_zh"]
+    assert "'" not in problem["detail_zh"]
 
 
 def test_an_escaped_slash_never_reaches_another_route(platform: Service) -> None:

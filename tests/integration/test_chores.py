@@ -107,18 +107,30 @@ def test_a_system_that_is_given_back_is_not_told_of(keeper: Keeper) -> None:
     assert keeper.stages("portal") == []
 
 
-def test_a_department_sees_its_own_notices_in_its_language(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("left_days", "stage", "code", "last_day"),
+    [
+        (20, "30_days", "notice.lease_30_days", "2026-06-21"),
+        (3, "7_days", "notice.lease_7_days", "2026-06-04"),
+        (0.5, "1_day", "notice.lease_1_day", ""),
+        (-2, "over", "notice.lease_over", ""),
+    ],
+)
+def test_a_department_sees_its_own_notices_in_its_language(
+    tmp_path: Path, left_days: float, stage: str, code: str, last_day: str
+) -> None:
     with service(tmp_path) as platform:
         mine = platform.client(Role.DEPARTMENT_ADMIN, "civil-it")
         assert mine.post("/v1/tickets", content=ticket_text("portal"), headers=YAML).status_code == 202
         with platform.platform.db.write() as connection:
-            connection.execute(update(t.systems).values(lease_end_s=int(platform.clock() + 3 * DAY_S)))
+            connection.execute(update(t.systems).values(lease_end_s=int(platform.clock() + left_days * DAY_S)))
             notices.raise_due(connection, platform.platform.new_id, platform.clock(), limit=10)
         [notice] = mine.get("/v1/notices", params={"system": "portal"}).json()["items"]
-        assert (notice["system"], notice["stage"], notice["code"]) == ("portal", "7_days", "notice.lease_7_days")
-        assert notice["params"]["last_day"] == "2026-06-04"
+        assert (notice["system"], notice["stage"], notice["code"]) == ("portal", stage, code)
+        assert not last_day or notice["params"]["last_day"] == last_day
         assert "portal" in notice["detail_zh"]
         assert "renew" in notice["cure_en"]
+        assert notice["cure_zh"] != notice["cure_en"]
         assert platform.client(Role.DEPARTMENT_ADMIN, "water").get("/v1/notices").json()["items"] == []
         assert len(platform.client(Role.AUDITOR).get("/v1/notices").json()["items"]) == 1
 

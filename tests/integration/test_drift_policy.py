@@ -285,3 +285,17 @@ def test_a_lost_disk_is_reported_whatever_the_policy_and_never_made_anew(tmp_pat
         assert stage.row().id not in stage.host.volumes
         stage.look()
         assert stage.findings() == {"missing": "open"}, "true until the machine is gone, however often it is looked at"
+
+
+def test_a_data_disk_that_is_lost_fails_and_says_so_and_no_empty_one_takes_its_place(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        stage = Stage(database, tmp_path, DriftPolicy())
+        disk = stage.row(ResourceKind.VOLUME)
+        with stage.host.lock:
+            stage.host.erase_volume(disk.id)
+        stage.look()
+        lost = stage.row(ResourceKind.VOLUME)
+        assert (lost.phase, lost.problem.code if lost.problem else "") == (Phase.FAILED, "volume.disk_lost")
+        stage.look(4)
+        assert disk.id not in stage.host.volumes
+        assert stage.findings()["missing"] == "open"

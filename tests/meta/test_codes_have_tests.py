@@ -16,7 +16,6 @@ WRITTEN = re.compile(r"[a-z][a-z_]*(?:\\?\.[a-z0-9_]+)+")
 UNNAMED = frozenset(
     [
         "adjustment.period_not_closed",
-        "adoption.too_many",
         "cli.value_unfit",
         "driver.detach_pending",
         "driver.not_reached",
@@ -26,9 +25,6 @@ UNNAMED = frozenset(
         "moves.stayed",
         "notice.budget_forecast",
         "notice.budget_spent",
-        "notice.lease_1_day",
-        "notice.lease_30_days",
-        "notice.lease_over",
         "openstack.hypervisor_unknown",
         "openstack.image_damaged",
         "openstack.machine_failed",
@@ -39,7 +35,6 @@ UNNAMED = frozenset(
         "step.no_host",
         "step.no_other_host",
         "step.part_failed",
-        "volume.disk_lost",
     ]
 )
 
