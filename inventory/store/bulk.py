@@ -131,7 +131,7 @@ def given(connection: Connection, columns: Columns = KEY_AND_AMOUNT) -> FromClau
 @cache
 def _given(columns: Columns, *, is_postgresql: bool) -> FromClause:
     if is_postgresql:
-        arrays = [bindparam(f"given_{name}", type_=ARRAY(type_)) for name, type_ in columns]
+        arrays = [cast(bindparam(f"given_{name}", type_=Text), ARRAY(type_)) for name, type_ in columns]
         return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
     each = func.json_each(bindparam("given_rows", type_=Text)).table_valued("value", name="each_given")
     fields = [cast(func.json_extract(each.c.value, f"$[{n}]"), type_).label(name) for n, (name, type_) in enumerate(columns)]
@@ -142,4 +142,15 @@ def given_values(connection: Connection, rows: Sequence[tuple[Any, ...]], column
     """Return the parameters of a statement that joins with ``given``."""
     if not is_postgresql(connection):
         return {"given_rows": json.dumps(rows)}
-    return {f"given_{name}": [row[n] for row in rows] for n, (name, _) in enumerate(columns)}
+    return {f"given_{name}": _array([row[n] for row in rows]) for n, (name, _) in enumerate(columns)}
+
+
+def _array(values: Sequence[str | int | None]) -> str:
+    """Return values as PostgreSQL writes an array: the driver looks at each of them for as long as the database takes."""
+    return f"{{{','.join([_element(value) for value in values])}}}"
+
+
+def _element(value: str | int | None) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "NULL" if value is None else str(value)
