@@ -128,8 +128,11 @@ class Metrics(_Section):
 class Metering(_Section):
     """The ledger of usage."""
 
-    ledger_interval_s: int = Field(default=5, ge=1, description="How often the ledger takes what is new in the journal (s).")
+    ledger_interval_s: int = Field(default=3, ge=1, description="How often the ledger takes what is new in the journal (s).")
     closing_grace_h: int = Field(default=72, ge=0, description="How long after a month its review may begin (h).")
+    fiscal_year_start_month: int = Field(
+        default=1, ge=1, le=12, description="The month a budget's year begins in; a year is named by the one it begins in."
+    )
     billing: Billing = Field(
         default=Billing.CHARGEBACK,
         description="How departments are billed that say nothing, nor any above: chargeback or showback.",

@@ -90,6 +90,7 @@ def build_platform(settings: Settings, database: Database) -> Platform:
         quarantine_s=settings.network.quarantine_s,
         picture=Picture(EngineLoader(cache=settings.state.directory / "compiled")),
         closing_grace_s=settings.metering.closing_grace_h * 3600,
+        fiscal_year_start_month=settings.metering.fiscal_year_start_month,
         billing=settings.metering.billing,
         reports=ReportRoom(
             directory=settings.reports_dir, provider=settings.reports.provider, keep_s=settings.reports.keep_h * 3600

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
 
+from inventory.domain.claim import MOVE
 from inventory.domain.host import AdminState
 from inventory.domain.resources import counted_as
 from inventory.store import bulk
@@ -20,7 +21,7 @@ _LOCK = 0x726F6F6D73  # "rooms"
 _Rooms = dict[tuple[str, str], Room]
 _OUT = (AdminState.ENROLLED.value, AdminState.RETIRED.value)
 #: Of a room: what is compared to see whether it changed.
-_FIGURES = ("host", "capacity", "foreign", "reserve", "reserved")
+_FIGURES = ("host", "capacity", "foreign", "reserve", "reserved", "transfer")
 
 
 def is_changed(connection: Connection, now_s: int, host_ids: Collection[str] | None = None) -> bool:
@@ -55,7 +56,7 @@ def record(connection: Connection, now_s: int, host_ids: Collection[str] | None 
             start_s = max(now_s, before.start_s) if before is not None else now_s
             values = {"host_id": after.host_id, "meter": after.meter, "start_s": start_s, "end_s": None, "host": after.host}
             amounts = {"capacity": after.capacity, "foreign_used": after.foreign, "reserve": after.reserve}
-            begun.append({**values, **amounts, "reserved": after.reserved})
+            begun.append({**values, **amounts, "reserved": after.reserved, "transfer": after.transfer})
     for statement, rows in ((_UNDO, undone), (_END, ended), (insert(host_rooms), begun)):
         if rows:
             connection.execute(statement, rows)
@@ -102,7 +103,7 @@ def _rooms(rows: Iterable[Any]) -> Iterable[Room]:
     for r in rows:
         yield Room(
             host_id=r.host_id, host=r.host, meter=r.meter, start_s=r.start_s, end_s=r.end_s, capacity=r.capacity,
-            foreign=r.foreign_used, reserve=r.reserve, reserved=r.reserved,
+            foreign=r.foreign_used, reserve=r.reserve, reserved=r.reserved, transfer=r.transfer,
         )  # fmt: skip
 
 
@@ -110,7 +111,16 @@ def _current(connection: Connection, now_s: int, host_ids: Collection[str] | Non
     i, h = t.inventories.c, t.hosts.c
     statement = (
         select(
-            i.host_id, h.name, h.admin_state, i.dimension, i.capacity, i.used, i.foreign_used, i.held_reserve, i.held_reservations
+            i.host_id,
+            h.name,
+            h.admin_state,
+            i.provider_id,
+            i.dimension,
+            i.capacity,
+            i.used,
+            i.foreign_used,
+            i.held_reserve,
+            i.held_reservations,
         )
         .join(t.hosts, h.id == i.host_id)
         .order_by(i.host_id, i.dimension, i.provider_id)
@@ -118,6 +128,7 @@ def _current(connection: Connection, now_s: int, host_ids: Collection[str] | Non
     if host_ids is not None:
         statement = statement.where(i.host_id.in_(host_ids))
     found: dict[tuple[str, str], Room] = {}
+    moving = _moving(connection)
     for r in connection.execute(statement):
         meter = counted_as(r.dimension)
         if r.admin_state in _OUT or not meter:
@@ -133,5 +144,18 @@ def _current(connection: Connection, now_s: int, host_ids: Collection[str] | Non
             foreign=r.foreign_used + (before.foreign if before else 0),
             reserve=reserve + (before.reserve if before else 0),
             reserved=reserved + (before.reserved if before else 0),
+            transfer=moving.get((r.provider_id, r.dimension), 0) + (before.transfer if before else 0),
         )  # fmt: skip
     return list(found.values())
+
+
+def _moving(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return what is held for machines on their way, by provider and dimension: few rows, as moves are few at a time."""
+    found: dict[tuple[str, str], int] = {}
+    c = t.claims.c
+    # Written out, not bound: only so does SQLite know that the index of moves holds them all.
+    is_move = c.resource_kind == literal_column(f"'{MOVE}'")
+    for amounts in connection.execute(select(c.amounts).where(is_move)).scalars():
+        for provider_id, dimension, amount in amounts:
+            found[provider_id, dimension] = found.get((provider_id, dimension), 0) + amount
+    return found

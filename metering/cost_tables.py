@@ -1,6 +1,6 @@
 """What hosts had over time, and what the platform costs."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, text
 
 from inventory.store.columns import Big, Json, Seconds
 from inventory.store.tables import METADATA
@@ -21,6 +21,8 @@ host_rooms = Table(
     Column("foreign_used", Big, nullable=False),
     Column("reserve", Big, nullable=False),
     Column("reserved", Big, nullable=False),
+    #: Held a second time for machines on their way here.
+    Column("transfer", Big, nullable=False, server_default=text("0")),
     CheckConstraint("end_s > start_s", name="not_empty"),
     sqlite_strict=True,
 )

@@ -13,7 +13,7 @@ from inventory.domain.money import rounded
 from metering.places import Place
 
 #: Rows that are of no department.
-PLATFORM_ROWS = ("building", "foreign", "reserve", "reserved", "idle")
+PLATFORM_ROWS = ("building", "foreign", "reserve", "reserved", "transfer", "idle")
 
 
 class Policy(StrEnum):

@@ -1,4 +1,4 @@
-"""Where capacity went, host by host and second by second: departments, the platform, the reserve, and what stood idle. Pure.
+"""Where capacity went, host by host and second by second: departments, the platform, reserve, moves, and what stood idle. Pure.
 
 Everything is counted in amount × seconds, in integers. What is left over is idle; where more was used than there was, idle is
 negative for that stretch and told of as a fault: it is never clamped away.
@@ -30,6 +30,8 @@ class Room:
     reserve: int
     #: Held for reservations of departments that are not used yet.
     reserved: int
+    #: Held a second time for machines on their way here: they are their departments' where they still run.
+    transfer: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Place:
     foreign: int = 0
     reserve: int = 0
     reserved: int = 0
+    transfer: int = 0
     idle: int = 0
 
 
@@ -76,7 +79,7 @@ Key = tuple[str, str]
 def where_it_went(rooms: Iterable[Room], usage: Iterable[LedgerInterval], start_s: int, end_s: int) -> Where:
     """Return where the capacity of every host went in ``[start_s, end_s)``.
 
-    For each host and meter, at every second: departments + building + foreign + reserve + reserved + idle = capacity.
+    For each host and meter, at every second: departments + building + foreign + reserve + reserved + transfer + idle = capacity.
     """
     by_room: dict[Key, list[Room]] = {}
     for room in rooms:
@@ -114,11 +117,15 @@ def _of_host(
             place = Place(host_id=room.host_id, host=room.host, meter=room.meter)
         for since_s, until_s, held, building in _stretches(usage, first, last):
             seconds = until_s - since_s
-            free = room.capacity - room.foreign - room.reserve - room.reserved - building - sum(held.values())
+            left = room.capacity - room.foreign - room.reserve - room.reserved - building - sum(held.values())
+            # What has arrived is its department's from its second on; that nothing is held for it any more is written down later.
+            transfer = min(room.transfer, max(0, left))
+            free = left - transfer
             place.capacity += room.capacity * seconds
             place.foreign += room.foreign * seconds
             place.reserve += room.reserve * seconds
             place.reserved += room.reserved * seconds
+            place.transfer += transfer * seconds
             place.building += building * seconds
             place.idle += free * seconds
             for department_id, amount in held.items():

@@ -9,7 +9,7 @@ from controller.cli.session import session_of
 
 cost = commands()
 _MONTH = typer.Argument(..., metavar="MONTH")
-_ROWS = ("building", "foreign", "reserve", "reserved", "idle")
+_ROWS = ("building", "foreign", "reserve", "reserved", "transfer", "idle")
 
 
 @cost.command("import")

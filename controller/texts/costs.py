@@ -43,6 +43,7 @@ TEXTS: Mapping[str, Text] = {
     "cli.word.place_foreign": Text("外来", "foreign"),
     "cli.word.place_reserve": Text("备用与检修", "reserve and repair"),
     "cli.word.place_reserved": Text("预留", "reservations"),
+    "cli.word.place_transfer": Text("迁移占用", "transfer"),
     "cli.word.place_idle": Text("闲置", "idle"),
     "cli.word.unallocated": Text("未分摊", "unallocated"),
     "cli.word.cost_hardware": Text("设备", "hardware"),

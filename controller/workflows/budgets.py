@@ -108,13 +108,14 @@ def accrue(platform: Platform, department_ids: Collection[str] | None = None) ->
         if not budgets:
             return 0
         homes = {str(p.id): str(p.department_id) for p in directory.projects(connection)}
-    by_home: dict[tuple[str, int], list[Budget]] = {}
+    # By their time, not by the year's name: a year may have begun in another month when a budget was set.
+    by_home: dict[tuple[str, int, int], list[Budget]] = {}
     for budget in budgets:
         home = homes[budget.project_id]
         if department_ids is None or home in department_ids:
-            by_home.setdefault((home, budget.year), []).append(budget)
+            by_home.setdefault((home, budget.start_s, budget.end_s), []).append(budget)
     count = 0
-    for (home, _), own in sorted(by_home.items()):
+    for (home, *_), own in sorted(by_home.items()):
         try:
             spent = _spent(platform, home, own[0], int(now_s))
             for budget in own:
@@ -172,7 +173,8 @@ def _of_month(
 
 
 def _budget(platform: Platform, terms: Terms) -> Budget:
-    start_s, end_s = (first_second(date(year, 1, 1), platform.zone) for year in (terms.year, terms.year + 1))
+    first = platform.fiscal_year_start_month
+    start_s, end_s = (first_second(date(year, first, 1), platform.zone) for year in (terms.year, terms.year + 1))
     return Budget(
         project_id=terms.project_id,
         year=terms.year,

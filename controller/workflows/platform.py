@@ -39,6 +39,8 @@ class Platform:
     placing: PlacingCounters = field(default_factory=PlacingCounters, compare=False)
     #: How long after its end a period takes word of what happened in it, before it is reviewed.
     closing_grace_s: int = 72 * 3600
+    #: The month (1 to 12) a budget's year begins in.
+    fiscal_year_start_month: int = 1
     #: How departments are billed that say nothing, nor any above them.
     billing: Billing = Billing.CHARGEBACK
     #: Bounds of plans that move machines.

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
@@ -338,6 +339,14 @@ claims = Table(
     Column("amounts", Json, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
+)
+
+#: What is held for machines on their way: a handful among all.
+Index(
+    "ix_claims_moves",
+    claims.c.resource_id,
+    sqlite_where=claims.c.resource_kind == literal_column("'move'"),
+    postgresql_where=claims.c.resource_kind == literal_column("'move'"),
 )
 
 #: Capacity promised to a project for a time; a ticket of the project may draw on it.

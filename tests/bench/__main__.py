@@ -34,6 +34,7 @@ FIGURES = (
     "drain",
     "rating",
     "closing",
+    "accrual",
     "reports",
     "metrics",
 )

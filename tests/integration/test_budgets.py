@@ -18,6 +18,7 @@ from controller.workflows.turns import Turns
 from inventory.domain.errors import Invalid, QuotaExceeded
 from inventory.domain.scope import PLATFORM, of_departments
 from inventory.store.engine import Database
+from metering.rating import Month
 from quotas import budget_store
 from tests.support.billing import BOOK, JUNE_S, MAY_S, Billing, billing, finance
 from tests.support.database import open_for_test
@@ -200,3 +201,37 @@ def test_of_24_tickets_for_the_last_yuan_exactly_those_that_fit_are_accepted(con
     with contested.platform.db.read() as connection:
         [budget] = budget_store.of_projects(connection)
     assert budget.obligated_micro_yuan == 5 * each
+
+
+@pytest.mark.parametrize(
+    ("first_month", "inside", "outside"), [(4, "2027-03", "2027-04"), (10, "2027-09", "2027-10"), (1, "2026-12", "2027-01")]
+)
+def test_a_fiscal_year_ends_with_the_last_second_of_its_last_month(
+    database: Database, tmp_path: Path, first_month: int, inside: str, outside: str
+) -> None:
+    here = furnish(database, tmp_path)
+    here = replace(here, platform=replace(here.platform, fiscal_year_start_month=first_month))
+    set_budget(here, "1000")
+    with database.read() as connection:
+        [budget] = budget_store.of_projects(connection)
+    zone = here.platform.zone
+    assert (budget.start_s, budget.end_s) == (Month(2026, first_month).window(zone)[0], Month.of(inside).window(zone)[1])
+    assert budget.end_s == Month.of(outside).window(zone)[0]
+    assert budget.year == 2026
+
+
+def test_what_was_spent_before_the_fiscal_year_began_is_no_part_of_it(city: Billing) -> None:
+    """Usage goes on from May through June: a year that begins in June has June only, one that begins in January both."""
+    platform = city.platform
+    budget_of(city, "1000")
+    city.clock.now_s = float(JUNE_S + 10 * 86_400)
+    keeper(city).tick()
+    whole, _ = standing(city)
+    late = replace(platform, fiscal_year_start_month=6)
+    text_ = "apiVersion: allotment/v1\nkind: Budgets\nbudgets: [{project: P-portal, year: 2026, amount: '1000'}]\n"
+    budgets.import_(late, text_.encode(), finance("chen"))
+    part, _ = standing(city)
+    with platform.db.read() as connection:
+        [budget] = budget_store.of_projects(connection)
+    assert budget.start_s == JUNE_S
+    assert (part, whole) == (of_hours(240), of_hours(24 * 41))

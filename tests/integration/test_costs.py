@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from controller.identity import audit
 from controller.identity.caller import Role
 from controller.reconcile.ledger import LedgerKeeper
 from controller.workflows import costs, tickets
 from controller.workflows import hosts as host_workflow
+from inventory.domain.claim import MOVE, Held
 from inventory.domain.errors import Invalid
 from inventory.domain.host import AdminState, ForeignDomain
 from inventory.domain.scope import PLATFORM
-from inventory.store import foreign, hosts
+from inventory.store import claims, foreign, hosts
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from metering.costs import PLATFORM_ROWS
@@ -63,6 +65,28 @@ def test_what_a_ticket_holds_what_is_repaired_and_what_is_idle_are_the_capacity(
     assert sum(p["building"] for p in of_vcpu.values()) > 0, "machines are being built: nobody's but the platform's"
     assert all(not p["departments"] for p in of_vcpu.values())
     assert any(p["departments"] for p in found["places"] if p["meter"].startswith("disk_gib:")), "a disk is held from the start"
+
+
+def test_room_that_is_held_a_second_time_while_a_machine_moves_is_a_row_of_its_own(here: Furnished) -> None:
+    tickets.submit(here.platform, ticket_text("mail", count=1), here.caller())
+    tick(here, 0)
+    target = next(h for h in here.hosts if not _used(here, h.id))
+    with here.platform.db.read() as connection:
+        machine = connection.execute(select(t.claims).where(t.claims.c.resource_kind == "instance")).one()
+    where = {(str(target.id), "vcpu"): 1, (str(target.id), "memory_mib"): 128}
+    own = [(*key, amount) for key, amount in sorted(where.items())]
+    with here.platform.db.write() as connection:
+        assert claims.hold(connection, where) == []
+        claims.insert_held(connection, [Held.of(machine.resource_id, MOVE, machine.project_id, own)])
+    tick(here, 0)
+    tick(here, 100)
+    with here.platform.db.write() as connection:
+        assert claims.give_up_move(connection, [machine.resource_id])
+    tick(here, 0)
+    tick(here, 400)
+    [place] = [p for p in costs.places(here.platform, month(here))["places"] if p["host"] == target.name and p["meter"] == "vcpu"]
+    assert (place["transfer"], place["departments"]) == (100, {})
+    assert place["transfer"] + place["idle"] == place["capacity"]
 
 
 def _used(here: Furnished, host_id: str) -> int:

@@ -18,10 +18,10 @@ def rooms(draw: st.DrawFn) -> list[Room]:
         cuts = sorted(draw(st.sets(st.integers(-5, END_S + 5), max_size=3)))
         for start_s, end_s in zip(cuts, [*cuts[1:], None], strict=False):
             capacity = draw(st.integers(0, 40))
-            held = [draw(st.integers(0, 8)) for _ in range(3)]
+            held = [draw(st.integers(0, 8)) for _ in range(4)]
             found.append(
                 Room(host_id=host, host=host[-1], meter="vcpu", start_s=start_s, end_s=end_s, capacity=capacity,
-                     foreign=held[0], reserve=held[1], reserved=held[2])
+                     foreign=held[0], reserve=held[1], reserved=held[2], transfer=held[3])
             )  # fmt: skip
     return found
 
@@ -54,6 +54,9 @@ def at(rows: list[Room], usage: list[LedgerInterval], host: str, second: int) ->
     found["building"] = sum(i.amount for i in now if i.state == "allocated")
     for department in ("dept_a", "dept_b"):
         found[department] = sum(i.amount for i in now if i.department_id == department and i.state != "allocated")
+    # Of what is left: what has arrived is its department's already.
+    left = room.capacity - sum(n for name, n in found.items() if name != "capacity")
+    found["transfer"] = min(room.transfer, max(0, left))
     return found
 
 
@@ -68,7 +71,7 @@ def test_at_every_second_of_every_host_the_parts_are_its_capacity(rows: list[Roo
             assert host not in places
             continue
         place = places[host]
-        for name in ("capacity", "foreign", "reserve", "reserved", "building"):
+        for name in ("capacity", "foreign", "reserve", "reserved", "transfer", "building"):
             assert getattr(place, name) == sum(s[name] for s in seconds)
         for department in ("dept_a", "dept_b"):
             assert place.departments.get(department, 0) == sum(s[department] for s in seconds)

@@ -33,7 +33,7 @@ class CostShare(Out):
     yuan: str
     #: By code.
     departments: dict[str, str]
-    #: ``building``, ``foreign``, ``reserve``, ``reserved``, ``idle``.
+    #: ``building``, ``foreign``, ``reserve``, ``reserved``, ``transfer``, ``idle``.
     platform: dict[str, str]
     unallocated_yuan: str
 
@@ -67,6 +67,8 @@ class Place(Out):
     foreign: str
     reserve: str
     reserved: str
+    #: Held a second time while machines were on their way here.
+    transfer: str
     idle: str
 
 

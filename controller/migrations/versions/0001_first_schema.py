@@ -305,6 +305,14 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_claims_moves",
+        "claims",
+        ["resource_id"],
+        unique=False,
+        sqlite_where=sa.text("resource_kind = 'move'"),
+        postgresql_where=sa.text("resource_kind = 'move'"),
+    )
     op.create_table(
         "cost_documents",
         sa.Column("id", sa.Text(), nullable=False),
@@ -375,6 +383,7 @@ def upgrade() -> None:
         sa.Column("foreign_used", BIG, nullable=False),
         sa.Column("reserve", BIG, nullable=False),
         sa.Column("reserved", BIG, nullable=False),
+        sa.Column("transfer", BIG, server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("end_s > start_s", name=op.f("ck_host_rooms_not_empty")),
         sa.PrimaryKeyConstraint("host_id", "meter", "start_s", name=op.f("pk_host_rooms")),
         sqlite_strict=True,
