@@ -24,7 +24,7 @@ from inventory.domain.errors import AllotError, Problem
 
 MEDIA_TYPE = "application/problem+json"
 #: Languages by the header's primary tag; Chinese where nothing (or nothing we speak) is asked for.
-_DEFAULT_LANGUAGE = "zh-CN"
+DEFAULT_LANGUAGE = "zh-CN"
 _LOG = structlog.get_logger(__name__)
 
 
@@ -38,6 +38,10 @@ class PreconditionRequired(errors.Invalid):
 
 class TooLarge(errors.Invalid):
     """The body is larger than anything the platform reads."""
+
+
+class HeadTooLarge(errors.Invalid):
+    """Request line and headers are larger than anything the platform reads."""
 
 
 class UnsupportedMediaType(errors.Invalid):
@@ -71,6 +75,7 @@ STATUS: Mapping[type[Exception], int] = {
     PreconditionFailed: 412,
     PreconditionRequired: 428,
     TooLarge: 413,
+    HeadTooLarge: 431,
     UnsupportedMediaType: 415,
     MethodNotAllowed: 405,
 }
@@ -87,6 +92,7 @@ TITLES: Mapping[int, str] = {
     415: "Unsupported media type",
     422: "Invalid",
     428: "Precondition required",
+    431: "Head too large",
     500: "Internal error",
     503: "Unavailable",
 }
@@ -116,7 +122,7 @@ _CHOICE = re.compile(r"'([^']*)'")
 
 def language_of(request: Request) -> str:
     """Return the language of the answer: ``zh-CN`` or ``en``, by ``Accept-Language``."""
-    best, best_quality = _DEFAULT_LANGUAGE, 0.0
+    best, best_quality = DEFAULT_LANGUAGE, 0.0
     for part in request.headers.get("accept-language", "").split(","):
         tag, _, parameter = part.strip().partition(";")
         primary = tag.strip().lower().partition("-")[0]
@@ -124,7 +130,7 @@ def language_of(request: Request) -> str:
             continue
         quality = _quality(parameter)
         if quality > best_quality:
-            best, best_quality = ("en" if primary == "en" else _DEFAULT_LANGUAGE), quality
+            best, best_quality = ("en" if primary == "en" else DEFAULT_LANGUAGE), quality
     return best
 
 

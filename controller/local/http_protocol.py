@@ -2,6 +2,8 @@
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from controller.api.problems import DEFAULT_LANGUAGE, MEDIA_TYPE, HeadTooLarge, body_of, dump, status_of
+
 #: Longest head of a request, request line and headers together. The read that goes beyond it is still taken.
 HEAD_BYTES = 64 * 1024
 
@@ -16,7 +18,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Take what the client sent."""
         if not self._is_in_body:
             if self._head_bytes > HEAD_BYTES:
-                self.send_400_response("Request head too large.")
+                self._refuse()
                 return
             self._head_bytes += len(data)
         super().data_received(data)
@@ -30,3 +32,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """End the request: what comes next is the head of another."""
         self._is_in_body = False
         super().on_message_complete()
+
+    def _refuse(self) -> None:
+        """Answer without a request: nobody knows yet what it asks for, or in which language."""
+        error = HeadTooLarge("request.head_too_large", max_bytes=HEAD_BYTES)
+        status = status_of(error)
+        body = dump(body_of(error, DEFAULT_LANGUAGE, status))
+        head = f"HTTP/1.1 {status} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()

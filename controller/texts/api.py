@@ -96,6 +96,13 @@ _REQUESTS: Mapping[str, Text] = {
         cure_en="Make the file smaller, or split it.",
         actor=Actor.DEPARTMENT,
     ),
+    "request.head_too_large": Text(
+        zh="请求行和请求头超过 {max_bytes} 字节，平台不接受，连接已关闭。",
+        en="Request line and headers are larger than {max_bytes} bytes; the connection was closed.",
+        cure_zh="检查令牌和网址是否写错（例如把整个文件当成了令牌），内容请放进请求正文。",
+        cure_en="Check the token and the address (a whole file in place of a token?); put content into the body.",
+        actor=Actor.DEPARTMENT,
+    ),
     "request.unreadable": Text(
         zh="无法读取请求。",
         en="The request cannot be read.",

@@ -1,5 +1,7 @@
 """What is no request at all: a real service answers bytes that are not HTTP and goes on serving."""
 
+import json
+import select
 import socket
 
 import pytest
@@ -51,6 +53,20 @@ def test_the_head_of_a_request_is_bounded(running: ServiceUnderTest, begin: byte
         # What lies in buffers on the way counts as sent.
         assert _sent_until_closed(connection) < 64 * (HEAD_BYTES + _READ_BYTES)
     assert _healthy(running)
+
+
+def test_who_sends_a_head_without_end_is_told_so(running: ServiceUnderTest) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"a" * HEAD_BYTES)
+        # In pieces that are read before the next is sent: a reset would take the answer away.
+        while not select.select([connection], [], [], 0.05)[0]:
+            connection.sendall(b"a")
+        head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    problem = json.loads(body)
+    assert (problem["code"], problem["status"]) == ("request.head_too_large", 431)
+    assert problem["detail_zh"]
+    assert problem["detail_en"]
 
 
 def _sent_until_closed(connection: socket.socket) -> int:
