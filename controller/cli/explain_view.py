@@ -22,6 +22,8 @@ def show_explanation(out: Out, body: Json) -> None:
     _show_filters(out, body)
     if body["is_placed"]:
         _show_scores(out, body)
+        if len(body.get("members") or []) > 1 and body.get("left_after"):
+            out.line("cli.explain.of_first", member=body["member"])
     for host, name, params in body.get("misses", []):
         out.console().print("  - " + out.say(miss_text_code(name, params), host=host, **params), markup=False)
     if body.get("suggestions"):

@@ -9,6 +9,10 @@ TEXTS: dict[str, Text] = {
     "cli.explain.refused": Text(
         "{members} 没有合适的主机（共考虑 {total} 台）", "{members}: no host fits (of {total} looked at)"
     ),
+    "cli.explain.of_first": Text(
+        "以上数字属于这些相同云主机中的第一台 {member}；其余各台在它之后放置，剩余主机可能更少",
+        "These counts are of {member}, the first of these equal machines; the others came after it, maybe with fewer hosts left",
+    ),
     "cli.explain.suggestions": Text("以下办法之一可以放下：", "It would fit if one of these were done:"),
     "cli.explain.policy": Text("放置策略 {policy}", "placement policy {policy}"),
     "cli.explain.long": Text("全部主机", "Every host"),

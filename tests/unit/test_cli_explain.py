@@ -99,3 +99,11 @@ def test_an_explanation_puts_no_machine_on_a_host_it_is_not_on(language: str, ca
     assert "b-1" not in first
     assert second.startswith("b-1")
     assert "h2" in second
+
+
+@pytest.mark.parametrize(("members", "is_said"), [(["a-1", "a-2"], True), (["a-1"], False)])
+def test_counts_are_said_to_be_of_the_first_of_equal_machines(
+    members: list[str], is_said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_explanation(out(), {**placed(members, "h1"), "left_after": [["state", 3]]})
+    assert ("These counts are of a-1, the first" in capsys.readouterr().out) is is_said
