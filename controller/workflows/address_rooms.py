@@ -4,10 +4,10 @@ What is kept may say too little is left, never much too much for long: before it
 the commit refuses what is not there, whereupon all is forgotten. Where nothing is near full a decision costs no statement.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from sqlalchemy import Connection
 
@@ -27,6 +27,8 @@ _BLOCKS_COUNTED = 1024
 _MARGIN = 2
 #: Up to so many hosts that changed are read by themselves; of more, all of the department's.
 _HOSTS_READ_MOST = 200
+#: Changes of hosts remembered: a department that has not been asked for since longer ago is read anew.
+_CHANGES_KEPT = 5 * _HOSTS_READ_MOST
 
 #: Name of a segment -> host -> free addresses.
 Free = dict[str, dict[HostId, int]]
@@ -48,8 +50,10 @@ class AddressRooms:
     def __init__(self) -> None:
         self._round = 1
         self._known: OrderedDict[DepartmentId, _Known] = OrderedDict()
-        #: The last round in which somebody else, or nobody in the end, changed a host.
-        self._changed: dict[HostId, int] = {}
+        #: The rounds in which somebody else, or nobody in the end, changed a host, the latest last.
+        self._changed: deque[tuple[int, HostId]] = deque()
+        #: The last round of which changes are not remembered any more.
+        self._forgotten = 0
         #: Free blocks by zone, and the round they were counted in.
         self._blocks: dict[ZoneId, tuple[int, int]] = {}
         #: What decisions of this round took: addresses by department, segment and host, and blocks by zone.
@@ -69,7 +73,9 @@ class AddressRooms:
             self._blocks.clear()
             self._changed.clear()
         else:
-            self._changed.update(dict.fromkeys(host_ids, self._round))
+            self._changed.extend((self._round, host_id) for host_id in host_ids)
+            while len(self._changed) > _CHANGES_KEPT:
+                self._forgotten, _ = self._changed.popleft()
 
     def doubt(self) -> None:
         """Read everything anew from the next transaction on: the database refused what was thought to be there."""
@@ -116,8 +122,8 @@ class AddressRooms:
         if known is None or (is_exact and known.read != self._round):
             known = self._known[department_id] = self._read(connection, department_id, now_s)
         elif known.seen != self._round:
-            changed = [h for h, when in self._changed.items() if when > known.seen]
-            if len(changed) > _HOSTS_READ_MOST:
+            changed = self._changed_since(known.seen)
+            if changed is None or len(changed) > _HOSTS_READ_MOST:
                 known = self._known[department_id] = self._read(connection, department_id, now_s)
             elif changed:
                 self._read_again(connection, department_id, known, changed, now_s)
@@ -126,6 +132,12 @@ class AddressRooms:
         if len(self._known) > _KEPT_MOST:
             self._known.popitem(last=False)
         return known.free
+
+    def _changed_since(self, seen: int) -> set[HostId] | None:
+        """Return the hosts that changed in later rounds; nothing where that is forgotten."""
+        if self._forgotten > seen:
+            return None
+        return {host_id for _, host_id in takewhile(lambda change: change[0] > seen, reversed(self._changed))}
 
     def _read(self, connection: Connection, department_id: DepartmentId, now_s: float) -> _Known:
         known = _Known({}, self._round, self._round)

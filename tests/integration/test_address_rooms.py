@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from controller.reconcile.auditor import audit_invariants
 from controller.tickets.model import TicketState
-from controller.workflows import tickets
+from controller.workflows import address_rooms, tickets
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.picture import Picture
 from controller.workflows.placing import PlacingCounters
@@ -68,8 +68,12 @@ def _end(here: Furnished, connection: Connection, name: str) -> None:
         networks.rest(connection, part.id, here.clock() + 3600)
 
 
+@pytest.mark.parametrize("changes_kept", [1000, 1])
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_kept_says_what_a_fresh_look_says(database: Database, tmp_path: Path, seed: int) -> None:
+def test_what_is_kept_says_what_a_fresh_look_says(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, changes_kept: int
+) -> None:
+    monkeypatch.setattr(address_rooms, "_CHANGES_KEPT", changes_kept)
     source = random.Random(seed)
     here = furnish_narrow(database, tmp_path, host_count=3, blocks=512)
     department = here.city.departments["civil-it"].id
