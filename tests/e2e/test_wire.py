@@ -46,12 +46,24 @@ def test_what_is_no_http_is_refused_and_the_service_goes_on(running: ServiceUnde
     assert _healthy(running)
 
 
-@pytest.mark.parametrize("begin", [b"GET /", b"GET /healthz HTTP/1.1\r\nX-Long: "], ids=["address", "header"])
-def test_the_head_of_a_request_is_bounded(running: ServiceUnderTest, begin: bytes) -> None:
+_CHUNKED = b"POST /v1/tickets HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "address": (b"GET /", b"a" * 16384),
+    "header": (b"GET /healthz HTTP/1.1\r\nX-Long: ", b"a" * 16384),
+    "headers": (b"GET /healthz HTTP/1.1\r\n", b"X-A: b\r\n" * 2048),
+    "trailer": (_CHUNKED + b"0\r\nX-Long: ", b"a" * 16384),
+    "trailers": (_CHUNKED + b"0\r\n", b"X-A: b\r\n" * 2048),
+    "chunk extension": (_CHUNKED + b"1;", b"a" * 16384),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_is_kept_of_a_request_is_bounded(running: ServiceUnderTest, name: str) -> None:
+    begin, piece = ENDLESS[name]
     with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
         connection.sendall(begin)
         # What lies in buffers on the way counts as sent.
-        assert _sent_until_closed(connection) < 64 * (HEAD_BYTES + _READ_BYTES)
+        assert _sent_until_closed(connection, piece) < 64 * (HEAD_BYTES + _READ_BYTES)
     assert _healthy(running)
 
 
@@ -69,13 +81,16 @@ def test_who_sends_a_head_without_end_is_told_so(running: ServiceUnderTest) -> N
     assert problem["detail_en"]
 
 
-def _sent_until_closed(connection: socket.socket) -> int:
+def _sent_until_closed(connection: socket.socket, piece: bytes) -> int:
+    """Send the same again and again; returns the bytes that were taken before the connection was closed, or 64 MiB."""
     sent = 0
-    while True:
+    while sent < 64 << 20:
         try:
-            sent += connection.send(b"a" * 16384)
+            connection.sendall(piece)
+            sent += len(piece)
         except (BrokenPipeError, ConnectionResetError):
-            return sent
+            break
+    return sent
 
 
 def test_a_head_within_the_bound_is_read_however_small_its_pieces(running: ServiceUnderTest) -> None:
