@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,15 +142,24 @@ def restore(settings: Settings, source: Path) -> Path | None:
         _sync(draft)
         kept = None
         if path.exists():
-            # A hot journal belongs to the old file: fold it in before the file is put aside.
-            with closing(sqlite3.connect(path)) as old:
+            # A hot journal belongs to the old file: fold it in before the file is put aside. One that is damaged stays so.
+            with closing(sqlite3.connect(path)) as old, suppress(sqlite3.DatabaseError):
                 old.execute("PRAGMA integrity_check").close()
             kept = path.with_suffix(f".before-restore-{path.stat().st_mtime_ns}")
             # A second name, not another one: at no moment is there no state.
             os.link(path, kept)
+            _put_journals_aside(path, kept)
         draft.replace(path)
         _sync(path.parent)
     return kept
+
+
+def _put_journals_aside(path: Path, kept: Path) -> None:
+    """Have what SQLite keeps beside a file it could not fold in go with that file: it would be played into the new one."""
+    for ending in ("-journal", "-wal", "-shm"):
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            beside.rename(kept.with_name(kept.name + ending))
 
 
 def _sync(path: Path) -> None:

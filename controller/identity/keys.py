@@ -48,7 +48,10 @@ def begin(connection: Connection, key: Key, now_s: float) -> Stored | None:
     taken = bulk.insert(connection, table).values(**values).on_conflict_do_nothing().returning(table.c.key)
     if connection.execute(taken).first() is not None:
         return None
-    row = connection.execute(table.select().where(_is(key)).with_for_update()).one()
+    row = connection.execute(table.select().where(_is(key)).with_for_update()).one_or_none()
+    if row is None:
+        # The first request came to nothing in this moment, and was forgotten.
+        return begin(connection, key, now_s)
     age_s = now_s - row.created_at_s
     if age_s > MEMORY_S or (row.status is None and age_s > ABANDONED_AFTER_S):
         _take_over(connection, key, now_s)

@@ -50,8 +50,9 @@ def state_report(settings: Settings) -> StateReport:
     database = open_database(settings.database_url)
     try:
         if database.is_sqlite and not sqlite_path(settings).exists():
-            found, problems = None, [Problem("fault.no_state_file")]
+            found, mode, problems = None, "", [Problem("fault.no_state_file")]
         else:
+            mode = _journal_mode(database) if database.is_sqlite else ""
             found, problems = database.schema_revision(), list(_state_problems(settings, database))
     finally:
         database.dispose()
@@ -60,9 +61,15 @@ def state_report(settings: Settings) -> StateReport:
         revision_found=found,
         revision_wanted=WANTED_REVISION,
         sqlite_version=sqlite3.sqlite_version if database.is_sqlite else "",
-        journal_mode=safe_journal_mode() if database.is_sqlite else "",
+        journal_mode=mode,
         problems=tuple(problems),
     )
+
+
+def _journal_mode(database: Database) -> str:
+    """Return the journal mode SQLite really uses for the state."""
+    with database.read() as connection:
+        return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()).upper()
 
 
 def _state_problems(settings: Settings, database: Database) -> Iterator[Problem]:

@@ -51,7 +51,7 @@ def make_directories(settings: "Settings") -> None:
     """Make the directories of the state, readable by the service alone.
 
     Raises:
-        Invalid: ``cli.init.directory_failed``.
+        Invalid: ``cli.init_directory_failed``.
     """
     from inventory.domain.errors import Invalid
 

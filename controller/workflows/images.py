@@ -20,6 +20,8 @@ from inventory.store import directory
 
 _GIB = 1 << 30
 _CHUNK_BYTES = 1 << 20
+#: What stays as it was where a name is taken in again without it: machines may boot by it.
+_KEPT = ("title", "kernel_path", "initrd_path", "kernel_arguments")
 #: Kernels and initial ram disks; anything larger is something else.
 _BOOT_FILE_MAX_BYTES = 1 << 30
 
@@ -41,7 +43,9 @@ class ImageRequest:
 
 
 def register(platform: Platform, request: ImageRequest, caller: Caller, *, fetch_options: FetchOptions | None = None) -> Image:
-    """Take an image into the library and the catalogue; the same content under the same name changes nothing.
+    """Take an image into the library and the catalogue; the same content under the same name again is offered again.
+
+    Title, kernel, initial ram disk and kernel arguments that are not given stay as they were.
 
     Raises:
         Invalid, NotFound, Unavailable: ``image.*``, from the importer.
@@ -113,7 +117,8 @@ def record(connection: Connection, image: Image) -> Image:
     known = directory.image_by_name(connection, image.name)
     if known is not None:
         check_same(known, image.sha256)
-        image = replace(image, id=known.id, title=image.title or known.title)
+        kept = {name: getattr(image, name) or getattr(known, name) for name in _KEPT}
+        image = replace(image, id=known.id, **kept)
     directory.save_image(connection, image)
     return image
 

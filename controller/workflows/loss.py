@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from controller.identity.caller import Caller
 from controller.scheduling.asked import Asked
@@ -24,7 +25,7 @@ from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from controller.workflows.swap import relocate
-from inventory.domain.errors import Conflict, Forbidden, Invalid
+from inventory.domain.errors import Conflict, Forbidden, Invalid, Unavailable
 from inventory.domain.host import AdminState, Host, Reachability, Zone
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
 from inventory.domain.journal import row_of
@@ -34,6 +35,10 @@ from inventory.store import directory, hosts, journal, resources, standby, syste
 
 #: Out of service, by somebody's decision, and not for good.
 _TAKEN_OUT = frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE})
+
+
+#: Times everything is decided again where somebody else was faster.
+_TRIES = 8
 
 
 def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, confirm: str, reason: str) -> list[Fate]:
@@ -46,6 +51,7 @@ def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, c
         Invalid: ``host.loss_confirmation_missing``.
         Conflict: ``host.in_service``, ``host.still_answers``.
         Forbidden: ``host.own_loss``: the one who took it out of service.
+        Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
 
     def unit(connection: Connection) -> list[Fate]:
@@ -59,7 +65,13 @@ def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, c
         seal(connection, platform, caller, "host.lose", host.id, detail)
         return sorted(fates, key=lambda fate: (fate.system, fate.machine))
 
-    return platform.db.run(unit)
+    for _ in range(_TRIES):
+        try:
+            return platform.db.run(unit)
+        except IntegrityError:
+            # A ticket took the free block of a network first: look again and decide again.
+            continue
+    raise Unavailable("ticket.too_busy", tries=_TRIES, retry_after_s=2)
 
 
 def _check(host: Host, caller: Caller, confirm: str) -> None:

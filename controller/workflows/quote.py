@@ -135,6 +135,15 @@ class Quote:
         ]
         return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 
+    def is_as_told(self, stored: Mapping[str, Any]) -> bool:
+        """Tell whether this is what an earlier quote, as ``to_stored_json``, has told whoever decides on it.
+
+        Prices of a month are compared within it: another one has other seconds.
+        """
+        now = self.to_stored_json()
+        is_price_same = stored["month"] != now["month"] or stored["month_price_after_yuan"] == now["month_price_after_yuan"]
+        return bool(stored["impact"] == now["impact"] and is_price_same)
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that is sent to the client."""
         wanted = self.wish.wanted

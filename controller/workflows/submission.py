@@ -162,7 +162,9 @@ def _alone(platform: Platform, submission: Submission) -> None:
 
 def _accept_or_store_refusal(platform: Platform, submission: Submission) -> None:
     try:
-        submission.ticket = with_fresh_pictures(platform, lambda connection: _unit_of_one(connection, platform, submission))
+        submission.ticket = with_fresh_pictures(
+            platform, lambda connection: _unit_of_one(connection, platform, submission), host_name=platform.picture.host_name
+        )
         platform.picture.committed()
     except (QuotaExceeded, Unplaceable) as refusal:
         submission.error = _store_refusal(platform, submission, refusal)
@@ -173,8 +175,12 @@ def _unit_of_one(connection: Connection, platform: Platform, submission: Submiss
     return intake.decide(submission) or intake.write_one()[1]
 
 
-def with_fresh_pictures(platform: Platform, once: Callable[[Connection], Ticket]) -> Ticket:
+def with_fresh_pictures(
+    platform: Platform, once: Callable[[Connection], Ticket], *, host_name: Callable[[str], str] = lambda _: ""
+) -> Ticket:
     """Run a unit that decides, again where its decision met an old picture.
+
+    ``host_name`` says whose capacity was gone, for the metrics: only who has the turn may ask the picture kept in memory.
 
     Raises:
         Unavailable: ``ticket.too_busy``.
@@ -183,7 +189,7 @@ def with_fresh_pictures(platform: Platform, once: Callable[[Connection], Ticket]
         try:
             return _accepting(platform, once)
         except StalePicture as old:
-            platform.placing.rejected(platform.picture, old.stale)
+            platform.placing.rejected(old.stale, host_name)
             if not old.stale.refused:
                 platform.picture.addresses.doubt()
         except _DECIDE_AGAIN:
@@ -284,7 +290,7 @@ class _Intake:
         left_out = accept_new(self._connection, self._platform, [accepting for _, accepting in self._new.values()])
         for why in left_out.values():
             if isinstance(why, Stale):
-                self._platform.placing.rejected(self._platform.picture, why)
+                self._platform.placing.rejected(why, self._platform.picture.host_name)
                 if not why.refused:
                     self._platform.picture.addresses.doubt()
         if not self._others:

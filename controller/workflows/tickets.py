@@ -61,7 +61,7 @@ def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> 
         reader = Reader(connection)
         wish = read_wish(reader, parse(platform, data), caller)
         offer = quote(reader, platform, wish, decide_afresh(connection, platform))
-        if offer.impact.value != ticket.plan["impact"] or wish.spec_digest != ticket.spec_digest:
+        if wish.spec_digest != ticket.spec_digest or not offer.is_as_told(ticket.plan):
             raise Conflict("plan.changed", system=ticket.system_name)
         accepted = store.move(connection, ticket, TicketState.ACCEPTED, now_s=now_s)
         accept_stored(connection, platform, accepted, offer)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, QueuePool, func, select
 
 from controller.reconcile.auditor import audit_invariants
+from controller.tickets.approval import ApprovalPolicy
 from controller.tickets.model import TicketState
 from controller.tickets.tables import tickets as ticket_table
 from controller.workflows import commit as commit_module
@@ -25,7 +26,7 @@ from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote
 from controller.workflows.turns import Turns
 from inventory.domain.claim import quota_amounts
-from inventory.domain.errors import QuotaExceeded, Unavailable
+from inventory.domain.errors import QuotaExceeded, Unavailable, Unplaceable
 from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement
 from inventory.domain.resource import ResourceKind
@@ -115,6 +116,29 @@ def test_of_64_tickets_for_the_last_machine_exactly_one_is_accepted(here: Furnis
     _no_promise_is_double(database)
     with database.read() as connection:
         assert audit_invariants(connection, {}) == []
+
+
+def test_of_approvals_for_the_last_room_as_many_succeed_as_fit_on_controllers_that_placed_nothing_yet(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Each finds the hosts empty and most of their plans are old when they are written."""
+    with open_for_test(postgres_url, pool_size=CONTENDERS) as database:
+        here = furnish(database, tmp_path, host_count=2, cpu_count=4)
+        asking = replace(here.platform, approval_policy=ApprovalPolicy(machines_over=0))
+        waiting = [tickets.submit(asking, ticket_text(f"portal-{n}"), here.caller()) for n in range(16)]
+        controllers = _controllers(here, 16)
+
+        def attempt(_round: int, number: int) -> bool:
+            try:
+                tickets.approve(controllers[number], waiting[number].id, here.caller(name="李四"), "同意")
+            except Unplaceable:
+                return False
+            return True
+
+        assert race(attempt, contenders=16, rounds=1, between=lambda _: None).wins == (8,)
+        # Who has no picture of its own cannot say whose capacity was gone.
+        assert {host for one in controllers for host in one.placing.rejected_by_host} <= {""}
+        _no_promise_is_double(database)
 
 
 def _prepared(here: Furnished, offer: Quote) -> Order:

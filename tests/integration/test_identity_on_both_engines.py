@@ -123,3 +123,16 @@ def test_answer_is_remembered_for_a_day(database: Database) -> None:
         assert keys.purge(connection, 10.0, limit=5) == 0
         assert keys.purge(connection, 11.0, limit=5) == 1
         assert keys.begin(connection, KEY, 20.0) is None
+
+
+def test_a_key_that_is_dropped_while_another_request_asks_for_it_is_taken_or_in_flight(database: Database) -> None:
+    def ask(_: int) -> None:
+        for _round in range(60):
+            with suppress(Conflict):
+                with database.write() as connection:
+                    assert keys.begin(connection, KEY, 1.0) is None
+                with database.write() as connection:
+                    keys.drop(connection, KEY)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))

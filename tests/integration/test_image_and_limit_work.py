@@ -87,6 +87,9 @@ def test_kernel_and_initrd_are_copied_under_their_hashes(furnished: Furnished, t
     assert Path(image.kernel_path).read_bytes() == b"kernel"
     assert Path(image.initrd_path).name == hashlib.sha256(b"ram disk").hexdigest() + ".initrd"
     assert len(list(furnished.platform.images_dir.iterdir())) == 3
+    # Machines may boot by them: what is not given again stays.
+    bare = register(furnished, tmp_path, CONTENT)
+    assert (bare.kernel_path, bare.initrd_path, bare.kernel_arguments) == (image.kernel_path, image.initrd_path, "console=ttyS0")
 
 
 def test_a_withdrawn_image_stays_on_record(furnished: Furnished, tmp_path: Path) -> None:

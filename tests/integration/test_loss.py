@@ -13,6 +13,8 @@ from controller.tickets import store
 from controller.workflows import hosts as host_work
 from controller.workflows import loss, tickets
 from controller.workflows.long_form import retold
+from controller.workflows.picture import Picture
+from controller.workflows.turns import Turns
 from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
@@ -202,4 +204,29 @@ def test_machines_run_elsewhere_and_what_a_host_that_comes_back_still_has_is_rem
         running.world.heal(lost.name)
         assert running.wait_for(lambda: all(running.world.hosts_with(i) == [other.name] for i in ids))
         assert run(2)
+    _all_is_counted(here)
+
+
+@pytest.mark.postgres
+def test_a_ticket_that_takes_the_block_first_has_the_loss_decided_again(postgres_database: Database, tmp_path: Path) -> None:
+    here = furnish(postgres_database, tmp_path, host_count=3, cpu_count=CPUS, segment_prefix=24)
+    tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    [machine] = _machines(here, "portal")
+    host = next(h for h in here.hosts if h.id == machine.host_id)
+    _cut(here, host)
+    other = replace(here.platform, turns=Turns(), picture=Picture())
+    taken: list[str] = []
+
+    def faster(kind: str) -> str:
+        """Have another controller make a network while this one is about to."""
+        if kind == "segment" and not taken:
+            taken.append(kind)
+            tickets.submit(other, ticket_text("mail", more=", networks: [data]"), here.caller())
+        return here.platform.new_id(kind)
+
+    second = here.caller(Role.OPERATOR, name="王五")
+    meddled = replace(here.platform, new_id=faster)
+    [fate] = loss.declare_lost(meddled, host.name, second, confirm=host.name, reason="烧毁")
+    assert taken
+    assert fate.to_host
     _all_is_counted(here)

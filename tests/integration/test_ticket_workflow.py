@@ -11,8 +11,10 @@ from sqlalchemy import update
 
 from controller.identity.caller import Role
 from controller.tickets import store
+from controller.tickets.approval import ApprovalPolicy
 from controller.tickets.model import TicketState
 from controller.workflows import tickets
+from inventory.domain.catalogue import Price
 from inventory.domain.claim import quota_amounts
 from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded, Unplaceable
 from inventory.domain.host import AdminState
@@ -22,6 +24,7 @@ from inventory.domain.scope import PLATFORM
 from inventory.store import claims, hosts, journal, networks, resources, systems
 from inventory.store.engine import Database
 from inventory.store.tables import resources as resource_table
+from metering import store as price_store
 from quotas import store as quota_store
 from tests.support.platform import Furnished, furnish
 from tests.support.samples import release_text, ticket_text
@@ -221,6 +224,21 @@ def test_releasing_production_waits_for_a_second_person(here: Furnished) -> None
         tickets.approve(here.platform, waiting.id, here.caller(), "我自己")
     accepted = tickets.approve(here.platform, waiting.id, here.caller(name="李四"), "同意")
     assert accepted.state is TicketState.ACCEPTED
+
+
+def test_what_has_another_price_by_now_is_not_approved(here: Furnished) -> None:
+    platform = replace(here.platform, approval_policy=ApprovalPolicy(machines_over=0))
+    waiting = tickets.submit(platform, ticket_text("portal"), here.caller())
+    assert waiting.state is TicketState.AWAITING_APPROVAL
+    with platform.db.write() as connection:
+        price_store.save_price(connection, Price(meter="vcpu", micro_yuan_per_unit_hour=2000, valid_from_s=0))
+    with pytest.raises(Conflict, match=r"plan\.changed"):
+        tickets.approve(platform, waiting.id, here.caller(name="李四"), "同意")
+    with platform.db.write() as connection:
+        assert store.get(connection, waiting.id, PLATFORM).state is TicketState.AWAITING_APPROVAL
+        assert store.approvals(connection, waiting.id) == []
+        price_store.save_price(connection, Price(meter="vcpu", micro_yuan_per_unit_hour=1000, valid_from_s=0))
+    assert tickets.approve(platform, waiting.id, here.caller(name="李四"), "同意").state is TicketState.ACCEPTED
 
 
 def test_a_rejected_ticket_says_who_and_why(here: Furnished) -> None:

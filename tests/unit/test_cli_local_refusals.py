@@ -103,6 +103,26 @@ def test_only_a_whole_backup_takes_the_place_of_the_state(
     assert sorted(state.parent.iterdir()) == beside
 
 
+def test_a_backup_takes_the_place_of_a_damaged_state_which_is_kept_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", str(_written(tmp_path, f'[state]\ndirectory = "{tmp_path / "state"}"\n'))]
+    assert run(["init", *config]) == 0
+    state, backup = tmp_path / "state" / "state.sqlite", tmp_path / "backup.sqlite"
+    good = state.read_bytes()
+    backup.write_bytes(good)
+    damaged = b"\xff" * 4096 + good[4096:]
+    state.write_bytes(damaged)
+    state.with_name("state.sqlite-wal").write_bytes(b"of the damaged one")
+    assert run(["db", "restore", str(backup), "--yes", *config]) == 0
+    assert state.read_bytes() == good
+    [kept] = [p for p in state.parent.iterdir() if re.fullmatch(r"state\.before-restore-\d+", p.name)]
+    assert kept.read_bytes() == damaged
+    assert not state.with_name("state.sqlite-wal").exists(), "it would be played into the backup"
+    assert run(["db", "check", *config]) == 0
+    capsys.readouterr()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_state_on_postgresql_is_not_copied_as_a_file_and_its_password_stays_unsaid(
     tmp_path: Path, language: str, capsys: pytest.CaptureFixture[str]
