@@ -53,6 +53,16 @@ def import_(
     session.out.value(found, show, name="name")
 
 
+@app.command("withdraw")
+def withdraw(ctx: typer.Context, name: str) -> None:
+    """Offer an image no more; machines that have it keep it."""
+    from controller.cli.client import segment
+
+    session = session_of(ctx)
+    found = session.api.post(f"/v1/images/{segment(name)}/withdraw")
+    session.out.value(found, lambda value: session.out.line("cli.say.image_withdrawn", name=value["name"]), name="name")
+
+
 def _absolute(source: str) -> str:
     """Return a path as the controller on this machine sees it; a URL stays."""
     return source if not source or "://" in source else str(Path(source).absolute())

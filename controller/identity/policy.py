@@ -113,6 +113,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/sizes": _read(EVERYONE),
     "GET /v1/images": _read(EVERYONE),
     "POST /v1/images": _write(OPERATORS, "image.import"),
+    "POST /v1/images/{image}/withdraw": _write(OPERATORS, "image.withdraw"),
     "GET /v1/departments": _read(EVERYONE),
     "GET /v1/projects": _read(EVERYONE),
     "POST /v1/site/plan": _read(OPERATORS),

@@ -66,6 +66,9 @@ _SAY = {
     "cli.say.image_imported": Text(
         "镜像 {name} 已导入（{gib} GiB，sha256 {sha256}）。", "Image {name} was taken in ({gib} GiB, sha256 {sha256})."
     ),
+    "cli.say.image_withdrawn": Text(
+        "镜像 {name} 不再提供，已在用的云主机不受影响。", "Image {name} is not offered any more; machines that have it keep it."
+    ),
     "cli.say.quota_set": Text(
         "{scope} 的 {dimension} 配额设为 {limit}，已用 {used}。", "{dimension} of {scope} is now {limit}; {used} used."
     ),

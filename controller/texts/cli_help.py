@@ -137,6 +137,9 @@ _COMMANDS = {
         "从控制器所在机器的文件或 URL 导入镜像（检查格式并计算哈希）。",
         "Take an image from a file on the controller's machine or from a URL, inspected and hashed.",
     ),
+    "cli.help.image.withdraw": Text(
+        "不再提供镜像；已在用的云主机不受影响。", "Offer an image no more; machines that have it keep it."
+    ),
     "cli.help.reservation": Text("预留：在一段时间内为项目保留容量。", "Capacity held for a project for a time."),
     "cli.help.reservation.create": Text(
         "为项目预留容量，到期自动释放；计入配额；本项目的工单可用 project.reservation 使用它。",

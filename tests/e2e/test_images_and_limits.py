@@ -40,6 +40,18 @@ def test_an_image_is_imported_from_a_url_and_machines_boot_from_it(running: Serv
     assert "is done" in running.ok("apply", running.write("fetched.yaml", text), "--yes", "--wait").out
 
 
+def test_a_withdrawn_image_is_for_no_new_machine_until_it_is_taken_in_again(running: ServiceUnderTest) -> None:
+    (running.directory / "old.qcow2").write_bytes(qcow2() + bytes(131_072))
+    running.ok("image", "import", "old.qcow2", "--name", "old")
+    assert "old" in running.ok("image", "withdraw", "old").out
+    text = running.write("old.yaml", ticket("old").replace("image: demo-linux", "image: old"))
+    told = running.allot("check", text)
+    assert (told.code, "ticket.unknown_name" in told.err) == (1, True), told.err
+    running.ok("image", "import", "old.qcow2", "--name", "old")
+    running.ok("check", text)
+    assert "image.unknown" in running.allot("image", "withdraw", "no-such-image").err
+
+
 def test_an_image_with_another_hash_is_refused_and_not_kept(running: ServiceUnderTest, url: str) -> None:
     told = running.allot("image", "import", url, "--name", "other", "--sha256", "0" * 64)
     assert told.code == 1

@@ -84,6 +84,12 @@ def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Res
     return json_answer(views.image(image), status=201)
 
 
+@router.post("/v1/images/{image}/withdraw", response_model=schemas.Image)
+def withdraw_image(call: TheCall, image: str) -> Response:
+    """Offer an image no more; machines that have it keep it. Taken in again, it is offered again."""
+    return json_answer(views.image(workflow.withdraw(call.platform, image, call.caller)))
+
+
 @router.get("/v1/departments", response_model=schemas.DepartmentPage)
 def list_departments(call: TheCall, limit: Limit = 100, after: After = "") -> Response:
     """List the departments the caller may know of."""
