@@ -117,7 +117,9 @@ def image() -> GuestImage:
 def test_the_image_boots_from_its_disk_and_does_what_its_seed_says(image: GuestImage, tmp_path: Path) -> None:
     with booted(image, tmp_path, _USER_DATA) as guest, socket.create_server(("127.0.0.1", 0)) as listener:
         page = "hostname=portal-web-1 instance-id=inst-1 ip=10.0.2.15"
-        assert re.search(rf"ALLOT-GUEST READY {re.escape(page)} uptime=\d+\.\d+\r?\n".encode(), guest.console.read_bytes())
+        ready = re.compile(rf"ALLOT-GUEST READY {re.escape(page)} uptime=\d+\.\d+\r?\n".encode())
+        # The serial line is slow: the page is served before its last letters are through.
+        wait_for(lambda: ready.search(read(guest.console)) is not None, _BOOT_DEADLINE_S, guest.process)
         assert guest.get("/").text == page + "\n"
         assert guest.get("/ran").text == "plain 42\ntwo words\n"
         assert guest.get("/keys").text == _KEY + "\n"

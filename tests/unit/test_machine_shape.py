@@ -235,7 +235,7 @@ def context_of(row: Resource, seen: ObservedInstance) -> StepContext:
         ),
         (Desired.STOPPED, found(state=Observed.STOPPED), Done(ending=Ending.SETTLED), []),
         (Desired.STOPPED, found(vcpu_count=8, state=Observed.STOPPED), Next(step="parts"), [("edited", "repaired")]),
-        (Desired.STOPPED, found(vcpu_count=8), Next(step="halt"), [("edited", "open")]),
+        (Desired.STOPPED, found(vcpu_count=8), Next(step="halt"), [("edited", "open"), ("started", "repaired")]),
     ],
 )
 def test_the_look_chooses_the_road(desired: Desired, seen: ObservedInstance, flow: object, said: list[tuple[str, str]]) -> None:
