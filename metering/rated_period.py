@@ -4,9 +4,8 @@ Months are written and accrued by the fast engine (``metering.vectors``); correc
 integer kernel, so that every proof of a closed month also proves the engine.
 """
 
-import gc
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -16,6 +15,7 @@ from sqlalchemy import Connection
 from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import PLATFORM, of_departments
+from inventory.store.collector import put_off
 from metering import ledger_store
 from metering import period_store as store
 from metering.books import Books
@@ -43,7 +43,7 @@ def write(connection: Connection, period: Row, books: Books, names: Names, previ
     start_s, end_s = period["start_s"], period["end_s"]
     engine = Engine(Charging(books, period["id"], start_s, end_s, end_s, billing=names.billing), summing)
     # Closed here, while the transaction lives, whatever happens: a stream left open would fail the next one.
-    with _no_collector(), closing(store.usage_rows(connection, start_s, end_s)) as portions:
+    with put_off(), closing(store.usage_rows(connection, start_s, end_s)) as portions:
         for rows in portions:
             engine.take(rows)
     by_hand = chain(adjusted(connection, period), corrected(connection, period, books, names))
@@ -56,21 +56,6 @@ def write(connection: Connection, period: Row, books: Books, names: Names, previ
     return found
 
 
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Let the garbage collector rest: it would look through thousands of new tuples, none of them garbage, again and again.
-
-    Where it came to look through all else of the process as well, that took longer than the statement of a department.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def accrued(connection: Connection, period: Row, books: Books, names: Names, department_id: str, until_s: int) -> Sealed:
     """Return one department's statement of an open period as it stands at ``until_s``; writes nothing.
 
@@ -80,7 +65,7 @@ def accrued(connection: Connection, period: Row, books: Books, names: Names, dep
     summing = Summing(period["id"])
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     engine = Engine(charging, summing, makes_lines=False)
-    with _no_collector(), closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
+    with put_off(), closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
         for rows in portions:
             engine.take(rows)
     engine.rest(store.entries(connection, period["start_s"], until_s, department_id))

@@ -26,7 +26,6 @@ from controller.workflows.acceptance import (
     explanation_rows,
     new_ticket,
 )
-from controller.workflows.collector import put_off
 from controller.workflows.commit import AddressesTaken, Stale
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
@@ -39,6 +38,7 @@ from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement, PlacementRequest, Refusal
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import SystemState
+from inventory.store.collector import put_off
 
 T = TypeVar("T")
 

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Select, Table, select
 from controller.local.memory import spare_what_stays
 from controller.reconcile.auditor import audit_invariants
 from controller.scheduling.loading import COMPILED_FROM_HOSTS, EngineLoader
-from controller.workflows.collector import put_off
 from controller.workflows.commit import Order, commit_many
 from controller.workflows.deltas import deltas
 from controller.workflows.picture import Picture
@@ -26,6 +25,7 @@ from inventory.domain.placement import Placement
 from inventory.domain.system import ServerSpec, System, SystemSpec, SystemState
 from inventory.store import engine as engine_module
 from inventory.store import tables as t
+from inventory.store.collector import put_off
 from inventory.store.engine import Database
 from tests.bench.gang import bare_write_ms
 from tests.bench.reconciling import Bench, bench

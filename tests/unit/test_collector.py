@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from controller.workflows.collector import put_off
+from inventory.store.collector import put_off
 
 
 def test_the_search_rests_in_the_block_and_goes_on_behind_it() -> None:
