@@ -52,7 +52,7 @@ def state_report(settings: Settings) -> StateReport:
         if database.is_sqlite and not sqlite_path(settings).exists():
             found, mode, problems = None, "", [Problem("fault.no_state_file")]
         else:
-            mode = _journal_mode(database) if database.is_sqlite else ""
+            mode = database.journal_mode()
             found, problems = database.schema_revision(), list(_state_problems(settings, database))
     finally:
         database.dispose()
@@ -64,12 +64,6 @@ def state_report(settings: Settings) -> StateReport:
         journal_mode=mode,
         problems=tuple(problems),
     )
-
-
-def _journal_mode(database: Database) -> str:
-    """Return the journal mode SQLite really uses for the state."""
-    with database.read() as connection:
-        return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()).upper()
 
 
 def _state_problems(settings: Settings, database: Database) -> Iterator[Problem]:

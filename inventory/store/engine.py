@@ -110,6 +110,13 @@ class Database:
         with self.read() as connection:
             connection.exec_driver_sql("SELECT 1")
 
+    def journal_mode(self) -> str:
+        """Return the journal mode SQLite really uses for the state; nothing of another database."""
+        if not self.is_sqlite:
+            return ""
+        with self.read() as connection:
+            return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()).upper()
+
     def schema_revision(self) -> str | None:
         """Return the schema revision of the state, None where there is none."""
         with self.read() as connection:

@@ -447,6 +447,7 @@ def test_every_write_leaves_an_event_of_who_did_it(platform: Service) -> None:
     image.write_bytes(clean_gpt_disk())
     made = operator.post("/v1/images", json={"name": "small", "arch": "x86_64", "source": str(image)})
     assert made.status_code == 201, made.text
+    assert operator.post("/v1/images/small/withdraw").json()["state"] == "withdrawn"
     with platform.platform.db.read() as connection:
         events = audit.page(connection, PLATFORM, limit=500)
         assert audit.verify(connection).is_intact
