@@ -35,8 +35,6 @@ from inventory.store import directory, hosts, journal, resources, standby, syste
 
 #: Out of service, by somebody's decision, and not for good.
 _TAKEN_OUT = frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE})
-
-
 #: Times everything is decided again where somebody else was faster.
 _TRIES = 8
 

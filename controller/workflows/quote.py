@@ -140,9 +140,8 @@ class Quote:
 
         Prices of a month are compared within it: another one has other seconds.
         """
-        now = self.to_stored_json()
-        is_price_same = stored["month"] != now["month"] or stored["month_price_after_yuan"] == now["month_price_after_yuan"]
-        return bool(stored["impact"] == now["impact"] and is_price_same)
+        is_price_same = stored["month_price_after_yuan"] == rating.yuan(self.month_price_after)
+        return bool(stored["impact"] == self.impact.value and (stored["month"] != self.month or is_price_same))
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is sent to the client."""

@@ -12,22 +12,12 @@ from zoneinfo import ZoneInfo
 
 from tests.bench.progress import say
 from tests.bench.report import Figure, Line, Target
+from tests.support.metrics import PRICE_BOOK
 from tests.support.service import ServiceUnderTest, service, ticket
 
 _TICKETS = 20
 _ZONE = ZoneInfo("Asia/Shanghai")
 _DEPARTMENT = "civil-affairs"
-_BOOK = """\
-apiVersion: allotment/v1
-kind: PriceBook
-name: bench
-valid-from: 2020-01-01
-prices:
-  - {meter: vcpu, unit: vcpu-hour, price: "0.0764"}
-  - {meter: memory_gib, unit: GiB-hour, price: "0.0389"}
-  - {meter: "disk_gib:standard", unit: GiB-hour, price: "0.0007"}
-  - {meter: address, unit: address-hour, price: "0.003"}
-"""
 
 
 def measure(folder: Path, seed: int) -> Figure:
@@ -54,7 +44,7 @@ def measure(folder: Path, seed: int) -> Figure:
 
 def _approve_prices(found: ServiceUnderTest) -> None:
     files = {name: found.token(name, "finance") for name in ("wang", "li", "zhao")}
-    book = found.write("book.yaml", _BOOK)
+    book = found.write("book.yaml", PRICE_BOOK)
     id_ = _as(found, files["wang"], "book", "submit", book, "--output", "json")["id"]
     for name in ("li", "zhao"):
         _as(found, files[name], "book", "approve", id_, "--output", "json")

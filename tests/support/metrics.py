@@ -36,7 +36,8 @@ from tests.support.billing import finance
 from tests.support.platform import Furnished, furnish
 from tests.support.samples import ticket_text
 
-_BOOK = """\
+#: Prices of what the tickets of the samples have.
+PRICE_BOOK = """\
 apiVersion: allotment/v1
 kind: PriceBook
 name: watched
@@ -76,7 +77,7 @@ class Watched:
 
     def bill(self) -> None:
         """Bring prices and a budget in force, let an hour pass and have the ledger take what happened."""
-        id_ = str(price_books.submit(self.furnished.platform, _BOOK.encode(), finance("wang"))["id"])
+        id_ = str(price_books.submit(self.furnished.platform, PRICE_BOOK.encode(), finance("wang"))["id"])
         for who in ("li", "zhao"):
             price_books.decide(self.furnished.platform, id_, finance(who), "approved", "checked")
         with self.furnished.platform.db.write() as connection:
