@@ -13,6 +13,7 @@ from pathlib import Path
 from inventory.domain.ids import seeded_ids
 from inventory.store.engine import open_database
 from tests.bench.state import fill
+from tests.support.processes import end
 from tests.support.service import ROOT, ServiceUnderTest
 
 _READY_S = 120.0
@@ -94,12 +95,7 @@ def controller(service: ServiceUnderTest, *arguments: str) -> Iterator[Controlle
         yield Controller(process.pid, service.port, ready_s, cpu_s(process.pid))
         assert process.poll() is None, service.log_text()
     finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 60)
 
 
 def _is_ready(port: int) -> bool:

@@ -13,6 +13,7 @@ import httpx
 import yaml
 
 from controller.paths import data_dir
+from tests.support.processes import end
 
 FILES = data_dir("etc") / "prometheus"
 PROMETHEUS = shutil.which("prometheus")
@@ -50,11 +51,7 @@ def prometheus(folder: Path, target: int, path: str = "/metrics") -> Iterator[ht
                 _wait_until_ready(api, process, folder / "prometheus.log")
                 yield api
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process, 20)
 
 
 def _wait_until_ready(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
