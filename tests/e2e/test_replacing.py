@@ -1,22 +1,24 @@
 """Documents that replace what stands: what another wrote after the command read is kept, and the second is told what to do."""
 
-import re
+import errno
+import os
 import subprocess
 import sys
-import urllib.request
+import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
 from tests.support.replaced_documents import BUDGETS, COST_POOLS, EFFICIENCY_RULES
 from tests.support.service import ServiceUnderTest
 
-#: Command, address of the API, document, command that shows what stands, and how a number is found in its answer.
-KINDS: dict[str, tuple[str, str, str, Callable[[Any], str]]] = {
-    "budget": ("/v1/budgets", BUDGETS, "show", lambda found: found[0]["limit_yuan"]),
-    "cost": ("/v1/cost-pools", COST_POOLS, "list", lambda found: found[0]["yuan"]),
-    "efficiency": ("/v1/efficiency-rules", EFFICIENCY_RULES, "rules", lambda found: found["idle_cpu_percent"]),
+#: Command, document, command that shows what stands, and how a number is found in its answer.
+KINDS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
+    "budget": (BUDGETS, "show", lambda found: found[0]["limit_yuan"]),
+    "cost": (COST_POOLS, "list", lambda found: found[0]["yuan"]),
+    "efficiency": (EFFICIENCY_RULES, "rules", lambda found: found["idle_cpu_percent"]),
 }
 
 
@@ -27,7 +29,7 @@ KINDS: dict[str, tuple[str, str, str, Callable[[Any], str]]] = {
 def test_what_another_wrote_after_the_command_read_is_kept(
     running: ServiceUnderTest, kind: str, language: str, said: str
 ) -> None:
-    path, document, look, number_of = KINDS[kind]
+    document, look, number_of = KINDS[kind]
     finance = "finance.token"
 
     def numbered(number: int) -> str:
@@ -36,20 +38,23 @@ def test_what_another_wrote_after_the_command_read_is_kept(
     if not (running.directory / finance).exists():
         running.token("finance", "finance")
     running.ok("--token-file", finance, "meter", kind, "import", running.write("first.yaml", numbered(5)))
-    read_before = _reads(running, path)
+    # A pipe can be written without waiting once somebody opened it: by then the command has read what stands.
+    second = running.directory / "second.fifo"
+    os.mkfifo(second)
     with subprocess.Popen(
-        [sys.executable, "-m", "controller", "--lang", language, "--token-file", finance, "meter", kind, "import", "-"],
+        [sys.executable, "-m", "controller", "--lang", language, "--token-file", finance, "meter", kind, "import", str(second)],
         cwd=running.directory,
         env=running.environment(),
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as waiting:
-        # It has read what stands, and now waits for the document.
-        while _reads(running, path) == read_before:
-            assert waiting.poll() is None
+        pipe = _opened(second, waiting)
         running.ok("--token-file", finance, "meter", kind, "import", running.write("other.yaml", numbered(6)))
-        _, told = waiting.communicate(numbered(7).encode(), timeout=60)
+        with pipe:
+            pipe.write(numbered(7).encode())
+        _, told = waiting.communicate(timeout=60)
+    second.unlink()
     assert waiting.returncode == 1
     assert said in told.decode()
     assert f"allot meter {kind} {look}" in told.decode(), "it says how to see what stands now"
@@ -59,9 +64,13 @@ def test_what_another_wrote_after_the_command_read_is_kept(
     running.ok("--token-file", finance, "meter", kind, "import", "-", stdin=numbered(7))
 
 
-def _reads(running: ServiceUnderTest, path: str) -> int:
-    """Return how often an address was read, as the service counts it."""
-    with urllib.request.urlopen(f"{running.url}/metrics", timeout=20) as answer:
-        text = answer.read().decode()
-    found = re.findall(rf'^allot_http_requests_total{{method="GET",route="{path}",status="200"}} (\S+)$', text, re.MULTILINE)
-    return int(float(found[0])) if found else 0
+def _opened(fifo: Path, reader: subprocess.Popen[bytes]) -> BinaryIO:
+    """Return the writing end of a pipe as soon as its reader opened the other."""
+    while True:
+        assert reader.poll() is None, "the command ended without reading its document"
+        try:
+            return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(0.01)
