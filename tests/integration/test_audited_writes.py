@@ -92,6 +92,21 @@ def test_the_way_of_a_month_with_a_correction_and_a_nod(platform: Service) -> No
     assert told(platform, "adjustment.") == [*added, ("li", "adjustment.approve", first), ("li", "adjustment.reject", second)]
 
 
+def test_a_correction_of_a_month_that_is_not_closed(platform: Service) -> None:
+    priced(platform)
+    used_in_may(platform)
+    post(platform, "wang", "/v1/periods/2026-05/closing")
+    platform.clock.now_s = JUNE_S + GRACE_S + 60
+    post(platform, "wang", "/v1/periods/2026-05/review")
+    [line, *_] = platform.client(Role.FINANCE).get("/v1/periods/2026-05/statements/civil-it/lines").json()["items"]
+    early = {"line": line["id"], "yuan": "-1.5", "reason": "was down for a day"}
+    refused = as_person(platform, "wang", Role.FINANCE).post("/v1/adjustments", json=early)
+    assert (refused.status_code, refused.json()["code"]) == (409, "adjustment.period_not_closed")
+    with platform.platform.db.read() as connection:
+        [event] = audit.page(connection, PLATFORM, limit=5, action="adjustment.add")
+    assert (event["actor"], event["result"], event["detail"]["code"]) == ("wang", "refused", "adjustment.period_not_closed")
+
+
 def test_a_month_that_somebody_wanted_opened_again(platform: Service) -> None:
     refused = as_person(platform, "wang", Role.FINANCE).post("/v1/periods/2026-05/reopen")
     assert (refused.status_code, refused.json()["code"]) == (409, "period.never_reopens")

@@ -1,5 +1,6 @@
 """inventory.store.engine: what each engine promises, and what is said when it cannot."""
 
+import resource
 import shutil
 import sqlite3
 import threading
@@ -165,6 +166,26 @@ def test_writers_of_one_process_wait_for_each_other(sqlite_file: Database) -> No
         thread.join()
     with sqlite_file.read() as connection:
         assert connection.scalar(select(t.zones.c.name)) == "40"
+
+
+def test_a_disk_that_refuses_writes_is_told_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        with database.write() as connection:
+            add_zone(connection, "before")
+        # No file may grow: to SQLite that is a disk that answers writes with an error that is not "full".
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "state.db").stat().st_size, hard))
+        try:
+            with pytest.raises(Unavailable) as caught:
+                write(database, *(partial(add_zone, code=f"big-{number}", name="x" * 2000) for number in range(300)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert caught.value.code == "state.disk_error"
+        assert zone_count(database) == 1
+        with database.write() as connection:
+            add_zone(connection, "after")
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_done(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from inventory.domain.ids import MovePlanId
 from inventory.store import directory, journal
 from inventory.store.engine import Database
 from tests.support.reconciling import Running, running_controller
-from tests.support.samples import ticket_text
+from tests.support.samples import release_text, ticket_text
 
 QUICK = ReconcileSettings(
     moves_s=0.0,
@@ -138,7 +138,10 @@ def test_a_plan_is_cancelled_while_a_machine_is_on_its_way(database: Database, t
         assert running.wait_for(lambda: not any(r["target_host_id"] for r in running.rows()))
         slow.let_go.set()
         assert set(running.world.hosts[host].machines) == before
-        assert now(running, plan.id)[0].state is PlanState.CANCELLED
+        found, steps = now(running, plan.id)
+        assert found.state is PlanState.CANCELLED
+        assert steps[0].problem is not None
+        assert steps[0].problem.code == "moves.stayed", "nothing went wrong: it was called back"
         assert_books_are_clean(running)
 
 
@@ -218,6 +221,23 @@ def test_a_step_the_world_left_behind_is_never_forced(database: Database, tmp_pa
         assert found.problem is not None
         assert found.problem.code == "moves.target_closed"
         assert all(s.state in (StepState.FAILED, StepState.CANCELLED) for s in steps)
+        assert_books_are_clean(running)
+
+
+def test_a_machine_that_went_or_was_moved_meanwhile_is_passed_over(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=1) as running:
+        host = busy_host(running)
+        (first, _), (second, _), (third, _) = (made(running, PlanKind.DRAIN, host) for _ in range(3))
+        run(running, first)
+        assert running.wait_for(ended(running, first, PlanState.DONE)), now(running, first.id)
+        run(running, second)
+        assert running.wait_for(ended(running, second, PlanState.DONE)), now(running, second.id)
+        running.submit(release_text("sys-0"))
+        assert running.wait_for(lambda: all(r["phase"] == "gone" for r in running.rows(kind="instance")))
+        run(running, third)
+        assert running.wait_for(ended(running, third, PlanState.DONE)), now(running, third.id)
+        told = [step.problem.code for plan in (second, third) for step in now(running, plan.id)[1] if step.problem]
+        assert told == ["moves.not_there", "moves.machine_gone"]
         assert_books_are_clean(running)
 
 

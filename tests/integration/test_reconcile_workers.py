@@ -253,6 +253,7 @@ def test_a_paused_reconciler_begins_nothing_until_it_is_resumed(at_work: Running
 def test_a_bug_in_a_driver_stops_neither_the_loop_nor_other_machines(at_work: Running) -> None:
     at_work.world.faults = Script().on("ensure_defined", fault=Bug(), nth=1)
     tickets_ = [at_work.submit(ticket_text(f"portal-{n}")) for n in range(2)]
+    assert at_work.wait_for(lambda: [m["problem"]["code"] for m in machines(at_work) if m["problem"]] == ["step.bug"])
     assert all(at_work.wait_for(is_done(at_work, ticket)) for ticket in tickets_)
     assert at_work.reconciler.counters.bugs == 1
 

@@ -27,7 +27,7 @@ from inventory.domain.claim import Claim
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import ResourceId, random_ids
-from inventory.domain.organisation import Billing, billing_of
+from inventory.domain.organisation import Billing, Project, billing_of
 from inventory.store import claims, directory, hosts
 from inventory.store import tables as t
 from inventory.store.engine import Database
@@ -352,6 +352,25 @@ def test_a_range_must_not_overlap_a_zone_that_is_not_in_the_document(platform: P
     apply(platform, site())
     error = refused(platform, site(zones=[zone("inner", "10.96.128.0/17")], pools=None, hosts=None))
     assert (error.code, error.params["other"]) == ("site.ranges_overlap", "gov")
+
+
+def test_a_project_with_systems_stays_with_its_department(platform: Platform) -> None:
+    apply(platform, site())
+    with platform.db.write() as connection:
+        [project] = directory.projects(connection)
+        connection.execute(t.systems.insert().values(_a_system_of(project)))
+    elsewhere = {"code": "GZ2026-017", "name": "门户", "department": "water", "budget-code": "2080299"}
+    error = refused(platform, site(projects=[elsewhere]))
+    assert (error.code, error.params["project"]) == ("site.project_in_use", "GZ2026-017")
+    with platform.db.write() as connection:
+        connection.execute(t.systems.update().values(state="released"))
+    apply(platform, site(projects=[elsewhere]))
+
+
+def _a_system_of(project: Project) -> dict[str, object]:
+    home = {"project_id": project.id, "department_id": project.department_id}
+    state = {"state": "active", "revision": 1, "spec": {}, "spec_digest": "", "lease_end_s": 0, "created_at_s": 0.0}
+    return {"id": "sys_1", "name": "portal", **home, **state}
 
 
 def test_a_pool_with_hosts_keeps_zone_and_driver(platform: Platform) -> None:

@@ -15,26 +15,13 @@ WRITTEN = re.compile(r"[a-z][a-z_]*(?:\\?\.[a-z0-9_]+)+")
 #: Errors that no test names yet.
 UNNAMED = frozenset(
     [
-        "adjustment.period_not_closed",
-        "cli.value_unfit",
-        "driver.detach_pending",
         "driver.not_reached",
-        "moves.machine_gone",
-        "moves.no_room",
-        "moves.not_there",
-        "moves.stayed",
-        "notice.budget_forecast",
-        "notice.budget_spent",
         "openstack.hypervisor_unknown",
         "openstack.image_damaged",
         "openstack.machine_failed",
         "openstack.volume_failed",
-        "site.project_in_use",
-        "state.disk_error",
-        "step.bug",
         "step.no_host",
         "step.no_other_host",
-        "step.part_failed",
     ]
 )
 

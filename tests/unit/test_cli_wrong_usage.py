@@ -2,10 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
+from uuid import UUID
 
 import pytest
+import typer
+import typer.exceptions
 
 from controller.cli.main import run
+from controller.cli.wrong_usage import usage_problem
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 _TAKE = ("adopt", "take", "sim", "--project", "P-PORTAL", "--system", "old", "--lease-end", "2027-02-28")
@@ -16,6 +21,7 @@ WRONG = [
     (["apply", "x", "--timeout", "soon"], "cli.value_not_number", ("--timeout", "soon")),
     (["apply", "x", "--timeout", "9" * 5000], "cli.value_not_number", ("--timeout",)),
     (["apply", "x", "--timeout", "-5"], "cli.value_too_small", ("--timeout", "1", "-5")),
+    (["apply", "x", "--timeout", "nan"], "cli.value_not_number", ("--timeout", "nan")),
     (["get", "systems", "--limit", "999999999"], "cli.value_too_big", ("--limit", "100000")),
     (["whoami", "--lang", "fr"], "cli.value_not_a_choice", ("--lang", "fr", "zh-CN, en")),
     (["-o", "xml", "whoami"], "cli.value_not_a_choice", ("--output", "xml", "table, json, yaml, name")),
@@ -81,6 +87,19 @@ def test_wrong_usage_is_told_in_the_language_of_the_person(
     assert bool(CHINESE.search(line)) == (language == "zh-CN")
     assert not re.search("should be|unexpected|Invalid value|requires", told), "Typer's own words"
     assert ("处理办法：" if language == "zh-CN" else "what to do: ") in told
+
+
+def test_a_value_of_a_kind_no_text_knows_is_told_without_typers_words() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def take(id_: Annotated[UUID, typer.Option("--id")]) -> None:
+        assert id_
+
+    with pytest.raises(typer.exceptions.TyperException) as wrong:
+        app(["--id", "x"], standalone_mode=False)
+    told = usage_problem(wrong.value)
+    assert (told.code, told.params["parameter"], told.params["written"]) == ("cli.value_unfit", "--id", "x")
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])

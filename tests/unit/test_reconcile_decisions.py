@@ -279,6 +279,31 @@ def test_a_machine_is_launched_in_one_act_only_where_that_is_wanted_and_there(
     assert driver.calls == [(verb, 3)]
 
 
+# -- parts that failed -------------------------------------------------------------------------------------------------
+
+
+def flow_of(step: str, resource: Resource, facts: Facts) -> Flow:
+    return STEPS[step](
+        StepContext(
+            resource=resource,
+            facts=facts,
+            open_driver=lambda: pytest.fail("what has failed is not asked for again"),
+            clock=lambda: NOW_S,
+            settings=StepSettings(),
+            backoff_s=float,
+        )
+    )
+
+
+def test_a_disk_is_not_deleted_under_a_machine_that_is_stuck_with_it_and_the_reason_is_the_machines() -> None:
+    full = Problem("driver.storage_full")
+    for problem, code in ((full, full.code), (None, "step.part_failed")):
+        stuck = settled(phase=Phase.FAILED, problem=problem)
+        flow = flow_of("volume_drop", volume(desired=Desired.ABSENT), Facts(instance=stuck))
+        assert isinstance(flow, Fail)
+        assert flow.problem.code == code
+
+
 # -- faults -----------------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from drivers.faults import Transient
+from drivers.libvirt import driver as driver_module
 from drivers.protocol import DriverEvent, EventKind, ImageSource, VolumeRequest
 from inventory.domain.resource import Observed
 from tests.support.libvirt_host import POOL, behind, domain_names
@@ -104,6 +106,21 @@ def test_held_guest_is_unknown_and_released_by_a_start(lab: Any, kernel_image: I
     seen = lab.driver.observe_instance(machine.instance_id)
     assert (seen.state, seen.reason) == (Observed.UNKNOWN, "paused")
     assert lab.driver.ensure_running(machine.instance_id, 1).state is Observed.RUNNING
+
+
+def test_a_disk_a_held_guest_does_not_give_back_is_asked_for_later(
+    lab: Any, kernel_image: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "DETACH_TIMEOUT_S", 1.0)
+    disk = lab.volume()
+    machine = lab.machine(kernel_image, disks=(disk,))
+    lab.driver.ensure_running(machine.instance_id, 1)
+    with behind(lab.host.uri) as connection:
+        connection.lookupByName(machine.instance_id).suspend()
+    with pytest.raises(Transient) as pending:
+        lab.driver.ensure_defined(replace(machine, disks=()), 2)
+    assert pending.value.problem.code == "driver.detach_pending"
+    assert lab.driver.observe_instance(machine.instance_id).volume_ids == (disk.volume_id,)
 
 
 def test_deaf_guest_is_stopped_by_force_after_its_grace(lab: Any, kernel_image: ImageSource) -> None:
