@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from controller.cli.contexts import Target
+from controller.cli.mistakes import Usage
 from inventory.domain.errors import Invalid, Unavailable
 
 _TIMEOUT_S = 120
@@ -221,7 +222,13 @@ class Client:
 
 
 def segment(text: str) -> str:
-    """Return a name as one segment of a path; one that is only dots is a name too, and no step up."""
+    """Return a name as one segment of a path; one that is only dots is a name too, and no step up.
+
+    Raises:
+        Usage: ``cli.name_empty``: nothing is no name, and the path of something else.
+    """
+    if not text:
+        raise Usage("cli.name_empty")
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 

@@ -168,6 +168,12 @@ TEXTS: dict[str, Text] = {
         "运行 allot get {kind} 查看全部。",
         "Run allot get {kind} to see them all.",
     ),
+    "cli.name_empty": _error(
+        "名称不能为空。",
+        "a name cannot be empty",
+        "写出名称或 id；在脚本中请检查变量是否有值。",
+        "Write the name or the id; in a script look whether the variable has a value.",
+    ),
     "cli.machine_name": _error(
         "“{written}”不是云主机的写法。",
         "“{written}” does not name a machine",
