@@ -24,7 +24,7 @@ def measure(folder: Path, seed: int) -> Figure:
     """Measure, ticket by ticket, how long it takes until the open statement has a line more."""
     del seed
     say("a service with prices")
-    with service(folder / "service") as found:
+    with service(folder / "service", is_warm=False) as found:
         _approve_prices(found)
         clerk, officer = (found.token(name, role, *home) for name, role, home in (
             ("clerk", "department_admin", (_DEPARTMENT,)), ("chen", "finance", ()),

@@ -17,7 +17,7 @@ from tests.support.service import ServiceUnderTest, free_port, ticket
 
 @pytest.fixture
 def found(tmp_path: Path) -> Iterator[ControllerProcess]:
-    with controller_process(tmp_path / "service", is_forked=True) as made:
+    with controller_process(tmp_path / "service") as made:
         made.start()
         made.furnish()
         yield made

@@ -17,7 +17,7 @@ TEXT = ticket("portal", count=3).encode()
 @pytest.fixture
 def controller(tmp_path: Path) -> Iterator[ControllerProcess]:
     """A furnished installation whose controller is stopped."""
-    with controller_process(tmp_path / "service", is_forked=True) as found:
+    with controller_process(tmp_path / "service") as found:
         found.start()
         found.furnish()
         found.stop()

@@ -197,7 +197,7 @@ def test_a_backup_of_the_running_service_can_be_restored(tmp_path: Path) -> None
 
 def test_no_secret_is_written_down(tmp_path: Path) -> None:
     """The operator's token is used in every way there is, then searched for everywhere but in its own file."""
-    with service(tmp_path / "service", settings='[log]\nlevel = "debug"') as found:
+    with service(tmp_path / "service", settings='[log]\nlevel = "debug"', is_warm=False) as found:
         secret = (found.contexts / "default.token").read_text().strip()
         file = found.token("canary", "auditor")
         other = (found.directory / file).read_text().strip()

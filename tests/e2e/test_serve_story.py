@@ -1,10 +1,18 @@
 """A department's whole story through the command line, against a real service: ticket, machines, bill, change, release."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.service import ServiceUnderTest, ticket
+from tests.support.service import ServiceUnderTest, service, ticket
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTest]:
+    """A running service; here it and every command are processes that begin with nothing, as people start them."""
+    with service(tmp_path_factory.mktemp("service"), is_warm=False) as found:
+        yield found
 
 
 def test_a_ticket_becomes_machines_and_a_bill_and_is_given_back(running: ServiceUnderTest) -> None:

@@ -93,7 +93,6 @@ def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | No
     """A controller that runs on nothing yet."""
     with controller_process(
         directory,
-        is_forked=True,
         OS_CLIENT_CONFIG_FILE=str(clouds_file or region.layout.clouds_file),
         ALLOT_RECONCILE__OBSERVE_INTERVAL_S="10",
         # Tests run side by side here, and only one controller is on each state: nobody waits for a hold to run out.

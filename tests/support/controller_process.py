@@ -4,19 +4,15 @@ What a test only waits for is asked over the API without a process for each ques
 itself (``read``), so that a fault of the service cannot hide itself.
 """
 
-import ctypes
-import multiprocessing
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -27,64 +23,8 @@ from tests.support.service import ServiceUnderTest
 
 #: As short as the settings allow: after a kill nobody may touch what the dead one held until then.
 HOLD_S = 5
-START_S = 120.0
-#: What a start of the service spends most of its time on importing. Where to die is read later, when a first place is passed.
-_IMPORTED_BEFORE = ("controller.api.app", "controller.local.serve", "controller.state", "drivers.libvirt.driver", "uvicorn")
-_PR_SET_PDEATHSIG = 1
 _FINAL = frozenset({"done", "failed", "refused", "cancelled"})
 _LOG_END_CHARS = 6000
-
-
-class ForkedService:
-    """``allot serve`` as a process of its own like any other, but forked from one that has the libraries imported already.
-
-    A test that starts the service fifty times would spend most of its time importing. Has what is used of ``Popen``.
-    """
-
-    def __init__(self, directory: Path, environment: Mapping[str, str], log: Path) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(_IMPORTED_BEFORE))
-        self._process = context.Process(target=_serve, args=(str(directory), dict(environment), str(log)))
-        self._process.start()
-
-    @property
-    def returncode(self) -> int | None:
-        """Return the exit code, minus the signal that ended it."""
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
-        """Return the exit code if it has ended."""
-        return self._process.exitcode
-
-    def wait(self, timeout: float) -> int:
-        """Wait for the end and return the exit code."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("allot serve", timeout)
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-
-
-def _serve(directory: str, environment: Mapping[str, str], log: str) -> None:
-    # Source: prctl(2). When the test process ends, however it ends, the fork server ends, and this with it.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(directory)
-    written = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
-    from controller.cli.main import run
-
-    sys.exit(run(["serve"]))
 
 
 @dataclass
@@ -93,7 +33,6 @@ class ControllerProcess(ServiceUnderTest):
 
     #: Environment of its processes, before the settings file.
     variables: Mapping[str, str] = field(default_factory=dict)
-    is_forked: bool = False
     _armed: Mapping[str, str] = field(default_factory=dict)
     _database: Database | None = None
 
@@ -101,20 +40,6 @@ class ControllerProcess(ServiceUnderTest):
         """Return the environment of its processes."""
         quick = {"ALLOT_RECONCILE__HOLD_S": str(HOLD_S), "ALLOT_LOG__FORMAT": "text"}
         return {**super().environment(), **quick, **self.variables, **self._armed}
-
-    def start(self, *arguments: str) -> None:
-        """Start the service and wait until it is ready."""
-        if not self.is_forked:
-            super().start(*arguments)
-            return
-        forked = ForkedService(self.directory, self.environment(), self.log)
-        # It has what the other methods here call; nothing else does.
-        self.process = cast("subprocess.Popen[bytes]", forked)
-        end = time.monotonic() + START_S
-        while not self.is_ready():
-            assert forked.poll() is None, f"allot serve ended with {forked.returncode}\n{self.log_end()}"
-            assert time.monotonic() < end, f"allot serve is not ready after {START_S} s\n{self.log_end()}"
-            time.sleep(0.05)
 
     def start_armed(self, *, failpoint: str = "", record: Path | None = None) -> None:
         """Start the controller with a place where it is to die by SIGKILL, or a file that hears of every place it passes."""
@@ -183,7 +108,7 @@ class ControllerProcess(ServiceUnderTest):
 def second_controller(first: ControllerProcess, directory: Path) -> Iterator[ControllerProcess]:
     """Give another controller on the same PostgreSQL state, with the same images and tokens, at another port; not started."""
     shared = {**first.variables, "ALLOT_STATE__DIRECTORY": str(first.state)}
-    controller = ControllerProcess(directory, state_url=first.state_url, variables=shared, is_forked=first.is_forked)
+    controller = ControllerProcess(directory, state_url=first.state_url, variables=shared, is_warm=first.is_warm)
     shutil.copytree(first.contexts, controller.contexts)
     try:
         yield controller
@@ -192,11 +117,9 @@ def second_controller(first: ControllerProcess, directory: Path) -> Iterator[Con
 
 
 @contextmanager
-def controller_process(
-    directory: Path, *, is_forked: bool = False, state_url: str = "", **variables: str
-) -> Iterator[ControllerProcess]:
+def controller_process(directory: Path, *, state_url: str = "", **variables: str) -> Iterator[ControllerProcess]:
     """Give a fresh installation that is not started, and end it after."""
-    controller = ControllerProcess(directory, state_url=state_url, variables=variables, is_forked=is_forked)
+    controller = ControllerProcess(directory, state_url=state_url, variables=variables, is_warm=True)
     try:
         controller.ok("init")
         yield controller

@@ -7,16 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.empty_image import qcow2
+from tests.support.warm import Streams, WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A machine with other work to do takes long; only a controller that hangs takes longer.
@@ -109,9 +111,11 @@ class ServiceUnderTest:
     settings: str = ""
     #: PostgreSQL; empty: SQLite in the directory.
     state_url: str = ""
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | WarmProcess | None = None
     #: Longest a command may take; longer than what it is itself told to wait for.
     command_s: float = 120.0
+    #: Its processes are forked from one that has the libraries imported (``tests.support.warm``).
+    is_warm: bool = False
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -157,16 +161,30 @@ class ServiceUnderTest:
 
     def allot(self, *arguments: str, stdin: str | None = None, environment: Mapping[str, str] | None = None) -> Ended:
         """Run a command and return what it did; nobody sits at its terminal."""
+        env = {**self.environment(), **(environment or {})}
+        if self.is_warm:
+            return self._allot_warm(arguments, stdin or "", env)
         done = subprocess.run(
             [sys.executable, "-m", "controller", *arguments],
             cwd=self.directory,
-            env={**self.environment(), **(environment or {})},
+            env=env,
             input=(stdin or "").encode(),
             capture_output=True,
             timeout=self.command_s,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def _allot_warm(self, arguments: Sequence[str], stdin: str, env: Mapping[str, str]) -> Ended:
+        with tempfile.TemporaryDirectory(prefix="allot-streams-") as folder:
+            streams = Streams(stdin=Path(folder) / "in", stdout=Path(folder) / "out", stderr=Path(folder) / "err")
+            streams.stdin.write_text(stdin, encoding="utf-8")
+            process = WarmProcess(arguments, cwd=self.directory, env=env, streams=streams)
+            try:
+                code = process.wait(self.command_s)
+            finally:
+                process.kill()
+            return Ended(code, streams.stdout.read_text(encoding="utf-8"), streams.stderr.read_text(encoding="utf-8"))
 
     def ok(self, *arguments: str, stdin: str | None = None) -> Ended:
         """Run a command that must succeed."""
@@ -180,20 +198,26 @@ class ServiceUnderTest:
 
     def start(self, *arguments: str) -> None:
         """Start the service and wait until it is ready."""
+        self.process = self._started(["serve", *arguments])
+        deadline = time.monotonic() + _READY_S
+        while not self.is_ready():
+            assert self.process.poll() is None, f"allot serve ended with {self.process.returncode}\n{self.log_text()}"
+            assert time.monotonic() < deadline, f"allot serve is not ready after {_READY_S} s\n{self.log_text()}"
+            time.sleep(0.05)
+
+    def _started(self, arguments: Sequence[str]) -> subprocess.Popen[bytes] | WarmProcess:
+        if self.is_warm:
+            streams = Streams(stdin=Path(os.devnull), stdout=self.log, stderr=self.log)
+            return WarmProcess(arguments, cwd=self.directory, env=self.environment(), streams=streams)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "controller", "serve", *arguments],
+            return subprocess.Popen(
+                [sys.executable, "-m", "controller", *arguments],
                 cwd=self.directory,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _READY_S
-        while not self.is_ready():
-            assert self.process.poll() is None, f"allot serve ended with {self.process.returncode}\n{self.log_text()}"
-            assert time.monotonic() < deadline, f"allot serve is not ready after {_READY_S} s\n{self.log_text()}"
-            time.sleep(0.05)
 
     def is_ready(self) -> bool:
         """Tell whether the service says it may take traffic."""
@@ -246,9 +270,11 @@ class ServiceUnderTest:
 
 
 @contextmanager
-def service(directory: Path, *, settings: str = "", state_url: str = "", is_furnished: bool = True) -> Iterator[ServiceUnderTest]:
+def service(
+    directory: Path, *, settings: str = "", state_url: str = "", is_furnished: bool = True, is_warm: bool = True
+) -> Iterator[ServiceUnderTest]:
     """Run a fresh installation; nothing of it is left afterwards but files of the test."""
-    under_test = ServiceUnderTest(directory, settings=settings, state_url=state_url)
+    under_test = ServiceUnderTest(directory, settings=settings, state_url=state_url, is_warm=is_warm)
     under_test.ok("init")
     try:
         under_test.start()

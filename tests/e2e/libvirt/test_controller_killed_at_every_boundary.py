@@ -262,9 +262,7 @@ def lanes(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -
         for number in range(LANES):
             # Nobody looks at whole hosts here: every transaction counted is one of the ticket's.
             directory = tmp_path_factory.mktemp(f"lane{number}")
-            controller = stack.enter_context(
-                controller_process(directory, is_forked=True, ALLOT_RECONCILE__OBSERVE_INTERVAL_S="3600")
-            )
+            controller = stack.enter_context(controller_process(directory, ALLOT_RECONCILE__OBSERVE_INTERVAL_S="3600"))
             made.append(Lane(number, controller, HostUnderTest(controller, libvirtd, "host-1", f"lane{number}")))
         with ThreadPoolExecutor(LANES) as threads:
             list(threads.map(Lane.furnish, made))

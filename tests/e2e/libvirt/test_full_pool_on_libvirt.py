@@ -81,7 +81,7 @@ def _path(pool: str) -> str:
 def cellar(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cellar]:
     pool = f"small-{next(_NUMBERS)}"
     libvirtd.exec_in("sh", "-c", f"mkdir -p {_path(pool)} && mount -t tmpfs -o size=20g {pool} {_path(pool)}")
-    with controller_process(tmp_path_factory.mktemp("cellar"), is_forked=True) as controller:
+    with controller_process(tmp_path_factory.mktemp("cellar")) as controller:
         controller.start()
         image = halted_guest(controller.directory / "image")
         controller.ok("import", controller.write("site.yaml", site_document([("cellar", "10.132.0.0/16")], image)), "--yes")

@@ -62,7 +62,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     guest_image()  # built before the controller starts
-    with controller_process(tmp_path_factory.mktemp("shop"), is_forked=True) as controller:
+    with controller_process(tmp_path_factory.mktemp("shop")) as controller:
         controller.start()
         controller.ok("import", controller.write("site.yaml", site_document([("shop", "10.131.0.0/16")])), "--yes")
         host = HostUnderTest(controller, libvirtd, "host-1", "standard")

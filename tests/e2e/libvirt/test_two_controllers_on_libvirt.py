@@ -68,7 +68,7 @@ class Pair:
 def pair(libvirtd: PrivateLibvirtd, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with (
         private_postgres() as server,
-        controller_process(tmp_path_factory.mktemp("one"), is_forked=True, state_url=server.create_database(empty=True)) as first,
+        controller_process(tmp_path_factory.mktemp("one"), state_url=server.create_database(empty=True)) as first,
         second_controller(first, tmp_path_factory.mktemp("two")) as second,
     ):
         first.start()
