@@ -50,10 +50,11 @@ def _pool(session: Session, value: Json) -> Pairs:
     ]
 
 
-def _size(session: Session, value: Json) -> Pairs:
+def how_it_lies(out: Out, value: Json) -> Pairs:
+    """Return what machines of a size or a reservation ask of their host besides amounts."""
     layout = value["layout"]
     return [
-        ("cli.column.dedicated_cpus", session.out.say("cli.word.yes") if layout["is_dedicated"] else ""),
+        ("cli.column.dedicated_cpus", out.say("cli.word.yes") if layout["is_dedicated"] else ""),
         ("cli.column.page_kib", layout["page_kib"] or ""),
         ("cli.column.node_count", layout["node_count"] or ""),
         ("cli.column.traits", ", ".join(value.get("traits", ()))),
@@ -72,7 +73,7 @@ def _finding(session: Session, value: Json) -> Pairs:
 _MORE: Mapping[str, Callable[[Session, Json], Pairs]] = {
     "pools": _pool,
     "zones": lambda _session, value: [("cli.column.segment_prefix", f"/{value['segment_prefix']}")],
-    "sizes": _size,
+    "sizes": lambda session, value: how_it_lies(session.out, value),
     "images": lambda _session, value: [("cli.column.sha256", value["sha256"]), ("cli.column.size_bytes", value["size_bytes"])],
     "departments": lambda session, value: [("cli.column.parent", named(session, "departments", value["parent_id"]))],
     "projects": lambda session, value: [

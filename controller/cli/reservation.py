@@ -92,6 +92,8 @@ def release(ctx: typer.Context, reservation: str) -> None:
 
 
 def _print(session: Session, found: Mapping[str, Any]) -> None:
+    from controller.cli.catalogue_view import how_it_lies
+
     out = session.out
 
     def show_fields(value: Mapping[str, Any]) -> None:
@@ -110,6 +112,7 @@ def _print(session: Session, found: Mapping[str, Any]) -> None:
                 ("cli.column.memory_mib", value["memory_mib"]),
                 ("cli.column.disk_gib", value["disk_gib"]),
                 ("cli.column.disk_class", value["disk_class"] if value["disk_gib"] else ""),
+                *how_it_lies(out, value),
                 ("cli.column.starts", out.moment(value["starts_s"])),
                 ("cli.column.ends", out.moment(value["ends_s"])),
                 ("cli.column.by", value["created_by"]),

@@ -177,7 +177,7 @@ def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[s
 def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Mapping[str, GroupRule]) -> Need:
     counts = Counter(m.group for m in members if m.group in rules and not is_existing(m))
     ask, disks = _asked(members)
-    seats = tuple(_seat_ask(m) for m in members if m.layout)
+    seats = tuple(seat_ask(m) for m in members if m.layout)
     return Need(
         zone_id=request.zone_id,
         mlps_level=request.mlps_level,
@@ -210,7 +210,8 @@ def _stays(member: MemberRequest) -> bool:
     return is_existing(member) and not (grows or member.disks or member.layout)
 
 
-def _seat_ask(member: MemberRequest) -> SeatAsk:
+def seat_ask(member: MemberRequest) -> SeatAsk:
+    """Return what a machine that asks how it lies asks of the cells of a host."""
     layout, amounts = member.layout, dict(member.compute.amounts)
     return SeatAsk(
         layout=layout,

@@ -14,12 +14,6 @@ TEXTS: dict[str, Text] = {
         "用 allot reservation list 查看本部门的预留（--all 包括已结束的）",
         "see allot reservation list (--all shows those that are over)",
     ),
-    "reservation.size_not_offered": _department(
-        "规格 {size} 要求专用处理器、大页、NUMA 节点或主机特性，目前不能预留",
-        "size {size} asks for processors of its own, huge pages, NUMA nodes or traits of a host, which cannot be reserved yet",
-        "请预留普通规格，或直接提交工单",
-        "reserve an ordinary size, or hand in the ticket itself",
-    ),
     "reservation.name_ambiguous": _department(
         "有多份名为 {reservation} 的预留",
         "several reservations are called {reservation}",

@@ -1,17 +1,21 @@
 """A ticket draws on a reservation of its project: what is reserved becomes what is claimed, in the ticket's own transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
+from controller.scheduling.cells import growth
+from controller.scheduling.slot_seats import DrawnHost, seated_in_slots
+from controller.scheduling.units import seat_ask
 from controller.tickets.language import TicketDocument
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
+from inventory.domain.ids import HostId
 from inventory.domain.organisation import Project
-from inventory.domain.placement import Placement, PlacementRequest
+from inventory.domain.placement import MemberRequest, Placement, PlacementRequest
 from inventory.domain.reservation import Key, Reservation, ReservationState, Slot, choose_slots, peaks
-from inventory.domain.resources import disk_dimension
+from inventory.domain.resources import Resources, disk_dimension, is_fine
 from inventory.domain.scope import PLATFORM
 from inventory.store import hosts, reservations
 from quotas import store as quota_store
@@ -71,15 +75,33 @@ def holds_without(connection: Connection, reservation: Reservation) -> dict[Key,
     return peaks(reservations.all_slots(connection, but=reservation.id))
 
 
-def plan_draw(connection: Connection, reservation: Reservation, request: PlacementRequest, placement: Placement) -> Draw:
-    """Return what a placed ticket uses up of a reservation."""
-    wanted = _wanted(request, placement)
+def plan_draw(
+    connection: Connection, reservation: Reservation, request: PlacementRequest, placement: Placement
+) -> tuple[Placement, Draw]:
+    """Return what a placed ticket uses up of a reservation, and the placement with its machines in the seats of slots."""
     places = {place.host_id for place in placement.members}
     rows = [row for own in hosts.inventories_of(connection, places).values() for row in own]
     room = {(r.provider_id, r.dimension): r.free + r.held_reservations for r in rows}
     own = reservations.slots_of(connection, reservation.id)
     others = reservations.all_slots(connection, but=reservation.id)
-    return Draw(reservation=reservation, slots=tuple(choose_slots(own, others, wanted, room)))
+    if reservation.layout:
+        drawn = _drawn_hosts(connection, places, room, peaks(others))
+        placement = seated_in_slots(request, placement, own, drawn)
+    alike = [member for member in request.members if member.layout.is_kind_of(reservation.layout)]
+    of_kind = sum((_growth(member) for member in alike), start=Resources())
+    chosen = choose_slots(own, others, _wanted(request, placement), room, of_kind=of_kind)
+    return placement, Draw(reservation=reservation, slots=tuple(chosen))
+
+
+def _drawn_hosts(
+    connection: Connection, host_ids: Collection[HostId], room: Mapping[Key, int], held: Mapping[Key, int]
+) -> dict[HostId, DrawnHost]:
+    free: dict[str, dict[str, int]] = {}
+    for (provider, dimension), amount in room.items():
+        if is_fine(dimension):
+            free.setdefault(provider, {})[dimension] = amount - held.get((provider, dimension), 0)
+    there = [host for host in hosts.hosts(connection) if host.id in host_ids]
+    return {host.id: DrawnHost(cells=host.cells, free=free.get(host.id, {})) for host in there}
 
 
 def take(connection: Connection, draw: Draw) -> bool:
@@ -112,6 +134,10 @@ def give_up(connection: Connection, reservation: Reservation, slots: Sequence[Sl
     return True
 
 
+def _growth(member: MemberRequest) -> Resources:
+    return Resources.of({d: amount - member.held[d] for d, amount in member.compute.amounts if amount > member.held[d]})
+
+
 def _wanted(request: PlacementRequest, placement: Placement) -> dict[Key, int]:
     wanted: dict[Key, int] = {}
 
@@ -120,8 +146,10 @@ def _wanted(request: PlacementRequest, placement: Placement) -> dict[Key, int]:
             wanted[key] = wanted.get(key, 0) + amount
 
     for member, place in zip(request.members, placement.members, strict=True):
-        for dimension, amount in member.compute.amounts:
-            add((place.host_id, dimension), amount - member.held[dimension])
+        for dimension, amount in _growth(member).amounts:
+            add((place.host_id, dimension), amount)
+        for dimension, amount in growth([seat_ask(member)], [place.seat]).items() if place.seat else ():
+            add((place.host_id, dimension), amount)
         for (disk_class, size_gib), pool_id in zip(member.disks, place.storage_pool_ids, strict=True):
             add((pool_id, disk_dimension(disk_class)), size_gib)
     return wanted

@@ -302,7 +302,8 @@ def _decide(
     asked = Asked(request=request, drawn=tuple(drawn_between(held, reserved)))
     if isinstance(decision, Refusal):
         return decision, asked, None
-    return decision, asked, plan_draw(connection, wish.reservation, request, decision)
+    placement, draw = plan_draw(connection, wish.reservation, request, decision)
+    return placement, asked, draw
 
 
 def _month_prices(

@@ -1,6 +1,6 @@
 """What is to be reserved, as asked for: judged, looked up, and put to the scheduler as the machines it is for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -8,10 +8,11 @@ from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Invalid, NotFound
 from inventory.domain.ids import ReservationId
+from inventory.domain.layout import NO_LAYOUT, compute_of
 from inventory.domain.organisation import Project
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.reservation import Reservation, ReservationState
-from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
+from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
 from inventory.store import directory
 
@@ -74,7 +75,6 @@ def resolve(connection: Connection, platform: Platform, wish: ReservationWish, p
 
     Raises:
         NotFound: ``zone.not_found``, ``size.not_found``.
-        Invalid: ``reservation.size_not_offered``.
     """
     zone = next((z for z in directory.zones(connection) if wish.zone in (z.code, z.name, z.id)), None)
     if zone is None:
@@ -82,8 +82,6 @@ def resolve(connection: Connection, platform: Platform, wish: ReservationWish, p
     size = next((s for s in directory.sizes(connection) if s.name == wish.size), None)
     if wish.size and size is None:
         raise NotFound("size.not_found", size=wish.size, known=", ".join(s.name for s in directory.sizes(connection)))
-    if size and (size.layout or size.traits):
-        raise Invalid("reservation.size_not_offered", size=size.name)
     now_s = platform.clock()
     disk_gib = wish.disk_gib if wish.disk_gib is not None else size.root_disk_gib if size else 0
     return Reservation(
@@ -105,6 +103,8 @@ def resolve(connection: Connection, platform: Platform, wish: ReservationWish, p
         state=ReservationState.HELD,
         created_by=caller.user_name,
         created_at_s=now_s,
+        layout=size.layout if size else NO_LAYOUT,
+        traits=size.traits if size else (),
     )
 
 
@@ -113,15 +113,16 @@ def request_of(reservation: Reservation) -> PlacementRequest:
     member = MemberRequest(
         name="",
         group=_GROUP,
-        compute=Resources.of({VCPU: reservation.vcpu_count, MEMORY_MIB: reservation.memory_mib}),
+        compute=compute_of(reservation.vcpu_count, reservation.memory_mib, reservation.layout),
         disks=((reservation.disk_class, reservation.disk_gib),) if reservation.disk_gib else (),
         arch=reservation.arch,
+        traits=reservation.traits,
+        layout=reservation.layout,
     )
-    named = {name: getattr(member, name) for name in ("group", "compute", "disks", "arch")}
     return PlacementRequest(
         zone_id=reservation.zone_id,
         mlps_level=reservation.mlps_level,
-        members=tuple(MemberRequest(name=f"{reservation.name}-{n}", **named) for n in range(1, reservation.count + 1)),
+        members=tuple(replace(member, name=f"{reservation.name}-{n}") for n in range(1, reservation.count + 1)),
         rules=(GroupRule(group=_GROUP, spread=reservation.spread, is_hard=True),)
         if reservation.spread is not SpreadLevel.NONE
         else (),

@@ -178,6 +178,8 @@ def _slots(reservation: Reservation, placement: Placement) -> list[Slot]:
             disk_class=reservation.disk_class,
             starts_s=reservation.starts_s,
             ends_s=reservation.ends_s,
+            layout=reservation.layout,
+            seat=place.seat,
         )
         for number, place in enumerate(placement.members, start=1)
     ]

@@ -44,6 +44,10 @@ class Layout:
         """Return which memory it is made of."""
         return huge_dimension(self.page_kib) if self.page_kib else MEMORY_MIB
 
+    def is_kind_of(self, other: "Layout") -> bool:
+        """Tell whether both are made of the same processors and memory."""
+        return (self.is_dedicated, self.page_kib) == (other.is_dedicated, other.page_kib)
+
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
         return {"is_dedicated": self.is_dedicated, "page_kib": self.page_kib, "node_count": self.node_count}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ReservationId, StoragePoolId, ZoneId
-from inventory.domain.resources import MEMORY_MIB, VCPU, disk_dimension
+from inventory.domain.layout import NO_LAYOUT, Layout, Seat, compute_of
+from inventory.domain.resources import disk_dimension
 from inventory.domain.system import SpreadLevel
 
 #: (provider, dimension), as in ``inventories``.
@@ -56,6 +57,9 @@ class Reservation:
     state: ReservationState
     created_by: str
     created_at_s: float
+    #: How each of them is to lie on the cells of its host, and what the host must have by name.
+    layout: Layout = NO_LAYOUT
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +76,14 @@ class Slot:
     disk_class: str
     starts_s: int
     ends_s: int
+    layout: Layout = NO_LAYOUT
+    #: Whole processors and parts of cells that are held; for a reservation that asks how its machines lie.
+    seat: Seat | None = None
 
     def amounts(self) -> Mapping[Key, int]:
         """Return what it holds, by provider and dimension."""
-        held: dict[Key, int] = {(self.host_id, VCPU): self.vcpu_count, (self.host_id, MEMORY_MIB): self.memory_mib}
+        own = dict(compute_of(self.vcpu_count, self.memory_mib, self.layout)) | (self.seat.amounts() if self.seat else {})
+        held: dict[Key, int] = {(self.host_id, dimension): amount for dimension, amount in own.items()}
         if self.storage_pool_id is not None:
             held[self.storage_pool_id, disk_dimension(self.disk_class)] = self.disk_gib
         return held
@@ -100,12 +108,19 @@ def _highest(moments: Iterable[tuple[float, int]]) -> int:
     return highest
 
 
-def choose_slots(slots: Sequence[Slot], others: Sequence[Slot], wanted: Mapping[Key, int], room: Mapping[Key, int]) -> list[Slot]:
+def choose_slots(
+    slots: Sequence[Slot],
+    others: Sequence[Slot],
+    wanted: Mapping[Key, int],
+    room: Mapping[Key, int],
+    *,
+    of_kind: Mapping[str, int],
+) -> list[Slot]:
     """Return the slots of one reservation that a ticket uses up by claiming ``wanted``.
 
     ``room`` is what is left there when nothing at all is reserved, ``others`` are the slots of other reservations. First go
-    the slots whose place is needed, then as many as vCPUs and memory are worth: what was reserved is not kept beside what
-    was made of it.
+    the slots whose place is needed, then as many as the ticket's machines of their kind (``of_kind``, by dimension) are worth:
+    what was reserved is not kept beside what was made of it.
     """
     left = sorted(slots, key=lambda s: (s.host_id, s.slot))
     chosen: list[Slot] = []
@@ -117,13 +132,13 @@ def choose_slots(slots: Sequence[Slot], others: Sequence[Slot], wanted: Mapping[
             left.remove(chosen[-1])
     hosts = {provider for provider, _ in wanted}
     rest = sorted(left, key=lambda s: (s.host_id not in hosts, s.host_id, s.slot))
-    missing = max(0, _worth(slots, wanted) - len(chosen))
+    missing = max(0, _worth(slots, of_kind) - len(chosen))
     return chosen + rest[:missing]
 
 
-def _worth(slots: Sequence[Slot], wanted: Mapping[Key, int]) -> int:
+def _worth(slots: Sequence[Slot], of_kind: Mapping[str, int]) -> int:
     if not slots:
         return 0
     one = slots[0]
-    vcpu, memory = (sum(n for (_, d), n in wanted.items() if d == dimension) for dimension in (VCPU, MEMORY_MIB))
-    return max(-(-vcpu // one.vcpu_count), -(-memory // one.memory_mib))
+    own = compute_of(one.vcpu_count, one.memory_mib, one.layout)
+    return max(-(-of_kind.get(dimension, 0) // amount) for dimension, amount in own.items())

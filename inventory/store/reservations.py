@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, select, update
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ReservationId
+from inventory.domain.layout import Layout, Seat
 from inventory.domain.reservation import Key, Reservation, ReservationState, Slot, peaks
 from inventory.domain.scope import Scope
 from inventory.domain.system import SpreadLevel
@@ -80,10 +81,12 @@ def due(connection: Connection, now_s: float, limit: int) -> list[Reservation]:
 
 def insert(connection: Connection, reservation: Reservation, slots: Sequence[Slot]) -> None:
     """Add a reservation with its slots; ``hold_slots`` is still to be called."""
-    values = {**asdict(reservation), "state": reservation.state.value, "spread": reservation.spread.value}
+    values = asdict(reservation) | {"state": reservation.state.value, "spread": reservation.spread.value}
+    values |= {"layout": reservation.layout.to_json(), "traits": list(reservation.traits)}
     connection.execute(t.reservations.insert().values(values))
     fields = ("reservation_id", "slot", "host_id", "storage_pool_id")
-    bulk.insert_many(connection, t.reservation_slots, [{f: getattr(s, f) for f in fields} for s in slots])
+    rows = [{**{f: getattr(s, f) for f in fields}, "seat": s.seat.to_json() if s.seat else None} for s in slots]
+    bulk.insert_many(connection, t.reservation_slots, rows)
 
 
 def end(connection: Connection, reservation_id: ReservationId, state: ReservationState) -> bool:
@@ -153,10 +156,11 @@ def _set_held(connection: Connection, key: Key, amount: int, *, is_more: bool) -
 def _reservation(row: Row[Any]) -> Reservation:
     values: Mapping[str, Any] = {c.name: getattr(row, c.name) for c in t.reservations.c if c.name != "count"}
     state, spread = ReservationState(row.state), SpreadLevel(row.spread)
-    return Reservation(**{**values, "count": row._mapping["count"], "state": state, "spread": spread})
+    asked = {"layout": Layout(**row.layout), "traits": tuple(row.traits)}
+    return Reservation(**{**values, **asked, "count": row._mapping["count"], "state": state, "spread": spread})
 
 
-_SHAPE = ("vcpu_count", "memory_mib", "disk_gib", "disk_class", "starts_s", "ends_s")
+_SHAPE = ("vcpu_count", "memory_mib", "disk_gib", "disk_class", "starts_s", "ends_s", "layout")
 
 
 def _slots() -> Select[Any]:
@@ -166,4 +170,9 @@ def _slots() -> Select[Any]:
 
 
 def _read(connection: Connection, statement: Select[Any]) -> list[Slot]:
-    return [Slot(**r._mapping) for r in connection.execute(statement)]
+    return [_slot(r) for r in connection.execute(statement)]
+
+
+def _slot(row: Row[Any]) -> Slot:
+    seat = Seat.from_json(row.seat) if row.seat else None
+    return Slot(**{**row._mapping, "layout": Layout(**row.layout), "seat": seat})

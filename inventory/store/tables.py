@@ -374,6 +374,9 @@ reservations = Table(
     Column("state", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_at_s", Seconds, nullable=False),
+    #: How each of them is to lie on the cells of its host, and what the host must have by name.
+    Column("layout", Json, nullable=False),
+    Column("traits", Json, nullable=False),
     CheckConstraint("ends_s > starts_s", name="ends_after_start"),
     sqlite_strict=True,
 )
@@ -405,6 +408,8 @@ reservation_slots = Table(
     Column("host_id", Text, ForeignKey("hosts.id"), nullable=False, index=True),
     #: NULL for a reservation without disk.
     Column("storage_pool_id", Text, ForeignKey("storage_pools.id")),
+    #: Processors and parts of cells it holds; NULL for a machine that may lie anywhere.
+    Column("seat", Json),
     sqlite_strict=True,
 )
 

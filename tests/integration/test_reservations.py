@@ -13,10 +13,8 @@ from controller.tickets.model import TicketState
 from controller.workflows import reservations, tickets
 from controller.workflows.reservation_wish import ReservationWish
 from controller.workflows.reservations import Shown
-from inventory.domain.catalogue import Size
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound, QuotaExceeded, Unplaceable
-from inventory.domain.ids import SizeId, ZoneId
-from inventory.domain.layout import Layout
+from inventory.domain.ids import ZoneId
 from inventory.domain.reservation import ReservationState
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
@@ -182,19 +180,6 @@ def test_a_wish_that_makes_no_sense_is_answered_and_leaves_nothing(here: Furnish
     with pytest.raises(AllotError) as refused:
         reserve(here, **changes)
     assert refused.value.code == code
-    assert not any(held(here).values())
-    assert quota_used(here) == {}
-
-
-def test_nothing_is_reserved_by_a_size_that_needs_more_than_amounts(here: Furnished) -> None:
-    layout = Layout.of(is_dedicated=True)
-    size = Size(
-        id=SizeId(here.platform.new_id("size")), name="pinned", vcpu_count=1, memory_mib=128, root_disk_gib=1, layout=layout
-    )
-    with here.platform.db.write() as connection:
-        directory.save_size(connection, size)
-    with pytest.raises(Invalid, match=r"reservation\.size_not_offered"):
-        reserve(here, size="pinned", vcpu_count=0, memory_mib=0)
     assert not any(held(here).values())
     assert quota_used(here) == {}
 

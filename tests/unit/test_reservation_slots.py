@@ -1,7 +1,8 @@
 """What slots hold together, and which of them a ticket uses up."""
 
 from inventory.domain.ids import HostId, ReservationId, StoragePoolId
-from inventory.domain.reservation import Slot, choose_slots, peaks
+from inventory.domain.reservation import Key, Slot, peaks
+from inventory.domain.reservation import choose_slots as choose_slots_of_kind
 from inventory.domain.resources import MEMORY_MIB, VCPU
 
 
@@ -31,6 +32,11 @@ def test_a_window_sees_only_what_it_meets() -> None:
     assert peaks(slots, 10)[("a", VCPU)] == 4
     assert peaks(slots, 20) == {}
     assert peaks([slot(1, start_s=10, end_s=20)], 0, 10) == {}
+
+
+def choose_slots(slots: list[Slot], others: list[Slot], wanted: dict[Key, int], room: dict[Key, int]) -> list[Slot]:
+    of_kind = {kind: sum(n for (_, d), n in wanted.items() if d == kind) for kind in (VCPU, MEMORY_MIB)}
+    return choose_slots_of_kind(slots, others, wanted, room, of_kind=of_kind)
 
 
 def numbers(chosen: list[Slot]) -> list[int]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from controller.api.schemas.base import NO_CONTROL, In, Name, Out, Page, Whole
+from controller.api.schemas.catalogue import Layout
 from inventory.domain.reservation import ReservationState
 from inventory.domain.system import SpreadLevel
 
@@ -53,6 +54,8 @@ class Reservation(Out):
     state: ReservationState
     created_by: str
     created_at_s: float
+    layout: Layout
+    traits: list[str]
 
 
 class ReservationPage(Page):

@@ -959,6 +959,8 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at_s", SECONDS, nullable=False),
+        sa.Column("layout", sa.Text(), nullable=False),
+        sa.Column("traits", sa.Text(), nullable=False),
         sa.CheckConstraint("ends_s > starts_s", name=op.f("ck_reservations_ends_after_start")),
         sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name=op.f("fk_reservations_department_id_departments")),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_reservations_project_id_projects")),
@@ -1133,6 +1135,7 @@ def upgrade() -> None:
         sa.Column("slot", sa.Integer(), nullable=False),
         sa.Column("host_id", sa.Text(), nullable=False),
         sa.Column("storage_pool_id", sa.Text(), nullable=True),
+        sa.Column("seat", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_reservation_slots_host_id_hosts")),
         sa.ForeignKeyConstraint(
             ["reservation_id"], ["reservations.id"], name=op.f("fk_reservation_slots_reservation_id_reservations")
