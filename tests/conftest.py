@@ -1,9 +1,12 @@
 """Options of all tests."""
 
+import os
 import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.scratch import in_memory
 
 #: `make test` draws the same cases each time, so that the same tree has the same verdict; `make test-soak` draws new ones.
 #: Neither asserts a time: a machine with other work to do is slow.
@@ -15,6 +18,10 @@ settings.load_profile("door")
 # In the background of a script SIGINT is ignored, and would be by every command the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Read when the first directory of a test is made.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := in_memory()) is not None:
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,12 +12,13 @@ from tests.support.libvirt_boots import boot_counts
 from tests.support.libvirt_host import TEST_URI, behind, define_pool, demo_image, libvirt_harness, memory_harness
 from tests.support.libvirt_meddling import edit_stored, meddle_card, unplug_disk
 from tests.support.libvirtd import private_libvirtd
+from tests.support.scratch import directory_on_disk
 
 
 @pytest.fixture(name="libvirt_harness", scope="session")
-def _libvirt_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+def _libvirt_harness() -> Iterator[Harness]:
     """A private libvirtd and QEMU."""
-    with private_libvirtd(tmp_path_factory.mktemp("lv")) as host:
+    with directory_on_disk("lv") as base, private_libvirtd(base) as host:
         define_pool(host.uri)
         with boot_counts(host.uri) as counts:
             harness = libvirt_harness(host, demo_image(direct_boot=True), counts.of)

@@ -23,6 +23,7 @@ from psycopg import sql
 from sqlalchemy import create_engine
 
 from controller.schema import METADATA
+from tests.support.scratch import in_memory
 
 _USER = "postgres"
 _TEMPLATE = "allotment_template"
@@ -158,7 +159,7 @@ def private_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
     Raises:
         FileNotFoundError: no server is installed.
     """
-    base = Path(tempfile.mkdtemp(prefix="allot-pg-"))
+    base = Path(tempfile.mkdtemp(prefix="allot-pg-", dir=None if durable else in_memory()))
     try:
         if os.geteuid() == 0:
             entry = pwd.getpwnam(_USER)

@@ -29,6 +29,7 @@ from tests.support.libvirt_cloud import (
 )
 from tests.support.libvirt_host import behind, make_foreign, make_foreign_disk, remove_domain, remove_foreign_disk
 from tests.support.libvirtd import PrivateLibvirtd, private_libvirtd, until
+from tests.support.scratch import directory_on_disk
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
 
@@ -105,7 +106,8 @@ class Town:
 def town(libvirtd: PrivateLibvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A furnished town; hosts are looked at as often as the defaults say."""
     with (
-        private_libvirtd(tmp_path_factory.mktemp("lw")) as second,
+        directory_on_disk("lw") as base,
+        private_libvirtd(base) as second,
         controller_process(tmp_path_factory.mktemp("town"), ALLOT_RECONCILE__OBSERVE_INTERVAL_S="30") as controller,
     ):
         controller.start()

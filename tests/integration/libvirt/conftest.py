@@ -9,12 +9,13 @@ from drivers.protocol import ImageSource
 from tests.support.libvirt_host import define_pool, demo_image, driver_of
 from tests.support.libvirt_lab import Lab
 from tests.support.libvirtd import PrivateLibvirtd, private_libvirtd
+from tests.support.scratch import directory_on_disk
 
 
 @pytest.fixture(scope="session")
-def libvirt_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateLibvirtd]:
+def libvirt_host() -> Iterator[PrivateLibvirtd]:
     """A private libvirtd and QEMU with one storage pool."""
-    with private_libvirtd(tmp_path_factory.mktemp("lv")) as host:
+    with directory_on_disk("lv") as base, private_libvirtd(base) as host:
         define_pool(host.uri)
         yield host
 

@@ -19,6 +19,7 @@ from inventory.domain.ids import ResourceId, uuid_of
 from inventory.domain.resource import Observed
 from tests.support.libvirt_host import POOL, behind, define_pool, driver_of, new_id
 from tests.support.libvirtd import until
+from tests.support.scratch import directory_on_disk
 
 pytestmark = pytest.mark.libvirt
 
@@ -207,11 +208,16 @@ def test_fence_survives_the_driver_and_the_daemon(lab: Any, kernel_image: ImageS
     other.close()
 
 
-def test_killed_test_process_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_killed_test_process_leaves_no_process_behind() -> None:
+    with directory_on_disk("lk") as base:
+        _killed_with(base)
+
+
+def _killed_with(base: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
         "from tests.support.libvirtd import private_libvirtd\n"
-        f"with private_libvirtd(Path({str(tmp_path)!r})) as host:\n"
+        f"with private_libvirtd(Path({str(base)!r})) as host:\n"
         "    print(host.init_pid, flush=True); time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -223,7 +229,7 @@ def test_killed_test_process_leaves_no_process_behind(tmp_path: Path) -> None:
     process.wait()
     process.stdout.close()
     until(lambda: not _processes_in(namespace), 10, "all processes of the host end")
-    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert str(base) not in Path("/proc/mounts").read_text()
 
 
 def _processes_in(namespace: str) -> list[str]:

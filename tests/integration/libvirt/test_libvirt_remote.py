@@ -16,6 +16,7 @@ from tests.support.certificates import make_authority, make_pair
 from tests.support.libvirt_host import POOL, define_pool, domain_names, driver_of
 from tests.support.libvirt_lab import Lab
 from tests.support.libvirtd import PrivateLibvirtd, private_libvirtd
+from tests.support.scratch import directory_on_disk
 
 pytestmark = pytest.mark.libvirt
 
@@ -59,7 +60,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
         conf.write_text(conf.read_text().replace("listen_tls = 0\n", "") + TLS_CONF)
         (etc / "listen").touch()
 
-    with private_libvirtd(tmp_path_factory.mktemp("lt"), prepare) as host:
+    with directory_on_disk("lt") as base, private_libvirtd(base, prepare) as host:
         define_pool(host.uri)
         yield Far(host, known, stranger)
 
