@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inventory.domain.errors import Conflict
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase, counted
 from inventory.domain.scope import Scope
 from metering import book_store, efficiency_store, period_store
 from metering.books import Books
@@ -48,11 +49,14 @@ def collect(
     *,
     system_id: str = "",
     with_charges: bool = True,
+    progress: Progress = UNSEEN,
 ) -> Efficiency:
     """Return the efficiency of a month (of one system alone, where its id is given), with what was charged if wanted."""
     rules = efficiency_store.rules(connection)
+    progress.phase(WorkPhase.JUDGING)
     machines = efficiency_store.machines(connection, scope, period["start_s"], until_s, system_id)
-    for machine in machines:
+    progress.phase(WorkPhase.JUDGING, lambda: len(machines))
+    for machine in counted(machines, progress):
         judge(machine, rules)
     systems = by_system(machines)
     books = Books(book_store.approved(connection))
@@ -63,7 +67,7 @@ def collect(
     savings = {id_: _saving(prices, summary, held.get(id_, [])) for id_, summary in systems.items()}
     return Efficiency(
         rules=rules, machines=machines, systems=systems, savings=savings,
-        charged=_charged(connection, period, books, names, until_s, scope) if with_charges else None,
+        charged=_charged(connection, period, books, names, until_s, scope, progress) if with_charges else None,
         answers=efficiency_store.answers(connection, period["id"], scope),
         system_names=source.system_names(connection, scope), names=names,
     )  # fmt: skip
@@ -74,12 +78,13 @@ def _saving(prices: Savings, summary: Summary, held: list[LedgerInterval]) -> in
 
 
 def _charged(
-    connection: Connection, period: Row, books: Books, names: Names, until_s: int, scope: Scope
+    connection: Connection, period: Row, books: Books, names: Names, until_s: int, scope: Scope, progress: Progress
 ) -> Mapping[str, int] | None:
     if period["state"] in ("reviewed", "closed"):
         return sums_by(period_store.columns(connection, period["id"], scope), "system_id")
+    summing = Summing(period["id"])
     try:
-        return sums_by(source.accrued(connection, period, books, names, scope, until_s, Summing(period["id"])), "system_id")
+        return sums_by(source.accrued(connection, period, books, names, scope, until_s, summing, progress), "system_id")
     except Conflict:
         # Something has no price yet: use is told all the same.
         return None

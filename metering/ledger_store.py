@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_
 
 from inventory.domain.errors import Problem
 from inventory.domain.journal import JournalRow
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase, counted
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store import tables as t
@@ -109,12 +110,13 @@ def departments_of(connection: Connection, resource_ids: Iterable[str], *, befor
     return set(connection.execute(statement).scalars())
 
 
-def compare(connection: Connection) -> Comparison:
+def compare(connection: Connection, progress: Progress = UNSEEN) -> Comparison:
     """Compare every stored interval with what the journal says now; rows that are still due are left out."""
     differences: list[Difference] = []
     resource_count = interval_count = 0
     stored = _Groups(_stored(connection))
-    for history in _histories(connection):
+    progress.phase(WorkPhase.COMPARING, lambda: _resource_count(connection))
+    for history in counted(_histories(connection), progress):
         resource_id = history.resource_id
         while stored.head is not None and stored.head < resource_id:
             differences.append(Difference(resource_id=stored.head, kind="extra", why=Problem("fault.no_such_resource")))
@@ -133,7 +135,11 @@ def compare(connection: Connection) -> Comparison:
     )
 
 
-def rebuild(connection: Connection) -> int:
+def _resource_count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(positions)).scalar_one()
+
+
+def rebuild(connection: Connection, progress: Progress = UNSEEN) -> int:
     """Make the whole ledger again from the journal, and return how many intervals it has."""
     lock(connection)
     connection.execute(delete(table))
@@ -141,9 +147,14 @@ def rebuild(connection: Connection) -> int:
     connection.execute(delete(t.journal_due))
     everything = select(t.journal.c.resource_id, t.journal.c.revision)
     connection.execute(t.journal_due.insert().from_select(["resource_id", "revision"], everything))
-    after = take(connection, most_count=_CHUNK).next_after
-    while after:
-        after = take(connection, most_count=_CHUNK, after=after).next_after
+    progress.phase(WorkPhase.JOURNAL, lambda: due_count(connection))
+    done, after = 0, ""
+    while True:
+        taken = take(connection, most_count=_CHUNK, after=after)
+        done, after = done + taken.row_count, taken.next_after
+        progress.reached(done)
+        if not after:
+            break
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 

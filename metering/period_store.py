@@ -88,6 +88,12 @@ def usage_rows(connection: Connection, start_s: int, end_s: int, department_id: 
     yield from _tuples(connection, _usage(start_s, end_s, department_id))
 
 
+def usage_count(connection: Connection, start_s: int, end_s: int, department_id: str = "") -> int:
+    """Return how many rows of the ledger a period is rated from."""
+    statement = select(func.count()).select_from(_usage(start_s, end_s, department_id).subquery())
+    return int(connection.execute(statement).scalar_one())
+
+
 def _tuples(connection: Connection, statement: Select[Any]) -> Generator[Sequence[Sequence[Any]]]:
     """Return rows by the driver's own cursor, as its own tuples: a million of them, and none is looked at by name."""
     text = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from inventory.domain.errors import Problem, Unavailable
 from inventory.domain.ids import DepartmentId
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase, counted
 from inventory.domain.scope import PLATFORM, of_departments
 from inventory.store.collector import put_off
 from metering import ledger_store
@@ -21,6 +22,7 @@ from metering import period_store as store
 from metering.books import Books
 from metering.charging import Charging
 from metering.ledger import LedgerInterval, derived
+from metering.line_columns import LineColumns
 from metering.lines import Kind, Line
 from metering.statements import Names, Sealed, Summing, seal
 from metering.vectors import Engine
@@ -33,7 +35,7 @@ _BY_HAND = (Kind.ADJUSTMENT, Kind.CORRECTION)
 Subject = tuple[str, str, str, str, str]
 
 
-def write(connection: Connection, period: Row, books: Books, names: Names, previous: str) -> Sealed:
+def write(connection: Connection, period: Row, books: Books, names: Names, previous: str, progress: Progress = UNSEEN) -> Sealed:
     """Rate a period, write its lines and statements, and return what it comes to.
 
     Raises:
@@ -43,17 +45,30 @@ def write(connection: Connection, period: Row, books: Books, names: Names, previ
     start_s, end_s = period["start_s"], period["end_s"]
     engine = Engine(Charging(books, period["id"], start_s, end_s, end_s, billing=names.billing), summing)
     # Closed here, while the transaction lives, whatever happens: a stream left open would fail the next one.
+    progress.phase(WorkPhase.RATING, lambda: store.usage_count(connection, start_s, end_s))
+    done = 0
     with put_off(), closing(store.usage_rows(connection, start_s, end_s)) as portions:
         for rows in portions:
             engine.take(rows)
-    by_hand = chain(adjusted(connection, period), corrected(connection, period, books, names))
+            done += len(rows)
+            progress.reached(done)
+    by_hand = chain(adjusted(connection, period), corrected(connection, period, books, names, progress))
     engine.rest(store.entries(connection, start_s, end_s), by_hand)
-    for department_id, lines in engine.finished().in_order():
-        summing.sorted_ids[department_id] = lines.ids.tobytes()
-        store.add_lines(connection, period["id"], department_id, lines)
+    _write_lines(connection, period["id"], engine.finished(), summing, progress)
+    progress.phase(WorkPhase.SEALING)
     found = seal(period, summing, names, previous)
     store.add_statements(connection, found.statements, found.rows)
     return found
+
+
+def _write_lines(connection: Connection, period_id: str, lines: LineColumns, summing: Summing, progress: Progress) -> None:
+    progress.phase(WorkPhase.WRITING, lambda: len(lines))
+    done = 0
+    for department_id, own in lines.in_order():
+        summing.sorted_ids[department_id] = own.ids.tobytes()
+        store.add_lines(connection, period_id, department_id, own)
+        done += len(own)
+        progress.reached(done)
 
 
 def accrued(connection: Connection, period: Row, books: Books, names: Names, department_id: str, until_s: int) -> Sealed:
@@ -91,17 +106,22 @@ def adjusted(connection: Connection, period: Row) -> Iterator[Line]:
 # -- word that came late -----------------------------------------------------------------------------------------------
 
 
-def corrected(connection: Connection, period: Row, books: Books, names: Names) -> Iterator[Line]:
+def corrected(connection: Connection, period: Row, books: Books, names: Names, progress: Progress = UNSEEN) -> Iterator[Line]:
     """Return what closed periods would have come to more or less, had late word of them been there in time."""
     late = store.uncorrected(connection, period["id"])
     if not late:
         return
+    progress.phase(WorkPhase.CORRECTING)
+    touched: list[tuple[Row, str]] = []
     for closed in store.all_periods(connection):
         if closed["end_s"] > period["start_s"]:
             break
         resources = {r["resource_id"] for r in late if store.tells_of(r, closed["end_s"])}
-        for department_id in sorted(_departments(connection, closed, resources)):
-            yield from _differences(connection, closed, period, books, names, department_id)
+        touched += [(closed, department_id) for department_id in sorted(_departments(connection, closed, resources))]
+    progress.phase(WorkPhase.CORRECTING, lambda: len(touched))
+    for done, (closed, department_id) in enumerate(touched, 1):
+        yield from _differences(connection, closed, period, books, names, department_id)
+        progress.reached(done)
 
 
 def _departments(connection: Connection, closed: Row, resources: Iterable[str]) -> set[str]:
@@ -187,9 +207,10 @@ class Proof:
     faults: tuple[Problem, ...]
 
 
-def prove(connection: Connection, period: Row, books: Books, previous: str) -> Proof:
+def prove(connection: Connection, period: Row, books: Books, previous: str, progress: Progress = UNSEEN) -> Proof:
     """Derive a closed period again from the journal and compare every line, every statement and the seal."""
-    faults, stored, late = _as_stored(connection, period["id"])
+    progress.phase(WorkPhase.READING, lambda: int(period["line_count"]))
+    faults, stored, late = _as_stored(connection, period["id"], progress)
     if stored is None:
         return Proof(line_count=period["line_count"], seal=period["seal"], derived_seal="", faults=tuple(faults[:FAULTS_MAX]))
     summing = Summing(period["id"])
@@ -197,9 +218,11 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
     names = Names.as_sealed(kept, rows)
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], period["end_s"], billing=names.billing)
     entries = store.entries(connection, period["start_s"], period["end_s"])
+    progress.phase(WorkPhase.DERIVING, lambda: int(period["line_count"]))
     with closing(_from_journal(connection, period)) as usage:
         rated = charging.lines(usage, entries)
-        for line_id, _ in summing.passing(chain(rated, adjusted(connection, period), late)):
+        derived_lines = summing.passing(chain(rated, adjusted(connection, period), late))
+        for line_id, _ in counted(derived_lines, progress):
             if line_id in stored:
                 stored.discard(line_id)
             else:
@@ -221,13 +244,13 @@ def prove(connection: Connection, period: Row, books: Books, previous: str) -> P
     )
 
 
-def _as_stored(connection: Connection, period_id: str) -> tuple[list[Problem], set[bytes] | None, list[Line]]:
+def _as_stored(connection: Connection, period_id: str, progress: Progress) -> tuple[list[Problem], set[bytes] | None, list[Line]]:
     """Return what is wrong with the stored lines in themselves, their ids (``None``: unreadable), and corrections among them."""
     faults: list[Problem] = []
     ids: set[bytes] = set()
     late: list[Line] = []
     try:
-        for line_id, line in store.lines(connection, period_id):
+        for line_id, line in counted(store.lines(connection, period_id), progress):
             if line.id_in(period_id) != line_id:
                 faults.append(Problem("fault.line_altered", {"line": line_id.hex()}))
             if line_id in ids:

@@ -1,15 +1,17 @@
 """What the API stands on, given once by ``wiring``, and what one call knows of itself."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from controller.identity.caller import Caller
 from controller.workflows.long_form import LongForms
 from controller.workflows.platform import Platform
 from drivers.protocol import ComputeDriver, DriverContext
+from inventory.domain.progress import Progress
 from inventory.domain.resource import Resource
 from inventory.importers.image_fetching import FetchOptions
 
@@ -53,6 +55,10 @@ class Call:
         """The platform."""
         return self.context.platform
 
+    def noted(self, work: str | None) -> AbstractContextManager[Progress]:
+        """Note how far the block is, for this person, under the id the request came with; without one nobody looks."""
+        return self.platform.works.noted(self.caller.user_name, work or "", self.platform.clock)
+
 
 # ``async`` only to spare a thread: nothing here waits.
 async def _call_of(request: Request) -> Call:
@@ -65,6 +71,17 @@ async def _context_of(request: Request) -> Context:
     return context
 
 
+#: What ids of work look like: nobody guesses one.
+WORK_ID = r"^[0-9a-f]{32}$"
+#: For handlers that may take long.
+WorkId = Annotated[
+    str | None,
+    Header(
+        alias="Allot-Work",
+        pattern=WORK_ID,
+        description="128 random bits in hexadecimal digits, made by the caller; `GET /v1/works/{work}` then tells how far it is.",
+    ),
+]
 #: For handlers behind a token.
 TheCall = Annotated[Call, Depends(_call_of)]
 #: For the public ones.

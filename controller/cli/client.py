@@ -17,7 +17,9 @@ from controller.cli.contexts import Target
 from controller.cli.mistakes import Usage
 from inventory.domain.errors import Invalid, Unavailable
 
-_TIMEOUT_S = 120
+_TIMEOUT_S = 120.0
+#: How long an answer is waited for that takes long to make: a month of a large city in minutes.
+LONG_S = 1800.0
 PAGE_SIZE = 500
 #: Most items of one list.
 _LIST_MAX = 100_000
@@ -50,14 +52,23 @@ class Refused(Exception):
 class Client:
     """One service, one caller. Keeps its connection between calls."""
 
-    def __init__(self, target: Target, language: str) -> None:
+    def __init__(
+        self, target: Target, language: str, *, timeout_s: float = _TIMEOUT_S, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._target = target
         self._language = language
+        self._timeout_s = timeout_s
+        #: Sent with every request.
+        self._own_headers = dict(headers or {})
         self._connection: http.client.HTTPConnection | None = None
         #: Entity tag of the last answer: what is replaced is named by it.
         self.tag = ""
         #: The service's clock when it last answered, in whole epoch s; None where it does not say.
         self.answered_at_s: float | None = None
+
+    def beside(self, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> "Client":
+        """Return a client of the same service and caller with a connection of its own."""
+        return Client(self._target, self._language, timeout_s=timeout_s, headers=headers)
 
     @property
     def server(self) -> str:
@@ -178,7 +189,7 @@ class Client:
         return response
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Accept-Language": self._language, "User-Agent": "allot"}
+        headers = {"Accept-Language": self._language, "User-Agent": "allot", **self._own_headers}
         if self._target.token:
             headers["Authorization"] = f"Bearer {self._target.token}"
         return headers
@@ -209,9 +220,9 @@ class Client:
             host = parts.hostname or ""
             if parts.scheme == "https":
                 context = ssl.create_default_context(cafile=self._target.ca_file or None)
-                self._connection = http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_S, context=context)
+                self._connection = http.client.HTTPSConnection(host, parts.port, timeout=self._timeout_s, context=context)
             else:
-                self._connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_S)
+                self._connection = http.client.HTTPConnection(host, parts.port, timeout=self._timeout_s)
         return self._connection
 
     def close(self) -> None:

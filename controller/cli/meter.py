@@ -15,6 +15,7 @@ from controller.cli.meter_costs import cost
 from controller.cli.meter_efficiency import efficiency
 from controller.cli.output import Out
 from controller.cli.session import session_of
+from controller.cli.working import long_work
 
 app = commands()
 app.add_typer(book, name="book")
@@ -78,8 +79,8 @@ def compare(ctx: typer.Context) -> None:
 
     session = session_of(ctx)
     out = session.out
-    with out.waiting("cli.say.ledger_worked_on"):
-        found = session.api.post("/v1/ledger/compare")
+    with long_work(session, "cli.say.ledger_worked_on") as api:
+        found = api.post("/v1/ledger/compare")
 
     def show(value: Mapping[str, Any]) -> None:
         code = "cli.say.ledger_equal" if value["is_equal"] else "cli.say.ledger_differs"
@@ -143,7 +144,8 @@ def rebuild(ctx: typer.Context, yes: bool = typer.Option(False, "--yes", "-y")) 
     out = session.out
     if not agreed(out, is_yes=yes, question="cli.say.rebuild_this"):
         raise typer.Exit(REFUSED)
-    found = session.api.post("/v1/ledger/rebuild")
+    with long_work(session, "cli.say.ledger_worked_on") as api:
+        found = api.post("/v1/ledger/rebuild")
     out.value(found, lambda value: out.line("cli.say.ledger_rebuilt", count=value["interval_count"]))
 
 

@@ -10,6 +10,7 @@ from controller.cli.commands import commands
 from controller.cli.exit_codes import REFUSED
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
+from controller.cli.working import long_work
 
 adjust = commands()
 _PERIOD = typer.Argument(..., metavar="MONTH")
@@ -38,16 +39,16 @@ def close(ctx: typer.Context, period: str = _PERIOD) -> None:
     session = session_of(ctx)
     state = session.api.get(f"/v1/periods/{segment(period)}")["state"]
     verb = "closing" if state == "open" else "close"
-    with session.out.waiting("cli.say.month_worked_on", period=period):
-        found = session.api.post(f"/v1/periods/{segment(period)}/{verb}")
+    with long_work(session, "cli.say.month_worked_on", period=period) as api:
+        found = api.post(f"/v1/periods/{segment(period)}/{verb}")
     session.out.value(found, lambda v: _show_period(session.out, v))
 
 
 def review(ctx: typer.Context, period: str = _PERIOD) -> None:
     """Rate a month and write its statements."""
     session = session_of(ctx)
-    with session.out.waiting("cli.say.month_worked_on", period=period):
-        found = session.api.post(f"/v1/periods/{segment(period)}/review")
+    with long_work(session, "cli.say.month_worked_on", period=period) as api:
+        found = api.post(f"/v1/periods/{segment(period)}/review")
     session.out.value(found, lambda v: _show_period(session.out, v))
 
 
@@ -60,8 +61,8 @@ def verify(ctx: typer.Context, period: str = _PERIOD) -> None:
     """Derive a closed month again and compare every byte; exit 1 when it differs."""
     session = session_of(ctx)
     out = session.out
-    with out.waiting("cli.say.month_worked_on", period=period):
-        found = session.api.post(f"/v1/periods/{segment(period)}/verify")
+    with long_work(session, "cli.say.month_worked_on", period=period) as api:
+        found = api.post(f"/v1/periods/{segment(period)}/verify")
 
     def show(value: Mapping[str, Any]) -> None:
         code = "cli.say.period_proven" if value["is_proven"] else "cli.say.period_not_proven"

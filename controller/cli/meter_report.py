@@ -14,6 +14,7 @@ import typer
 from controller.cli.client import segment
 from controller.cli.output import Column
 from controller.cli.session import Session, session_of
+from controller.cli.working import long_work
 from inventory.domain.errors import Unavailable
 
 _BLOCK = 1 << 18
@@ -113,8 +114,8 @@ def _one(
     session: Session, period: str, dataset: str, query: Mapping[str, Any], to: Path | None, folder: Path | None = None
 ) -> dict[str, Any]:
     path = f"/v1/periods/{segment(period)}/reports/{segment(dataset)}"
-    with session.out.waiting("cli.say.report_made", dataset=dataset):
-        manifest = session.api.get(f"{path}/manifest", **query)
+    with long_work(session, "cli.say.report_made", dataset=dataset) as api:
+        manifest = api.get(f"{path}/manifest", **query)
     place = to or (folder or Path()) / f"{period}-{dataset}.{manifest['format']}"
     asked = {**query, "format": manifest["format"]}
     if manifest["state"] in ("open", "closing"):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Width of tables that are not shown on a terminal but read by a program.
 _PIPE_WIDTH = 200
 Row = Mapping[str, Any]
+#: Is told what is done at the moment, and how much of how much.
+Shown = Callable[[str, int, int | None], None]
 Cell = Callable[[Row], Any]
 
 
@@ -131,14 +133,20 @@ class Out:
         self.console(stderr=True).print(_plain(self.say(code, **params)))
 
     @contextmanager
-    def waiting(self, code: str, **params: Any) -> Iterator[None]:
-        """Show on a terminal that something is made."""
+    def working(self, code: str, **params: Any) -> Iterator[Shown | None]:
+        """Show on a terminal that something is made, and what the block says of how far it is; None where nobody sees it."""
         console = self.console(stderr=True)
-        if console.is_terminal:
-            with console.status(_plain(self.say(code, **params))):
-                yield
-        else:
-            yield
+        if not console.is_terminal:
+            yield None
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        text = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), text, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            # Without a total the bar only moves, and there is no percentage.
+            task = bar.add_task(self.say(code, **params), total=None)
+            yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -62,6 +62,8 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/discovery/hosts": Rule(OVERSEERS, is_open_to_loopback=True),
     "GET /v1/discovery/instances": Rule(OVERSEERS, is_open_to_loopback=True),
     "GET /v1/whoami": _read(EVERYONE),
+    # Of oneself: who else asks does not find it.
+    "GET /v1/works/{work}": _read(EVERYONE),
     # What departments ask for and run.
     "POST /v1/checks": _read(frozenset({_O, _DA, _DR})),
     "POST /v1/plans": _read(REQUESTERS),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from controller.tickets import summary as tickets
 from controller.workflows.platform import Platform
+from inventory.domain.progress import UNSEEN, Progress
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import Scope
 from inventory.store import findings
@@ -26,14 +27,20 @@ _UNITS = {"yuan": "yuan", "percent": "%", "gib": "GiB", "hours": "h", "machines"
 
 
 def rows(
-    connection: Connection, platform: Platform, period: Mapping[str, Any], until_s: int, scope: Scope, names: Names
+    connection: Connection,
+    platform: Platform,
+    period: Mapping[str, Any],
+    until_s: int,
+    scope: Scope,
+    names: Names,
+    progress: Progress = UNSEEN,
 ) -> Iterator[Row]:
     """Return every figure of the year."""
     months = _months(str(period["id"]))
     start_s = months[0].window(platform.zone)[0]
     year = {**period, "start_s": start_s, "state": "open"}
     # What it cost comes from statements below, not from rating a year again.
-    found = efficiency_report.collect(connection, year, until_s, scope, names, with_charges=False)
+    found = efficiency_report.collect(connection, year, until_s, scope, names, with_charges=False, progress=progress)
     for row in (
         *_utilisation(found),
         *_fees(connection, [str(m) for m in months], scope),

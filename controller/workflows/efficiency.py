@@ -15,6 +15,7 @@ from controller.workflows import assessment, periods
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Invalid
+from inventory.domain.progress import UNSEEN, Progress
 from inventory.domain.scope import Scope
 from inventory.domain.system import System
 from inventory.store import directory, systems
@@ -74,13 +75,19 @@ def show(platform: Platform, month: str, scope: Scope) -> dict[str, Any]:
 
 
 def table(
-    connection: Connection, platform: Platform, dataset: str, period: Mapping[str, Any], until_s: int, scope: Scope
+    connection: Connection,
+    platform: Platform,
+    dataset: str,
+    period: Mapping[str, Any],
+    until_s: int,
+    scope: Scope,
+    progress: Progress = UNSEEN,
 ) -> tuple[Dataset, list[dict[str, Any]]]:
     """Return one of ``DATASETS`` with its rows."""
     names = periods.names(platform, connection)
     if dataset == "assessment":
-        return datasets.ASSESSMENT, list(assessment.rows(connection, platform, period, until_s, scope, names))
-    found = efficiency_report.collect(connection, period, until_s, scope, names)
+        return datasets.ASSESSMENT, list(assessment.rows(connection, platform, period, until_s, scope, names, progress))
+    found = efficiency_report.collect(connection, period, until_s, scope, names, progress=progress)
     if dataset == "efficiency-classes":
         return datasets.CLASSES, list(class_rows(found))
     if dataset == "efficiency-machines":

@@ -17,6 +17,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from inventory.domain.ids import DepartmentId
 from inventory.domain.organisation import billing_of
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import PLATFORM, Scope
 from inventory.store import directory
 from metering import book_store, ledger_store, period_store, rated_period
@@ -75,14 +76,14 @@ def begin_closing(platform: Platform, month: str, caller: Caller) -> Row:
     return show(platform, month)
 
 
-def review(platform: Platform, month: str, caller: Caller) -> Row:
+def review(platform: Platform, month: str, caller: Caller, progress: Progress = UNSEEN) -> Row:
     """Rate a period and write its statements; once more where word of it came since.
 
     Raises:
         Conflict: ``period.in_grace``, ``period.state_forbids``, ``period.rows_due``, ``period.decisions_wait``,
             ``usage.price_gap``.
     """
-    ledger.catch_up(platform)
+    ledger.catch_up(platform, progress=progress)
 
     def unit(connection: Connection) -> None:
         ledger_store.lock(connection)
@@ -91,7 +92,7 @@ def review(platform: Platform, month: str, caller: Caller) -> Row:
         if period["state"] == "reviewed":
             period_store.thaw(connection, period["start_s"], period["end_s"])
         period_store.clear(connection, month)
-        found = _rate(platform, connection, period)
+        found = _rate(platform, connection, period, progress)
         values = {
             "state": "reviewed",
             "reviewed_by": caller.user_name,
@@ -105,18 +106,19 @@ def review(platform: Platform, month: str, caller: Caller) -> Row:
         period_store.change(connection, month, period["state"], values)
         seal(connection, platform, caller, "period.review", month, {"fen": found.fen, "line_count": found.line_count})
 
+    progress.phase(WorkPhase.TURN)
     platform.db.run(unit)
     return show(platform, month)
 
 
-def close(platform: Platform, month: str, caller: Caller) -> Row:
+def close(platform: Platform, month: str, caller: Caller, progress: Progress = UNSEEN) -> Row:
     """Close a reviewed period for good; the reviewer cannot.
 
     Raises:
         Forbidden: ``period.own_review``.
         Conflict: ``period.state_forbids`` or ``period.changed``.
     """
-    ledger.catch_up(platform)
+    ledger.catch_up(platform, progress=progress)
 
     def unit(connection: Connection) -> None:
         ledger_store.lock(connection)
@@ -131,6 +133,7 @@ def close(platform: Platform, month: str, caller: Caller) -> Row:
         detail = {"seal": period["seal"], "previous_seal": period["previous_seal"], "fen": period["fen"]}
         seal(connection, platform, caller, "period.close", month, detail)
 
+    progress.phase(WorkPhase.TURN)
     platform.db.run(unit)
     return show(platform, month)
 
@@ -221,7 +224,7 @@ def acknowledge(platform: Platform, month: str, department_id: str, caller: Call
     return statement(platform, month, department_id)
 
 
-def verify(platform: Platform, month: str) -> dict[str, Any]:
+def verify(platform: Platform, month: str, progress: Progress = UNSEEN) -> dict[str, Any]:
     """Derive a closed period again and compare every byte of it, up to the seal in the audit chain; changes nothing.
 
     Raises:
@@ -230,7 +233,7 @@ def verify(platform: Platform, month: str) -> dict[str, Any]:
     with platform.db.read() as connection:
         period = _in_state(connection, month, "closed")
         books = Books(book_store.approved(connection))
-        proof = rated_period.prove(connection, period, books, _previous_seal(connection, period))
+        proof = rated_period.prove(connection, period, books, _previous_seal(connection, period), progress)
         # Whoever tried to close it and was refused is in the chain too, and sealed nothing.
         sealed = audit.page(connection, PLATFORM, limit=1, action="period.close", target=month, result=audit.Result.OK)
     is_sealed = any(e["detail"].get("seal") == proof.seal for e in sealed)
@@ -255,9 +258,9 @@ def names(platform: Platform, connection: Connection) -> Names:
     )
 
 
-def _rate(platform: Platform, connection: Connection, period: Row) -> Sealed:
-    books = Books(book_store.approved(connection))
-    found = rated_period.write(connection, period, books, names(platform, connection), _previous_seal(connection, period))
+def _rate(platform: Platform, connection: Connection, period: Row, progress: Progress) -> Sealed:
+    books, previous = Books(book_store.approved(connection)), _previous_seal(connection, period)
+    found = rated_period.write(connection, period, books, names(platform, connection), previous, progress)
     period_store.mark_corrected(connection, period["id"])
     return found
 

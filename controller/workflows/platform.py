@@ -12,6 +12,7 @@ from controller.workflows.picture import Picture
 from controller.workflows.placing import PlacingCounters
 from controller.workflows.report_room import ReportRoom
 from controller.workflows.turns import Turns
+from controller.workflows.works import Works
 from inventory.domain.clock import Clock
 from inventory.domain.ids import NewId
 from inventory.domain.organisation import Billing
@@ -47,3 +48,5 @@ class Platform:
     moves: MoveBounds = field(default_factory=MoveBounds)
     #: Where reports are made.
     reports: ReportRoom = field(default_factory=ReportRoom, compare=False)
+    #: Long requests that say how far they are: of this controller alone.
+    works: Works = field(default_factory=Works, compare=False)

@@ -18,6 +18,7 @@ from controller.texts import catalogue
 from controller.workflows import efficiency, periods
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Invalid, NotFound
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import Scope
 from metering import book_store
 from metering.books import Books
@@ -79,7 +80,7 @@ class Made:
     manifest: Mapping[str, Any]
 
 
-def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False) -> Made:
+def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False, progress: Progress = UNSEEN) -> Made:
     """Make a report, or find it made; ``is_fresh``: what an open month was found to come to before does not count.
 
     Raises:
@@ -102,10 +103,11 @@ def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False) -> Made:
     is_final = period["state"] in ("reviewed", "closed") and wanted.dataset not in efficiency.DATASETS
     if path.is_file() and beside.is_file() and (is_final or (not is_fresh and time.time() - path.stat().st_mtime < _OPEN_S)):
         return Made(path=path, media_type=media_type, manifest=json.loads(beside.read_bytes()))
+    progress.phase(WorkPhase.TURN)
     with room.turn():
         room.sweep(directory)
         with platform.db.read() as connection, whole(path) as sink:
-            totals = _write(connection, platform, period, as_of_s, wanted, format_, sink)
+            totals = _write(connection, platform, period, as_of_s, wanted, format_, sink, progress)
         manifest = _manifest(question, wanted, period, totals, sink)
         with whole(beside) as note:
             note.put(json.dumps(manifest, ensure_ascii=False, indent=1).encode())
@@ -167,6 +169,7 @@ def _write(
     wanted: Wanted,
     format_: str,
     sink: Sink,
+    progress: Progress,
 ) -> Totals:
     names = periods.names(platform, connection)
     asked = Asked(
@@ -179,14 +182,15 @@ def _write(
         text=wanted.text,
     )
     if wanted.dataset in efficiency.DATASETS:
-        table, rows_ = efficiency.table(connection, platform, wanted.dataset, period, as_of_s, wanted.scope)
+        table, rows_ = efficiency.table(connection, platform, wanted.dataset, period, as_of_s, wanted.scope, progress)
+        progress.phase(WorkPhase.FILING)
         clean = [{k: asked.neutral(v) if isinstance(v, str) and k in _WRITTEN else v for k, v in row.items()} for row in rows_]
         tables.write(table, [tables.of_rows(clean, (c.name for c in table.columns))], asked.format, sink, asked.text)
         return Totals(rows=len(rows_))
     if wanted.dataset in export.DATASETS:
-        return export.write(connection, asked, names, sink)
+        return export.write(connection, asked, names, sink, progress)
     books = Books(book_store.approved(connection))
-    found = export.statements(connection, asked, names, books)
+    found = export.statements(connection, asked, names, books, progress)
     if wanted.dataset == STATEMENT:
         own = [(s, rows) for s, rows in found if s["department_code"] == wanted.department]
         if not own:
@@ -200,7 +204,7 @@ def _write(
             micro_yuan=statement["micro_yuan"],
             billed_micro_yuan=statement["billed_micro_yuan"],
         )
-    return workbook.write(connection, asked, found, platform.zone, _words(wanted.language), sink)
+    return workbook.write(connection, asked, found, platform.zone, _words(wanted.language), sink, progress)
 
 
 def _words(language: str) -> Callable[[str], str]:

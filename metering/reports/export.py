@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from inventory.domain.errors import Conflict
 from inventory.domain.ids import DepartmentId
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import Scope
 from metering import book_store, period_store
 from metering.books import Books
@@ -64,7 +65,7 @@ class Asked:
         return neutral if self.format is Format.CSV else str
 
 
-def write(connection: Connection, asked: Asked, names: Names, sink: Sink) -> Totals:
+def write(connection: Connection, asked: Asked, names: Names, sink: Sink, progress: Progress = UNSEEN) -> Totals:
     """Write a report and return what it comes to.
 
     Raises:
@@ -73,13 +74,14 @@ def write(connection: Connection, asked: Asked, names: Names, sink: Sink) -> Tot
     """
     books = Books(book_store.approved(connection))
     if asked.dataset == "lines" or asked.dataset in _FOCUS_LINES:
-        return _of_lines(connection, asked, names, books, sink)
-    dataset, rows, totals = _of_parties(connection, asked, names, books)
+        return _of_lines(connection, asked, names, books, sink, progress)
+    dataset, rows, totals = _of_parties(connection, asked, names, books, progress)
+    progress.phase(WorkPhase.FILING)
     tables.write(dataset, [tables.of_rows(rows, (c.name for c in dataset.columns))], asked.format, sink, asked.text)
     return replace(totals, rows=len(rows))
 
 
-def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, sink: Sink) -> Totals:
+def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, sink: Sink, progress: Progress) -> Totals:
     setting, clean = asked.setting, asked.neutral
     is_focus = asked.dataset in _FOCUS_LINES
     own = focus if is_focus else lines
@@ -96,27 +98,33 @@ def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, 
         is_neutral=asked.format is Format.CSV,
         has_extras=is_focus,
     )
-    tables.write(dataset, _chunks(connection, asked, names, books, chunks), asked.format, sink, asked.text)
+    portions = _chunks(connection, asked, names, books, chunks, progress)
+    tables.write(dataset, portions, asked.format, sink, asked.text)
     # What FOCUS adds up is what is billed.
     return replace(chunks.totals, micro_yuan=chunks.totals.billed_micro_yuan) if is_focus else chunks.totals
 
 
-def _chunks(connection: Connection, asked: Asked, names: Names, books: Books, chunks: Chunks) -> Iterator[Chunk]:
+def _chunks(
+    connection: Connection, asked: Asked, names: Names, books: Books, chunks: Chunks, progress: Progress
+) -> Iterator[Chunk]:
     """Return the chunks of a file of lines; fees and rounding at its end."""
     has_any = False
     kept: Sequence[Row]
     if asked.is_rated:
+        kept = period_store.statements(connection, asked.period["id"], asked.scope)
+        progress.phase(WorkPhase.REPORTING, lambda: sum(s["line_count"] for s in kept))
         for portion in source.stored(connection, asked.period["id"], asked.scope):
             has_any = True
             yield chunks.of(portion)
-        _must_add_up(connection, asked, chunks.totals)
-        kept = period_store.statements(connection, asked.period["id"], asked.scope)
+            progress.reached(chunks.totals.rows)
+        _must_add_up(asked, chunks.totals, kept)
     else:
         summing = Summing(asked.period["id"])
-        for portion in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
+        for portion in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing, progress):
             has_any = True
             yield chunks.of(portion)
         kept = seal(asked.period, summing, names, "").statements
+    progress.phase(WorkPhase.FILING)
     extras = chunks.extras(kept, asked.period["start_s"], asked.period["end_s"]) if chunks.has_extras else None
     if extras is not None:
         yield extras
@@ -124,13 +132,12 @@ def _chunks(connection: Connection, asked: Asked, names: Names, books: Books, ch
         yield chunks.none()
 
 
-def _must_add_up(connection: Connection, asked: Asked, totals: Totals) -> None:
+def _must_add_up(asked: Asked, totals: Totals, kept: Sequence[Row]) -> None:
     """Refuse to write lines that are not what the statements say: no report disagrees with another.
 
     Raises:
         Conflict: ``report.differs``.
     """
-    kept = period_store.statements(connection, asked.period["id"], asked.scope)
     wanted = (sum(s["line_count"] for s in kept), sum(s["micro_yuan"] for s in kept))
     if (totals.rows, totals.micro_yuan) != wanted:
         raise Conflict(
@@ -166,14 +173,16 @@ def _names_as_sealed(connection: Connection, asked: Asked, now: Names) -> Names:
     return Names.as_sealed(kept, period_store.statement_rows(connection, period_id, asked.scope))
 
 
-def statements(connection: Connection, asked: Asked, names: Names, books: Books) -> list[tuple[Row, list[Row]]]:
+def statements(
+    connection: Connection, asked: Asked, names: Names, books: Books, progress: Progress = UNSEEN
+) -> list[tuple[Row, list[Row]]]:
     """Return every statement with its rows: as written, or as the period stands."""
     if asked.is_rated:
         kept: Sequence[Row] = period_store.statements(connection, asked.period["id"], asked.scope)
         rows: Sequence[Row] = period_store.statement_rows(connection, asked.period["id"], asked.scope)
     else:
         summing = Summing(asked.period["id"])
-        for _ in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing):
+        for _ in source.accrued(connection, asked.period, books, names, asked.scope, asked.as_of_s, summing, progress):
             pass
         found = seal(asked.period, summing, names, "")
         kept, rows = sorted(found.statements, key=lambda s: str(s["department_code"])), found.rows
@@ -183,14 +192,16 @@ def statements(connection: Connection, asked: Asked, names: Names, books: Books)
     return [(s, by_department.get(s["department_id"], [])) for s in kept]
 
 
-def _of_parties(connection: Connection, asked: Asked, names: Names, books: Books) -> tuple[Dataset, list[Row], Totals]:
+def _of_parties(
+    connection: Connection, asked: Asked, names: Names, books: Books, progress: Progress
+) -> tuple[Dataset, list[Row], Totals]:
     """Return a small table and the sums it is about: none for periods and commitments."""
     setting, clean = asked.setting, asked.neutral
     if asked.dataset == "focus-billing-period":
         return focus_parties.BILLING_PERIOD, [focus_parties.billing_period(setting, asked.period, asked.as_of_s)], Totals()
     if asked.dataset == "focus-contract-commitment":
         return focus_parties.CONTRACT_COMMITMENT, list(_commitments(connection, asked, names, books)), Totals()
-    found = statements(connection, asked, names, books)
+    found = statements(connection, asked, names, books, progress)
     listed = sum(s["list_micro_yuan"] for s, _ in found)
     if asked.dataset == "statements":
         cells = [lines.statement_cells(s, r, clean) for s, rows in found for r in rows]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from inventory.domain.ids import DepartmentId
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase, counted
 from inventory.domain.scope import Scope
 from inventory.store import tables as t
 from inventory.store.scoping import in_scope
@@ -42,7 +43,14 @@ def stored(connection: Connection, period_id: str, scope: Scope) -> Iterator[Lin
 
 
 def accrued(
-    connection: Connection, period: Row, books: Books, names: Names, scope: Scope, until_s: int, summing: Summing
+    connection: Connection,
+    period: Row,
+    books: Books,
+    names: Names,
+    scope: Scope,
+    until_s: int,
+    summing: Summing,
+    progress: Progress = UNSEEN,
 ) -> Iterator[LineColumns]:
     """Return the lines of an open period as they stand at ``until_s``, in portions, counted in ``summing``.
 
@@ -54,8 +62,10 @@ def accrued(
     )
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     entries = store.entries(connection, period["start_s"], until_s, department_id)
+    progress.phase(WorkPhase.REPORTING, lambda: store.usage_count(connection, period["start_s"], until_s, department_id))
     with closing(store.usage(connection, period["start_s"], until_s, department_id)) as usage:
-        lines = (line for line in charging.lines(usage, entries) if scope.allows(DepartmentId(line.department_id)))
+        own = charging.lines(counted(usage, progress), entries)
+        lines = (line for line in own if scope.allows(DepartmentId(line.department_id)))
         while portion := list(islice(lines, PORTION)):
             for line in portion:
                 summing.count(line)

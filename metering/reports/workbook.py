@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from metering.lines import Kind
 from metering.reports import source
 from metering.reports.columns import neutral
@@ -94,7 +95,15 @@ def _amount(sheet: Any, row: int, column: int, amount: int, over: int, style: An
         sheet.write_string(row, column, f"{sign}{whole}.{rest:0{len(str(over)) - 1}d}", style)
 
 
-def write(connection: Connection, asked: Asked, statements: Statements, zone: ZoneInfo, say: Say, sink: Sink) -> Totals:
+def write(
+    connection: Connection,
+    asked: Asked,
+    statements: Statements,
+    zone: ZoneInfo,
+    say: Say,
+    sink: Sink,
+    progress: Progress = UNSEEN,
+) -> Totals:
     """Write the workbook and return what it comes to."""
     # In memory, because it is small (lines are bound): a full disk is then met in one place, where the file is written.
     data = BytesIO()
@@ -113,8 +122,9 @@ def write(connection: Connection, asked: Asked, statements: Statements, zone: Zo
     _trend(sheets, connection, asked, statements)
     if asked.is_rated:
         _top(sheets, connection, asked)
-        _lines(sheets, connection, asked, statements, zone)
+        _lines(sheets, connection, asked, statements, zone, progress)
     _corrections(sheets, statements)
+    progress.phase(WorkPhase.FILING)
     book.close()
     sink.put(data.getvalue())
     return Totals(
@@ -197,15 +207,19 @@ def _corrections(sheets: _Sheets, statements: Statements) -> None:
     ))  # fmt: skip
 
 
-def _lines(sheets: _Sheets, connection: Connection, asked: Asked, statements: Statements, zone: ZoneInfo) -> None:
+def _lines(
+    sheets: _Sheets, connection: Connection, asked: Asked, statements: Statements, zone: ZoneInfo, progress: Progress
+) -> None:
     heads = ("report.word.id", "report.word.department", "report.word.meter", "report.word.kind", "report.word.resource",
              "report.word.amount", "report.word.from", "report.word.until", "report.word.exact_yuan")  # fmt: skip
     sheet = sheets.add("report.word.sheet_lines", heads, (36, 24, 22, 18, 28, 10, 20, 20, 18))
-    if sum(s["line_count"] for s, _ in statements) > LINES_MAX:
+    count = sum(s["line_count"] for s, _ in statements)
+    if count > LINES_MAX:
         sheet.write_string(1, 0, sheets.say("report.word.too_many_lines"))
         return
     called = {s["department_id"]: s["department_name"] for s, _ in statements}
     names = source.resource_names(connection, asked.period["start_s"], asked.period["end_s"], asked.scope)
+    progress.phase(WorkPhase.REPORTING, lambda: count)
     begin = 1
     for portion in source.stored(connection, asked.period["id"], asked.scope):
         begin += sheets.rows(sheet, (
@@ -214,6 +228,7 @@ def _lines(sheets: _Sheets, connection: Connection, asked: Asked, statements: St
              _Micro(x.micro_yuan))
             for line_id, x in portion.rows()
         ), begin)  # fmt: skip
+        progress.reached(begin - 1)
 
 
 def _local(at_s: int, zone: ZoneInfo) -> str:

@@ -50,6 +50,7 @@ _NOT_FOUND = {
     "GET /metrics/instances": "metrics.not_offered",
     "GET /metrics/compatibility": "metrics.not_offered",
     "GET /v1/explanations/{explanation_id}": "explanation.not_found",
+    "GET /v1/works/{work}": "work.not_found",
     "POST /v1/hosts/{host}/lost": "host.not_found",
     "POST /v1/images/{image}/withdraw": "image.unknown",
     "DELETE /v1/tokens/{token_id}": "token.not_found",
@@ -81,6 +82,7 @@ _ADOPT = {"pool": "sim", "project": "{project}", "system": "legacy", "lease_end"
 
 EXAMPLES: Mapping[str, Example] = {
     "GET /v1/whoami": Example("/v1/whoami"),
+    "GET /v1/works/{work}": Example("/v1/works/none"),
     "GET /metrics": Example("/metrics"),
     "GET /metrics/instances": Example("/metrics/instances"),
     "GET /metrics/compatibility": Example("/metrics/compatibility"),

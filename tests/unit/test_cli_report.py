@@ -47,12 +47,15 @@ class Api:
         begin = int(headers["Range"].removeprefix("bytes=").rstrip("-")) if "Range" in headers else 0
         return Answer(self.data[begin:], 206 if begin else 200, self.breaks.pop(0))
 
+    def beside(self, **_means: Any) -> "Api":
+        return self
+
     def close(self) -> None:
         pass
 
 
 def session(api: Api) -> Any:
-    out = SimpleNamespace(waiting=lambda *_a, **_k: nullcontext(), progress=lambda *_a: nullcontext(lambda _n: None))
+    out = SimpleNamespace(working=lambda *_a, **_k: nullcontext(), progress=lambda *_a: nullcontext(lambda _n: None))
     return SimpleNamespace(api=api, out=out)
 
 

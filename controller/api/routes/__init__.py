@@ -26,6 +26,7 @@ from controller.api.routes import (
     systems,
     tickets,
     usage,
+    works,
 )
 
 #: In the order they are looked through.
@@ -55,4 +56,5 @@ ROUTERS = (
     costs.router,
     efficiency.router,
     accountability.router,
+    works.router,
 )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
-from controller.api.context import TheCall
+from controller.api.context import TheCall, WorkId
 from controller.api.paging import Limit, json_answer, page_answer, whole_answer
 from controller.api.problems import told
 from controller.api.routes.systems import Department, narrowed
@@ -68,18 +68,20 @@ def compare_counted(
 
 
 @router.post("/v1/ledger/compare", response_model=schemas.LedgerComparison)
-def compare_ledger(call: TheCall) -> Response:
+def compare_ledger(call: TheCall, work: WorkId = None) -> Response:
     """Derive every interval from the journal again and compare it with the stored one; changes nothing."""
-    found = ledger.compare(call.platform)
+    with call.noted(work) as progress:
+        found = ledger.compare(call.platform, progress)
     differences = [{"resource_id": d.resource_id, "kind": d.kind, **told(d.why, call.language)} for d in found.differences]
     counts = {"resource_count": found.resource_count, "interval_count": found.interval_count}
     return json_answer({"is_equal": not differences, **counts, "differences": differences})
 
 
 @router.post("/v1/ledger/rebuild", response_model=schemas.LedgerRebuilt)
-def rebuild_ledger(call: TheCall) -> Response:
+def rebuild_ledger(call: TheCall, work: WorkId = None) -> Response:
     """Make the ledger again from the journal."""
-    return json_answer({"interval_count": ledger.rebuild(call.platform, call.caller)})
+    with call.noted(work) as progress:
+        return json_answer({"interval_count": ledger.rebuild(call.platform, call.caller, progress)})
 
 
 def _cursor(text: str) -> tuple[str, str, int] | None:

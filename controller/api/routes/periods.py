@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
-from controller.api.context import Call, TheCall
+from controller.api.context import Call, TheCall, WorkId
 from controller.api.paging import After, Limit, json_answer, page_answer, whole_answer
 from controller.api.problems import told
 from controller.workflows import corrections, periods
@@ -46,15 +46,17 @@ def begin_closing(call: TheCall, period: str) -> Response:
 
 
 @router.post("/v1/periods/{period}/review", response_model=schemas.Period)
-def review_period(call: TheCall, period: str) -> Response:
+def review_period(call: TheCall, period: str, work: WorkId = None) -> Response:
     """Rate a month and write its statements; again where word of it came since."""
-    return json_answer(_period(periods.review(call.platform, period, call.caller)))
+    with call.noted(work) as progress:
+        return json_answer(_period(periods.review(call.platform, period, call.caller, progress)))
 
 
 @router.post("/v1/periods/{period}/close", response_model=schemas.Period)
-def close_period(call: TheCall, period: str) -> Response:
+def close_period(call: TheCall, period: str, work: WorkId = None) -> Response:
     """Close a reviewed month for good; the reviewer cannot."""
-    return json_answer(_period(periods.close(call.platform, period, call.caller)))
+    with call.noted(work) as progress:
+        return json_answer(_period(periods.close(call.platform, period, call.caller, progress)))
 
 
 @router.post("/v1/periods/{period}/reopen", response_model=schemas.Period)
@@ -65,9 +67,10 @@ def reopen_period(call: TheCall, period: str) -> Response:
 
 
 @router.post("/v1/periods/{period}/verify", response_model=schemas.PeriodProof)
-def verify_period(call: TheCall, period: str) -> Response:
+def verify_period(call: TheCall, period: str, work: WorkId = None) -> Response:
     """Derive a closed month again from the journal and compare every byte."""
-    found = periods.verify(call.platform, period)
+    with call.noted(work) as progress:
+        found = periods.verify(call.platform, period, progress)
     return json_answer({**found, "faults": [told(fault, call.language) for fault in found["faults"]]})
 
 

@@ -7,7 +7,7 @@ from starlette.responses import FileResponse, Response
 
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
-from controller.api.context import TheCall
+from controller.api.context import TheCall, WorkId
 from controller.api.paging import Answers, json_answer
 from controller.api.routes.systems import Department, narrowed
 from controller.api.routes.usage import moment_s
@@ -63,15 +63,18 @@ TheWanted = Annotated[Wanted, Depends(_wanted)]
 
 
 @router.get("/v1/periods/{period}/reports/{dataset}/manifest", response_model=schemas.ReportManifest)
-def get_report_manifest(call: TheCall, wanted: TheWanted) -> Response:
+def get_report_manifest(call: TheCall, wanted: TheWanted, work: WorkId = None) -> Response:
     """Make a report of a month and tell what it holds: rows, sum, bytes, hash."""
-    return json_answer(dict(reports.make(call.platform, wanted, is_fresh=True).manifest))
+    with call.noted(work) as progress:
+        made = reports.make(call.platform, wanted, is_fresh=True, progress=progress)
+    return json_answer(dict(made.manifest))
 
 
 @router.get("/v1/periods/{period}/reports/{dataset}", response_class=FileResponse, responses=_FILE)
-def get_report(call: TheCall, wanted: TheWanted) -> Response:
+def get_report(call: TheCall, wanted: TheWanted, work: WorkId = None) -> Response:
     """Fetch a report of a month: rated lines, statements, FOCUS datasets, a workbook, or a printed statement."""
-    made = reports.make(call.platform, wanted)
+    with call.noted(work) as progress:
+        made = reports.make(call.platform, wanted, progress=progress)
     return FileResponse(
         made.path,
         media_type=made.media_type,

@@ -147,3 +147,4 @@ from controller.api.schemas.tickets import ToldEventPage as ToldEventPage
 from controller.api.schemas.usage import Usage as Usage
 from controller.api.schemas.usage import UsageLine as UsageLine
 from controller.api.schemas.usage import UsageTotal as UsageTotal
+from controller.api.schemas.works import Work as Work
