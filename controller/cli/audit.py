@@ -41,6 +41,7 @@ def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
     from controller.cli.failures import refusal_lines
     from controller.cli.mistakes import Usage
     from controller.cli.whole_numbers import whole_number
+    from controller.cli.working import long_work
 
     session = session_of(ctx)
     out = session.out
@@ -51,7 +52,8 @@ def verify(ctx: typer.Context, head: str = typer.Option("", "--head")) -> None:
         if seq is None or len(digest) != 64:
             raise Usage("cli.head_unreadable", written=head)
         body["head"] = {"seq": seq, "hash": digest}
-    found = session.api.post("/v1/audit/verify", body)
+    with long_work(session, "cli.say.chain_worked_on") as api:
+        found = api.post("/v1/audit/verify", body)
     if not out.is_table:
         out.value(found, lambda _value: None)
     else:

@@ -18,8 +18,8 @@ from controller.cli.mistakes import Usage
 from inventory.domain.errors import Invalid, Unavailable
 
 _TIMEOUT_S = 120.0
-#: How long an answer is waited for that takes long to make: a month of a large city in minutes.
-LONG_S = 1800.0
+#: How long an answer is waited for that takes long to make: an image may be fetched for an hour.
+LONG_S = 4500.0
 PAGE_SIZE = 500
 #: Most items of one list.
 _LIST_MAX = 100_000

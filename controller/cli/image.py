@@ -8,6 +8,7 @@ import typer
 
 from controller.cli.commands import commands
 from controller.cli.session import session_of
+from controller.cli.working import long_work
 
 app = commands()
 
@@ -45,7 +46,8 @@ def import_(
         "initrd": _absolute(initrd),
         "kernel_arguments": kernel_arguments,
     }
-    found = session.api.post("/v1/images", body)
+    with long_work(session, "cli.say.image_taken_in", name=name) as api:
+        found = api.post("/v1/images", body)
 
     def show(value: Mapping[str, Any]) -> None:
         session.out.line("cli.say.image_imported", name=value["name"], sha256=value["sha256"], gib=value["virtual_size_gib"])

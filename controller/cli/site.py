@@ -12,6 +12,7 @@ from controller.cli.exit_codes import CHANGES, OK, REFUSED
 from controller.cli.output import Out
 from controller.cli.replacing import changes_told
 from controller.cli.session import session_of
+from controller.cli.working import long_work
 
 app = commands()
 
@@ -44,8 +45,8 @@ def import_(
         if not agreed(out, is_yes=yes or not out.is_table, question="cli.say.apply_this"):
             out.note("cli.say.not_applied")
             raise typer.Exit(REFUSED)
-        with changes_told(f"allot import {file} --dry-run"):
-            applied = session.api.post_yaml("/v1/site/import", data, tag=shown, base_dir=base_dir)
+        with changes_told(f"allot import {file} --dry-run"), long_work(session, "cli.say.site_imported") as api:
+            applied = api.post_yaml("/v1/site/import", data, tag=shown, base_dir=base_dir)
     done = sum(1 for c in applied["changes"] if c["verb"] != "none")
     out.value(applied, lambda _value: out.line("cli.say.imported", count=done))
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Text, cast, select, type_coerce
+from sqlalchemy import Connection, LargeBinary, Text, cast, func, select, type_coerce
 
 from controller.identity.caller import Caller
 from controller.identity.tables import audit as table
 from inventory.domain.errors import Problem
 from inventory.domain.ids import DepartmentId
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase, counted
 from inventory.domain.scope import Scope
 from inventory.store import bulk
 from inventory.store.scoping import in_scope
@@ -158,13 +159,14 @@ def head(connection: Connection) -> Head:
     return Head(seq=0, hash=GENESIS) if row is None else Head(seq=row.seq, hash=row.hash)
 
 
-def verify(connection: Connection, known: Head | None = None) -> VerifyResult:
+def verify(connection: Connection, known: Head | None = None, progress: Progress = UNSEEN) -> VerifyResult:
     """Read the whole chain and recompute it; ``known`` is a head that was kept elsewhere."""
     breaks: list[Problem] = []
     last = Head(seq=0, hash=GENESIS)
     known_is_missing = known is not None and known.seq > 0
     count = 0
-    for row in _sealed_rows(connection):
+    progress.phase(WorkPhase.CHAIN, lambda: connection.execute(select(func.count()).select_from(table)).scalar_one())
+    for row in counted(_sealed_rows(connection), progress):
         count += 1
         breaks += _faults(row, last)
         last = Head(seq=row["seq"], hash=str(row["hash"]))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -113,9 +114,11 @@ def run(out: Out, seed: int, to: str) -> None:
     with _scratch(to) as folder, _database(folder) as database:
         city = _found(database, folder)
         source = random.Random(seed)  # noqa: S311  a made-up city
-        _march(city, source)
-        _april(city, source)
-        _may(city)
+        with out.working("cli.say.demo_begun") as shown:
+            for done, play in enumerate((partial(_march, city, source), partial(_april, city, source), partial(_may, city))):
+                if shown:
+                    shown(out.say("cli.say.demo_played", month=_MONTHS[done]), done, len(_MONTHS))
+                play()
         _show(out, city)
         if to:
             out.line("cli.say.demo_kept", directory=str(folder))

@@ -63,6 +63,8 @@ _SAY = {
     "cli.say.reboot_ordered": Text("云主机 {name}（{id}）将重启一次。", "Machine {name} ({id}) will be restarted once."),
     "cli.say.import_plan": Text("{count} 项变更，{unchanged} 项不变。", "{count} to change, {unchanged} as they are."),
     "cli.say.imported": Text("已导入，{count} 项变更。", "Imported, {count} changed."),
+    "cli.say.image_taken_in": Text("正在导入镜像 {name} …", "Taking in image {name} …"),
+    "cli.say.site_imported": Text("正在导入 …", "Importing …"),
     "cli.say.image_imported": Text(
         "镜像 {name} 已导入（{gib} GiB，sha256 {sha256}）。", "Image {name} was taken in ({gib} GiB, sha256 {sha256})."
     ),

@@ -159,6 +159,8 @@ TEXTS: dict[str, Text] = {
         "{months} 个月均已封账并由流水重新推算验证：{lines} 行明细，合计 {yuan} 元。",
         "{months} months are closed and proven from the journal: {lines} lines, {yuan} yuan in all.",
     ),
+    "cli.say.demo_begun": Text("正在建立演示城市 …", "Founding the city …"),
+    "cli.say.demo_played": Text("正在使用并关账 {month}", "using and closing {month}"),
     "cli.say.demo_kept": Text("状态保留在 {directory}。", "The state is kept in {directory}."),
     "cli.param.meter.report.dataset": Text(
         "哪种报表：lines、statements、workbook、statement、focus（一个目录的四个文件）、focus-1.2、efficiency、"
@@ -183,6 +185,7 @@ TEXTS: dict[str, Text] = {
     "cli.column.bytes": Text("字节", "bytes"),
     "cli.say.month_worked_on": Text("正在处理 {period} 的明细 …", "Working on the lines of {period} …"),
     "cli.say.ledger_worked_on": Text("正在由流水推导台账 …", "Deriving the ledger from the journal …"),
+    "cli.say.chain_worked_on": Text("正在重新计算审计链 …", "Computing the audit chain again …"),
     "cli.say.report_made": Text("正在生成 {dataset} …", "Making {dataset} …"),
     "cli.param.period": Text("月份，例如 2026-12。", "Month, for example 2026-12."),
     "cli.param.meter.statement.department": Text("部门代码。", "Code of a department."),

@@ -26,4 +26,7 @@ TEXTS: Mapping[str, Text] = {
     "work.phase.judging": Text("评估云主机的使用情况", "judging how machines are used"),
     "work.phase.reporting": Text("计算报表行", "computing rows of the report"),
     "work.phase.filing": Text("写成文件", "putting the file together"),
+    "work.phase.copying": Text("复制镜像", "copying the image"),
+    "work.phase.inspecting": Text("检查镜像", "inspecting the image"),
+    "work.phase.chain": Text("重新计算审计链", "computing the audit chain again"),
 }

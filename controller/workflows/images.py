@@ -14,6 +14,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.catalogue import Image, ImageState
 from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.ids import ImageId
+from inventory.domain.progress import UNSEEN, Progress
 from inventory.importers.image_inspection import open_regular
 from inventory.importers.images import FetchOptions, import_image
 from inventory.store import directory
@@ -42,7 +43,14 @@ class ImageRequest:
     kernel_arguments: str = ""
 
 
-def register(platform: Platform, request: ImageRequest, caller: Caller, *, fetch_options: FetchOptions | None = None) -> Image:
+def register(
+    platform: Platform,
+    request: ImageRequest,
+    caller: Caller,
+    *,
+    fetch_options: FetchOptions | None = None,
+    progress: Progress = UNSEEN,
+) -> Image:
     """Take an image into the library and the catalogue; the same content under the same name again is offered again.
 
     Title, kernel, initial ram disk and kernel arguments that are not given stay as they were.
@@ -55,7 +63,7 @@ def register(platform: Platform, request: ImageRequest, caller: Caller, *, fetch
         known = directory.image_by_name(connection, request.name)
     if known is not None and request.sha256:
         check_same(known, request.sha256)
-    image = take_in(platform, request, fetch_options=fetch_options)
+    image = take_in(platform, request, fetch_options=fetch_options, progress=progress)
 
     def unit(connection: Connection) -> Image:
         directory.lock_for_edit(connection)
@@ -85,13 +93,16 @@ def withdraw(platform: Platform, name: str, caller: Caller) -> Image:
     return platform.db.run(unit)
 
 
-def take_in(platform: Platform, request: ImageRequest, *, fetch_options: FetchOptions | None = None) -> Image:
+def take_in(
+    platform: Platform, request: ImageRequest, *, fetch_options: FetchOptions | None = None, progress: Progress = UNSEEN
+) -> Image:
     """Copy, hash and inspect the files of an image; returns its record, not yet written. No database work.
 
     Raises:
         Invalid, NotFound, Unavailable: ``image.*``.
     """
-    stored = import_image(request.source, request.sha256 or None, platform.images_dir, fetch_options=fetch_options)
+    sha256 = request.sha256 or None
+    stored = import_image(request.source, sha256, platform.images_dir, fetch_options=fetch_options, progress=progress)
     return Image(
         id=ImageId(platform.new_id("image")),
         name=request.name,

@@ -25,6 +25,7 @@ from inventory.domain.catalogue import Image
 from inventory.domain.errors import Conflict, Invalid, Problem
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import DepartmentId
+from inventory.domain.progress import UNSEEN, Progress
 from inventory.importers.images import FetchOptions
 from inventory.importers.site import parse_site
 from inventory.importers.site_records import SiteDocument, SiteImage
@@ -92,6 +93,7 @@ def apply_import(
     open_driver: OpenDriver | None = None,
     fetch_options: FetchOptions | None = None,
     as_read: Callable[[ImportPlan], None] = lambda _plan: None,
+    progress: Progress = UNSEEN,
 ) -> ImportPlan:
     """Make the state what a site document says and return what changed; doing it again changes nothing.
 
@@ -106,7 +108,7 @@ def apply_import(
         as_read(plan)
         return plan
     document = _read(platform, data)
-    taken_in = _take_in(platform, document, base_dir, plan, fetch_options)
+    taken_in = _take_in(platform, document, base_dir, plan, fetch_options, progress)
     hashes = _hashes(document, base_dir) | {name: image.sha256 for name, image in taken_in.items()}
     facts = _facts(platform, document, open_driver) if open_driver else {}
 
@@ -212,12 +214,17 @@ def _path(written: str, base_dir: Path | None) -> Path:
 
 
 def _take_in(
-    platform: Platform, document: SiteDocument, base_dir: Path | None, plan: ImportPlan, fetch_options: FetchOptions | None
+    platform: Platform,
+    document: SiteDocument,
+    base_dir: Path | None,
+    plan: ImportPlan,
+    fetch_options: FetchOptions | None,
+    progress: Progress,
 ) -> dict[str, Image]:
     """Copy the files of new images into the library; a file is judged there before anything else sees it."""
     new = {change.name for change in plan.changes if change.kind == "image" and change.verb is Verb.CREATE}
     return {
-        image.name: image_work.take_in(platform, _image_request(image, base_dir), fetch_options=fetch_options)
+        image.name: image_work.take_in(platform, _image_request(image, base_dir), fetch_options=fetch_options, progress=progress)
         for image in document.images
         if image.name in new
     }

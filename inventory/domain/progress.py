@@ -39,6 +39,11 @@ class WorkPhase(StrEnum):
     #: Counted: lines or intervals that are put into a report.
     REPORTING = "work.phase.reporting"
     FILING = "work.phase.filing"
+    #: Counted: bytes of an image.
+    COPYING = "work.phase.copying"
+    INSPECTING = "work.phase.inspecting"
+    #: Counted: events of the audit chain.
+    CHAIN = "work.phase.chain"
 
 
 class Progress(Protocol):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inventory.domain.errors import Invalid, Unavailable
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 
 if TYPE_CHECKING:
     import httpx
@@ -43,8 +44,13 @@ class FetchOptions:
     ca_file: Path | None = None
 
 
-def fetch(url: str, options: FetchOptions, monotonic: Callable[[], float] = time.monotonic) -> Generator[bytes, None, None]:
-    """Yield the bytes behind ``url``.
+def fetch(
+    url: str,
+    options: FetchOptions,
+    monotonic: Callable[[], float] = time.monotonic,
+    progress: Progress = UNSEEN,
+) -> Generator[bytes, None, None]:
+    """Yield the bytes behind ``url``; how many there are to be is told, where the server says so.
 
     Raises:
         Invalid: ``image.url_*`` the address is not one we may read from; ``image.fetch_refused`` the server said no.
@@ -62,6 +68,9 @@ def fetch(url: str, options: FetchOptions, monotonic: Callable[[], float] = time
             closing(_asked(client, target, addresses)) as response,
         ):
             _check_answer(response)
+            # Said by others: it is shown, and nothing follows from it. The client refuses what is no number.
+            size = response.headers.get("Content-Length")
+            progress.phase(WorkPhase.COPYING, (lambda: int(size)) if size else None)
             for chunk in response.iter_raw(_CHUNK_BYTES):
                 if monotonic() > deadline_s:
                     raise Unavailable("image.fetch_timeout", host=target.host, seconds=options.total_timeout_s)

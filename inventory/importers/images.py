@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from inventory.domain.errors import Invalid, Unavailable
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.importers.image_fetching import FetchOptions, fetch
 from inventory.importers.image_inspection import InspectedImage, inspect_image, open_regular
 
@@ -56,6 +57,7 @@ def import_image(
     fetch_options: FetchOptions | None = None,
     limits: ImageLimits | None = None,
     declared_format: str = "",
+    progress: Progress = UNSEEN,
 ) -> StoredImage:
     """Copy an image from a file or a web address into ``images_dir/<sha256>.<format>``; doing it again changes nothing.
 
@@ -69,14 +71,15 @@ def import_image(
     if isinstance(source, str) and _URL.match(source):
         if not expected:
             raise Invalid("image.hash_required")
-        chunks = fetch(source, fetch_options or FetchOptions())
+        chunks = fetch(source, fetch_options or FetchOptions(), progress=progress)
     else:
-        chunks = _file_chunks(Path(source))
+        chunks = _file_chunks(Path(source), progress)
     with closing(chunks), _library_errors(images_dir), _incoming(images_dir) as incoming:
-        sha256, size_bytes = _copy_hashed(chunks, incoming, limits.max_file_bytes)
+        sha256, size_bytes = _copy_hashed(chunks, incoming, limits.max_file_bytes, progress)
         if expected and sha256 != expected:
             raise Invalid("image.hash_mismatch", expected=expected, found=sha256)
         temporary = Path(incoming.name)
+        progress.phase(WorkPhase.INSPECTING)
         found = inspect_image(temporary, max_virtual_size_bytes=limits.max_virtual_size_bytes, declared_format=declared_format)
         path = images_dir / f"{sha256}.{found.disk_format}"
         _publish(incoming, path)
@@ -104,8 +107,9 @@ def _checked_hash(sha256: str | None) -> str:
     return expected
 
 
-def _file_chunks(path: Path) -> Generator[bytes, None, None]:
+def _file_chunks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
     with open_regular(path) as source:
+        progress.phase(WorkPhase.COPYING, lambda: os.fstat(source.fileno()).st_size)
         while chunk := _read(source, path):
             yield chunk
 
@@ -117,7 +121,7 @@ def _read(source: BinaryIO, path: Path) -> bytes:
         raise Invalid("image.unreadable", path=str(path), internal=str(error)) from error
 
 
-def _copy_hashed(chunks: Iterable[bytes], incoming: IO[bytes], max_bytes: int) -> tuple[str, int]:
+def _copy_hashed(chunks: Iterable[bytes], incoming: IO[bytes], max_bytes: int, progress: Progress) -> tuple[str, int]:
     digest, size_bytes = hashlib.sha256(), 0
     for chunk in chunks:
         size_bytes += len(chunk)
@@ -125,6 +129,7 @@ def _copy_hashed(chunks: Iterable[bytes], incoming: IO[bytes], max_bytes: int) -
             raise Invalid("image.too_large", max_bytes=max_bytes)
         digest.update(chunk)
         incoming.write(chunk)
+        progress.reached(size_bytes)
     incoming.flush()
     return digest.hexdigest(), size_bytes
 

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from inventory.domain.errors import Invalid, Unavailable
+from inventory.domain.progress import WorkPhase
 from inventory.importers.image_fetching import fetch
 from inventory.importers.images import FetchOptions, ImageLimits, import_image
+from tests.support.heard import Heard
 from tests.support.hostile_images import qcow2
 
 _ROOT = Path(__file__).parents[2]
@@ -37,6 +39,10 @@ class Mirror(BaseHTTPRequestHandler):
         match self.path:
             case "/image":
                 self._answer(200, CLEAN)
+            case "/unsaid":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(CLEAN)
             case "/away":
                 self._answer(302, b"", header=("Location", "/image"))
             case "/absent":
@@ -101,6 +107,17 @@ def test_an_image_is_fetched_and_the_server_is_asked_by_its_name(mirror: tuple[i
     stored = import_image(f"http://localhost:{port}/image", SHA256, tmp_path / "library", fetch_options=OPTIONS)
     assert stored.path.read_bytes() == CLEAN
     assert hosts == [f"localhost:{port}"]
+
+
+def test_how_much_of_an_image_is_there_is_told(mirror: tuple[int, list[str]], tmp_path: Path) -> None:
+    """As far as the server says how much there is to be."""
+    for path, total in (("/image", len(CLEAN)), ("/unsaid", None)):
+        heard = Heard()
+        address = f"http://localhost:{mirror[0]}{path}"
+        import_image(address, SHA256, tmp_path / "library", fetch_options=OPTIONS, progress=heard)
+        assert heard.phases == [WorkPhase.COPYING, WorkPhase.INSPECTING]
+        found, reached = heard.of(WorkPhase.COPYING)
+        assert (found, reached[-1]) == (total, len(CLEAN)), path
 
 
 def test_an_address_nobody_answers_at_is_followed_by_the_next_of_the_name(

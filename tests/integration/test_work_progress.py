@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
+from controller.identity import audit
 from controller.identity.caller import Role
 from controller.workflows import ledger, periods
 from controller.workflows.reports import Wanted, make
@@ -18,9 +19,11 @@ from inventory.domain.scope import PLATFORM
 from inventory.store.engine import Database
 from metering import ledger_store
 from metering.reports.tables import TextOptions
-from tests.support.api import Service, service
+from tests.support.api import YAML, Service, service
 from tests.support.billing import MAY_S, finance
 from tests.support.database import sqlite_database
+from tests.support.heard import Heard
+from tests.support.hostile_images import qcow2
 from tests.support.large_month import LINES, MACHINES, MONTH, PATIENCE_S, held_at_writing, large_month
 from tests.support.report_city import busy_city
 
@@ -41,31 +44,6 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         large_month(found)
         periods.review(found.platform, MONTH, finance("wang"))
         yield found
-
-
-class Heard:
-    """Hears every word of work: (phase, total) and what was reached of it."""
-
-    def __init__(self) -> None:
-        self.words: list[tuple[WorkPhase, int | None, list[int]]] = []
-
-    def phase(self, phase: WorkPhase, total: Callable[[], int] | None = None) -> None:
-        """Hear of a phase."""
-        self.words.append((phase, total() if total else None, []))
-
-    def reached(self, done: int) -> None:
-        """Hear how far it is."""
-        self.words[-1][2].append(done)
-
-    def of(self, phase: WorkPhase) -> tuple[int | None, list[int]]:
-        """Return what was heard last of a phase."""
-        return next((total, done) for found, total, done in reversed(self.words) if found is phase)
-
-    @property
-    def phases(self) -> list[WorkPhase]:
-        """Return the phases in their order, without repeats."""
-        found = [phase for phase, _, _ in self.words]
-        return [found[0], *(b for a, b in pairwise(found) if a is not b)]
 
 
 def sent(platform: Service, path: str) -> tuple[threading.Thread, list[httpx.Response]]:
@@ -146,15 +124,29 @@ _LONG = (
     f"GET /v1/periods/{MONTH}/reports/statements",
     "POST /v1/ledger/compare",
     "POST /v1/ledger/rebuild",
+    "POST /v1/audit/verify",
 )
 
 
 def test_every_long_request_is_noted(platform: Service) -> None:
     for number, request in enumerate(_LONG):
-        client = platform.operator() if "/ledger/" in request else platform.client(Role.FINANCE)
+        client = platform.operator() if "/periods/" not in request else platform.client(Role.FINANCE)
         id_ = f"{number:032x}"
-        client.request(*request.split(" "), headers={"Allot-Work": id_})
+        json: dict[str, str] | None = {} if "/audit/" in request else None
+        assert client.request(*request.split(" "), headers={"Allot-Work": id_}, json=json).status_code < 500
         assert client.get(f"/v1/works/{id_}").json()["state"] in ("done", "failed"), request
+
+
+def test_taking_in_images_is_noted(platform: Service, tmp_path: Path) -> None:
+    operator, source = platform.operator(), tmp_path / "source.img"
+    source.write_bytes(qcow2())
+    body = {"name": "other", "arch": "x86_64", "source": str(source)}
+    assert operator.post("/v1/images", json=body, headers={"Allot-Work": ID}).status_code == 201
+    work = operator.get(WORK).json()
+    assert (work["state"], work["phase"]) == ("done", "work.phase.inspecting")
+    refused = operator.post("/v1/site/import", content="kind: Site", headers={**YAML, "Allot-Work": ID})
+    assert refused.status_code == 422
+    assert operator.get(WORK).json()["state"] == "failed"
 
 
 def test_a_month_is_reviewed_closed_and_proven_phase_by_phase(platform: Service) -> None:
@@ -180,6 +172,14 @@ def test_the_journal_is_taken_and_compared_with_word_of_how_far(platform: Servic
     assert again.of(WorkPhase.JOURNAL)[0] == machines == again.of(WorkPhase.JOURNAL)[1][-1]
     assert not ledger.compare(platform.platform, compared).differences
     assert compared.of(WorkPhase.COMPARING) == (machines, [machines])
+
+
+def test_the_audit_chain_is_computed_with_word_of_how_far(platform: Service) -> None:
+    heard = Heard()
+    with platform.platform.db.read() as connection:
+        found = audit.verify(connection, progress=heard)
+    assert found.is_intact
+    assert heard.of(WorkPhase.CHAIN) == (found.checked_count, [found.checked_count])
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ _SUBJECTS: Mapping[str, str] = {
     "ticket": "工单 Tickets",
     "token": "令牌 Tokens",
     "usage": "用量 Usage",
+    "work": "工作进度 Progress of work",
     "notice": "提醒 Notices",
     "volume": "数据盘 Disks",
     "zone": "网络区域 Zones",

@@ -8,7 +8,9 @@ import pytest
 
 from controller.texts.images import TEXTS
 from inventory.domain.errors import AllotError, Invalid, NotFound, Unavailable
+from inventory.domain.progress import WorkPhase
 from inventory.importers.images import FetchOptions, ImageLimits, StoredImage, import_image, remove_leftovers
+from tests.support.heard import Heard
 from tests.support.hostile_images import MIB, disk_beginning, qcow2
 
 CLEAN = qcow2()
@@ -33,6 +35,14 @@ def test_a_clean_image_is_stored_under_its_hash(tmp_path: Path) -> None:
     )
     assert path.read_bytes() == CLEAN
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_how_much_of_a_file_is_copied_is_told(tmp_path: Path) -> None:
+    heard = Heard()
+    import_image(source_file(tmp_path), SHA256, tmp_path / "library", progress=heard)
+    assert heard.phases == [WorkPhase.COPYING, WorkPhase.INSPECTING]
+    total, reached = heard.of(WorkPhase.COPYING)
+    assert total == len(CLEAN) == reached[-1]
 
 
 def test_importing_twice_gives_the_same_and_repairs_a_rotten_copy(tmp_path: Path) -> None:

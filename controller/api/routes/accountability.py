@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
-from controller.api.context import TheCall
+from controller.api.context import TheCall, WorkId
 from controller.api.paging import After, Limit, json_answer, page_answer
 from controller.api.problems import describe
 from controller.identity import audit, tokens
@@ -36,11 +36,11 @@ def list_audit(
 
 
 @router.post("/v1/audit/verify", response_model=schemas.VerifyOut)
-def verify_audit(call: TheCall, body: Annotated[schemas.VerifyIn, Body()]) -> Response:
+def verify_audit(call: TheCall, body: Annotated[schemas.VerifyIn, Body()], work: WorkId = None) -> Response:
     """Recompute the whole chain; with a head that was kept elsewhere, a chain cut off at its end is found too."""
     known = Head(seq=body.head.seq, hash=body.head.hash) if body.head else None
-    with call.platform.db.read() as connection:
-        found = audit.verify(connection, known)
+    with call.noted(work) as progress, call.platform.db.read() as connection:
+        found = audit.verify(connection, known, progress)
     return json_answer(
         {
             "is_intact": found.is_intact,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from controller.api import schemas, views
 from controller.api.auth import GuardedRoute
-from controller.api.context import Call, TheCall
+from controller.api.context import Call, TheCall, WorkId
 from controller.api.paging import After, Limit, json_answer, page_answer, whole_answer
 from controller.workflows import department_places
 from controller.workflows import images as workflow
@@ -68,7 +68,7 @@ def list_images(call: TheCall) -> Response:
 
 
 @router.post("/v1/images", response_model=schemas.Image, status_code=201)
-def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Response:
+def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()], work: WorkId = None) -> Response:
     """Take an image from a path on the controller (or a URL) into the library, inspected and hashed."""
     request = workflow.ImageRequest(
         name=body.name,
@@ -80,7 +80,9 @@ def import_image(call: TheCall, body: Annotated[schemas.ImageIn, Body()]) -> Res
         initrd=Path(body.initrd) if body.initrd else None,
         kernel_arguments=body.kernel_arguments,
     )
-    image = workflow.register(call.platform, request, call.caller, fetch_options=call.context.fetch_options)
+    options = call.context.fetch_options
+    with call.noted(work) as progress:
+        image = workflow.register(call.platform, request, call.caller, fetch_options=options, progress=progress)
     return json_answer(views.image(image), status=201)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from controller.api import schemas
 from controller.api.auth import GuardedRoute
 from controller.api.bodies import YamlBody, yaml_request
-from controller.api.context import Call, TheCall
+from controller.api.context import Call, TheCall, WorkId
 from controller.api.paging import IfMatch, as_read, content_tag, json_answer
 from controller.api.problems import describe
 from controller.workflows import site
@@ -32,21 +32,23 @@ def plan_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "") -> Response
 
 
 @router.post("/v1/site/import", response_model=schemas.ImportPlan, openapi_extra=yaml_request(_SITE))
-def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "", if_match: IfMatch = None) -> Response:
+def import_site(call: TheCall, data: YamlBody, base_dir: BaseDir = "", if_match: IfMatch = None, work: WorkId = None) -> Response:
     """Import a site document; the same document again changes nothing. Hosts that answer are read at once.
 
     With the `ETag` of a plan, nothing is changed that is another than the plan showed. The answer's own `ETag` is that of a
     plan of the same document as long as it would change nothing.
     """
-    done = site.apply_import(
-        call.platform,
-        data,
-        call.caller,
-        base_dir=_directory(base_dir),
-        open_driver=call.context.drivers,
-        fetch_options=call.context.fetch_options,
-        as_read=as_read(if_match, "site", lambda plan: plan.replaced),
-    )
+    with call.noted(work) as progress:
+        done = site.apply_import(
+            call.platform,
+            data,
+            call.caller,
+            base_dir=_directory(base_dir),
+            open_driver=call.context.drivers,
+            fetch_options=call.context.fetch_options,
+            as_read=as_read(if_match, "site", lambda plan: plan.replaced),
+            progress=progress,
+        )
     # What was replaced is gone: of the same document nothing is left to replace.
     return _plan(call, done, replaced=())
 
