@@ -28,6 +28,7 @@ from controller.tickets import store as tickets
 from controller.tickets.model import TicketState
 from controller.workflows.engine import Done, Ending, Fail, Finding, Wait
 from controller.workflows.moves.end import Travel, arrived, stayed
+from controller.workflows.segments import AddressesTaken
 from inventory.domain.claim import MOVE, Claim, quota_amounts
 from inventory.domain.errors import Problem
 from inventory.domain.ids import NewId, ProjectId, ResourceId, TicketId
@@ -44,7 +45,8 @@ TELL_SINGLY_MAX = 20
 _SIZES_MAX = 10_000
 
 #: Moves the claims, cards and specs of a machine that was cleared (and of its disks) to another host, inside the open
-#: transaction; returns the machine and its disks as they shall be, or None where no host fits.
+#: transaction; returns the machine and its disks as they shall be, or None where no host fits. Raises AddressesTaken, with
+#: nothing written, where another controller took an address at the same moment.
 Swap = Callable[[Connection, Resource, Sequence[Resource]], Sequence[Resource] | None]
 
 
@@ -242,13 +244,15 @@ class Recorder:
         resource = outcome.resource
         volumes = resources.lock_parts(connection, [d.volume_id for d in resource.instance.disks])
         if any(v.hold_until_s > batch.now_s or v.observed is not Observed.ABSENT for v in volumes):
-            waiting = {**LET_GO, "step": "clear_parts", "next_try_s": batch.now_s + 1.0, "phase": Phase.PENDING.value}
-            seen = observation_of(outcome, batch.now_s)
-            self._write_one(connection, resource, {**waiting, **seen, "seen_at_s": batch.seen_at_s, "revision": row.revision})
+            self._clear_later(connection, batch, outcome, row, delay_s=1.0)
             return
         moved = None
-        if self._swap is not None and resource.placements < self._placements_max:
-            moved = self._swap(connection, resource, volumes)
+        try:
+            if self._swap is not None and resource.placements < self._placements_max:
+                moved = self._swap(connection, resource, volumes)
+        except AddressesTaken:
+            self._clear_later(connection, batch, outcome, row, delay_s=0.0)
+            return
         if moved is None:
             self._fail_cleared(connection, batch, outcome, row)
             return
@@ -261,6 +265,13 @@ class Recorder:
             batch.stories.setdefault(resource.ticket_id, []).append(
                 (resource.name, "step.placed_again", {"name": resource.name, "placements": resource.placements + 1})
             )
+
+    def _clear_later(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow, *, delay_s: float) -> None:
+        """Have a machine that was cleared wait to be placed again."""
+        waiting = {**LET_GO, "step": "clear_parts", "next_try_s": batch.now_s + delay_s, "phase": Phase.PENDING.value}
+        seen = observation_of(outcome, batch.now_s)
+        changes = {**waiting, **seen, "seen_at_s": batch.seen_at_s, "revision": row.revision}
+        self._write_one(connection, outcome.resource, changes)
 
     def _end_move(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow, last: JournalRow | None) -> None:
         """Make the machine and its disks the new host's, or free the room held there."""

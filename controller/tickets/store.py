@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select,
 
 from controller.tickets import tables as t
 from controller.tickets.model import TRANSITIONS, Action, Approval, Ticket, TicketEvent, TicketState, ToldEvent
-from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
+from inventory.domain.errors import Conflict, Invalid, NotFound, Problem, Unavailable
 from inventory.domain.ids import DepartmentId, SystemId, TicketId, first_id
 from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
@@ -137,6 +137,8 @@ def refresh_states(connection: Connection, ticket_ids: Iterable[TicketId], now_s
     wanted = sorted(set(ticket_ids))
     if not wanted:
         return []
+    # Before anything is counted: another controller that ends work of the same ticket counts after this one, or before it.
+    rows = connection.execute(select(*_COLUMNS).where(_T.id.in_(wanted)).order_by(_T.id).with_for_update(key_share=True)).all()
     # A segment serves machines of other tickets too: what it is about never holds a ticket up, the machines on it do.
     own = (r.ticket_id.in_(wanted), r.kind != "segment")
     statement = select(r.ticket_id, r.phase, func.count()).where(*own).group_by(r.ticket_id, r.phase)
@@ -144,7 +146,7 @@ def refresh_states(connection: Connection, ticket_ids: Iterable[TicketId], now_s
     for ticket_id, phase, count in connection.execute(statement):
         counts.setdefault(ticket_id, {})[phase] = count
     moved = []
-    for row in connection.execute(select(*_COLUMNS).where(_T.id.in_(wanted)).order_by(_T.id)).all():
+    for row in rows:
         ticket = _ticket(row)
         to = _derived(ticket.state, counts.get(ticket.id, {}))
         if to is not ticket.state:
@@ -169,19 +171,34 @@ def first_problem(connection: Connection, ticket_id: TicketId) -> Problem | None
     return Problem.from_json(problem) if problem else None
 
 
+#: Times that lines are put behind those that others wrote meanwhile.
+_TELLING_TRIES = 32
+
+
 def add_events(
     connection: Connection, ticket_id: TicketId, events: Sequence[tuple[str, str, Mapping[str, Any]]], at_s: float
 ) -> None:
-    """Append lines (subject, code, params) to a ticket's story."""
+    """Append lines (subject, code, params) to a ticket's story; another controller may tell of it at the same moment.
+
+    Raises:
+        Unavailable: ``state.busy``: others went on telling; the caller must roll back.
+    """
     e = t.ticket_events.c
     if not events:
         return
-    last = connection.execute(select(func.coalesce(func.max(e.seq), 0)).where(e.ticket_id == ticket_id)).scalar_one()
-    rows = [
-        {"ticket_id": ticket_id, "seq": last + n, "at_s": at_s, "subject": subject, "code": code, "params": dict(params)}
-        for n, (subject, code, params) in enumerate(events, start=1)
-    ]
-    connection.execute(t.ticket_events.insert(), rows)
+    statement = bulk.insert(connection, t.ticket_events).on_conflict_do_nothing().returning(e.seq)
+    for _ in range(_TELLING_TRIES):
+        last = connection.execute(select(func.coalesce(func.max(e.seq), 0)).where(e.ticket_id == ticket_id)).scalar_one()
+        rows = [
+            {"ticket_id": ticket_id, "seq": last + n, "at_s": at_s, "subject": subject, "code": code, "params": dict(params)}
+            for n, (subject, code, params) in enumerate(events, start=1)
+        ]
+        told = list(connection.execute(statement, rows).scalars())
+        if len(told) == len(rows):
+            return
+        # Lines of a story stand in the order they happened: behind those of the other one, or not yet.
+        connection.execute(delete(t.ticket_events).where(e.ticket_id == ticket_id, e.seq.in_(told)))
+    raise Unavailable("state.busy", internal=f"the story of {ticket_id} is told by others")
 
 
 def begin_stories(connection: Connection, first_lines: Sequence[tuple[TicketId, str, Mapping[str, Any]]], at_s: float) -> None:

@@ -14,7 +14,7 @@ from controller.workflows.alike import Kinds, metered
 from controller.workflows.deltas import Deltas
 from controller.workflows.draft import Drafter
 from controller.workflows.draw import Draw, take
-from controller.workflows.segments import FreeBlocks, SegmentBook
+from controller.workflows.segments import AddressesTaken, FreeBlocks, SegmentBook
 from inventory.domain.catalogue import Image
 from inventory.domain.claim import Weights
 from inventory.domain.errors import Conflict, QuotaExceeded, Unplaceable
@@ -109,10 +109,6 @@ def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) 
         # Rows are written already: not to be kept. An address was given to somebody else since it was read.
         raise AddressesTaken
     return left_out
-
-
-class AddressesTaken(Exception):
-    """Somebody else got an address first; the caller must roll back."""
 
 
 #: Times that orders are left out and the rest is tried once more.

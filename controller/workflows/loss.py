@@ -24,6 +24,7 @@ from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
+from controller.workflows.segments import AddressesTaken
 from controller.workflows.swap import relocate
 from inventory.domain.errors import Conflict, Forbidden, Invalid, Unavailable
 from inventory.domain.host import AdminState, Host, Reachability, Zone
@@ -66,7 +67,7 @@ def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, c
     for _ in range(_TRIES):
         try:
             return platform.db.run(unit)
-        except IntegrityError:
+        except (AddressesTaken, IntegrityError):
             # A ticket took the free block of a network first: look again and decide again.
             continue
     raise Unavailable("ticket.too_busy", tries=_TRIES, retry_after_s=2)

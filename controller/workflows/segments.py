@@ -1,8 +1,15 @@
-"""The segments a ticket needs: those that live are used, the others are made, and addresses are picked. For the commit only."""
+"""The segments that machines need where they go: those that live are used, the others are made, and addresses are picked.
+
+For the commit of tickets and for machines that change hosts. Two controllers may pick the same block or address at the same
+moment: the database gives it to one of them, and the other one decides again.
+"""
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
+import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from controller.networks import address_plan
 from inventory.domain.errors import Unplaceable
@@ -10,6 +17,35 @@ from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, NewId, ResourceId, TicketId, ZoneId
 from inventory.domain.resource import Desired, Nic, Observed, Phase, Resource, ResourceKind, SegmentSpec
 from inventory.store import networks, resources
+from inventory.store.engine import is_taken
+
+log = structlog.get_logger()
+
+
+class AddressesTaken(Exception):
+    """Somebody else got a block or an address first; the caller must roll back and decide again."""
+
+
+@contextmanager
+def taking(connection: Connection) -> Iterator[None]:
+    """Have what the block writes stay only if nothing in it is refused; what was written before the block stays anyway.
+
+    Raises:
+        AddressesTaken: another controller was faster.
+    """
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    except IntegrityError as error:
+        savepoint.rollback()
+        if not is_taken(error):
+            raise
+        log.info("another controller took an address first", internal=str(error.orig))
+        raise AddressesTaken from error
+    except BaseException:
+        savepoint.rollback()
+        raise
+    savepoint.commit()
 
 
 def segment_name(zone_code: str, network: str) -> str:

@@ -26,12 +26,13 @@ from controller.workflows.acceptance import (
     explanation_rows,
     new_ticket,
 )
-from controller.workflows.commit import AddressesTaken, Stale
+from controller.workflows.commit import Stale
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Decider, Quote, Wish, decide_afresh, quota_growth, quote
 from controller.workflows.reading import Reader
+from controller.workflows.segments import AddressesTaken
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import AllotError, Problem, QuotaExceeded, Unavailable, Unplaceable
 from inventory.domain.ids import SystemId, TicketId

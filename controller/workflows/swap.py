@@ -17,7 +17,7 @@ from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
-from controller.workflows.segments import FreeBlocks, SegmentBook
+from controller.workflows.segments import FreeBlocks, SegmentBook, taking
 from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import Zone
@@ -31,20 +31,33 @@ from inventory.store import claims as claim_store
 from inventory.store import directory, networks, resources, systems
 from quotas import store as quota_store
 
+#: Times that a host is chosen where the one chosen before was filled by somebody else meanwhile.
+_CHOICES = 3
+
+
+class _NoRoom(Exception):
+    """What is held would not fit."""
+
 
 def swapper(platform: Platform) -> Callable[[Connection, Resource, Sequence[Resource]], Sequence[Resource] | None]:
     """Return the swap of this platform."""
 
     def swap(connection: Connection, machine: Resource, volumes: Sequence[Resource]) -> Sequence[Resource] | None:
-        """Move ``machine`` (confirmed absent where it was) and its disks; None where no other host fits."""
-        asked = _ask(connection, platform, machine)
-        decision = None if asked is None else _decide(connection, platform, asked)
-        if asked is None or decision is None:
-            return None
-        moved = relocate(connection, platform, [(machine, volumes)], decision.members)
-        if moved is not None:
-            _explain(connection, platform, machine, asked, decision)
-        return moved
+        """Move ``machine`` (confirmed absent where it was) and its disks; None where no other host fits.
+
+        Raises:
+            AddressesTaken: as ``relocate``.
+        """
+        for _ in range(_CHOICES):
+            asked = _ask(connection, platform, machine)
+            decision = None if asked is None else _decide(connection, platform, asked)
+            if asked is None or decision is None:
+                return None
+            moved = relocate(connection, platform, [(machine, volumes)], decision.members)
+            if moved is not None:
+                _explain(connection, platform, machine, asked, decision)
+                return moved
+        return None
 
     return swap
 
@@ -59,22 +72,27 @@ def relocate(
     """Give machines and their disks to other hosts: claims and addresses; returns them as they shall be.
 
     ``None``: there is no room any more, or a network there has no address left; then nothing is written.
+
+    Raises:
+        AddressesTaken: another controller took a block or an address at this moment; nothing is written.
     """
-    # What was held of a refused place is given back with everything else that was written for it.
-    savepoint = connection.begin_nested()
     try:
-        moved = [_specs(connection, platform, *whole, place) for whole, place in zip(wholes, places, strict=True)]
-    except Unplaceable:
-        # The host fits and its network has no address left.
-        savepoint.rollback()
+        # What was held of a refused place is given back with everything else that was written for it.
+        with taking(connection):
+            return _relocated(connection, platform, wholes, places)
+    except (Unplaceable, _NoRoom):
         return None
+
+
+def _relocated(
+    connection: Connection, platform: Platform, wholes: Sequence[Whole], places: Sequence[MemberPlacement]
+) -> list[Resource]:
+    moved = [_specs(connection, platform, *whole, place) for whole, place in zip(wholes, places, strict=True)]
     new = [[claim for resource in of_one for claim in claims_of(resource)] for of_one in moved]
     if claim_store.hold(connection, claim_store.totals(c for claims in new for c in claims)):
-        savepoint.rollback()
-        return None
+        raise _NoRoom
     for (machine, _), of_one, claims in zip(wholes, moved, new, strict=True):
         _set_claims(connection, machine, of_one, claims)
-    savepoint.commit()
     return [resource for of_one in moved for resource in of_one]
 
 

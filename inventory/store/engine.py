@@ -31,6 +31,7 @@ _BUSY_TIMEOUT_MS = 10_000
 _WRITE_TRIES = 6
 #: SQLSTATEs after which the same whole unit may be run again: serialisation failure, deadlock.
 _RETRY_STATES = {"40001", "40P01"}
+_UNIQUE_VIOLATION = "23505"
 
 
 def safe_journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
@@ -201,6 +202,14 @@ def _wants_retry(error: BaseException) -> bool:
 
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+def is_taken(error: DBAPIError) -> bool:
+    """Tell whether a row was refused because another one has its key: whoever wrote that one was faster."""
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0)
+        return code in (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+    return _sqlstate(error) == _UNIQUE_VIOLATION
 
 
 def translate(error: DBAPIError) -> Exception:

@@ -18,6 +18,7 @@ from controller.workflows.picture import Picture
 from controller.workflows.place import load_snapshot
 from controller.workflows.placing import PlacingCounters
 from controller.workflows.platform import Platform
+from controller.workflows.segments import AddressesTaken
 from controller.workflows.submission import Submission, lead
 from controller.workflows.turns import Turns
 from controller.workflows.wish import parse
@@ -140,7 +141,7 @@ def test_a_group_that_meets_something_unforeseen_is_decided_one_by_one(here: Fur
 
     def breaks_for_many(connection: Connection, orders: list[commit_module.Order], new_id: NewId) -> object:
         if len(orders) > 1:
-            raise commit_module.AddressesTaken
+            raise AddressesTaken
         return together(connection, orders, new_id)
 
     monkeypatch.setattr(commit_module, "commit_many", breaks_for_many)

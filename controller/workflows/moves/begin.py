@@ -16,7 +16,7 @@ from controller.scheduling.moves.check import why_not
 from controller.scheduling.moves.plan import Move
 from controller.workflows.moves.picture import Rules, load_around
 from controller.workflows.platform import Platform
-from controller.workflows.segments import FreeBlocks, SegmentBook
+from controller.workflows.segments import AddressesTaken, FreeBlocks, SegmentBook, taking
 from controller.workflows.swap import claims_of
 from inventory.domain.claim import MOVE, Claim
 from inventory.domain.errors import Problem, Unplaceable
@@ -109,21 +109,35 @@ def _judged(connection: Connection, machine: Resource, step: MoveStep, now_s: fl
 def _set_out(
     connection: Connection, platform: Platform, step: MoveStep, machine: Resource, volumes: list[Resource], now_s: float
 ) -> Problem | None:
-    """Promise room on the target and have the machine go; where there is none, say of what, with nothing written."""
-    savepoint = connection.begin_nested()
+    """Promise room on the target and have the machine go; where there is none, say of what, with nothing written.
+
+    Where another controller takes a block or an address at this moment nothing is written either, and the step is still to begin.
+    """
     try:
-        there = _there(connection, platform, step, machine, now_s)
+        with taking(connection):
+            _promise(connection, platform, step, machine, volumes, now_s)
     except Unplaceable as no_address:
-        savepoint.rollback()
         return Problem(no_address.code, no_address.params)
+    except _NoRoom:
+        return Problem("moves.no_room", {"machine": step.machine})
+    except AddressesTaken:
+        return None
+    return None
+
+
+class _NoRoom(Exception):
+    """What is held would not fit."""
+
+
+def _promise(
+    connection: Connection, platform: Platform, step: MoveStep, machine: Resource, volumes: list[Resource], now_s: float
+) -> None:
+    there = _there(connection, platform, step, machine, now_s)
     moved = [there, *_volumes_there(step, machine, volumes)]
     held = [replace(claim, resource_kind=MOVE) for resource in moved for claim in claims_of(resource)]
     if claim_store.hold(connection, claim_store.totals(held)):
-        savepoint.rollback()
-        return Problem("moves.no_room", {"machine": step.machine})
+        raise _NoRoom
     _write(connection, step, there, volumes, held, now_s)
-    savepoint.commit()
-    return None
 
 
 def _write(
