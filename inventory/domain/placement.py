@@ -1,6 +1,6 @@
 """What is asked of the scheduler and what it answers: shared by planner, committer and explanation."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,12 +76,6 @@ class AddressRoom:
     def free_on(self, network: str, host_id: HostId) -> int:
         """Return the addresses a network has on a host, or would have in a new segment there."""
         return self.segments.get(network, {}).get(host_id, self.segment_size)
-
-    def takes_one(self, networks: Collection[str], host_id: HostId) -> bool:
-        """Tell whether one machine with a card on each of these networks finds its addresses on a host."""
-        new = sum(not self.has_segment(network, host_id) for network in networks)
-        has_blocks = self.block_count is None or new <= self.block_count
-        return has_blocks and all(self.free_on(network, host_id) > 0 for network in networks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,28 @@ def test_a_plan_sends_no_machine_where_its_network_is_full(database: Database, t
         assert_books_are_clean(running)
 
 
+def test_a_plan_sends_no_more_machines_of_a_network_to_a_host_than_it_has_addresses(database: Database, tmp_path: Path) -> None:
+    with running_controller(database, tmp_path, settings=QUICK) as running:
+        running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
+        operator = running.furnished.caller(Role.OPERATOR)
+        _narrow(database, 29, "10.96.0.0/27")
+        first, *others = running.furnished.hosts
+        for host in others:
+            host_workflow.set_state(running.platform, host.id, AdminState.CORDONED, operator, reason="test")
+        tickets = [running.submit(ticket_text(f"sys-{n}")) for n in range(3)]
+        assert running.wait_for(lambda: all(running.ticket_state(t) is TicketState.DONE for t in tickets))
+        for host in others:
+            host_workflow.set_state(running.platform, host.id, AdminState.ACTIVE, operator, reason="")
+        # From now on a segment holds one machine.
+        _narrow(database, 30, "10.96.0.0/27")
+        plan, steps = made(running, PlanKind.DRAIN, first.name)
+        assert {step.target_id for step in steps} == {host.id for host in others}
+        assert (len(steps), [stay["reason"] for stay in plan.stays]) == (2, ["moves.no_room"])
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        assert_books_are_clean(running)
+
+
 @pytest.mark.parametrize(("systems", "code"), [(2, "network.segment_full"), (1, "network.range_exhausted")])
 def test_a_target_that_ran_out_of_addresses_stops_the_plan_with_its_reason(
     database: Database, tmp_path: Path, systems: int, code: str

@@ -1,11 +1,12 @@
 """The working copy of a cluster on which moves are tried, made and taken back. ONE feasibility rule for planner and runner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from controller.scheduling.cells import SeatAsk, seats_for
+from controller.scheduling.moves.addresses import Takings
 from controller.scheduling.moves.cluster import Cluster, Flags
 from controller.scheduling.moves.plan import Move, Stay
 from inventory.domain.layout import Seat
@@ -32,6 +33,7 @@ class Board:
         #: Where machines lie now, and what is free of cells because of it.
         self._seats = dict(cluster.seats)
         self._fine = dict(cluster.fine_free)
+        self._addresses = Takings(cluster.addresses)
         #: With one storage pool per class everywhere, the sums by class already say whether disks fit.
         self._has_split_storage = any(len(pools) > 1 for host in cluster.storage_of for pools in host.values())
 
@@ -52,6 +54,9 @@ class Board:
         fits: Flags = cluster.takes & cluster.allowed[cluster.kind[machine]]
         fits &= np.all((self.free >= demand) | (demand == 0), axis=1)
         fits[self.where[machine]] = False
+        has_addresses = self._addresses.room(machine)
+        if has_addresses is not None:
+            fits &= has_addresses
         group = int(cluster.group[machine])
         if group >= 0 and cluster.group_is_hard[group]:
             fits &= self._hosts_for(machine, group)
@@ -77,7 +82,11 @@ class Board:
 
     def _takes_exactly(self, machine: int, host: int) -> bool:
         is_seated = machine not in self._seats or self.seat_for(machine, host) is not None
-        return is_seated and self.storage_for(machine, host) is not None
+        return is_seated and self._addresses.fits(machine, host) and self.storage_for(machine, host) is not None
+
+    def address_likeness(self, machines: Sequence[int], host: int) -> tuple[int, ...]:
+        """Return what tells hosts apart for these machines by the addresses they have."""
+        return self._addresses.likeness(machines, host)
 
     def seat_for(self, machine: int, host: int) -> Seat | None:
         """Return where a machine that asks for a seat would lie on a host, or None where it cannot as it asks."""
@@ -187,6 +196,9 @@ class Board:
             for dimension, amount in self._seats[machine].amounts().items():
                 fine[dimension] = fine.get(dimension, 0) + sign * amount
             self._fine[host] = fine
+        if host != self.cluster.host[machine]:
+            # Where it stands it has its addresses, and they rest when it leaves.
+            self._addresses.book(machine, host, -sign)
         group = int(self.cluster.group[machine])
         if group >= 0:
             self._count(group, host, -sign)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.scheduling.moves.addresses import AddressColumns, AddressesLeft, NetworkKey, address_columns
 from controller.scheduling.snapshot import HostEntry, fine_columns
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import HostId, ResourceId, StoragePoolId
@@ -53,8 +54,8 @@ class MachineEntry:
     seat: Seat | None = None
     #: What a host must have, by name.
     traits: tuple[str, ...] = ()
-    #: Hosts, other than its own, where its networks have no address left.
-    full_hosts: frozenset[HostId] = frozenset()
+    #: The network of each of its cards.
+    cards: tuple[NetworkKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class Cluster:
     disk_pools: tuple[tuple[int, ...], ...]
     #: Machine -> row of ``allowed``.
     kind: Column
-    #: Kind (zone, MLPS level, architecture, traits, addresses) × host: whether the host may carry such a machine at all.
+    #: Kind (zone, MLPS level, architecture, traits) × host: whether the host may carry such a machine at all.
     allowed: Flags
     #: Machine -> group, -1 without a rule; group -> level and hardness.
     group: Column
@@ -118,6 +119,7 @@ class Cluster:
     seats: Mapping[int, Seat] = field(default_factory=dict)
     cells: Mapping[int, tuple[HostCell, ...]] = field(default_factory=dict)
     fine_free: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    addresses: AddressColumns = field(default_factory=AddressColumns)
 
     @property
     def host_count(self) -> int:
@@ -140,9 +142,12 @@ class Cluster:
 
 
 def cluster_of(
-    hosts: Iterable[HostEntry], machines: Iterable[MachineEntry], watts: Mapping[HostId, HostWatts] | None = None
+    hosts: Iterable[HostEntry],
+    machines: Iterable[MachineEntry],
+    watts: Mapping[HostId, HostWatts] | None = None,
+    addresses: AddressesLeft | None = None,
 ) -> Cluster:
-    """Return the picture of these hosts and of the machines on them.
+    """Return the picture of these hosts and of the machines on them; without ``addresses`` there is plenty of them.
 
     Raises:
         KeyError: a machine is on a host that is not in the picture.
@@ -151,11 +156,13 @@ def cluster_of(
     rows = sorted(machines, key=lambda m: m.id)
     index = {e.host.id: i for i, e in enumerate(entries)}
     dimensions = _dimensions(entries, rows)
+    host_ids = tuple(e.host.id for e in entries)
     return Cluster(
-        host_ids=tuple(e.host.id for e in entries),
+        host_ids=host_ids,
         host_names=tuple(e.host.name for e in entries),
         host_index=index,
         dimensions=dimensions,
+        addresses=address_columns(addresses or AddressesLeft(), host_ids, [m.cards for m in rows], index),
         **_host_columns(entries, dimensions, watts or {}),
         **_machine_columns(entries, rows, index, dimensions),
     )
@@ -242,7 +249,7 @@ def _machine_columns(
         for disk_class, size_gib, _ in row.disks:
             demand[i, column[disk_dimension(disk_class)]] += size_gib
     kinds: dict[_Kind, int] = {}
-    kind = [kinds.setdefault((m.zone_id, m.mlps_level, m.arch, m.traits, m.full_hosts), len(kinds)) for m in rows]
+    kind = [kinds.setdefault((m.zone_id, m.mlps_level, m.arch, m.traits), len(kinds)) for m in rows]
     groups: dict[str, int] = {}
     group = [groups.setdefault(m.group, len(groups)) if m.group and m.spread is not SpreadLevel.NONE else -1 for m in rows]
     rule = {m.group: m for m in rows if m.group in groups}
@@ -266,16 +273,14 @@ def _machine_columns(
     }
 
 
-#: What decides on which hosts a machine may be at all: zone, MLPS level, architecture, traits, hosts without addresses for it.
-_Kind = tuple[str, int, str, tuple[str, ...], frozenset[HostId]]
+#: What decides on which hosts a machine may be at all: zone, MLPS level, architecture, traits.
+_Kind = tuple[str, int, str, tuple[str, ...]]
 
 
 def _allowed(entries: Sequence[HostEntry], kinds: Sequence[_Kind]) -> Flags:
     allowed = np.zeros((len(kinds), len(entries)), bool)
-    for k, (zone_id, level, arch, traits, full) in enumerate(kinds):
+    for k, (zone_id, level, arch, traits) in enumerate(kinds):
         for i, entry in enumerate(entries):
-            if entry.host.id in full:
-                continue
             has_arch = arch in ANY_ARCH or (entry.host.facts is not None and entry.host.facts.arch == arch)
             has_level = level <= min(entry.pool.mlps_max, entry.zone.mlps_max)
             allowed[k, i] = has_arch and has_level and zone_id in ("", entry.zone.id) and entry.traits.issuperset(traits)

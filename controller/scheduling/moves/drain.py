@@ -125,7 +125,7 @@ class _Room:
             return None
         machine, hosts = self._hardest(left)
         rest = tuple(m for m in left if m != machine)
-        for host in self._unlike(hosts):
+        for host in self._unlike(hosts, left):
             self._looks -= 1
             found = self._try(machine, host, rest, budget)
             if found is not None:
@@ -143,11 +143,16 @@ class _Room:
         machine = min(left, key=lambda m: (len(choices[m]), m))
         return machine, choices[machine]
 
-    def _unlike(self, hosts: Column) -> Iterator[int]:
-        """Yield hosts, of those that are alike only the first."""
+    def _unlike(self, hosts: Column, left: Sequence[int]) -> Iterator[int]:
+        """Yield hosts, of those that are alike for the machines that are left only the first."""
         seen = set()
         for host in hosts.tolist():
-            likeness = (self._board.free[host].tobytes(), int(self._cluster.domains["rack"][host]), tuple(self._board.on(host)))
+            likeness = (
+                self._board.free[host].tobytes(),
+                int(self._cluster.domains["rack"][host]),
+                tuple(self._board.on(host)),
+                self._board.address_likeness(left, host),
+            )
             if likeness not in seen:
                 seen.add(likeness)
                 yield host

@@ -1,37 +1,70 @@
-"""Hosts on which the networks of a machine have no address left: no plan of moves sends it there."""
+"""What the networks of machines have left on the hosts of the platform: read for plans of moves, once for each department."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 
 from sqlalchemy import Connection
 
-from controller.workflows.address_rooms import AddressRooms
+from controller.networks import address_plan
+from controller.scheduling.moves.addresses import AddressesLeft, NetworkKey, NetworkLeft
+from controller.workflows.segments import segment_name
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId
-from inventory.domain.placement import MemberRequest, PlacementRequest
 from inventory.domain.resource import Resource
-from inventory.domain.resources import Resources
+from inventory.store import networks
 
 
-class FullNetworks:
-    """Looks each combination of department, zone and networks up once."""
+@dataclass(slots=True)
+class Cards:
+    """The cards of machines by network, and what those networks have left."""
 
-    def __init__(self, connection: Connection, zones: Mapping[str, Zone], host_ids: Collection[HostId], now_s: float) -> None:
-        self._connection, self._zones, self._host_ids, self._now_s = connection, zones, host_ids, now_s
-        self._rooms = AddressRooms()
-        self._known: dict[tuple[str, str, tuple[str, ...]], frozenset[HostId]] = {}
+    zones: Mapping[str, Zone]
+    #: More cards than there are no plan can move.
+    _counts: Counter[NetworkKey] = field(default_factory=Counter)
 
-    def hosts_for(self, machine: Resource, zone_code: str) -> frozenset[HostId]:
-        """Return the hosts, other than its own, where a machine would find no address for one of its cards."""
-        networks = tuple(sorted({nic.network for nic in machine.instance.nics}))
-        if not networks or zone_code not in self._zones:
-            return frozenset()
-        key = (machine.department_id, zone_code, networks)
-        if key not in self._known:
-            self._known[key] = self._full(DepartmentId(machine.department_id), self._zones[zone_code], networks)
-        return self._known[key] - {machine.host_id}
+    def of(self, machine: Resource, zone_code: str) -> tuple[NetworkKey, ...]:
+        """Return the network of each card of a machine; they are counted."""
+        if zone_code not in self.zones:
+            return ()
+        found = tuple((machine.department_id, zone_code, nic.network) for nic in machine.instance.nics)
+        self._counts.update(found)
+        return found
 
-    def _full(self, department_id: DepartmentId, zone: Zone, networks: tuple[str, ...]) -> frozenset[HostId]:
-        one = MemberRequest(name="", group="", compute=Resources(), disks=(), arch="any", networks=networks)
-        asked = PlacementRequest(zone_id=zone.id, mlps_level=0, members=(one,))
-        room = self._rooms.of(self._connection, department_id, zone, asked, self._now_s).addresses
-        return frozenset() if room is None else frozenset(h for h in self._host_ids if not room.takes_one(networks, h))
+    def left(self, connection: Connection, now_s: float) -> AddressesLeft:
+        """Return what is left of the networks that could be filled if all these machines moved."""
+        asked = Counter[str]()
+        for (_, zone_code, _), count in self._counts.items():
+            asked[zone_code] += count
+        blocks = self._blocks(connection, asked) if asked else {}
+        segments = _segments(connection, {department for department, _, _ in self._counts}, now_s)
+        found = {}
+        for key, count in sorted(self._counts.items()):
+            department, zone_code, network = key
+            size = address_plan.usable_count(self.zones[zone_code].segment_prefix)
+            there = segments.get((department, segment_name(zone_code, network)), {})
+            if zone_code in blocks or min([size, *there.values()]) < count:
+                found[key] = NetworkLeft(zone=zone_code, segment_size=size, segments=there)
+        return AddressesLeft(networks=found, blocks=blocks)
+
+    def _blocks(self, connection: Connection, asked: Mapping[str, int]) -> dict[str, int]:
+        """Return the free blocks of zones that have fewer than there are cards."""
+        taken = networks.subnets_taken(connection)
+        found = {}
+        for zone_code, count in asked.items():
+            zone = self.zones[zone_code]
+            free = address_plan.free_subnets(zone.address_range, zone.segment_prefix, taken)
+            left = sum(1 for _ in islice(free, count))
+            if left < count:
+                found[zone_code] = left
+        return found
+
+
+def _segments(connection: Connection, departments: set[str], now_s: float) -> dict[tuple[str, str], dict[HostId, int]]:
+    found: dict[tuple[str, str], dict[HostId, int]] = {}
+    for department in sorted(departments):
+        for room in networks.rooms(connection, DepartmentId(department), now_s):
+            left = max(0, address_plan.usable_count(room.cidr) - room.held_count)
+            found.setdefault((department, room.name), {})[room.host_id] = left
+    return found

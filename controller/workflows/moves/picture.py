@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from controller.moves import store as move_store
 from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, cluster_of
-from controller.workflows.moves.addresses import FullNetworks
+from controller.workflows.moves.addresses import Cards
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.place import host_entries
 from inventory.domain.ids import HostId, PoolId, ResourceId, StoragePoolId, SystemId
@@ -59,7 +59,7 @@ class _Picture:
     _shared: Mapping[tuple[str, str], int] = field(default_factory=dict)
     _pool_of: Mapping[HostId, PoolId] = field(default_factory=dict)
     #: For plans; a step finds out when it asks for the address.
-    _full: FullNetworks | None = None
+    _cards: Cards | None = None
     _moved_s: Mapping[ResourceId, float] = field(default_factory=dict)
 
     def cluster(self, host_ids: Collection[HostId] | None) -> Cluster:
@@ -72,7 +72,7 @@ class _Picture:
         zones = {z.code: z for z in directory.zones(self.connection)}
         self._zones = {code: zone.id for code, zone in zones.items()}
         if host_ids is None:
-            self._full = FullNetworks(self.connection, zones, [h.id for h in wanted], self.rules.now_s)
+            self._cards = Cards(zones)
         self._archs = {image.name: image.arch for image in directory.images(self.connection)}
         self._volumes = {r.id: r for r in self.found if r.kind is ResourceKind.VOLUME}
         self._shared = Counter((str(m.system_id), network) for m in machines for network in {n.network for n in m.instance.nics})
@@ -80,7 +80,9 @@ class _Picture:
         if self.rules.bounds is not None:
             self._moved_s = move_store.last_moved_s(self.connection, self.rules.now_s - self.rules.bounds.cool_down_s)
         watts = {e.host.id: HostWatts(idle=e.host.watts_idle, most=e.host.watts_most) for e in entries}
-        return cluster_of(entries, [entry for m in machines for entry in self._entries(m)], watts)
+        placed = [entry for m in machines for entry in self._entries(m)]
+        left = self._cards.left(self.connection, self.rules.now_s) if self._cards is not None else None
+        return cluster_of(entries, placed, watts, left)
 
     def _entries(self, machine: Resource) -> Iterator[MachineEntry]:
         entry = self._entry(machine)
@@ -125,7 +127,7 @@ class _Picture:
             stays=self._stays(machine),
             seat=spec.seat,
             traits=server.traits if server is not None else (),
-            full_hosts=self._full.hosts_for(machine, system.spec.zone) if self._full is not None else frozenset(),
+            cards=self._cards.of(machine, system.spec.zone) if self._cards is not None else (),
         )
 
     def _arch(self, server: ServerSpec | None) -> str:
