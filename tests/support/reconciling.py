@@ -46,7 +46,7 @@ class Running:
         with self.platform.db.read() as connection:
             return store.get(connection, ticket.id, PLATFORM).state
 
-    def wait_for(self, truth: Callable[[], bool], timeout_s: float = 20.0) -> bool:
+    def wait_for(self, truth: Callable[[], bool], timeout_s: float = 60.0) -> bool:
         """Wait until something is true."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
