@@ -24,9 +24,12 @@ def fit(
     pool: str = typer.Option("", "--pool"),
     zone: str = typer.Option("", "--zone"),
     spread: str = typer.Option("none", "--spread"),
+    department: str = typer.Option("", "--department"),
+    network: str = typer.Option("default", "--network"),
 ) -> None:
     """Count how many more machines of a size fit."""
     from controller.cli.output import Column
+    from controller.cli.plan_view import dimension
 
     session = session_of(ctx)
     out = session.out
@@ -38,6 +41,8 @@ def fit(
         "pool": pool,
         "zone": zone,
         "spread": spread,
+        "department": department,
+        "network": network,
     }
     found = session.api.get("/v1/capacity", **asked, **({} if disk_gib is None else {"disk_gib": disk_gib}))
 
@@ -48,8 +53,11 @@ def fit(
             Column("cli.column.mlps_max", "mlps_max", is_number=True),
             Column("cli.column.fit", "count", is_number=True),
             Column("cli.column.fit_pooled", "pooled_count", is_number=True),
+            Column("cli.column.fit_limit", lambda row: dimension(out, row["limit"]) if row["limit"] else ""),
         ]
         out.rows(value["pools"], columns)
+        whose = "cli.capacity.of_network" if value["department"] else "cli.capacity.of_new_networks"
+        out.line(whose, department=value["department"], network=value["network"])
         out.heading("cli.capacity.levels")
         levels = [Column("cli.column.zone", "zone"), Column("cli.column.mlps_level", "mlps_level", is_number=True)]
         out.rows(value["levels"], [*levels, Column("cli.column.fit", "count", is_number=True)])

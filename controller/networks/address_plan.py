@@ -22,6 +22,17 @@ def free_subnets(address_range: str, prefix: int, taken: Collection[str]) -> Ite
         here += step
 
 
+def free_count(address_range: str, prefix: int, taken: Collection[str]) -> int:
+    """Return how many blocks ``free_subnets`` would yield, however many they are."""
+    here, end = _bounds(address_range)
+    step = 1 << (32 - prefix)
+    count = 0
+    for first, behind in (*sorted(map(_bounds, taken)), (end, end)):
+        count += max(0, (min(first, end) - here) // step)
+        here = max(here, -(-behind // step) * step)
+    return count
+
+
 @lru_cache(maxsize=65_536)
 def _bounds(cidr: str) -> tuple[int, int]:
     """Return the first address and the one after the last as numbers; every commit asks for those of all subnets."""

@@ -39,6 +39,14 @@ TEXTS: dict[str, Text] = {
         "choose a larger host, add the class of disk that is missing, or see whether spread and shared networks contradict",
     ),
     "cli.capacity.levels": Text("按区域和等保级别", "By zone and MLPS level"),
+    "cli.capacity.of_network": Text(
+        "网络地址按部门 {department} 的网络 {network} 计算。",
+        "Addresses are those of network {network} of department {department}.",
+    ),
+    "cli.capacity.of_new_networks": Text(
+        "未指定部门：网络地址按全部使用新网段计算（每个网段占用区域的一个空闲地址块）。",
+        "No department was named: addresses are those of new segments, each of which takes a free block of its zone.",
+    ),
     "cli.capacity.no_trend": Text(
         "历史只有 {days} 天，至少需要 {least} 天才能判断趋势。", "Only {days} days of history; a trend needs {least}."
     ),

@@ -336,6 +336,11 @@ _PARAMETERS = {
     "cli.param.capacity.fit.disk_gib": Text("磁盘 GiB；默认规格的系统盘。", "GiB of disk; the size's root disk by default."),
     "cli.param.capacity.fit.disk_class": Text("磁盘类别。", "Class of disk."),
     "cli.param.capacity.fit.pool": Text("只看这个资源池。", "Only this pool."),
+    "cli.param.capacity.fit.department": Text(
+        "按这个部门（代码）的网络计算地址；默认按新网段计算。",
+        "Count the addresses of this department's network (code of the department); by default those of new segments.",
+    ),
+    "cli.param.capacity.fit.network": Text("该部门网络的名称。", "Name of that network."),
     "cli.param.capacity.fit.zone": Text("只看这个区域。", "Only this zone."),
     "cli.param.capacity.fit.spread": Text(
         "每个故障域最多一台：host、rack、room 或 site。", "One per failure domain at most: host, rack, room or site."

@@ -13,6 +13,8 @@ _DIMENSIONS = words(
     {
         "vcpu": ("vCPU", "vCPU"),
         "pcpu": ("专用处理器", "dedicated processors"),
+        "seat": ("处理器与内存位置", "processors and memory of NUMA cells"),
+        "address_blocks": ("区域的空闲地址块", "free address blocks of the zone"),
         "huge_mib": ("大页内存 MiB（页 KiB）", "memory MiB in huge pages of KiB"),
         "memory_mib": ("内存 MiB", "memory MiB"),
         "disk_gib": ("磁盘 GiB", "disk GiB"),

@@ -22,6 +22,7 @@ TEXTS: dict[str, Text] = {
     "cli.word.reserve_rack": Text("{count} 个机架", "{count} rack(s)"),
     "cli.word.reserve_room": Text("{count} 个机房", "{count} room(s)"),
     "cli.column.fit": Text("还可放", "fit"),
+    "cli.column.fit_limit": Text("限制因素", "limited by"),
     "cli.column.fit_pooled": Text("无碎片时", "unfragmented"),
     "cli.column.from_host": Text("原主机", "from"),
     "cli.column.full_p10": Text("最早 (p10)", "early (p10)"),

@@ -1,5 +1,6 @@
 """What-if questions on both engines, against the platform itself."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from controller.workflows.capacity.hosts_needed import HostShape, ZoneNeed, host
 from controller.workflows.capacity.trend import DAY_S, PoolTrend, when_full
 from inventory.domain.errors import AllotError, Unplaceable
 from inventory.domain.host import Reserve, ReserveLevel
+from inventory.domain.ids import PoolId
 from inventory.domain.resources import VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import history
+from inventory.store import directory, history
 from inventory.store import tables as t
 from inventory.store.engine import Database
+from tests.support.address_zones import ROOM, furnish_narrow, set_blocks
 from tests.support.platform import Furnished, furnish
 from tests.support.reserves import set_reserve
 from tests.support.samples import NOW_S, ticket_text
@@ -43,7 +46,7 @@ def test_how_many_more_is_what_can_be_submitted(here: Furnished) -> None:
     set_reserve(here.platform.db, Reserve(level=ReserveLevel.HOST))
     tickets.submit(here.platform, ticket_text("portal", count=3), here.caller())
     with here.platform.db.read() as connection:
-        answer = how_many_more(connection, FitQuestion(size="tiny"))
+        answer = how_many_more(connection, FitQuestion(size="tiny"), NOW_S)
     (line,) = answer.pools
     assert (line.pool, line.zone, line.count) == ("sim", "gov-public", 5)
     assert answer.levels == (("gov-public", 1, 5), ("gov-public", 2, 5), ("gov-public", 3, 5))
@@ -52,7 +55,47 @@ def test_how_many_more_is_what_can_be_submitted(here: Furnished) -> None:
     with pytest.raises(Unplaceable):
         tickets.submit(here.platform, ticket_text("one-too-many"), here.caller())
     with here.platform.db.read() as connection:
-        assert how_many_more(connection, FitQuestion(size="tiny")).pools[0].count == 0
+        assert how_many_more(connection, FitQuestion(size="tiny"), NOW_S).pools[0].count == 0
+
+
+def test_how_many_more_looks_at_addresses_and_names_what_is_short(database: Database, tmp_path: Path) -> None:
+    narrow = furnish_narrow(database, tmp_path, host_count=1, blocks=2)
+    tickets.submit(narrow.platform, ticket_text("portal", count=ROOM - 2), narrow.caller())
+
+    def asked(department: str = "", network: str = "default") -> tuple[int, str]:
+        with database.read() as connection:
+            question = FitQuestion(size="tiny", department=department, network=network)
+            answer = how_many_more(connection, question, narrow.clock())
+        (line,) = answer.pools
+        assert {count for _, _, count in answer.levels} == {line.count}
+        assert (answer.department, answer.network) == (department, network if department else "")
+        return line.count, line.limit
+
+    assert asked() == (ROOM, "address_blocks")
+    assert asked(department="civil-it") == (2, "addresses")
+    assert asked(department="civil-it", network="data") == (ROOM, "addresses")
+    for number in range(2):
+        tickets.submit(narrow.platform, ticket_text(f"more-{number}"), narrow.caller())
+    with pytest.raises(Unplaceable):
+        tickets.submit(narrow.platform, ticket_text("one-too-many"), narrow.caller())
+    assert asked(department="civil-it") == (0, "addresses")
+    tickets.submit(narrow.platform, ticket_text("other", more=", networks: [data]"), narrow.caller())
+    assert asked() == (0, "address_blocks")
+    set_blocks(narrow, 512)
+    assert asked() == (10, "vcpu")
+
+
+def test_pools_of_a_zone_share_its_blocks(database: Database, tmp_path: Path) -> None:
+    narrow = furnish_narrow(database, tmp_path, host_count=2, blocks=1)
+    with database.write() as connection:
+        [pool] = directory.pools(connection)
+        other = replace(pool, id=PoolId("pool_other"), code="other")
+        directory.save_pool(connection, other)
+        connection.execute(t.hosts.update().where(t.hosts.c.id == narrow.hosts[0].id).values(pool_id=other.id))
+    with database.read() as connection:
+        answer = how_many_more(connection, FitQuestion(size="tiny"), narrow.clock())
+    assert [(line.pool, line.count) for line in answer.pools] == [("other", ROOM), ("sim", ROOM)]
+    assert {count for _, _, count in answer.levels} == {ROOM}
 
 
 def test_machines_of_hosts_that_fail_find_a_place_or_a_reason(here: Furnished) -> None:
@@ -116,11 +159,12 @@ def test_a_list_of_tickets_needs_so_many_hosts(here: Furnished) -> None:
 @pytest.mark.parametrize(
     ("ask", "code"),
     [
-        (lambda here, c: how_many_more(c, FitQuestion(size="gigantic")), "size.not_found"),
-        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", pool="none")), "pool.not_found"),
-        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", zone="none")), "zone.not_found"),
-        (lambda here, c: how_many_more(c, FitQuestion(vcpu_count=-1, memory_mib=1)), "capacity.amount_invalid"),
-        (lambda here, c: how_many_more(c, FitQuestion()), "capacity.amount_invalid"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="gigantic"), NOW_S), "size.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", pool="none"), NOW_S), "pool.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", zone="none"), NOW_S), "zone.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(size="tiny", department="none"), NOW_S), "department.not_found"),
+        (lambda here, c: how_many_more(c, FitQuestion(vcpu_count=-1, memory_mib=1), NOW_S), "capacity.amount_invalid"),
+        (lambda here, c: how_many_more(c, FitQuestion(), NOW_S), "capacity.amount_invalid"),
         (lambda here, c: when_full(c, here.platform, "none"), "pool.not_found"),
         (lambda here, c: what_if_hosts_fail(c, here.platform, []), "capacity.hosts_missing"),
         (lambda here, c: what_if_hosts_fail(c, here.platform, ["nobody"]), "host.not_found"),
@@ -177,5 +221,5 @@ def test_a_pool_is_full_when_its_trend_says(here: Furnished) -> None:
 def test_one_per_domain_is_the_number_of_domains(here: Furnished) -> None:
     with here.platform.db.read() as connection:
         for spread in (SpreadLevel.HOST, SpreadLevel.RACK):
-            assert how_many_more(connection, FitQuestion(size="tiny", spread=spread)).pools[0].count == 3
-        assert how_many_more(connection, FitQuestion(size="tiny", spread=SpreadLevel.SITE)).pools[0].count == 1
+            assert how_many_more(connection, FitQuestion(size="tiny", spread=spread), NOW_S).pools[0].count == 3
+        assert how_many_more(connection, FitQuestion(size="tiny", spread=SpreadLevel.SITE), NOW_S).pools[0].count == 1

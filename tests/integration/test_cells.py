@@ -143,7 +143,7 @@ def test_what_fits_on_no_cell_is_refused_with_the_numbers_of_cells(here: Furnish
 def test_how_many_more_fit_is_counted_by_cells(here: Furnished) -> None:
     with here.platform.db.read() as connection:
         sizes = ("pinned-1", "pinned-3", "pinned-4x2")
-        counts = {size: how_many_more(connection, FitQuestion(size=size)).pools[0].count for size in sizes}
+        counts = {size: how_many_more(connection, FitQuestion(size=size), here.clock()).pools[0].count for size in sizes}
     assert counts == {"pinned-1": 16, "pinned-3": 4, "pinned-4x2": 4}
     submitted = 0
     for n in range(5):

@@ -36,8 +36,13 @@ def how_many(
     pool: _Text = "",
     zone: _Text = "",
     spread: SpreadLevel = SpreadLevel.NONE,
+    department: _Text = "",
+    network: _Text = "default",
 ) -> Response:
-    """Count how many more machines of a size (or of amounts) fit, per pool, zone and MLPS level, each a system by itself."""
+    """Count how many more machines of a size (or of amounts) fit, per pool, zone and MLPS level, each a system by itself.
+
+    With a department: on its network of that name. Without: on networks that begin with new segments.
+    """
     question = FitQuestion(
         size=size,
         vcpu_count=vcpu_count,
@@ -48,9 +53,11 @@ def how_many(
         pool=pool,
         zone=zone,
         spread=spread,
+        department=department,
+        network=network,
     )
     with call.platform.db.read() as connection:
-        return json_answer(_fit(how_many_more(connection, question)))
+        return json_answer(_fit(how_many_more(connection, question, call.platform.clock())))
 
 
 @router.get("/v1/capacity/forecast", response_model=schemas.Forecast)
@@ -87,6 +94,8 @@ def _fit(answer: FitAnswer) -> dict[str, Any]:
         "memory_mib": ask[MEMORY_MIB],
         "disk_gib": answer.shape.disk_gib,
         "disk_class": answer.shape.disk_class,
+        "department": answer.department,
+        "network": answer.network,
         "pools": [asdict(line) for line in answer.pools],
         "levels": [{"zone": zone, "mlps_level": level, "count": count} for zone, level, count in answer.levels],
     }

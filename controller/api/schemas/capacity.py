@@ -11,13 +11,14 @@ _Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO
 
 
 class FitLine(Out):
-    """How many more fit in one pool; `pooled_count`: if it were one large host."""
+    """How many more fit in one pool; `pooled_count`: if it were one large host; `limit`: what there is not enough of for more."""
 
     pool: str
     zone: str
     mlps_max: int
     count: int
     pooled_count: int
+    limit: str
 
 
 class FitLevel(Out):
@@ -29,12 +30,17 @@ class FitLevel(Out):
 
 
 class Fit(Out):
-    """How many more machines of one shape fit."""
+    """How many more machines of one shape fit.
+
+    `department` and `network`: whose addresses were counted; empty: of networks that begin with new segments.
+    """
 
     vcpu_count: int
     memory_mib: int
     disk_gib: int
     disk_class: str
+    department: str
+    network: str
     pools: list[FitLine]
     levels: list[FitLevel]
 

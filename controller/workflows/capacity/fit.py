@@ -1,18 +1,26 @@
 """How many more machines of a size fit: per pool, zone and MLPS level, exact, with spread and what is held."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import Connection
 
+from controller.networks import address_plan
+from controller.scheduling.address_fit import AddressFit
 from controller.scheduling.cells import SeatAsk
-from controller.scheduling.fit_count import Shape, count_by_pool
+from controller.scheduling.fit_count import Counter, Shape, count_by_pool
+from controller.scheduling.snapshot import Snapshot
 from controller.workflows.hosts import pool_by_code
 from controller.workflows.place import load_snapshot
+from controller.workflows.segments import segment_name
 from inventory.domain.errors import Invalid, NotFound
+from inventory.domain.host import Pool, Zone
+from inventory.domain.ids import ZoneId
 from inventory.domain.layout import NO_LAYOUT, compute_of
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import directory
+from inventory.store import directory, networks
 
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -32,6 +40,9 @@ class FitQuestion:
     pool: str = ""
     zone: str = ""
     spread: SpreadLevel = SpreadLevel.NONE
+    #: Code of the department whose machines they are, empty for any; and their network there.
+    department: str = ""
+    network: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +55,21 @@ class FitLine:
     count: int
     #: If the pool were one large host: the difference is lost to fragmentation.
     pooled_count: int
+    #: What there is not enough of for more (``PoolFit.limit``).
+    limit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitAnswer:
-    """Pools, and sums by zone and MLPS level."""
+    """Pools, and sums by zone and MLPS level.
+
+    Pools of a zone share its blocks of addresses: a sum may be less than that of its pools.
+    """
 
     shape: Shape
+    #: Whose addresses were counted; where no department was named, those of networks that begin with new segments.
+    department: str
+    network: str
     pools: tuple[FitLine, ...]
     #: (zone, level, count): machines of a system of that level.
     levels: tuple[tuple[str, int, int], ...]
@@ -83,11 +102,11 @@ def shape_of(connection: Connection, question: FitQuestion) -> Shape:
     )
 
 
-def how_many_more(connection: Connection, question: FitQuestion) -> FitAnswer:
+def how_many_more(connection: Connection, question: FitQuestion, now_s: float) -> FitAnswer:
     """Count on the state as it is now.
 
     Raises:
-        NotFound: ``size.not_found``, ``pool.not_found``, ``zone.not_found``.
+        NotFound: ``size.not_found``, ``pool.not_found``, ``zone.not_found``, ``department.not_found``.
         Invalid: ``capacity.amount_invalid``.
     """
     shape = shape_of(connection, question)
@@ -98,7 +117,9 @@ def how_many_more(connection: Connection, question: FitQuestion) -> FitAnswer:
     asked = {pool_by_code(pools, question.pool).id} if question.pool else {p.id for p in pools}
     chosen = {p.id: p for p in pools if p.id in asked and question.zone in ("", zones[p.zone_id].code)}
     snapshot = load_snapshot(connection)
-    found = {f.pool_id: f for f in count_by_pool(shape, snapshot, spread=question.spread)}
+    rooms = address_fits(connection, question, snapshot, zones.values(), now_s)
+    by_pool = {p.id: rooms[p.zone_id] for p in pools}
+    found = {f.pool_id: f for f in count_by_pool(shape, snapshot, spread=question.spread, addresses=by_pool)}
     lines = tuple(
         FitLine(
             pool=pool.code,
@@ -106,12 +127,56 @@ def how_many_more(connection: Connection, question: FitQuestion) -> FitAnswer:
             mlps_max=min(pool.mlps_max, zones[pool.zone_id].mlps_max),
             count=found[pool.id].count if pool.id in found else 0,
             pooled_count=found[pool.id].pooled_count if pool.id in found else 0,
+            limit=found[pool.id].limit if pool.id in found else "",
         )
         for pool in sorted(chosen.values(), key=lambda p: p.code)
     )
-    sums = {(line.zone, level): 0 for line in lines for level in LEVELS if level <= line.mlps_max}
-    for line in lines:
+    is_named = bool(question.department)
+    return FitAnswer(
+        shape=shape,
+        department=question.department,
+        network=question.network if is_named else "",
+        pools=lines,
+        levels=tuple(_levels(Counter(shape, snapshot, spread=question.spread), chosen.values(), zones, rooms)),
+    )
+
+
+def _levels(
+    counter: Counter, pools: Iterable[Pool], zones: Mapping[ZoneId, Zone], rooms: Mapping[ZoneId, AddressFit]
+) -> Iterator[tuple[str, int, int]]:
+    """Yield (zone, level, count): pools of a zone together."""
+    own: dict[ZoneId, list[Pool]] = {}
+    for pool in pools:
+        own.setdefault(pool.zone_id, []).append(pool)
+    for zone in sorted((zones[zone_id] for zone_id in own), key=lambda z: z.code):
         for level in LEVELS:
-            if level <= line.mlps_max:
-                sums[line.zone, level] += line.count
-    return FitAnswer(shape=shape, pools=lines, levels=tuple((z, level, n) for (z, level), n in sorted(sums.items())))
+            able = [p.id for p in own[zone.id] if level <= min(p.mlps_max, zone.mlps_max)]
+            if able:
+                yield zone.code, level, counter.count(able, rooms[zone.id])
+
+
+def address_fits(
+    connection: Connection, question: FitQuestion, snapshot: Snapshot, zones: Iterable[Zone], now_s: float
+) -> dict[ZoneId, AddressFit]:
+    """Return what addresses there are in each zone for machines of the department that was named, or for new networks.
+
+    Raises:
+        NotFound: ``department.not_found``.
+    """
+    taken = networks.subnets_taken(connection)
+    rooms: list[networks.Room] = []
+    if question.department:
+        department = directory.department_by_code(connection, question.department)
+        rooms = networks.rooms(connection, department.id, now_s)
+    found = {}
+    for zone in zones:
+        name, left = segment_name(zone.code, question.network), np.full(snapshot.host_count, -1, dtype=np.int64)
+        for room in rooms:
+            if room.name == name and room.host_id in snapshot.index_of:
+                left[snapshot.index_of[room.host_id]] = max(0, address_plan.usable_count(room.cidr) - room.held_count)
+        found[zone.id] = AddressFit(
+            segment_size=address_plan.usable_count(zone.segment_prefix),
+            block_count=address_plan.free_count(zone.address_range, zone.segment_prefix, taken),
+            left=left if question.department else None,
+        )
+    return found
