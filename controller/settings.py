@@ -177,6 +177,15 @@ class Moves(_Section):
     dwell_s: int = Field(default=3600, ge=0, description="Age of a machine before it may move for evenness or energy (s).")
 
 
+class Fencing(_Section):
+    """Cutting the power of hosts that do not answer, for pools that give them up by themselves."""
+
+    directory: Path | None = Field(
+        default=None, description="Where each pool has a program of its code that cuts the power of a host; none: no fencing."
+    )
+    timeout_s: int = Field(default=120, ge=1, le=3600, description="How long such a program may take (s).")
+
+
 class Settings(BaseSettings):
     """All settings. Environment variables ``ALLOT_SECTION__KEY`` go before the file."""
 
@@ -192,6 +201,7 @@ class Settings(BaseSettings):
     images: Images = Images()
     retention: Retention = Retention()
     moves: Moves = Moves()
+    fencing: Fencing = Fencing()
     metrics: Metrics = Metrics()
     metering: Metering = Metering()
     reports: Reports = Reports()

@@ -46,6 +46,7 @@ from controller.workflows.platform import Platform
 from controller.workflows.report_room import ReportRoom
 from controller.workflows.swap import swapper
 from drivers.faults import Transient
+from drivers.fencing import FencingPrograms
 from drivers.protocol import Capability, ComputeDriver, HasConsole
 from drivers.registry import driver_factory
 from inventory.domain.drift import DriftPolicy
@@ -95,6 +96,7 @@ def build_platform(settings: Settings, database: Database) -> Platform:
         reports=ReportRoom(
             directory=settings.reports_dir, provider=settings.reports.provider, keep_s=settings.reports.keep_h * 3600
         ),
+        fencing=FencingPrograms(directory=settings.fencing.directory, timeout_s=settings.fencing.timeout_s),
         moves=MoveBounds(
             per_hour=settings.moves.per_hour, cool_down_s=settings.moves.cool_down_s, dwell_s=settings.moves.dwell_s
         ),

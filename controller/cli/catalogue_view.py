@@ -43,10 +43,13 @@ def times(out: Out, table: Mapping[str, int]) -> str:
 
 
 def _pool(session: Session, value: Json) -> Pairs:
+    loss = value["loss"]
+    lost = session.out.say("cli.say.lost_hosts", minutes=loss["after_s"] // 60, most=loss["most"]) if loss["after_s"] else ""
     return [
         ("cli.column.zone", named(session, "zones", value["zone_id"])),
         ("cli.column.overcommit", times(session.out, value["overcommit_permille"])),
         ("cli.column.drift", ", ".join(f"{kind}: {answer}" for kind, answer in value["drift"].items())),
+        ("cli.column.lost_hosts", lost),
     ]
 
 

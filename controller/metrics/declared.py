@@ -173,6 +173,13 @@ PROBLEMS = _counter("allot_reconcile_problems_total", "Problems steps met.", "co
 ENDINGS = _counter("allot_reconcile_endings_total", "Resources settled, gone, failed.", "ending")
 OBSERVATIONS = _counter("allot_reconcile_observations_total", "Looks at a whole host.", "result")
 DRIFT = _counter("allot_reconcile_drift_total", "Drift met while looking.", "kind")
+FENCINGS = _counter(
+    "allot_host_fencing_total", "Attempts to cut the power of a host that does not answer: confirmed, failed, outdated.", "result"
+)
+HOSTS_LOST = _counter("allot_hosts_lost_total", "Hosts given up without a person's word.")
+LOSS_HELD_BACK = gauge(
+    "allot_host_loss_held_back", "Pools with a host to be given up in which too many are silent at once: none is."
+)
 HOLDS_LOST = _counter("allot_holds_lost_total", "Holds another worker took over.")
 HOLDS_EXTENDED = _counter("allot_holds_extended_total", "Holds kept for longer.")
 STALE_FENCES = _counter("allot_stale_fences_total", "Writes and verbs refused because a newer hold had acted.")

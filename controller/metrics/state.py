@@ -30,7 +30,7 @@ _DAY_S = 86_400
 HOSTS_NAMED_MAX = 200
 DEPARTMENTS_NAMED_MAX = 200
 #: Kinds of findings that are shown with a zero, so that an alert can tell none from unknown.
-FINDING_KINDS = ("stopped", "started", "missing", "edited", "orphan", "duplicate", "metering", "host_state")
+FINDING_KINDS = ("stopped", "started", "missing", "edited", "orphan", "duplicate", "metering", "host_state", "host_lost")
 #: Where something stands that has no host.
 NOWHERE = ("none", "none")
 

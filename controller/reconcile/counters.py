@@ -49,6 +49,12 @@ class ReconcileCounters:
     hosts_unreachable: int = 0
     #: Hosts whose breaker is open, by pool id; replaced, never changed.
     cut_by_pool: dict[str, int] = field(default_factory=dict)
+    #: Attempts to cut the power of a host that does not answer, by result: confirmed, failed, outdated.
+    fencings: dict[str, int] = field(default_factory=dict)
+    #: Hosts given up without a person's word.
+    hosts_lost: int = 0
+    #: Pools in which more hosts are silent than may be given up.
+    loss_held_back: int = 0
     in_flight: int = 0
     #: Violations at the last audit, and when it was (epoch s).
     violations: int = 0

@@ -109,7 +109,9 @@ class HostLooks:
 
     def write(self, connection: Connection, unit: Unit, now_s: float) -> None:
         """Write which hosts were cut off and what the good looks showed."""
-        moved = {host_id for host_id, seen in self.cut_news.items() if host_store.set_reachability(connection, host_id, seen)}
+        moved = {
+            host_id for host_id, seen in self.cut_news.items() if host_store.set_reachability(connection, host_id, seen, now_s)
+        }
         for host_id, at_s in self.suspects.items():
             host_store.schedule_observation(connection, [host_id], at_s)
         for report, print_ in self._reports:
@@ -127,7 +129,7 @@ class HostLooks:
         host, observation = report.host, report.observation
         assert observation is not None
         is_news = host.host.reachability is not Reachability.REACHABLE or host.id in self.cut_news or host.clean_print is None
-        is_moved = is_news and host_store.set_reachability(connection, host.id, Reachability.REACHABLE)
+        is_moved = is_news and host_store.set_reachability(connection, host.id, Reachability.REACHABLE, now_s)
         foreign_print: int | None = hash((observation.foreign, frozenset(observation.storage_foreign_gib.items())))
         if foreign_print != host.foreign_print:
             found = [_foreign(host.id, f) for f in observation.foreign]

@@ -24,6 +24,7 @@ from controller.reconcile.hosts import HostBook, HostHandle, OpenDriver
 from controller.reconcile.housekeeping import Housekeeping
 from controller.reconcile.jobs import JobMeans, LookReport, Report, ResourceJob, StepReport
 from controller.reconcile.looks import HostLooks, Unit
+from controller.reconcile.lost_hosts import LostHosts
 from controller.reconcile.outcomes import Outcome, problem_of
 from controller.reconcile.recorder import Recorder, Swap, move_tickets
 from controller.reconcile.sampling import SampleBox
@@ -96,6 +97,7 @@ class Reconciler:
             owner=owner, book=self._book, facts=self._facts, means=self._means, settings=self.settings, new_id=platform.new_id
         )
         self._housekeeping = Housekeeping(platform, period_s=self.settings.sync_hosts_s, monotonic=monotonic)
+        self._lost_hosts = LostHosts(platform, self.counters, period_s=self.settings.sync_hosts_s, monotonic=monotonic)
         self._jobs: dict[ResourceId, ResourceJob] = {}
         self._unrecorded: dict[ResourceJob, Outcome] = {}
         self._heard_events: dict[ResourceId, str] = {}
@@ -192,6 +194,7 @@ class Reconciler:
         self._take_events()
         if not self._is_paused:
             self._housekeeping.run()
+            self._lost_hosts.run()
         has_something = self._has_something()
         if has_something:
             self._commit(may_claim=not self._is_paused)

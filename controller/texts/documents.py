@@ -225,6 +225,12 @@ _SITE = {
         "降低资源池的级别，或换一个区域。",
         "Lower it, or choose another zone.",
     ),
+    "site.fencing_missing": _site(
+        "资源池 {pool} 没有切断主机电源的手段，失联主机不能自动按失效处理。",
+        "Pool {pool} has no means to cut the power of its hosts: those that do not answer cannot be given up by themselves.",
+        "在服务设置 fencing.directory 的目录中为该资源池放置断电程序，或去掉 lost-hosts。",
+        "Put the pool's program into the directory that the setting fencing.directory names, or leave out lost-hosts.",
+    ),
     "site.bad_cpus": _site(
         "“{written}”不是处理器集合。",
         "“{written}” is no set of processors.",

@@ -26,6 +26,27 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, check the host's load and whether its hypervisor service hangs.",
         actor=Actor.OPERATOR,
     ),
+    "fencing.missing": Text(
+        zh="资源池 {pool} 没有断电程序（目录 {directory}）。",
+        en="Pool {pool} has no program that cuts the power of a host (directory {directory}).",
+        cure_zh="放回该程序并使其可执行；此前失联主机保留其上的云主机，可由两人用 allot host lost 处理。",
+        cure_en="Put it back, as a program that can be run. Until then the host keeps what it has, or two people give it up.",
+        actor=Actor.OPERATOR,
+    ),
+    "fencing.failed": Text(
+        zh="未能确认主机 {host} 已断电：{reason}",
+        en="Host {host} was not seen to be off: {reason}",
+        cure_zh="系统会重试数次。请检查管理口或电源，确认断电后可由两人用 allot host lost 处理。",
+        cure_en="It is tried again some times. Look at its management board; two people may say it is off (allot host lost).",
+        actor=Actor.OPERATOR,
+    ),
+    "fencing.timeout": Text(
+        zh="断电程序在 {deadline_s} 秒内没有结束，主机 {host} 可能仍在运行。",
+        en="The program that cuts the power of host {host} did not end within {deadline_s} s: the host may be running.",
+        cure_zh="系统会重试数次。请检查该程序，或调高设置 fencing.timeout_s。",
+        cure_en="It is tried again some times. Look at the program, or raise the setting fencing.timeout_s.",
+        actor=Actor.OPERATOR,
+    ),
     "driver.outcome_unknown": Text(
         zh="宿主机（{connection}）对操作 {verb} 没有回音，结果未知。",
         en="The answer of the host at {connection} to {verb} was lost; the outcome is not known.",

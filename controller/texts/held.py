@@ -9,6 +9,11 @@ TEXTS: dict[str, Text] = {
     "cli.column.held_reserve": Text("故障备用", "held in reserve"),
     "cli.column.project": Text("项目", "project"),
     "cli.column.reserve": Text("故障备用", "reserve"),
+    "cli.column.lost_hosts": Text("失联主机", "lost hosts"),
+    "cli.say.lost_hosts": Text(
+        "失联 {minutes} 分钟后断电并按失效处理（同时失联不超过 {most} 台时）",
+        "fenced and given up after {minutes} min, while at most {most} are silent",
+    ),
     "cli.column.drift": Text("偏差处理", "drift"),
     "cli.column.placement": Text("放置策略", "placement"),
     "cli.column.starts": Text("开始", "starts"),

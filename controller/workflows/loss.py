@@ -1,12 +1,14 @@
 """A host that is lost: its machines are given other hosts, the reserve of the pool included, and made anew there.
 
-A person took it out of service, another one says that it is off and that its disks are given up. All of it is one transaction:
+A person took it out of service, another one says that it is off and that its disks are given up; or the pool has it done without
+them (``automatic_loss``), once its means has cut the power. All of it is one transaction:
 what stood by for this loss is free to these machines and to nobody else, and when it ends other hosts stand by, as far as
 there are any. Should the host come back, what it still has of them is removed: their rows live elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -34,6 +36,8 @@ from inventory.domain.placement import Placement, Refusal
 from inventory.domain.resource import Resource
 from inventory.store import directory, hosts, journal, resources, standby, systems
 
+T = TypeVar("T")
+
 #: Out of service, by somebody's decision, and not for good.
 _TAKEN_OUT = frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE})
 #: Times everything is decided again where somebody else was faster.
@@ -56,14 +60,29 @@ def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, c
     def unit(connection: Connection) -> list[Fate]:
         host = hosts.host(connection, host_id, lock=True)
         _check(host, caller, confirm)
-        standing = standby.set_free(connection, host.pool_id)
-        fates = _best(connection, platform, host, standing)
-        standby.renew(connection, [host.pool_id])
+        fates = give_up(connection, platform, host)
         placed = sum(1 for fate in fates if fate.to_host)
         detail = {"reason": reason, "machines": len(fates), "placed": placed}
         seal(connection, platform, caller, "host.lose", host.id, detail)
-        return sorted(fates, key=lambda fate: (fate.system, fate.machine))
+        return fates
 
+    return held_again(platform, unit)
+
+
+def give_up(connection: Connection, platform: Platform, host: Host) -> list[Fate]:
+    """Place what is on a host elsewhere, in what stood by for it and what is free; the host's row is locked."""
+    standing = standby.set_free(connection, host.pool_id)
+    fates = _best(connection, platform, host, standing)
+    standby.renew(connection, [host.pool_id])
+    return sorted(fates, key=lambda fate: (fate.system, fate.machine))
+
+
+def held_again(platform: Platform, unit: Callable[[Connection], T]) -> T:
+    """Run a unit that decides, again where somebody else was faster.
+
+    Raises:
+        Unavailable: ``ticket.too_busy`` after a bounded number of tries.
+    """
     for _ in range(_TRIES):
         try:
             return platform.db.run(unit)

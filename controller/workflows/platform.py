@@ -13,6 +13,7 @@ from controller.workflows.placing import PlacingCounters
 from controller.workflows.report_room import ReportRoom
 from controller.workflows.turns import Turns
 from controller.workflows.works import Works
+from drivers.fencing import Fencing, FencingPrograms
 from inventory.domain.clock import Clock
 from inventory.domain.ids import NewId
 from inventory.domain.organisation import Billing
@@ -46,6 +47,8 @@ class Platform:
     billing: Billing = Billing.CHARGEBACK
     #: Bounds of plans that move machines.
     moves: MoveBounds = field(default_factory=MoveBounds)
+    #: How the power of hosts is cut that do not answer.
+    fencing: Fencing = field(default_factory=FencingPrograms, compare=False)
     #: Where reports are made.
     reports: ReportRoom = field(default_factory=ReportRoom, compare=False)
     #: Long requests that say how far they are: of this controller alone.

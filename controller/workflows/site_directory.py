@@ -1,6 +1,7 @@
 """Site import: departments, projects, zones and pools compared with the directory."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from ipaddress import IPv4Network, ip_network
 from typing import Any
@@ -148,6 +149,7 @@ def _pools(found: Comparison) -> None:
             reserve=wanted.reserve,
             placement=wanted.placement,
             drift=dict(wanted.drift),
+            loss=wanted.loss,
         )
         _check_pool(found, f"pools.{index}", wanted, pool, known)
         found.pools[wanted.code] = pool
@@ -166,6 +168,7 @@ def _pool_fields(pool: Pool, codes: Mapping[ZoneId, str]) -> dict[str, Any]:
         "reserve": {"survive": pool.reserve.level.value, "count": pool.reserve.count},
         "placement": pool.placement,
         "drift": dict(pool.drift),
+        "lost_hosts": asdict(pool.loss) if pool.loss.is_on else {},
     }
 
 
@@ -177,6 +180,8 @@ def _check_pool(found: Comparison, path: str, wanted: SitePool, pool: Pool, know
     if pool.placement and pool.placement not in policies:
         known_names = ", ".join(sorted(policies))
         found.refuse("placement.policy_unknown", f"{path}.placement", name=pool.placement, known=known_names)
+    if pool.loss.is_on and not found.platform.fencing.has_means(pool.code):
+        found.refuse("site.fencing_missing", f"{path}.lost-hosts", pool=pool.code)
     if pool.mlps_max > zone.mlps_max:
         found.refuse("site.pool_above_zone", f"{path}.mlps-max", level=pool.mlps_max, maximum=zone.mlps_max, zone=zone.code)
     if known and (known.zone_id, known.driver) != (pool.zone_id, pool.driver):

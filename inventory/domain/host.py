@@ -77,6 +77,28 @@ RESERVE_COUNT_MAX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossPolicy:
+    """When a host of a pool that does not answer is given up without a person's word."""
+
+    #: So long it must be unreachable, s; 0: never.
+    after_s: int = 0
+    #: Hosts of the pool that may be silent at once: where there are more, none is given up.
+    most: int = 1
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether any host is."""
+        return self.after_s > 0
+
+
+NO_LOSS_POLICY = LossPolicy()
+#: A restart takes minutes, and is no loss.
+LOSS_AFTER_LEAST_S = 300
+#: More hosts at once are an affair of people.
+LOSS_MOST_MAX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Hosts of one driver in one zone."""
 
@@ -94,6 +116,7 @@ class Pool:
     placement: str = ""
     #: What is done about drift on its hosts, by kind (``DriftKind``); a kind not named is answered as the platform does.
     drift: Mapping[str, str] = field(default_factory=dict)
+    loss: LossPolicy = NO_LOSS_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +197,10 @@ class Host:
     traits: tuple[str, ...] = ()
     #: Last successful observation, epoch s.
     observed_at_s: int | None = None
+    #: When it was found to be unreachable, epoch s; None while it is not.
+    unreachable_since_s: float | None = None
+    #: When a controller took it out of service to give it up; None once a person moved it to another state.
+    loss_begun_s: float | None = None
     revision: int = 1
 
     @property

@@ -7,7 +7,7 @@ and every reference is checked here, within the document and against what the ca
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from inventory.domain.host import Reserve, ReserveLevel
+from inventory.domain.host import LossPolicy, Reserve, ReserveLevel
 from inventory.domain.layout import cpus_text, read_cpus
 from inventory.domain.organisation import Billing
 from inventory.domain.resources import MEMORY_MIB, VCPU
@@ -127,7 +127,12 @@ def _pool(p: Mapping[str, Any]) -> SitePool:
         reserve=_reserve(p.get("reserve", {})),
         placement=p.get("placement", ""),
         drift=p.get("drift", {}),
+        loss=_loss(p.get("lost-hosts", {})),
     )
+
+
+def _loss(p: Mapping[str, Any]) -> LossPolicy:
+    return LossPolicy(after_s=60 * p.get("after-minutes", 0), most=p.get("most", 1))
 
 
 def _reserve(r: Mapping[str, Any]) -> Reserve:

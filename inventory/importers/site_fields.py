@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inventory.domain.drift import DriftAnswer, DriftKind
-from inventory.domain.host import RESERVE_COUNT_MAX, ReserveLevel
+from inventory.domain.host import LOSS_AFTER_LEAST_S, LOSS_MOST_MAX, RESERVE_COUNT_MAX, ReserveLevel
 from inventory.domain.layout import NODES_MAX
 from inventory.domain.organisation import Billing
 from inventory.importers.amounts import MONEY, fold, mib, whole
@@ -87,6 +87,13 @@ _RESERVE = Record(
 _ANSWER = Choice(labels={DriftAnswer.REPAIR.value: "修复", DriftAnswer.REPORT.value: "只报告"})
 #: What is done about drift on the hosts of a pool, where that is not what the platform does.
 _DRIFT = Record(fields=[_f(kind.value, _ANSWER) for kind in DriftKind])
+#: Hosts that do not answer are given up by themselves: after how many minutes, while at most how many are silent.
+_LOSS = Record(
+    fields=[
+        _f("after-minutes", Whole(minimum=LOSS_AFTER_LEAST_S // 60, maximum=7 * 24 * 60), required=True),
+        _f("most", Whole(minimum=1, maximum=LOSS_MOST_MAX)),
+    ]
+)
 #: Processors of a host as Linux writes them: ``0-3,8``.
 _CPUS = Prose(max_length=1000, pattern=r"[0-9]+(-[0-9]+)?( ?, ?[0-9]+(-[0-9]+)?)*", example="4-15,20-31")
 _TRAITS = ListOf(item=Name(max_length=40, example="ssd"), maximum=16)
@@ -149,6 +156,7 @@ SITE = Record(
                 _f("reserve", _RESERVE),
                 _f("placement", _CODE),
                 _f("drift", _DRIFT),
+                _f("lost-hosts", _LOSS),
                 key="code",
             ),
         ),

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal
 
 from inventory.domain.errors import Problem, Where
-from inventory.domain.host import NO_RESERVE, Reserve
+from inventory.domain.host import NO_LOSS_POLICY, NO_RESERVE, LossPolicy, Reserve
 from inventory.domain.layout import NO_LAYOUT, Layout
 from inventory.domain.organisation import Billing
 
@@ -62,6 +62,7 @@ class SitePool:
     reserve: Reserve = NO_RESERVE
     placement: str = ""
     drift: Mapping[str, str] = field(default_factory=dict)
+    loss: LossPolicy = NO_LOSS_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

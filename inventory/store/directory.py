@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 from inventory.domain.catalogue import Image, ImageState, Size
 from inventory.domain.errors import NotFound
-from inventory.domain.host import Pool, Reserve, ReserveLevel, Zone
+from inventory.domain.host import LossPolicy, Pool, Reserve, ReserveLevel, Zone
 from inventory.domain.ids import DepartmentId, ImageId, ProjectId, ZoneId
 from inventory.domain.layout import Layout
 from inventory.domain.organisation import Billing, Department, Project
@@ -75,7 +75,8 @@ def pool_of(row: Mapping[str, Any]) -> Pool:
     """Return the pool of a row's values."""
     values = dict(row)
     reserve = Reserve(level=ReserveLevel(values.pop("reserve_level")), count=values.pop("reserve_count"))
-    return Pool(**values, reserve=reserve)
+    loss = LossPolicy(after_s=values.pop("loss_after_s"), most=values.pop("loss_most"))
+    return Pool(**values, reserve=reserve, loss=loss)
 
 
 def sizes(connection: Connection) -> list[Size]:
@@ -173,6 +174,7 @@ def save_pool(connection: Connection, pool: Pool) -> None:
     values = {name: getattr(pool, name) for name in ("id", "code", "name", "zone_id", "driver", "mlps_max", "placement")}
     values |= {"overcommit_permille": dict(pool.overcommit_permille), "drift": dict(pool.drift)}
     values |= {"reserve_level": pool.reserve.level.value, "reserve_count": pool.reserve.count}
+    values |= {"loss_after_s": pool.loss.after_s, "loss_most": pool.loss.most}
     before = changes.row_before(connection, t.pools, values)
     bulk.upsert(connection, t.pools, [values])
     changes.note(connection, None, before)

@@ -20,11 +20,13 @@ def save(connection: Connection, rows: Sequence[Mapping[str, Any]], now_s: float
 
 #: A host that is in an admin state past the time that was said for it.
 HOST_STATE = "host_state"
+#: A host that is given up, or was, without a person's word.
+HOST_LOST = "host_lost"
 
 
 def close_of_host(connection: Connection, host_id: HostId, *, but_subjects: Sequence[str] = ()) -> None:
     """Close the open findings of a host that a look shows not to be true any more; its admin state is not looked at."""
-    is_looked_at = (_F.host_id == host_id) & (_F.kind != HOST_STATE)
+    is_looked_at = (_F.host_id == host_id) & _F.kind.not_in((HOST_STATE, HOST_LOST))
     statement = update(t.findings).where(is_looked_at, _F.state == "open", _F.subject.not_in(list(but_subjects)))
     connection.execute(statement.values(state="closed"))
 

@@ -105,6 +105,8 @@ def host_of(row: Mapping[str, Any]) -> Host:
         state_until_s=row["state_until_s"],
         facts=facts,
         observed_at_s=int(row["observed_at_s"]) if row["observed_at_s"] is not None else None,
+        unreachable_since_s=row["unreachable_since_s"],
+        loss_begun_s=row["loss_begun_s"],
         revision=row["revision"],
         **{**row["operator_facts"], "traits": tuple(row["operator_facts"].get("traits", ()))},
     )
@@ -164,6 +166,8 @@ def save_host(connection: Connection, host_: Host) -> None:
         "facts": asdict(host_.facts) if host_.facts else None,
         "operator_facts": {name: _plain(getattr(host_, name)) for name in _OPERATOR_FACTS},
         "observed_at_s": host_.observed_at_s,
+        "unreachable_since_s": host_.unreachable_since_s if host_.reachability is Reachability.UNREACHABLE else None,
+        "loss_begun_s": host_.loss_begun_s,
         "revision": host_.revision,
     }
     before = changes.row_before(connection, t.hosts, values)
@@ -176,7 +180,14 @@ def _plain(value: Any) -> Any:
 
 
 def set_admin_state(
-    connection: Connection, host_id: HostId, to: AdminState, *, reason: str, by: str, until_s: int | None
+    connection: Connection,
+    host_id: HostId,
+    to: AdminState,
+    *,
+    reason: str,
+    by: str,
+    until_s: int | None,
+    loss_begun_s: float | None = None,
 ) -> Host:
     """Move a host to another admin state.
 
@@ -188,11 +199,10 @@ def set_admin_state(
     if to not in ADMIN_TRANSITIONS[now.admin_state]:
         allowed = ", ".join(sorted(s.value for s in ADMIN_TRANSITIONS[now.admin_state]))
         raise Conflict("host.state_forbids", host=now.name, state=now.admin_state.value, wanted=to.value, allowed=allowed)
-    statement = (
-        update(t.hosts)
-        .where(t.hosts.c.id == now.id, t.hosts.c.revision == now.revision)
-        .values(admin_state=to.value, state_reason=reason, state_by=by, state_until_s=until_s, revision=t.hosts.c.revision + 1)
-    )
+    told = {"admin_state": to.value, "state_reason": reason, "state_by": by, "state_until_s": until_s}
+    is_known = (t.hosts.c.id == now.id) & (t.hosts.c.revision == now.revision)
+    statement = update(t.hosts).where(is_known)
+    statement = statement.values({**told, "loss_begun_s": loss_begun_s, "revision": t.hosts.c.revision + 1})
     if connection.execute(statement).rowcount != 1:
         raise Conflict("host.changed_meanwhile", host=now.name)
     changes.note(connection, None, {"rows": {"hosts": {now.id: {"admin_state": now.admin_state.value}}}})
@@ -205,14 +215,15 @@ def overdue(connection: Connection, now_s: float) -> list[Host]:
     return [_host(r) for r in connection.execute(statement)]
 
 
-def set_reachability(connection: Connection, host_id: HostId, to: Reachability) -> bool:
+def set_reachability(connection: Connection, host_id: HostId, to: Reachability, now_s: float) -> bool:
     """Note what was seen of a host; tells whether that is news."""
     h = t.hosts.c
     before = connection.execute(select(h.reachability).where(h.id == host_id, h.reachability != to.value).with_for_update())
     known = before.scalar()
     if known is None:
         return False
-    connection.execute(update(t.hosts).where(h.id == host_id).values(reachability=to.value))
+    since_s = now_s if to is Reachability.UNREACHABLE else None
+    connection.execute(update(t.hosts).where(h.id == host_id).values(reachability=to.value, unreachable_since_s=since_s))
     changes.note(connection, None, {"rows": {"hosts": {host_id: {"reachability": known}}}})
     return True
 

@@ -80,6 +80,9 @@ pools = Table(
     Column("placement", Text, nullable=False, server_default=""),
     #: Answers of its own to kinds of drift.
     Column("drift", Json, nullable=False, server_default=text("'{}'")),
+    #: How long a host must be unreachable to be given up (0: never), and how many may be silent then (``LossPolicy``).
+    Column("loss_after_s", Integer, nullable=False, server_default=text("0")),
+    Column("loss_most", Integer, nullable=False, server_default=text("1")),
     sqlite_strict=True,
 )
 
@@ -99,6 +102,10 @@ hosts = Table(
     #: What only the operator knows, by name: place, owner, amounts, processors, traits (``hosts._OPERATOR_FACTS``).
     Column("operator_facts", Json, nullable=False),
     Column("observed_at_s", Seconds),
+    #: NULL while it is not unreachable.
+    Column("unreachable_since_s", Seconds),
+    #: When a controller took it out of service to give it up; whoever moves it to another state ends that.
+    Column("loss_begun_s", Seconds),
     Column("next_observation_s", Seconds, nullable=False, server_default=text("0")),
     Column("revision", Big, nullable=False, server_default=text("1")),
     sqlite_strict=True,

@@ -55,7 +55,7 @@ def _full(here: Furnished) -> Host:
 def _cut(here: Furnished, host: Host) -> None:
     """What is seen of a host that is off, and what the first person does about it."""
     with here.platform.db.write() as connection:
-        hosts.set_reachability(connection, host.id, Reachability.UNREACHABLE)
+        hosts.set_reachability(connection, host.id, Reachability.UNREACHABLE, here.clock())
         standby.renew(connection, [host.pool_id])
     first = here.caller(Role.OPERATOR, name="李四")
     host_work.set_state(here.platform, host.id, AdminState.CORDONED, first, reason="断电")
@@ -166,7 +166,7 @@ def test_it_takes_two_people_a_typed_name_and_a_host_that_is_silent(here: Furnis
     with pytest.raises(Conflict, match=r"host\.still_answers"):
         loss.declare_lost(here.platform, lost.id, second, confirm=lost.name, reason="")
     with here.platform.db.write() as connection:
-        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE)
+        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE, here.clock())
     with pytest.raises(Forbidden, match=r"host\.own_loss"):
         loss.declare_lost(here.platform, lost.id, first, confirm=lost.name, reason="")
     with pytest.raises(Invalid, match=r"host\.loss_confirmation_missing"):

@@ -108,7 +108,7 @@ def test_a_reserve_that_cannot_be_met_is_said_and_not_made_worse(here: Furnished
 
 def test_the_auditor_sees_a_change_that_nobody_covered(here: Furnished) -> None:
     with here.platform.db.write() as connection:
-        hosts.set_reachability(connection, _standby(here), Reachability.UNREACHABLE)
+        hosts.set_reachability(connection, _standby(here), Reachability.UNREACHABLE, here.clock())
         assert [v.rule for v in audit_invariants(connection, {})] == ["reserve"]
         standby.renew(connection)
         assert audit_invariants(connection, {}) == []

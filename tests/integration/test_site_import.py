@@ -21,11 +21,12 @@ from controller.workflows.platform import Platform
 from controller.workflows.site import ImportPlan, apply_import, plan_import
 from controller.workflows.site_changes import Verb
 from drivers.faults import Transient
+from drivers.fencing import FencingPrograms
 from drivers.protocol import ComputeDriver, DriverContext
 from drivers.registry import driver_factory
 from inventory.domain.claim import Claim
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound
-from inventory.domain.host import AdminState, Reachability
+from inventory.domain.host import AdminState, LossPolicy, Reachability
 from inventory.domain.ids import ResourceId, random_ids
 from inventory.domain.organisation import Billing, Project, billing_of
 from inventory.store import claims, directory, hosts
@@ -259,6 +260,25 @@ def test_a_pool_names_its_placement_policy_and_decisions_follow_it(platform: Pla
     plan = apply(known, site(pools=[pool()]))
     [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
     assert (change.before, change.after) == ({"placement": "spread"}, {"placement": ""})
+
+
+def test_a_pool_gives_lost_hosts_up_by_itself_only_where_it_can_cut_their_power(platform: Platform, tmp_path: Path) -> None:
+    wanted = site(pools=[pool(**{"lost-hosts": {"after-minutes": 15, "most": 2}})])
+    code = str(pool()["code"])
+    for fencing in (FencingPrograms(), FencingPrograms(directory=tmp_path)):
+        assert "site.fencing_missing" in {p.code for p in refused(replace(platform, fencing=fencing), wanted).problems}
+    (tmp_path / code).write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (tmp_path / code).chmod(0o700)
+    able = replace(platform, fencing=FencingPrograms(directory=tmp_path))
+    apply(able, wanted)
+    with platform.db.read() as connection:
+        assert [p.loss for p in directory.pools(connection)] == [LossPolicy(after_s=900, most=2)]
+    plan = apply(platform, site(pools=[pool()]))
+    [change] = [c for c in plan.changes if c.verb is not Verb.NONE]
+    assert (change.before, change.after) == ({"lost_hosts": {"after_s": 900, "most": 2}}, {"lost_hosts": {}})
+    for lost in ({"after-minutes": 4}, {"most": 1}, {"after-minutes": 15, "most": 9}):
+        with pytest.raises(Invalid):
+            apply(able, site(pools=[pool(**{"lost-hosts": lost})]))
 
 
 def test_a_pool_has_answers_of_its_own_to_drift(platform: Platform) -> None:

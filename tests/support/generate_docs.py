@@ -53,6 +53,7 @@ _SUBJECTS: Mapping[str, str] = {
     "entry": "人工登记 Entries by hand",
     "openstack": "OpenStack 区域 OpenStack regions",
     "explanation": "放置说明 Explanations",
+    "fencing": "断电 Fencing",
     "hold": "执行权 Holds",
     "host": "宿主机 Hosts",
     "http": "HTTP",

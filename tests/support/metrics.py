@@ -162,7 +162,7 @@ def lose_a_host(watched: Watched) -> str:
     """Say of one host that it does not answer; returns its name."""
     lost = watched.furnished.hosts[-1]
     with watched.furnished.platform.db.write() as connection:
-        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE)
+        hosts.set_reachability(connection, lost.id, Reachability.UNREACHABLE, watched.furnished.clock())
     return lost.name
 
 

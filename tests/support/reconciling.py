@@ -16,6 +16,7 @@ from controller.reconcile.settings import ReconcileSettings
 from controller.tickets.model import Ticket, TicketState
 from controller.workflows import tickets as workflow
 from controller.workflows.platform import Platform
+from drivers.fencing import Fencing
 from drivers.simulated.world import World, drop_world, image_is_trusted, install_world
 from inventory.domain.scope import PLATFORM
 from inventory.store import tables as t
@@ -77,6 +78,7 @@ def running_controller(
     settings: ReconcileSettings | None = None,
     host_count: int = 3,
     cells: CellSpec = NO_CELLS,
+    fencing: Fencing | None = None,
 ) -> Iterator[Running]:
     """Furnish, start the loop on a thread, and end it cleanly."""
     furnished = furnish(database, folder, host_count=host_count, cells=cells)
@@ -86,7 +88,7 @@ def running_controller(
         return NOW_S + time.monotonic() - began
 
     world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
-    platform = replace(furnished.platform, clock=clock)
+    platform = replace(furnished.platform, clock=clock, fencing=fencing or furnished.platform.fencing)
     reconciler = build_reconciler(platform, owner="test", settings=settings)
     stop = threading.Event()
     thread = threading.Thread(target=reconciler.run, args=(stop,), name="reconciler")

@@ -16,6 +16,15 @@ class Reserve(Out):
     count: int
 
 
+class LossPolicy(Out):
+    """When a host that does not answer is given up without a person's word."""
+
+    #: 0: never.
+    after_s: int
+    #: Hosts of the pool that may be silent then.
+    most: int
+
+
 class Pool(Out):
     """Hosts of one driver in one zone."""
 
@@ -30,6 +39,7 @@ class Pool(Out):
     placement: str
     #: Answers of its own to kinds of drift: repair or report.
     drift: dict[DriftKind, DriftAnswer]
+    loss: LossPolicy
 
 
 class Zone(Out):
