@@ -1,6 +1,7 @@
 """Options of all tests."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -19,9 +20,10 @@ settings.load_profile("door")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_MEMORY = in_memory()
 # Read when the first directory of a test is made.
-if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := in_memory()) is not None:
-    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _MEMORY is not None:
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_MEMORY)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +34,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: a file is run by one process, and the last one would run alone."""
     items.sort(key=lambda item: item.get_closest_marker("seeds") is None)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Give the memory back where there is nothing to look at; until then no directory goes: its name is one of a kind."""
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    is_worker = hasattr(session.config, "workerinput")
+    if exitstatus == 0 and not is_worker and _MEMORY in factory.getbasetemp().parents:
+        shutil.rmtree(factory.getbasetemp(), ignore_errors=True)
 
 
 @pytest.fixture
