@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from inventory.domain.claim import MOVE, Amount, Claim, Held, Share, counted_alike, counted_in_place
-from inventory.domain.ids import ProjectId, ResourceId, TicketId
+from inventory.domain.ids import HostId, ProjectId, ResourceId, TicketId
 from inventory.domain.resources import ADDRESS
-from inventory.store import bulk, hosts
+from inventory.store import bulk, changes, hosts
 from inventory.store import tables as t
 from inventory.store.columns import Encoded, encoded
 
@@ -141,13 +141,15 @@ def give_up_move(connection: Connection, ids: Sequence[ResourceId]) -> list[Clai
     )
 
 
-def take_over_move(connection: Connection, kinds: Mapping[ResourceId, str]) -> list[Claim]:
+def take_over_move(connection: Connection, kinds: Mapping[ResourceId, str], target_id: HostId) -> list[Claim]:
     """End what these resources claim where they were, and make what is held on the target theirs; returns what was held."""
     c = t.claims.c
     old = delete(t.claims).where(c.resource_id.in_(list(kinds)), c.resource_kind != MOVE).returning(t.claims)
     held = _given_back(connection, old)
     for resource_id, kind in sorted(kinds.items()):
         connection.execute(update(t.claims).where(c.resource_id == resource_id).values(resource_kind=kind))
+    # As much is promised there as before, and none of it for something on its way: who writes down rooms has to look.
+    changes.note(connection, [target_id], changes.used({}))
     return held
 
 

@@ -1,6 +1,7 @@
 """Plans of moves on a running controller with simulated hosts: drained, cancelled on the way, stopped, within budget."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.settings import ReconcileSettings
 from controller.scheduling.moves.plan import Limits, PlanKind
 from controller.tickets.model import TicketState
+from controller.workflows import costs, ledger
 from controller.workflows import hosts as host_workflow
 from controller.workflows.engine import StepSettings
 from controller.workflows.moves import plans
@@ -25,9 +27,13 @@ from controller.workflows.moves.plans import PlanRequest
 from drivers.simulated.faults import Script, Site, StorageFull
 from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.host import AdminState
-from inventory.domain.ids import MovePlanId
+from inventory.domain.ids import MovePlanId, ResourceId
+from inventory.domain.resources import ADDRESS
 from inventory.store import directory, journal
 from inventory.store.engine import Database
+from metering import cost_store
+from metering.costs import PLATFORM_ROWS
+from metering.rating import month_at
 from tests.support.reconciling import Running, running_controller
 from tests.support.samples import release_text, ticket_text
 
@@ -120,6 +126,46 @@ def test_a_drained_host_is_empty_and_the_journal_shows_the_change(database: Data
                 lines = journal.of_resource(connection, step.machine_id)
                 assert (lines[-2].host_id, lines[-1].host_id) == (step.source_id, step.target_id)
                 assert (lines[-1].state, lines[-1].amounts) == (lines[-2].state, lines[-2].amounts)
+        assert_books_are_clean(running)
+
+
+def held_for_moves(running: Running) -> dict[str, dict[str, int]]:
+    """Return what the cost side has written down as held for moves now, by host and meter."""
+    now_s = int(running.platform.clock())
+    with running.platform.db.read() as connection:
+        rooms = [r for r in cost_store.rooms(connection, 0, now_s + 1) if r.end_s is None and r.transfer]
+    return {room.host_id: {r.meter: r.transfer for r in rooms if r.host_id == room.host_id} for room in rooms}
+
+
+def test_room_a_machine_on_its_way_holds_a_second_time_is_the_platforms_until_it_has_arrived(
+    database: Database, tmp_path: Path
+) -> None:
+    with city(database, tmp_path, systems=1) as running:
+        recorder = costs.RoomRecorder(running.platform)
+        recorder.record()
+        assert held_for_moves(running) == {}
+        plan, [step] = made(running, PlanKind.DRAIN, busy_host(running))
+        slow = Hang()
+        running.world.faults = Script().on("ensure_image", fault=slow)
+        run(running, plan)
+        assert running.wait_for(lambda: any(r["target_host_id"] for r in running.rows(kind="instance")))
+        recorder.record()
+        with running.platform.db.read() as connection:
+            amounts = [journal.last_of(connection, ResourceId(r["id"])) for r in running.rows() if r["kind"] != "segment"]
+        assert {row.host_id for row in amounts} == {step.source_id}, "its department pays where it still runs"
+        held: Counter[str] = Counter()
+        for row in amounts:
+            held.update({meter: amount for meter, amount in row.amounts.items() if meter != ADDRESS})
+        assert held_for_moves(running) == {step.target_id: dict(held)}
+        slow.let_go.set()
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        recorder.record()
+        assert held_for_moves(running) == {}, "it has arrived: nothing is held twice"
+        ledger.catch_up(running.platform)
+        found = costs.places(running.platform, str(month_at(running.platform.clock(), running.platform.zone)))
+        assert (found["overfull"], found["unplaced"]) == ([], {})
+        for place in found["places"]:
+            assert sum(place["departments"].values()) + sum(place[row] for row in PLATFORM_ROWS) == place["capacity"]
         assert_books_are_clean(running)
 
 

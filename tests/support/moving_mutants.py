@@ -12,7 +12,7 @@ from controller.workflows.engine import Done, Ending, Flow, Step, StepContext
 from controller.workflows.moves import begin, end
 from controller.workflows.steps import STEPS
 from drivers.simulated.faults import FaultRates
-from inventory.domain.ids import ResourceId
+from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Resource
 from inventory.store import claims
 from tests.support.moving import MOVING_RATES
@@ -50,7 +50,7 @@ def arrived_without_ending_the_old_claims(patch: Patch) -> None:
         give_up_move = staticmethod(claims.give_up_move)
 
         @staticmethod
-        def take_over_move(_: Connection, __: dict[ResourceId, str]) -> list[object]:
+        def take_over_move(_: Connection, __: dict[ResourceId, str], ___: HostId) -> list[object]:
             return []
 
     patch.setattr(end, "claim_store", Keeps)

@@ -48,7 +48,7 @@ def arrived(connection: Connection, travel: Travel, *, now_s: float, rest_until_
     assert step.target_spec is not None
     old = {n.segment_id for n in machine.instance.nics}
     kinds = {machine.id: machine.kind.value} | {v.id: v.kind.value for v in volumes}
-    claim_store.take_over_move(connection, kinds)
+    claim_store.take_over_move(connection, kinds, step.target_id)
     ended = Ended(look=set(networks.rest_in(connection, machine.id, old, rest_until_s)))
     fence = max(r.fence for r in (machine, *volumes))
     there = replace(machine, host_id=step.target_id, spec=step.target_spec, observed=travel.observed)
