@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from inventory.domain.errors import Conflict
+from inventory.domain.journal import LOST
 from inventory.domain.money import rounded
 from metering.books import Books, BookVersion, Commitment, EntryRate, Mode, Rate, Step, discounted
 from metering.counts import STATE, Counted
@@ -50,7 +51,8 @@ def segments(books: Books, department_id: str, meter: str, state: str, start_s: 
     for since_s, until_s, version in books.pieces(meter, start_s, end_s):
         if not any(rate.meter == meter for rate in version.rates):
             raise Conflict("usage.price_gap", meter=meter, start_s=since_s, end_s=until_s)
-        rate = version.rate(meter, state)
+        # What is lost has a line of its own that costs nothing, whatever is priced.
+        rate = _nothing(meter) if state == LOST else version.rate(meter, state)
         if rate is None:
             continue
         cuts = [version.from_s, *(c for c in version.discount_cuts(department_id, meter) if c > version.from_s), until_s]
@@ -60,6 +62,10 @@ def segments(books: Books, department_id: str, meter: str, state: str, start_s: 
                 points = version.discount(department_id, meter, first)
                 found.append(Segment(first, last, anchor_s, version.id, rate, points, over))
     return found
+
+
+def _nothing(meter: str) -> Rate:
+    return Rate(meter=meter, state=LOST, mode=Mode.FLAT, steps=(Step(up_to=None, micro_yuan=0),), code="")
 
 
 def _over(meter: str) -> int:
@@ -114,10 +120,10 @@ class Charging:
         last = self.until_s if interval.end_s is None or interval.end_s > self.until_s else interval.end_s
         if first >= last:
             return
-        waiting = self._committed.get((interval.department_id, interval.meter)) if self._committed else None
-        if waiting is None:
+        if not self.waits(interval.department_id, interval.meter, interval.state):
             yield from self._priced(Piece(interval, first, last, interval.amount), begins_s)
             return
+        waiting = self._committed[interval.department_id, interval.meter]
         for segment in self.segments_of(interval.department_id, interval.meter, interval.state):
             since_s, until_s = max(first, segment.from_s), min(last, segment.to_s)
             if since_s < until_s:
@@ -155,9 +161,9 @@ class Charging:
                 continue
             yield self._flat(interval, segment, first, last, piece.amount, max(opened_s, segment.anchor_s))
 
-    def waits(self, department_id: str, meter: str) -> bool:
+    def waits(self, department_id: str, meter: str, state: str) -> bool:
         """Tell whether usage of a meter may be covered by a commitment, so that each interval needs the others."""
-        return (department_id, meter) in self._committed
+        return state != LOST and (department_id, meter) in self._committed
 
     def billing_of(self, department_id: str) -> str:
         """Return how what a department uses is billed."""

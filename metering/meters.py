@@ -13,10 +13,9 @@ from inventory.domain.resources import ACCELERATOR_PREFIX, ADDRESS, DISK_PREFIX,
 
 #: What machines receive and send, by class of their zone.
 NETWORK_IN, NETWORK_OUT = "network_in_bytes:", "network_out_bytes:"
-#: The states the journal knows of a living resource; each may have a price of its own.
+#: The states the journal knows of what is there; each may have a price of its own. What is lost is never charged.
 STATES = ("allocated", "running", "stopped")
-_ALWAYS = frozenset(STATES)
-#: Building is not the department's time; a stopped machine still keeps its host's capacity from others.
+#: Building is not the department's time; what is stopped still keeps its host's capacity from others.
 _SINCE_FIRST_START = frozenset({"running", "stopped"})
 
 
@@ -45,17 +44,17 @@ class Meter:
     base_per_unit: int = 1
     counting: Counting = Counting.LEVEL
     #: States that are charged where a price does not say it by state.
-    charged_states: frozenset[str] = _ALWAYS
+    charged_states: frozenset[str] = _SINCE_FIRST_START
     #: Whether people enter what there was, because the platform does not see it.
     is_entered: bool = False
 
 
 _CATALOGUE = (
-    Meter(name=VCPU, unit="vCPU", base_unit="vCPU", charged_states=_SINCE_FIRST_START),
-    Meter(name=MEMORY_MIB, unit="GiB", base_unit="MiB", base_per_unit=1024, charged_states=_SINCE_FIRST_START),
+    Meter(name=VCPU, unit="vCPU", base_unit="vCPU"),
+    Meter(name=MEMORY_MIB, unit="GiB", base_unit="MiB", base_per_unit=1024),
     Meter(name=DISK_PREFIX, unit="GiB", base_unit="GiB"),
     Meter(name=ADDRESS, unit="address", base_unit="address"),
-    Meter(name=ACCELERATOR_PREFIX, unit="card", base_unit="card", charged_states=_SINCE_FIRST_START),
+    Meter(name=ACCELERATOR_PREFIX, unit="card", base_unit="card"),
     Meter(name="service:", unit="item", base_unit="item", counting=Counting.ENTRY, is_entered=True),
     Meter(name="labour:", unit="hour", base_unit="minute", base_per_unit=60, counting=Counting.ENTRY, is_entered=True),
     Meter(name="snapshot_gib:", unit="GiB", base_unit="GiB", is_entered=True),

@@ -205,7 +205,7 @@ class _Groups:
         numbers, known = self.numbers, len(self.numbers)
         of_row = numbers.of(zip(columns[10], columns[1], columns[5], strict=True))
         for department_id, meter, state in islice(numbers, known, None):
-            waits = self.charging.waits(department_id, meter)
+            waits = self.charging.waits(department_id, meter, state)
             found = None if waits else self.charging.segments_of(department_id, meter, state)
             is_flat = found is not None and all(s.rate.mode is Mode.FLAT for s in found)
             self.segments.append(found if is_flat else None)

@@ -22,8 +22,9 @@ from quotas import store as quotas
 METERED_NEXT: Mapping[str, frozenset[str]] = {
     "": frozenset({"allocated"}),
     "allocated": frozenset({"allocated", "running", "stopped", "released"}),
-    "running": frozenset({"running", "stopped", "released", "allocated"}),
-    "stopped": frozenset({"running", "stopped", "released", "allocated"}),
+    "running": frozenset({"running", "stopped", "lost", "released", "allocated"}),
+    "stopped": frozenset({"running", "stopped", "lost", "released", "allocated"}),
+    "lost": frozenset({"running", "stopped", "lost", "released", "allocated"}),
     "released": frozenset(),
 }
 

@@ -7,12 +7,12 @@ from typing import Any
 from controller.workflows.engine import Done, Drop, Ending, Fail, Flow, Next, Seen, StepResult, Wait
 from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId
-from inventory.domain.journal import JournalRow, row_of
+from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.resources import ADDRESS, MEMORY_MIB, VCPU, disk_dimension
 from inventory.store.resources import HeldRow
 
-ALLOCATED, RUNNING, STOPPED, RELEASED = "allocated", "running", "stopped", "released"
+RUNNING, STOPPED, RELEASED = "running", "stopped", "released"
 
 
 @dataclass(slots=True)
@@ -154,16 +154,16 @@ def _known_before(row: HeldRow, seen: Sequence[Seen]) -> list[float]:
 def metered_state(resource: Resource, observed: Observed, before: str) -> str:
     """Return the metered state an observation means. What was only promised stays so until it is what was wanted.
 
-    A machine that is wanted and that its back end has no more is only promised again: a department pays for no processor and no
-    memory the platform lost, and the ledger shows the time as the platform's own.
+    What is wanted and its back end has no more is lost until it is there again: a department pays for nothing of it, neither
+    processor nor disk, and the ledger shows the time in a row of its own.
     """
-    is_lost = observed is Observed.ABSENT and resource.desired is not Desired.ABSENT
-    if is_lost and resource.kind is ResourceKind.INSTANCE:
-        return ALLOCATED
+    is_missing = observed is Observed.ABSENT and resource.desired is not Desired.ABSENT
+    if is_missing and before not in (ALLOCATED, RELEASED):
+        return LOST
     if observed in (Observed.RUNNING, Observed.PRESENT):
         return RUNNING
     is_wanted = observed is Observed.STOPPED and resource.desired is Desired.STOPPED
-    if observed is Observed.UNKNOWN or (before == ALLOCATED and not is_wanted):
+    if observed is Observed.UNKNOWN or (before in (ALLOCATED, LOST) and not is_wanted):
         return before
     return STOPPED
 

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from controller.reconcile.outcomes import (
-    ALLOCATED,
     LET_GO,
     Outcome,
     cause_of,
@@ -32,7 +31,7 @@ from controller.workflows.segments import AddressesTaken
 from inventory.domain.claim import MOVE, Claim, quota_amounts
 from inventory.domain.errors import Problem
 from inventory.domain.ids import NewId, ProjectId, ResourceId, TicketId
-from inventory.domain.journal import JournalRow, row_of
+from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
 from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
 from inventory.domain.resources import counted_as
 from inventory.store import claims, findings, journal, networks, resources, systems
@@ -256,10 +255,12 @@ class Recorder:
         if moved is None:
             self._fail_cleared(connection, batch, outcome, row)
             return
+        # What was lost stays lost until it is there again, however often it is placed.
+        state = LOST if row.last_state == LOST else ALLOCATED
         for new in moved:
             revision = row.revision if new.id == resource.id else new.revision
             now_s, amounts = int(batch.now_s), metered_amounts(new)
-            batch.journal.append(row_of(new, revision + 1, ALLOCATED, amounts, at_s=now_s, now_s=now_s, source="reconcile"))
+            batch.journal.append(row_of(new, revision + 1, state, amounts, at_s=now_s, now_s=now_s, source="reconcile"))
             resources.move(connection, new, revision=revision + 1, now_s=batch.now_s)
         if resource.ticket_id is not None:
             batch.stories.setdefault(resource.ticket_id, []).append(

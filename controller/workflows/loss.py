@@ -31,7 +31,7 @@ from controller.workflows.swap import relocate
 from inventory.domain.errors import Conflict, Forbidden, Invalid, Unavailable
 from inventory.domain.host import AdminState, Host, Reachability, Zone
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
-from inventory.domain.journal import row_of
+from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
 from inventory.domain.placement import Placement, Refusal
 from inventory.domain.resource import Resource
 from inventory.store import directory, hosts, journal, resources, standby, systems
@@ -192,18 +192,26 @@ class _Restoring:
         moved = relocate(connection, self.platform, wholes, decision.members)
         if moved is None:
             return False
-        told = []
+        journal.append(connection, [self._told(rows[new.id], new) for new in moved])
         for new in moved:
-            last = journal.last_of(connection, new.id)
-            at_s = max(int(now_s), last.occurred_at_s)
-            told.append(row_of(new, new.revision + 1, "allocated", last.amounts, at_s=at_s, now_s=at_s, source="controller"))
             resources.move(connection, new, revision=new.revision + 1, now_s=now_s)
-        journal.append(connection, told)
         ticket_id, system_id = TicketId(str(machines[0].ticket_id)), SystemId(self.struck.system.id)
         store.add_explanations(connection, explanation_rows(self.platform, ticket_id, decision, asked, system_id))
         names = hosts.names(connection, [place.host_id for place in decision.members])
         self._to |= {m.id: names[place.host_id] for m, place in zip(machines, decision.members, strict=True)}
         return True
+
+    def _told(self, before: Resource, new: Resource) -> JournalRow:
+        """Return the journal's row of what is made anew elsewhere: what never ran is still being built, the rest is lost."""
+        last = journal.last_of(self.connection, new.id)
+        at_s = max(int(self.platform.clock()), last.occurred_at_s)
+        state, since_s = last.state, None
+        if state != ALLOCATED:
+            # It went at some moment since its host was seen for the last time.
+            host_s = self.host.observed_at_s
+            state, since_s = LOST, resources.last_agreed_s(before.phase, before.seen_at_s, before.agreed_at_s, host_s)
+        revision = new.revision + 1
+        return row_of(new, revision, state, last.amounts, at_s=at_s, now_s=at_s, source="controller", since_s=since_s)
 
     def _tell(self) -> None:
         """Tell the stories of the tickets, and have the system's state be what its machines' are."""

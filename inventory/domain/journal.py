@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId
 from inventory.domain.resource import Resource
 
+#: Of what was promised and was not there yet.
+ALLOCATED = "allocated"
+#: Of what its back end has no more though it is wanted: the platform's fault, and never charged.
+LOST = "lost"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
@@ -21,7 +26,7 @@ class JournalRow:
     project_id: ProjectId
     system_id: SystemId
     host_id: HostId | None
-    #: ``allocated`` (claimed, not yet running) | ``running`` | ``stopped`` | ``released``.
+    #: ``allocated`` (claimed, not yet running) | ``running`` | ``stopped`` | ``lost`` | ``released``.
     state: str
     #: Amount per meter from now on, for example ``{"vcpu": 2, "memory_mib": 4096}``; empty when released.
     amounts: Mapping[str, int]

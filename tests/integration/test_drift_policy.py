@@ -83,9 +83,9 @@ class Stage:
         counters = self.watched.reconciler.counters
         return counters.claimed, sum(h.count for h in counters.steps.values())
 
-    def metered(self) -> str:
+    def metered(self, kind: ResourceKind = ResourceKind.INSTANCE) -> str:
         with self.platform.db.read() as connection:
-            return journal.of_resource(connection, self.row().id)[-1].state
+            return journal.of_resource(connection, self.row(kind).id)[-1].state
 
     def assert_rests(self) -> None:
         """Many looks do nothing, and no book says anything else than another."""
@@ -167,7 +167,7 @@ def test_with_report_it_is_told_and_nothing_is_done(database: Database, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("what", "observed", "metered"), [("stopped", Observed.STOPPED, "stopped"), ("gone", Observed.ABSENT, "allocated")]
+    ("what", "observed", "metered"), [("stopped", Observed.STOPPED, "stopped"), ("gone", Observed.ABSENT, "lost")]
 )
 def test_what_is_left_is_not_charged_as_running_and_a_persons_start_repairs_it(
     database: Database, tmp_path: Path, what: str, observed: Observed, metered: str
@@ -283,6 +283,7 @@ def test_a_lost_disk_is_reported_whatever_the_policy_and_never_made_anew(tmp_pat
         stage.look()
         assert stage.row().phase is Phase.FAILED
         assert stage.row().id not in stage.host.volumes
+        assert (stage.metered(), stage.metered(ResourceKind.VOLUME)) == ("lost", "running"), "its data disk is still there"
         stage.look()
         assert stage.findings() == {"missing": "open"}, "true until the machine is gone, however often it is looked at"
 
@@ -299,3 +300,4 @@ def test_a_data_disk_that_is_lost_fails_and_says_so_and_no_empty_one_takes_its_p
         stage.look(4)
         assert disk.id not in stage.host.volumes
         assert stage.findings()["missing"] == "open"
+        assert stage.metered(ResourceKind.VOLUME) == "lost"

@@ -17,7 +17,7 @@ from controller.workflows.picture import Picture
 from controller.workflows.turns import Turns
 from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Reserve, ReserveLevel
-from inventory.domain.ids import HostId
+from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims, hosts, journal, resources, standby, systems
@@ -174,6 +174,15 @@ def test_it_takes_two_people_a_typed_name_and_a_host_that_is_silent(here: Furnis
     assert {m.host_id for m in _machines(here, "portal")} == {lost.id}
 
 
+def _assert_lost_in_the_books(here: Furnished, ids: list[ResourceId], host_id: HostId) -> None:
+    """From then on nothing of it is charged, and the moment says how much earlier it may have been."""
+    with here.platform.db.read() as connection:
+        for id_ in ids:
+            before, lost = [r for r in journal.of_resource(connection, id_) if r.state in ("running", "lost")][:2]
+            assert (before.state, lost.state, lost.host_id, lost.amounts) == ("running", "lost", host_id, before.amounts)
+            assert lost.uncertain_s <= lost.occurred_at_s - before.occurred_at_s
+
+
 def test_machines_run_elsewhere_and_what_a_host_that_comes_back_still_has_is_removed(database: Database, tmp_path: Path) -> None:
     settings = ReconcileSettings(observe_s=0.2, probe_s=0.1, looks_s=0.05)
     with running_controller(database, tmp_path, settings=settings, host_count=2) as running:
@@ -190,6 +199,7 @@ def test_machines_run_elsewhere_and_what_a_host_that_comes_back_still_has_is_rem
         lost = next(h for h in here.hosts if h.id == lost_id)
         other = next(h for h in here.hosts if h.id != lost_id)
         running.world.cut(lost.name)
+        disks = [d.volume_id for m in _machines(here, "portal") for d in m.instance.disks]
 
         def is_cut() -> bool:
             with here.platform.db.read() as connection:
@@ -198,6 +208,7 @@ def test_machines_run_elsewhere_and_what_a_host_that_comes_back_still_has_is_rem
         assert running.wait_for(is_cut)
         host_work.set_state(here.platform, lost.id, AdminState.CORDONED, here.caller(Role.OPERATOR, name="李四"), reason="断电")
         assert _lose(here, lost) == [other.name] * 2
+        _assert_lost_in_the_books(here, [*ids, *disks], other.id)
         running.reconciler.wake()
         assert running.wait_for(lambda: run(2) and {m.host_id for m in _machines(here, "portal")} == {other.id})
         assert all(m.desired is Desired.RUNNING for m in _machines(here, "portal"))

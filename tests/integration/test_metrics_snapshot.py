@@ -86,7 +86,7 @@ def test_the_figures_are_those_of_the_platform(tmp_path: Path) -> None:
     assert values['allot_build_info{version="0.1.0",state="sqlite"}'] == 1
 
 
-def test_a_machine_its_back_end_lost_is_told_and_its_processors_are_no_departments(tmp_path: Path) -> None:
+def test_a_machine_its_back_end_lost_is_told_and_nothing_of_it_is_its_departments(tmp_path: Path) -> None:
     with sqlite_database(tmp_path / "state.db") as database:
         watched = _worked(database, tmp_path, "lost-machine")
         with database.read() as connection:
@@ -100,7 +100,7 @@ def test_a_machine_its_back_end_lost_is_told_and_its_processors_are_no_departmen
             held = connection.execute(select(intervals).where(intervals.c.resource_id == lost, intervals.c.end_s.is_(None))).all()
     assert values['allot_instances_failed{zone="gov-public",pool="sim"}'] == 1
     assert {(i.meter, i.state) for i in held} == {
-        ("vcpu", "allocated"), ("memory_mib", "allocated"), ("disk_gib:standard", "allocated"), ("address", "allocated"),
+        ("vcpu", "lost"), ("memory_mib", "lost"), ("disk_gib:standard", "lost"), ("address", "lost"),
     }  # fmt: skip
 
 

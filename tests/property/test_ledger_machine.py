@@ -56,7 +56,7 @@ class Ledger(RuleBasedStateMachine):
         step_s=st.integers(-500, 5_000),
         is_last=st.booleans(),
         late=st.booleans(),
-        state=st.sampled_from(("allocated", "running", "stopped")),
+        state=st.sampled_from(("allocated", "running", "stopped", "lost")),
     )
     def tell(self, name: str, amounts: Mapping[str, int], step_s: int, is_last: bool, late: bool, state: str) -> None:
         """A change of a resource; the clock may jump back, the word of it may come late."""

@@ -11,7 +11,7 @@ from metering.intervals import Interval, clip, intervals
 from metering.rating import PriceBook, charge, charges
 from tests.support.journal import row
 
-STATES = ("allocated", "running", "stopped")
+STATES = ("allocated", "running", "stopped", "lost")
 METER_NAMES = ("vcpu", "memory_mib", "disk_gib:standard")
 HORIZON_S = 10_000
 

@@ -55,7 +55,7 @@ class Months(RuleBasedStateMachine):
         seconds=st.integers(0, DAY),
         vcpu=st.integers(0, 6),
         memory=st.sampled_from((0, 1000, 4096)),
-        state=st.sampled_from(("allocated", "running", "stopped")),
+        state=st.sampled_from(("allocated", "running", "stopped", "lost")),
         project=st.sampled_from(PROJECTS),
     )
     def tell(self, name: str, back_days: int, seconds: int, vcpu: int, memory: int, state: str, project: str) -> None:

@@ -35,7 +35,7 @@ def usages(draw: st.DrawFn) -> list[LedgerInterval]:
         found.append(
             LedgerInterval(
                 resource_id=f"inst_{number}", meter="vcpu", start_s=start_s, end_s=end_s, amount=draw(st.integers(1, 9)),
-                state=draw(st.sampled_from(("allocated", "running", "stopped"))), opened_by=1, closed_by=None,
+                state=draw(st.sampled_from(("allocated", "running", "stopped", "lost"))), opened_by=1, closed_by=None,
                 resource_kind="instance", resource_name="w", department_id=draw(st.sampled_from(("dept_a", "dept_b"))),
                 project_id="p", system_id="s", host_id=draw(st.sampled_from((*HOSTS, None))),
             )
@@ -51,9 +51,9 @@ def at(rows: list[Room], usage: list[LedgerInterval], host: str, second: int) ->
     [room] = here
     now = [i for i in usage if i.host_id == host and i.start_s <= second and (i.end_s is None or second < i.end_s)]
     found = {"capacity": room.capacity, "foreign": room.foreign, "reserve": room.reserve, "reserved": room.reserved}
-    found["building"] = sum(i.amount for i in now if i.state == "allocated")
+    found["building"] = sum(i.amount for i in now if i.state in ("allocated", "lost"))
     for department in ("dept_a", "dept_b"):
-        found[department] = sum(i.amount for i in now if i.department_id == department and i.state != "allocated")
+        found[department] = sum(i.amount for i in now if i.department_id == department and i.state not in ("allocated", "lost"))
     # Of what is left: what has arrived is its department's already.
     left = room.capacity - sum(n for name, n in found.items() if name != "capacity")
     found["transfer"] = min(room.transfer, max(0, left))

@@ -10,7 +10,9 @@ from metering.lines import CHARGED, SHOWN
 
 START_S, END_S = 1_767_196_800, 1_769_875_200
 METERS = ("vcpu", "memory_mib", "disk_gib:standard", "address")
-STATES = ("allocated", "running", "stopped")
+#: States with prices, and all there are.
+PRICED = ("allocated", "running", "stopped")
+STATES = (*PRICED, "lost")
 _SERVICE, _BYTES = "service:migration", "network_out_bytes:internet"
 _DAY_S = 86_400
 #: So many without commitments, and two more with them.
@@ -29,7 +31,7 @@ def books_of(source: random.Random, most_micro_yuan: int, *, has_all: bool) -> B
             mode = source.choice(tuple(Mode)) if has_all else Mode.FLAT
             ends = [] if mode is Mode.FLAT else sorted(source.sample(range(1, 10**6), 2))
             steps = tuple(Step(up_to=e, micro_yuan=source.randrange(most_micro_yuan)) for e in (*ends, None))
-            rates += [Rate(meter=meter, state=s, mode=mode, steps=steps, code="") for s in STATES if source.random() < 0.9]
+            rates += [Rate(meter=meter, state=s, mode=mode, steps=steps, code="") for s in PRICED if source.random() < 0.9]
         # Every meter has a price in some state, or its usage would be refused.
         rates += [
             Rate(meter=m, state="allocated", mode=Mode.FLAT, code="", steps=(Step(up_to=None, micro_yuan=1),))

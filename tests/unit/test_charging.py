@@ -177,6 +177,22 @@ def test_time_that_is_not_charged_uses_nothing_of_a_commitment() -> None:
     assert [x.kind for x in lines(book, held(0, HOUR, state="allocated"))] == [Kind.COMMITMENT_UNUSED]
 
 
+def test_what_is_lost_has_a_line_that_costs_nothing_and_uses_nothing_of_a_commitment() -> None:
+    dear = (*flat("vcpu", 100, ["allocated", "running", "stopped"]), *stepped("address", Mode.GRADUATED, (1, 5), (None, 7)))
+    usage = [held(0, HOUR), held(HOUR, 3 * HOUR, state="lost"), held(0, HOUR, meter="address", state="lost")]
+    found = lines([version(rates=dear)], *usage)
+    assert sorted((x.meter, x.state, x.end_s - x.start_s, x.list_micro_yuan, x.micro_yuan) for x in found) == [
+        ("address", "lost", HOUR, 0, 0), ("vcpu", "lost", 2 * HOUR, 0, 0), ("vcpu", "running", HOUR, 100, 100),
+    ]  # fmt: skip
+    owed = [version(rates=dear, commitments=committed(1, to_s=2 * HOUR))]
+    assert sorted(x.kind for x in lines(owed, held(0, 2 * HOUR, state="lost"))) == [Kind.COMMITMENT_UNUSED, Kind.USAGE]
+
+
+def test_what_is_lost_while_nothing_is_priced_is_an_error_as_all_else() -> None:
+    with pytest.raises(Conflict, match=r"usage\.price_gap"):
+        lines([version(HOUR, rates=flat("vcpu", 1))], held(0, 2 * HOUR, state="lost"))
+
+
 def entry(meter: str, amount: int, start_s: int, end_s: int | None = None) -> Entry:
     return Entry(
         id="entry_1", state="approved", department_id="dept_a", project_id="proj_a", meter=meter, amount=amount, start_s=start_s,

@@ -77,9 +77,11 @@ def test_a_price_of_zero_is_a_price() -> None:
     assert cost(one(), price("vcpu", 0)) == 0
 
 
-def test_building_is_not_charged_for_cpu_but_disk_and_address_are() -> None:
-    assert charges(one(state="allocated"), PriceBook([])) == []
-    assert cost(one("disk_gib:standard", state="allocated"), price("disk_gib:standard", 8)) == 8
+@pytest.mark.parametrize("state", ["allocated", "lost"])
+@pytest.mark.parametrize("meter", ["vcpu", "memory_mib", "disk_gib:standard", "address", "accelerator:card"])
+def test_what_is_not_there_yet_or_no_more_is_charged_for_nothing(meter: str, state: str) -> None:
+    assert charges(one(meter, state=state), PriceBook([])) == []
+    assert cost(one(meter), price(meter, 1024)) > 0
 
 
 def test_a_stopped_machine_still_holds_its_capacity_and_is_charged() -> None:

@@ -467,12 +467,17 @@ def test_a_half_made_machine_stays_allocated_until_it_is_what_was_wanted() -> No
     assert [x.state for x in journal_of(outcome(wanted, SETTLED, seen), row, NOW_S, is_gone=False)] == ["stopped"]
 
 
-def test_a_machine_its_back_end_lost_is_the_platforms_until_it_runs_again_and_a_released_one_its_departments() -> None:
+def test_what_its_back_end_lost_is_lost_until_it_is_there_again_and_a_released_one_its_departments() -> None:
     row, gone = held(last_state="running", last_amounts={"vcpu": 2}), Seen(state=Observed.ABSENT, has_shape=False)
     seen, released = (gone, Seen(state=Observed.STOPPED), Seen(state=Observed.RUNNING)), settled(desired=Desired.ABSENT)
     lost = journal_of(outcome(settled(), SETTLED, *seen), row, NOW_S, is_gone=False)
-    assert [x.state for x in lost] == ["allocated", "running"]
+    assert [x.state for x in lost] == ["lost", "running"]
     assert [x.state for x in journal_of(outcome(released, SETTLED, gone), row, NOW_S, is_gone=False)] == ["stopped"]
+
+
+def test_what_never_ran_is_not_lost_but_still_being_built() -> None:
+    row, gone = held(last_state="allocated", last_amounts={"vcpu": 2}), Seen(state=Observed.ABSENT, has_shape=False)
+    assert journal_of(outcome(machine(), SETTLED, gone), row, NOW_S, is_gone=False) == []
 
 
 # -- the story --------------------------------------------------------------------------------------------------------
