@@ -41,7 +41,7 @@ def measure(folder: Path, seed: int) -> Figure:
     sums_s, summed = _timed(lambda: _vectors(books, rows, makes_lines=False))
     say("DuckDB")
     load_s, database = _timed(lambda: duckdb_rating.loaded(rows, books))
-    rate_s, _ = _timed(lambda: duckdb_rating.rate(database, START_S, END_S))
+    rate_s, _ = _timed(lambda: duckdb_rating.rate(database, books, START_S, END_S))
     fetch_s, _ = _timed(lambda: database.execute(f"SELECT {_COLUMNS} FROM rated").fetchnumpy())
     ((in_sql, line_count),) = database.execute("SELECT sum(billed), count(*) FROM rated").fetchall()
     database.close()

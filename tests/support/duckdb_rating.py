@@ -1,7 +1,7 @@
-"""Flat prices rated by SQL in DuckDB: a third witness, which shares no line of arithmetic with the kernel and the fast engine.
+"""Usage rated by SQL in DuckDB: a third witness, which shares no line of arithmetic with the kernel and the fast engine.
 
-It reads the books as rows of prices and discounts, cuts time where they change, and computes in 128-bit integers. What needs
-other lines of its project or department (steps, commitments) is not for it.
+It reads the books as rows of prices, steps, discounts and commitments, cuts time where they change, and computes in 128-bit
+integers: flat prices, prices with steps, and what commitments cover of what is held. What people enter is not for it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,19 +10,27 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from metering.books import Books
+from inventory.domain.journal import LOST
+from metering.books import Books, Mode
 from metering.meters import meter_of
 
-#: What a rated row is: resource, meter, state, department, project, system, amount, start, end, opened and closed by, book,
-#: price, basis points, list price, price paid.
-Rated = tuple[str, str, str, str, str, str, int, int, int, int, int, str, int, int, int, int]
+#: What a rated row is: kind, resource, meter, state, department, project, system, amount, start, end, opened and closed by,
+#: book, price, basis points, list price, price paid.
+Rated = tuple[str, str, str, str, str, str, str, int, int, int, int, int, str, int, int, int, int]
 #: Later than any moment.
 _NEVER = 1 << 61
 
 _TABLES = """
 CREATE TABLE versions (book VARCHAR, from_s BIGINT, to_s BIGINT);
-CREATE TABLE prices (book VARCHAR, meter VARCHAR, state VARCHAR, micro BIGINT, over BIGINT);
+CREATE TABLE prices (book VARCHAR, meter VARCHAR, state VARCHAR, mode VARCHAR, micro BIGINT, over BIGINT);
+CREATE TABLE steps (book VARCHAR, meter VARCHAR, nth BIGINT, begun HUGEINT, ends HUGEINT, micro BIGINT);
 CREATE TABLE discounts (nth BIGINT, book VARCHAR, department VARCHAR, meter VARCHAR, points BIGINT, from_s BIGINT, to_s BIGINT);
+CREATE TABLE owed (nth BIGINT, book VARCHAR, name VARCHAR, department VARCHAR, project VARCHAR, meter VARCHAR, amount HUGEINT,
+    micro HUGEINT, over HUGEINT, begun BIGINT, from_s BIGINT, to_s BIGINT);
+CREATE TABLE rated (kind VARCHAR, resource VARCHAR, meter VARCHAR, state VARCHAR, department VARCHAR, project VARCHAR,
+    system VARCHAR, amount HUGEINT, first BIGINT, last BIGINT, opened_by BIGINT, closed_by BIGINT, book VARCHAR, micro BIGINT,
+    points BIGINT, listed HUGEINT, billed HUGEINT);
+CREATE MACRO half_up(value, over) AS (2 * value + over) // (2 * over)
 """
 #: Stretches of time in which neither version nor discount of a department and meter changes.
 _STRETCHES = """
@@ -47,29 +55,130 @@ SELECT h.*, coalesce((
 ), 0) AS points
 FROM held h
 """
-#: Rounded half up, as a difference of two running totals since row, price and discount all held.
-_RATED = """
-CREATE TABLE rated AS
+#: Usage cut where its price changes; a price counts from where row, price and discount all held.
+_PIECES = """
+CREATE TABLE pieces AS
 WITH parts AS (
-    SELECT u.*, s.book, s.points, p.micro, p.over,
-           greatest(u.begins, s.from_s) AS anchor,
-           greatest(u.begins, s.from_s, $start_s) AS first,
-           least(u.ends, s.to_s, $until_s) AS last
+    SELECT u.*, s.book, s.points, p.mode, p.micro, p.over, u.amount AS part, greatest(u.begins, s.from_s) AS anchor,
+           greatest(u.begins, s.from_s, $start_s) AS first, least(u.ends, s.to_s, $until_s) AS last,
+           u.state <> $lost AND EXISTS (FROM owed o WHERE o.department = u.department AND o.meter = u.meter) AS waits
     FROM usage u
     JOIN stretches s ON s.department = u.department AND s.meter = u.meter AND s.from_s < u.ends AND s.to_s > u.begins
     JOIN prices p ON p.book = s.book AND p.meter = u.meter AND p.state = u.state
+)
+SELECT row_number() OVER () AS id, * FROM parts WHERE first < last
+"""
+#: At every second the longest held are covered first; neighbouring stretches of a piece with as much covered are one.
+_COVERED = """
+CREATE OR REPLACE TABLE shares AS
+WITH clipped AS (
+    SELECT p.id, p.begins, p.resource, p.first AS since, p.part, o.amount AS most,
+           greatest(p.first, o.from_s) AS first, least(p.last, o.to_s) AS last
+    FROM pieces p JOIN owed o ON o.nth = $nth AND o.department = p.department AND o.meter = p.meter
+    WHERE p.waits AND greatest(p.first, o.from_s) < least(p.last, o.to_s)
+),
+moments AS (SELECT DISTINCT unnest([first, last]) AS moment FROM clipped),
+slices AS (SELECT moment AS first, lead(moment) OVER (ORDER BY moment) AS last FROM moments),
+held AS (
+    SELECT c.id, c.part, c.most, s.first, s.last, coalesce(sum(c.part) OVER (
+        PARTITION BY s.first ORDER BY c.begins, c.resource, c.since ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS others
+    FROM clipped c JOIN slices s ON s.first >= c.first AND s.last <= c.last
+),
+told AS (SELECT id, part, first, last, greatest(0, least(part, most - others)) AS taken FROM held),
+marked AS (SELECT *, taken IS DISTINCT FROM lag(taken) OVER (PARTITION BY id ORDER BY first) AS is_new FROM told),
+islands AS (SELECT *, sum(is_new::INT) OVER (PARTITION BY id ORDER BY first) AS island FROM marked)
+SELECT id, part, taken, min(first) AS first, max(last) AS last FROM islands GROUP BY id, part, taken, island
+"""
+#: The fee of a commitment, shared exactly by what is used of it, in order of time; the rest of it is what is not used.
+_FEE = """
+INSERT INTO rated
+WITH fee AS (
+    SELECT o.*, half_up(amount * micro * (to_s - begun), over) - half_up(amount * micro * (from_s - begun), over) AS fee,
+           amount * (to_s - from_s) AS whole
+    FROM owed o WHERE nth = $nth
+),
+used AS (
+    SELECT p.* EXCLUDE (first, last), s.first, s.last, s.taken, sum(s.taken * (s.last - s.first)) OVER (
+        ORDER BY s.first, p.resource, p.opened_by, s.last
+    ) AS after, s.taken * (s.last - s.first) AS own
+    FROM shares s JOIN pieces p ON p.id = s.id WHERE s.taken > 0
+)
+SELECT 'commitment_used', u.resource, u.meter, u.state, u.department, u.project, u.system, u.taken, u.first, u.last, u.opened_by,
+       CASE WHEN u.ends = u.last AND u.last < $until_s THEN u.closed_by ELSE 0 END, f.book, f.micro, 0,
+       f.fee * u.after // f.whole - f.fee * (u.after - u.own) // f.whole,
+       f.fee * u.after // f.whole - f.fee * (u.after - u.own) // f.whole
+FROM used u, fee f
+UNION ALL
+SELECT 'commitment_unused', f.name, f.meter, '', f.department, f.project, '', f.whole - t.taken, f.from_s, f.to_s, 0, 0, f.book,
+       f.micro, 0, 0, f.fee - f.fee * t.taken // f.whole
+FROM fee f, (SELECT coalesce(sum(own), 0) AS taken FROM used) t WHERE f.whole > t.taken
+"""
+#: What a commitment left of the pieces, in their place: it counts from where it is left.
+_LEFT = """
+CREATE OR REPLACE TABLE pieces AS
+WITH clipped AS (SELECT id, min(first) AS first, max(last) AS last FROM shares GROUP BY id),
+spans AS (
+    SELECT id, part - taken AS part, first, last FROM shares WHERE taken < part
+    UNION ALL
+    SELECT p.id, p.part, p.first, c.first FROM pieces p JOIN clipped c ON c.id = p.id WHERE p.first < c.first
+    UNION ALL
+    SELECT p.id, p.part, c.last, p.last FROM pieces p JOIN clipped c ON c.id = p.id WHERE c.last < p.last
+),
+found AS (
+    SELECT p.* EXCLUDE (part, first, last, id), s.part, s.first, s.last FROM spans s JOIN pieces p ON p.id = s.id
+    UNION ALL BY NAME
+    SELECT p.* EXCLUDE (id) FROM pieces p WHERE p.id NOT IN (SELECT id FROM clipped)
+)
+SELECT row_number() OVER () AS id, * FROM found
+"""
+#: Rounded half up, as a difference of two running totals.
+_FLAT = """
+INSERT INTO rated
+WITH told AS (
+    SELECT * REPLACE (CASE WHEN waits THEN first ELSE anchor END AS anchor),
+           part::HUGEINT * micro AS worth, part::HUGEINT * micro * (10000 - points) AS net, over::HUGEINT * 10000 AS net_over
+    FROM pieces WHERE mode = 'flat'
+)
+SELECT 'usage', resource, meter, state, department, project, system, part, first, last, opened_by,
+       CASE WHEN ends = last AND last < $until_s THEN closed_by ELSE 0 END, book, micro, points,
+       half_up(worth * (last - anchor), over) - half_up(worth * (first - anchor), over),
+       half_up(net * (last - anchor), net_over) - half_up(net * (first - anchor), net_over)
+FROM told
+"""
+#: The quantity of a project, in order of time, goes up the steps; of a volume price all of it stands on the last one reached.
+_STEPPED = """
+INSERT INTO rated
+WITH counted AS (
+    SELECT *, part::HUGEINT * (last - first) AS own,
+           sum(part::HUGEINT * (last - first)) OVER (line ORDER BY first, resource, opened_by, last, part) AS after,
+           sum(part::HUGEINT * (last - first)) OVER line AS total
+    FROM pieces WHERE mode <> 'flat' WINDOW line AS (PARTITION BY department, project, meter, book)
+),
+reached AS (
+    SELECT c.id, s.begun, s.ends, s.micro FROM counted c JOIN steps s ON s.book = c.book AND s.meter = c.meter
+    WHERE c.mode = 'graduated'
+    UNION ALL
+    SELECT c.id, 0, $never, arg_min(s.micro, s.nth) FROM counted c JOIN steps s ON s.book = c.book AND s.meter = c.meter
+    WHERE c.mode = 'volume' AND c.total <= s.ends GROUP BY c.id
+),
+worth AS (
+    SELECT c.id, sum(greatest(0, least(c.after, r.ends) - r.begun) * r.micro) AS worth,
+           sum(greatest(0, least(c.after - c.own, r.ends) - r.begun) * r.micro) AS before,
+           coalesce(max(r.micro) FILTER (c.after - c.own >= r.begun AND c.after - c.own < r.ends AND c.after <= r.ends), 0) AS one
+    FROM counted c JOIN reached r ON r.id = c.id GROUP BY c.id
 ),
 told AS (
-    SELECT *, last - anchor AS after, first - anchor AS before,
-           amount::HUGEINT * micro AS worth, amount::HUGEINT * micro * (10000 - points) AS net,
-           over::HUGEINT * 10000 AS net_over
-    FROM parts WHERE first < last
+    SELECT c.*, w.worth, w.before, w.one, (w.worth - w.before) * (10000 - c.points) AS net,
+           sum((w.worth - w.before) * (10000 - c.points)) OVER (
+               PARTITION BY department, project, meter, book ORDER BY first, resource, opened_by, last, part
+           ) AS net_after
+    FROM counted c JOIN worth w ON w.id = c.id
 )
-SELECT resource, meter, state, department, project, system, amount, first, last, opened_by,
-       CASE WHEN ends = last AND last < $until_s THEN coalesce(closed_by, 0) ELSE 0 END AS closed_by,
-       book, micro, points,
-       (2 * worth * after + over) // (2 * over) - (2 * worth * before + over) // (2 * over) AS listed,
-       (2 * net * after + net_over) // (2 * net_over) - (2 * net * before + net_over) // (2 * net_over) AS billed
+SELECT 'usage', resource, meter, state, department, project, system, part, first, last, opened_by,
+       CASE WHEN ends = last AND last < $until_s THEN closed_by ELSE 0 END, book, one, points,
+       half_up(worth, over::HUGEINT) - half_up(before, over::HUGEINT),
+       half_up(net_after, over::HUGEINT * 10000) - half_up(net_after - net, over::HUGEINT * 10000)
 FROM told
 """
 
@@ -79,19 +188,7 @@ def loaded(rows: Sequence[Sequence[Any]], books: Books) -> duckdb.DuckDBPyConnec
     database = duckdb.connect(config={"threads": 1})
     for statement in filter(str.strip, _TABLES.split(";")):
         database.execute(statement)
-    _fill(database, "versions", ((v.id, v.from_s, _NEVER if v.to_s is None else v.to_s) for v in books.versions))
-    prices = (
-        (v.id, rate.meter, rate.state, rate.steps[0].micro_yuan, 3600 * meter_of(rate.meter).base_per_unit)
-        for v in books.versions
-        for rate in v.rates
-    )
-    _fill(database, "prices", prices)
-    discounts = (
-        (nth, v.id, d.department_id, d.meter, d.basis_points, d.from_s, _NEVER if d.to_s is None else d.to_s)
-        for v in books.versions
-        for nth, d in enumerate(v.discounts)
-    )
-    _fill(database, "discounts", discounts)
+    _load_books(database, books)
     columns = list(zip(*rows, strict=True))
     texts = {"resource": 0, "meter": 1, "state": 5, "department": 10, "project": 11, "system": 12}
     given: dict[str, Any] = {name: np.array(columns[n], dtype=object) for name, n in texts.items()}
@@ -103,16 +200,56 @@ def loaded(rows: Sequence[Sequence[Any]], books: Books) -> duckdb.DuckDBPyConnec
     return database
 
 
-def rate(database: duckdb.DuckDBPyConnection, start_s: int, until_s: int) -> None:
+def _load_books(database: duckdb.DuckDBPyConnection, books: Books) -> None:
+    prices, steps, discounts = set(), set(), []
+    for version in books.versions:
+        for rate in version.rates:
+            over = _over(rate.meter)
+            price = 0 if rate.mode is not Mode.FLAT else rate.steps[0].micro_yuan
+            prices |= {
+                (version.id, rate.meter, rate.state, rate.mode.value, price, over),
+                # What is lost costs nothing, whatever is priced.
+                (version.id, rate.meter, LOST, Mode.FLAT.value, 0, over),
+            }
+            begun = 0
+            for nth, step in enumerate(rate.steps if rate.mode is not Mode.FLAT else ()):
+                ends = _NEVER**2 if step.up_to is None else step.up_to * over
+                steps.add((version.id, rate.meter, nth, begun, ends, step.micro_yuan))
+                begun = ends
+        for nth, d in enumerate(version.discounts):
+            to_s = _NEVER if d.to_s is None else d.to_s
+            discounts.append((nth, version.id, d.department_id, d.meter, d.basis_points, d.from_s, to_s))
+    _fill(database, "versions", ((v.id, v.from_s, _NEVER if v.to_s is None else v.to_s) for v in books.versions))
+    for table, held in (("prices", sorted(prices)), ("steps", sorted(steps)), ("discounts", discounts)):
+        _fill(database, table, held)
+
+
+def _over(meter: str) -> int:
+    return 3600 * meter_of(meter).base_per_unit
+
+
+def rate(database: duckdb.DuckDBPyConnection, books: Books, start_s: int, until_s: int) -> None:
     """Rate what was loaded, into a table of its own."""
+    owed = [
+        (v.id, c.name, c.department_id, c.project_id, c.meter, c.amount, c.micro_yuan_per_unit_hour, _over(c.meter), c.from_s,
+         max(c.from_s, start_s), min(c.to_s, _NEVER if v.to_s is None else v.to_s, until_s))
+        for v in books.versions for c in v.commitments
+    ]  # fmt: skip
+    _fill(database, "owed", ((nth, *row) for nth, row in enumerate(owed) if row[-2] < row[-1]))
     database.execute(_STRETCHES)
-    database.execute(_RATED, {"start_s": start_s, "until_s": until_s})
+    database.execute(_PIECES, {"start_s": start_s, "until_s": until_s, "lost": LOST})
+    for (nth,) in database.execute("SELECT nth FROM owed ORDER BY nth").fetchall():
+        database.execute(_COVERED, {"nth": nth})
+        database.execute(_FEE, {"nth": nth, "until_s": until_s})
+        database.execute(_LEFT)
+    database.execute(_FLAT, {"until_s": until_s})
+    database.execute(_STEPPED, {"until_s": until_s, "never": _NEVER**2})
 
 
 def rated(rows: Sequence[Sequence[Any]], books: Books, start_s: int, until_s: int) -> list[Rated]:
     """Return what SQL makes of rows of the ledger, in order."""
     with loaded(rows, books) as database:
-        rate(database, start_s, until_s)
+        rate(database, books, start_s, until_s)
         return sorted(database.execute("FROM rated").fetchall())
 
 
