@@ -19,7 +19,7 @@ from inventory.domain.ids import DepartmentId, ResourceId
 from inventory.domain.scope import Scope
 from inventory.importers.amounts import fixed_point
 from inventory.store import journal
-from metering import adjustments, book_store, count_store, entries, period_store
+from metering import adjustments, book_store, count_store, entries, ledger_store, period_store
 from metering.adjustments import Adjustment
 from metering.books import Books
 from metering.counts import Run
@@ -81,6 +81,8 @@ def decide(platform: Platform, id_: str, caller: Caller, decision: str) -> Adjus
         found = adjustments.get(connection, id_)
         if caller.user_name == found.entered_by:
             raise Forbidden("adjustment.own", adjustment=id_)
+        # A month that is being rated is over before this is asked.
+        ledger_store.lock(connection)
         into = month_at(period_store.frozen_until_s(connection), platform.zone)
         values = {
             "state": decision,

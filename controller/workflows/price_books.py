@@ -18,7 +18,7 @@ from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from inventory.domain.ids import DepartmentId
 from inventory.domain.scope import Scope
 from inventory.store import directory
-from metering import book_store, entries, period_store
+from metering import book_store, entries, ledger_store, period_store
 from metering.book_document import BookDocument, read_book
 from metering.books import BookVersion, overlaps
 from metering.entries import Entry
@@ -88,6 +88,8 @@ def decide(platform: Platform, id_: str, caller: Caller, decision: str, reason: 
     """
 
     def unit(connection: Connection) -> None:
+        # No month is being rated meanwhile: it would be by the prices of before, and proven by those of after.
+        ledger_store.lock(connection)
         book_store.lock(connection)
         book = book_store.get(connection, id_)
         if book["state"] != "draft":
@@ -262,6 +264,8 @@ def decide_entry(platform: Platform, id_: str, caller: Caller, decision: str) ->
 
 
 def _not_frozen(connection: Connection, start_s: int) -> None:
+    # A month that is being rated is over before this is asked.
+    ledger_store.lock(connection)
     frozen_until_s = period_store.frozen_until_s(connection)
     if start_s < frozen_until_s:
         raise Conflict("entry.period_frozen", start_s=start_s, until_s=frozen_until_s)
