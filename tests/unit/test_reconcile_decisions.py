@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.reconcile.drift import drift, fingerprint
-from controller.reconcile.outcomes import LET_GO, Outcome, changes_of, journal_of, story_of, summed_up
+from controller.reconcile.outcomes import LET_GO, changes_of, journal_of, story_of, summed_up
 from controller.workflows.engine import (
     Done,
     Drop,
@@ -17,7 +17,6 @@ from controller.workflows.engine import (
     Next,
     Seen,
     StepContext,
-    StepResult,
     StepSettings,
     Wait,
     answer,
@@ -27,92 +26,14 @@ from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance
 from inventory.domain.drift import DriftAnswer, DriftPolicy
 from inventory.domain.errors import Problem
-from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId, TicketId
+from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import (
-    AttachedDisk,
     Desired,
-    InstanceSpec,
     Observed,
     Phase,
     Resource,
-    ResourceKind,
-    SegmentSpec,
-    VolumeSpec,
 )
-from inventory.store.resources import HeldRow
-
-HOST = HostId("host_" + "1" * 32)
-MACHINE = ResourceId("inst_" + "1" * 32)
-VOLUME = ResourceId("vol_" + "1" * 32)
-NOW_S = 1000.0
-
-
-def machine(**changes: Any) -> Resource:
-    spec = InstanceSpec(
-        vcpu_count=2,
-        memory_mib=1024,
-        image_id="img",
-        root_disk_gib=5,
-        root_disk_class="standard",
-        storage_pool_id="stor",
-        disks=(AttachedDisk(volume_id=VOLUME, name="data", slot=0),),
-    )
-    base = Resource(
-        id=MACHINE,
-        kind=ResourceKind.INSTANCE,
-        name="web-1",
-        department_id=DepartmentId("dept"),
-        project_id=ProjectId("proj"),
-        system_id=SystemId("sys"),
-        host_id=HOST,
-        desired=Desired.RUNNING,
-        observed=Observed.UNKNOWN,
-        phase=Phase.WORKING,
-        spec=spec,
-        ticket_id=TicketId("tick"),
-        fence=3,
-        owner="me",
-        revision=1,
-    )
-    return replace(base, **changes)
-
-
-def settled(**changes: Any) -> Resource:
-    return replace(machine(observed=Observed.RUNNING, phase=Phase.SETTLED, settled_generation=1), **changes)
-
-
-def volume(**changes: Any) -> Resource:
-    spec = VolumeSpec(size_gib=1, disk_class="standard", storage_pool_id="stor", instance_id=MACHINE)
-    base = replace(machine(), id=VOLUME, kind=ResourceKind.VOLUME, desired=Desired.PRESENT, spec=spec)
-    return replace(base, **changes)
-
-
-def segment(**changes: Any) -> Resource:
-    spec = SegmentSpec(network="default", zone="z", cidr="10.0.0.0/26", gateway="10.0.0.1")
-    return replace(replace(machine(), kind=ResourceKind.SEGMENT, desired=Desired.PRESENT, spec=spec), **changes)
-
-
-def held(**changes: Any) -> HeldRow:
-    row = HeldRow(
-        id=MACHINE,
-        generation=1,
-        revision=1,
-        is_woken=False,
-        problem=None,
-        last_state="allocated",
-        last_amounts={"vcpu": 2},
-        last_host_id=HOST,
-        last_occurred_at_s=900,
-    )
-    return replace(row, **changes)
-
-
-def outcome(resource: Resource, flow: Flow, *seen: Seen, step: str = "start") -> Outcome:
-    return Outcome(resource, [StepResult(step=step, flow=flow, took_s=0.1, seen=seen)])
-
-
-SETTLED = Done(ending=Ending.SETTLED)
-
+from tests.support.reconciled_rows import HOST, MACHINE, NOW_S, SETTLED, VOLUME, held, machine, outcome, segment, settled, volume
 
 # -- the first step ---------------------------------------------------------------------------------------------------
 
@@ -465,6 +386,8 @@ def test_a_half_made_machine_stays_allocated_until_it_is_what_was_wanted() -> No
     assert journal_of(outcome(machine(), SETTLED, seen), row, NOW_S, is_gone=False) == []
     wanted = machine(desired=Desired.STOPPED)
     assert [x.state for x in journal_of(outcome(wanted, SETTLED, seen), row, NOW_S, is_gone=False)] == ["stopped"]
+    gone = Seen(state=Observed.ABSENT, has_shape=False)
+    assert journal_of(outcome(machine(), SETTLED, gone), row, NOW_S, is_gone=False) == [], "what never ran is not lost"
 
 
 def test_what_its_back_end_lost_is_lost_until_it_is_there_again_and_a_released_one_its_departments() -> None:
@@ -473,11 +396,6 @@ def test_what_its_back_end_lost_is_lost_until_it_is_there_again_and_a_released_o
     lost = journal_of(outcome(settled(), SETTLED, *seen), row, NOW_S, is_gone=False)
     assert [x.state for x in lost] == ["lost", "running"]
     assert [x.state for x in journal_of(outcome(released, SETTLED, gone), row, NOW_S, is_gone=False)] == ["stopped"]
-
-
-def test_what_never_ran_is_not_lost_but_still_being_built() -> None:
-    row, gone = held(last_state="allocated", last_amounts={"vcpu": 2}), Seen(state=Observed.ABSENT, has_shape=False)
-    assert journal_of(outcome(machine(), SETTLED, gone), row, NOW_S, is_gone=False) == []
 
 
 # -- the story --------------------------------------------------------------------------------------------------------
