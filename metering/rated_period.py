@@ -72,7 +72,7 @@ def _write_lines(connection: Connection, period_id: str, lines: LineColumns, sum
 
 
 def accrued(connection: Connection, period: Row, books: Books, names: Names, department_id: str, until_s: int) -> Sealed:
-    """Return one department's statement of an open period as it stands at ``until_s``; writes nothing.
+    """Return one department's statement of an open period as it stands at ``until_s``, with corrections by hand; writes nothing.
 
     Raises:
         Conflict: ``usage.price_gap``.
@@ -83,14 +83,20 @@ def accrued(connection: Connection, period: Row, books: Books, names: Names, dep
     with put_off(), closing(store.usage_rows(connection, period["start_s"], until_s, department_id)) as portions:
         for rows in portions:
             engine.take(rows)
-    engine.rest(store.entries(connection, period["start_s"], until_s, department_id))
+    by_hand = (line for line in adjusted(connection, period, until_s) if line.department_id == department_id)
+    engine.rest(store.entries(connection, period["start_s"], until_s, department_id), by_hand)
     engine.finished()
     return seal(period, summing, names, "")
 
 
-def adjusted(connection: Connection, period: Row) -> Iterator[Line]:
-    """Return the lines of corrections by hand: the original's facts, the difference's money."""
+def adjusted(connection: Connection, period: Row, until_s: int | None = None) -> Iterator[Line]:
+    """Return the lines of corrections by hand: the original's facts, the difference's money.
+
+    ``until_s``: as they stand at a moment of the period; at its end all of them, those of the time of grace too.
+    """
     for adjustment in store.approved_adjustments(connection, period["id"]):
+        if until_s is not None and adjustment["decided_at_s"] > until_s < period["end_s"]:
+            continue
         _, line = store.find_line(connection, bytes(adjustment["line_id"]))
         yield line._replace(
             kind=Kind.ADJUSTMENT,

@@ -166,7 +166,8 @@ def _of_month(
     else:
         period = window(platform, str(month))
         until_s = max(period["start_s"], min(now_s, period["end_s"]))
-        if not period_store.is_used(connection, period["start_s"], until_s, department_id):
+        is_used = period_store.is_used(connection, period["start_s"], until_s, department_id)
+        if not is_used and not period_store.approved_adjustments(connection, period["id"]):
             return []
         rows = rated_period.accrued(connection, period, books, named, department_id, until_s).rows
     return [(r["project_id"], r["micro_yuan"]) for r in rows]

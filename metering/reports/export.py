@@ -153,9 +153,8 @@ def _must_add_up(asked: Asked, totals: Totals, kept: Sequence[Row]) -> None:
 def _subjects(connection: Connection, asked: Asked, names: Names) -> Subjects:
     clean, period = asked.neutral, asked.period
     known = source.resource_names(connection, period["start_s"], period["end_s"], asked.scope)
-    if asked.is_rated:
-        corrections = source.corrected_periods(connection, period["id"], asked.scope)
-        known |= source.names_of(connection, (r["resource_id"] for r, _ in corrections if r["resource_id"] not in known))
+    corrections = _corrections(connection, asked)
+    known |= source.names_of(connection, (r["resource_id"] for r, _ in corrections if r["resource_id"] not in known))
     return Subjects(
         departments=names.departments,
         projects=names.projects,
@@ -214,15 +213,19 @@ def _of_parties(
 
 def _invoices(connection: Connection, asked: Asked, names: Names, found: Sequence[tuple[Row, Sequence[Row]]]) -> Iterator[Row]:
     setting, clean = asked.setting, asked.neutral
-    references = _references(connection, asked, _names_as_sealed(connection, asked, names)) if asked.is_rated else {}
+    references = _references(connection, asked, _names_as_sealed(connection, asked, names))
     for statement, rows in found:
         yield from focus_parties.invoice_rows(setting, asked.period, statement, rows, references, clean, asked.as_of_s)
+
+
+def _corrections(connection: Connection, asked: Asked) -> list[tuple[Row, str]]:
+    return source.corrected_periods(connection, asked.period, asked.scope, is_rated=asked.is_rated, until_s=asked.as_of_s)
 
 
 def _references(connection: Connection, asked: Asked, names: Names) -> dict[str, str]:
     """Return which period each invoice row of corrections is about, where all of it is about one."""
     about: dict[str, set[str]] = {}
-    for row, period_id in source.corrected_periods(connection, asked.period["id"], asked.scope):
+    for row, period_id in _corrections(connection, asked):
         code = names.departments[row["department_id"]][0]
         project = names.projects.get(row["project_id"], ("", "", ""))[0]
         invoice = focus.invoice_id(asked.period["id"], code)

@@ -5,7 +5,7 @@ Whose records come out is decided here, by the scope; nobody filters them afterw
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -23,6 +23,7 @@ from metering.charging import Charging
 from metering.ledger_tables import intervals
 from metering.line_columns import Legend, LineColumns, merged, sums_by
 from metering.lines import Kind
+from metering.rated_period import adjusted
 from metering.statements import Names, Summing
 
 Row = Mapping[str, Any]
@@ -63,9 +64,10 @@ def accrued(
     charging = Charging(books, period["id"], period["start_s"], period["end_s"], until_s, department_id, names.billing)
     entries = store.entries(connection, period["start_s"], until_s, department_id)
     progress.phase(WorkPhase.REPORTING, lambda: store.usage_count(connection, period["start_s"], until_s, department_id))
+    by_hand = adjusted(connection, period, until_s)
     with closing(store.usage(connection, period["start_s"], until_s, department_id)) as usage:
-        own = charging.lines(counted(usage, progress), entries)
-        lines = (line for line in own if scope.allows(DepartmentId(line.department_id)))
+        found = chain(charging.lines(counted(usage, progress), entries), by_hand)
+        lines = (line for line in found if scope.allows(DepartmentId(line.department_id)))
         while portion := list(islice(lines, PORTION)):
             for line in portion:
                 summing.count(line)
@@ -96,12 +98,17 @@ def system_names(connection: Connection, scope: Scope) -> dict[str, str]:
     return {r[0]: r[1] for r in connection.execute(statement)}
 
 
-def corrected_periods(connection: Connection, period_id: str, scope: Scope) -> list[tuple[Row, str]]:
+def corrected_periods(
+    connection: Connection, period: Row, scope: Scope, *, is_rated: bool, until_s: int
+) -> list[tuple[Row, str]]:
     """Return the corrections of a period (department, project, meter, kind) with the period each is about."""
     found: list[Row] = []
-    for kind in (Kind.ADJUSTMENT, Kind.CORRECTION):
-        for block in store.columns(connection, period_id, scope, kind=kind):
+    for kind in (Kind.ADJUSTMENT, Kind.CORRECTION) if is_rated else ():
+        for block in store.columns(connection, period["id"], scope, kind=kind):
             found += [line._asdict() for _, line in block.rows() if line.kind == kind]
+    if not is_rated:
+        by_hand = adjusted(connection, period, until_s)
+        found += [line._asdict() for line in by_hand if scope.allows(DepartmentId(line.department_id))]
     closed = store.all_periods(connection)
     return [(r, next((q["id"] for q in closed if q["start_s"] <= r["start_s"] < q["end_s"]), "")) for r in found]
 

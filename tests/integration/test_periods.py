@@ -1,6 +1,7 @@
 """A period's life on both engines: begun, reviewed, closed, sealed, proven, corrected, never changed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 from controller.identity import audit
 from controller.workflows import corrections, periods, price_books
-from inventory.domain.errors import AllotError, Conflict, Forbidden
+from inventory.domain.errors import AllotError, Conflict, Forbidden, NotFound
 from inventory.domain.scope import PLATFORM, of_departments
 from inventory.store import directory
 from inventory.store.engine import Database
 from metering import period_store, period_tables
 from metering.line_columns import BILLED, LineColumns, merged
 from metering.lines import Kind, Line
+from metering.rating import yuan
 from tests.support.billing import BOOK, GRACE_S, JULY_S, JUNE_S, MAY_S, Billing, billing, finance
+from tests.support.report_city import made
 
 DAY = 86_400
 MACHINE = {"vcpu": 4, "memory_mib": 8192, "disk_gib:standard": 40, "address": 1}
@@ -304,6 +307,7 @@ def test_a_correction_by_hand_refers_to_its_line_and_stands_in_the_open_month(ci
     assert corrections.decide(city.platform, entered.id, finance("li"), "approved").period_id == "2026-06"
     with pytest.raises(Conflict, match=r"adjustment\.decided"):
         corrections.decide(city.platform, entered.id, finance("zhao"), "approved")
+    _assert_shown_while_open(city, "2026-06", -12_340_000)
     city.at(JULY_S + 1)
     city.closed("2026-06")
     [line] = [x for x in lines(city, "2026-06") if x.kind == Kind.ADJUSTMENT]
@@ -317,6 +321,22 @@ def test_a_correction_by_hand_refers_to_its_line_and_stands_in_the_open_month(ci
     proof = periods.verify(city.platform, "2026-06")
     assert not proof["is_proven"]
     assert proof["faults"][0].code == "fault.line_extra", "a correction is derived from the decision, not from its line"
+
+
+def _assert_shown_while_open(city: Billing, month: str, micro_yuan: int) -> None:
+    """What was agreed to is in the open month's statement and files from that second on, and in no picture of before."""
+    agreed_s = int(city.clock.now_s)
+    city.at(agreed_s + 60)
+    with city.platform.db.read() as connection:
+        homes = [d.id for d in directory.departments(connection)]
+    shown = []
+    for home in homes:
+        with suppress(NotFound):
+            shown.append(periods.statement(city.platform, month, home))
+    assert [r["micro_yuan"] for s in shown for r in s["rows"] if r["kind"] == Kind.ADJUSTMENT] == [micro_yuan]
+    after, before = (made(city, "lines", "csv", month=month, as_of_s=at_s).manifest for at_s in (agreed_s + 60, agreed_s - 1))
+    assert after["yuan"] == yuan(sum(s["micro_yuan"] for s in shown))
+    assert (before["rows"], after["rows"]) == (after["rows"] - 1, sum(s["line_count"] for s in shown))
 
 
 def test_a_line_leads_to_its_journal_rows_and_an_approved_price(city: Billing) -> None:

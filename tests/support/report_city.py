@@ -30,6 +30,9 @@ def busy_city(database: Database, tmp_path: Path) -> Billing:
     found.tell("inst_a", MAY_S + 3733, MACHINE)
     found.tell("inst_a", MAY_S + 5 * DAY + 1, {**MACHINE, "vcpu": 8})
     found.tell("inst_b", MAY_S + DAY, {"vcpu": 2}, project="P-gauges")
+    # Its back end had lost it for an hour and a second.
+    found.tell("inst_b", MAY_S + 6 * DAY, {"vcpu": 2}, state="lost", project="P-gauges")
+    found.tell("inst_b", MAY_S + 6 * DAY + 3601, {"vcpu": 2}, project="P-gauges")
     found.tell("inst_c", MAY_S + 2 * DAY + 7, {"vcpu": 1, "memory_mib": 1000}, project="P-mail")
     found.tell("inst_c", MAY_S + 3 * DAY, {"vcpu": 1, "memory_mib": 1000}, state="stopped", project="P-mail")
     found.tell("inst_c", MAY_S + 4 * DAY + 11, None, project="P-mail")
@@ -51,6 +54,8 @@ def busy_city(database: Database, tmp_path: Path) -> Billing:
     found.tell("inst_d", MAY_S + 30 * DAY + 9000, None, project="P-mail")
     found.at(JULY_S + 60)
     found.closed("2026-06")
+    late = corrections.adjust(found.platform, lines[1].hex(), "0.07", "not billed", finance("wang"))
+    corrections.decide(found.platform, late.id, finance("li"), "approved")
     found.at(JULY_S + GRACE_S + 5 * DAY)
     return found
 
