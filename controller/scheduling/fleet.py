@@ -267,11 +267,11 @@ class Fleet:
 
     def _put(self, need: Need, host: int) -> list[int] | None:
         """Take what was just chosen in one step of the compiled engine; nothing where that is not possible."""
-        slot, put = self.index.slot_of(need, host), getattr(self.index.engine, "put", None)
-        if slot < 0 or put is None or len(need.disks) > DISKS_MAX:
+        slot, steps = self.index.slot_of(need, host), self.index.engine.steps
+        if slot < 0 or steps is None or len(need.disks) > DISKS_MAX:
             return None
         tables = self.hosts, self.pools, self.index.classes, self.index.bounds
-        if not put(*tables, slot, self.position_of[host], self._chosen):
+        if not steps.put(*tables, slot, self.position_of[host], self._chosen):
             return None
         order, chosen = self.index.terms_at(slot).disk_order, self._chosen[: len(need.disks)].tolist()
         return [pool for _, pool in sorted(zip(order, chosen, strict=True))]

@@ -166,9 +166,8 @@ class Index:
         Returns position and storage pools of those that got one: fewer, or none, where a choice needs a closer look. Rules count
         what is chosen here; telling ``groups`` of it is left to the caller.
         """
-        fill = getattr(self.engine, "fill", None)
-        sections = self._snapshot.sections_of.get(need.zone_id, ())
-        if fill is None or len(need.disks) > DISKS_MAX or need.seats or len(sections) != 1:
+        steps, sections = self.engine.steps, self._snapshot.sections_of.get(need.zone_id, ())
+        if steps is None or len(need.disks) > DISKS_MAX or need.seats or len(sections) != 1:
             return _NO_LINES, _NO_LINES
         slot, own = self.live_slot(need, policy), policy.of_pool(self._snapshot.sections[sections[0]][1])
         rules = self._rules(need, own, groups) or _NO_RULES
@@ -180,7 +179,7 @@ class Index:
         rules = rules._replace(counts=rules.counts.copy())
         position, chosen = np.empty(count, dtype=np.int32), np.empty((count, DISKS_MAX), dtype=np.int32)
         tables = self._hosts, pools, self.classes, self.bounds
-        done = fill(*tables, rules, more, slot, position, chosen, self.buffer, self.work)
+        done = steps.fill(*tables, rules, more, slot, position, chosen, self.buffer, self.work)
         order = self._terms_at[slot].disk_order
         return position[:done], chosen[:done, [order.index(disk) for disk in range(len(order))]]
 

@@ -11,11 +11,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from controller.scheduling.engine import PLAIN, Engine
+from controller.scheduling.engine import PLAIN, Engine, Steps
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.snapshot import SnapshotBuilder
 from controller.scheduling.stream import Orders, new_stream
@@ -78,26 +79,32 @@ def load_compiled(cache: Path | None = None) -> Engine:
         # Read when a compiled function is declared: before the module below is imported for the first time.
         numba.config.CACHE_DIR = str(cache)
     compiled = importlib.import_module("controller.scheduling.compiled_stream")
-    for name, arguments in _calls():
-        getattr(compiled, name).compile(tuple(numba.typeof(argument) for argument in arguments))
-    return cast(Engine, compiled)
+    for function, arguments in _calls(compiled):
+        function.compile(tuple(numba.typeof(argument) for argument in arguments))
+    return Engine(
+        scan=compiled.scan,
+        pick=compiled.pick,
+        pick_ruled=compiled.pick_ruled,
+        raise_bounds=compiled.raise_bounds,
+        steps=Steps(put=compiled.put, fill=compiled.fill, run=compiled.run),
+    )
 
 
-def _calls() -> Iterator[tuple[str, tuple[object, ...]]]:
+def _calls(compiled: ModuleType) -> Iterator[tuple[Any, tuple[object, ...]]]:
     """Yield every function that is called from Python with arguments of its types: those of a fleet without hosts."""
     snapshot = SnapshotBuilder().build()
     fleet = Fleet(snapshot)
     index, stream = fleet.index, new_stream(Orders(classes=(), orders=()), np.empty(0, dtype=np.int32), snapshot)
     tables, rules = (fleet.hosts, index.classes, index.bounds), new_rules(1, 0)
-    yield "scan", (*tables, 0, index.buffer)
-    yield "pick", (*tables, 0, index.buffer)
-    yield "pick_ruled", (*tables, rules, 0, index.buffer, index.work)
-    yield "raise_bounds", (*tables, 0)
+    yield compiled.scan, (*tables, 0, index.buffer)
+    yield compiled.pick, (*tables, 0, index.buffer)
+    yield compiled.pick_ruled, (*tables, rules, 0, index.buffer, index.work)
+    yield compiled.raise_bounds, (*tables, 0)
     chosen = np.empty(DISKS_MAX, dtype=np.int32)
-    yield "put", (fleet.hosts, fleet.pools, *tables[1:], 0, 0, chosen)
+    yield compiled.put, (fleet.hosts, fleet.pools, *tables[1:], 0, 0, chosen)
     many = np.empty(0, dtype=np.int32), np.empty((0, DISKS_MAX), dtype=np.int32)
-    yield "fill", (fleet.hosts, fleet.pools, *tables[1:], rules, *many[:1], 0, *many, index.buffer, index.work)
-    yield "run", (fleet.hosts, fleet.pools, *tables[1:], rules, stream, fleet.position_of, 0, index.buffer, index.work)
+    yield compiled.fill, (fleet.hosts, fleet.pools, *tables[1:], rules, *many[:1], 0, *many, index.buffer, index.work)
+    yield compiled.run, (fleet.hosts, fleet.pools, *tables[1:], rules, stream, fleet.position_of, 0, index.buffer, index.work)
 
 
 if __name__ == "__main__":

@@ -139,15 +139,14 @@ class StreamRun:
 
     def _compiled(self, begin: int, end: int) -> int:
         """Go on to ``end`` or as far as the compiled engine comes; return where it stopped."""
-        index, run = self._fleet.index, getattr(self._fleet.index.engine, "run", None)
-        if run is None or begin >= end:
+        index, steps = self._fleet.index, self._fleet.index.engine.steps
+        if steps is None or begin >= end:
             return begin
         stream = self.stream._replace(slot=self.stream.slot[:end])
         fleet, tables = self._fleet, (index.classes, index.bounds, self._rules, stream)
         # Hosts change without a word of each.
         fleet.forget_changes()
-        stopped: int = run(fleet.hosts, fleet.pools, *tables, fleet.position_of, begin, index.buffer, index.work)
-        return stopped
+        return steps.run(fleet.hosts, fleet.pools, *tables, fleet.position_of, begin, index.buffer, index.work)
 
     def _one(self, n: int) -> int:
         """Decide one order in Python, with its whole gang where it gets stuck; return the order to go on with."""

@@ -22,13 +22,14 @@ from controller.tickets import store
 from controller.workflows.acceptance import explanation_rows
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.capacity.failure import Fate, Struck, systems_on
+from controller.workflows.decided_again import decided_again
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from controller.workflows.segments import AddressesTaken
 from controller.workflows.swap import relocate
-from inventory.domain.errors import Conflict, Forbidden, Invalid, Unavailable
+from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Zone
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
 from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
@@ -83,13 +84,8 @@ def held_again(platform: Platform, unit: Callable[[Connection], T]) -> T:
     Raises:
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
-    for _ in range(_TRIES):
-        try:
-            return platform.db.run(unit)
-        except (AddressesTaken, IntegrityError):
-            # A ticket took the free block of a network first: look again and decide again.
-            continue
-    raise Unavailable("ticket.too_busy", tries=_TRIES, retry_after_s=2)
+    # A ticket may take the free block of a network first.
+    return decided_again(lambda: platform.db.run(unit), tries=_TRIES, old=(AddressesTaken, IntegrityError))
 
 
 def _check(host: Host, caller: Caller, confirm: str) -> None:

@@ -14,13 +14,14 @@ from controller.identity import audit
 from controller.identity.caller import Caller
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
+from controller.workflows.decided_again import decided_again
 from controller.workflows.draw import give_up, quota_of
 from controller.workflows.open_project import open_project
 from controller.workflows.place import load_snapshot
 from controller.workflows.platform import Platform
 from controller.workflows.reservation_wish import ReservationWish, check, request_of, resolve
 from controller.workflows.sealing import seal
-from inventory.domain.errors import Conflict, Unavailable, Unplaceable
+from inventory.domain.errors import Conflict, Unplaceable
 from inventory.domain.placement import Placement, Refusal
 from inventory.domain.reservation import Reservation, ReservationState, Slot, peaks
 from inventory.domain.scope import Scope
@@ -74,13 +75,8 @@ def create(platform: Platform, wish: ReservationWish, caller: Caller) -> Shown:
         _note(connection, platform, caller, "reservation.create", reservation, {"count": len(slots)})
         return _shown(connection, reservation, len(slots))
 
-    for _ in range(_TRIES):
-        try:
-            return platform.db.run(once)
-        except (_Stale, IntegrityError):
-            # A ticket or another reservation came first: look again and decide again.
-            continue
-    raise Unavailable("ticket.too_busy", tries=_TRIES, retry_after_s=2)
+    # A ticket or another reservation may come first.
+    return decided_again(lambda: platform.db.run(once), tries=_TRIES, old=(_Stale, IntegrityError))
 
 
 def show(platform: Platform, id_or_name: str, scope: Scope) -> Shown:

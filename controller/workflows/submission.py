@@ -27,6 +27,7 @@ from controller.workflows.acceptance import (
     new_ticket,
 )
 from controller.workflows.commit import Stale
+from controller.workflows.decided_again import decided_again
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth
 from controller.workflows.platform import Platform
@@ -34,7 +35,7 @@ from controller.workflows.quote import Decider, Quote, Wish, decide_afresh, quot
 from controller.workflows.reading import Reader
 from controller.workflows.segments import AddressesTaken
 from controller.workflows.wish import parse, read_wish
-from inventory.domain.errors import AllotError, Problem, QuotaExceeded, Unavailable, Unplaceable
+from inventory.domain.errors import AllotError, Problem, QuotaExceeded, Unplaceable
 from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement, PlacementRequest, Refusal
 from inventory.domain.scope import PLATFORM
@@ -186,16 +187,14 @@ def with_fresh_pictures(
     Raises:
         Unavailable: ``ticket.too_busy``.
     """
-    for _ in range(_COMMIT_TRIES):
-        try:
-            return _accepting(platform, once)
-        except StalePicture as old:
-            platform.placing.rejected(old.stale, host_name)
-            if not old.stale.refused:
-                platform.picture.addresses.doubt()
-        except _DECIDE_AGAIN:
+
+    def heard(error: Exception) -> None:
+        if isinstance(error, StalePicture):
+            platform.placing.rejected(error.stale, host_name)
+        if not isinstance(error, StalePicture) or not error.stale.refused:
             platform.picture.addresses.doubt()
-    raise Unavailable("ticket.too_busy", tries=_COMMIT_TRIES, retry_after_s=2)
+
+    return decided_again(lambda: _accepting(platform, once), tries=_COMMIT_TRIES, old=_DECIDE_AGAIN, heard=heard)
 
 
 def _accepting(platform: Platform, once: Callable[[Connection], T]) -> T:
