@@ -81,7 +81,7 @@ _DOCTOR = {
         cure_en="To use this machine as a host run allot host enrol --prepare; otherwise nothing is to be done.",
         actor=Actor.OPERATOR,
     ),
-    "doctor.kvm": Text("/dev/kvm 能创建虚拟机", "/dev/kvm makes machines"),
+    "doctor.kvm": Text("/dev/kvm 能创建云主机", "/dev/kvm makes machines"),
     "doctor.no_kvm": Text(
         zh="/dev/kvm 不可用，本机上的云主机将由 QEMU 模拟（较慢）",
         en="/dev/kvm cannot be used: guests on this machine would be emulated (slow)",
