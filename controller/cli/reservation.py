@@ -118,6 +118,8 @@ def _print(session: Session, found: Mapping[str, Any]) -> None:
                 ("cli.column.by", value["created_by"]),
             ]
         )
+        if value["no_address_count"]:
+            out.line("cli.reservation.no_address", count=value["no_address_count"], left=value["left_count"])
 
     out.value(found, show_fields)
 

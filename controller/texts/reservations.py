@@ -8,6 +8,12 @@ def _department(zh: str, en: str, cure_zh: str, cure_en: str) -> Text:
 
 
 TEXTS: dict[str, Text] = {
+    "cli.reservation.no_address": Text(
+        "警告：剩余 {left} 台中有 {count} 台目前没有可用的网络地址（预留不占用地址）：本部门在所留主机上的网段没有余量，"
+        "区域也没有空闲地址块。请管理员扩大该区域的 address-range。",
+        "Warning: for {count} of {left} machines there is no address now (a reservation holds none): the department's segments "
+        "on the hosts held have none left, and the zone has no free block. An operator can widen the address-range of the zone.",
+    ),
     "reservation.not_found": _department(
         "没有预留 {reservation}",
         "there is no reservation {reservation}",

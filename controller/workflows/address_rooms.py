@@ -5,7 +5,7 @@ the commit refuses what is not there, whereupon all is forgotten. Where nothing 
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
@@ -16,7 +16,7 @@ from controller.scheduling.units import is_existing
 from controller.workflows.segments import segment_name
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, ZoneId
-from inventory.domain.placement import AddressRoom, Placement, PlacementRequest
+from inventory.domain.placement import AddressRoom, MemberPlacement, PlacementRequest
 from inventory.store import networks
 
 #: Departments whose segments are kept; beyond it the one that rested longest makes room.
@@ -98,10 +98,12 @@ class AddressRooms:
             return request
         return replace(request, addresses=_room(free, blocks, zone, asked))
 
-    def count(self, department_id: DepartmentId, zone: Zone, request: PlacementRequest, placement: Placement) -> None:
+    def count(
+        self, department_id: DepartmentId, zone: Zone, request: PlacementRequest, places: Sequence[MemberPlacement]
+    ) -> None:
         """Count what a decision takes, for the decisions after it."""
         known = self._known.get(department_id)
-        for member, place in zip(request.members, placement.members, strict=True):
+        for member, place in zip(request.members, places, strict=True):
             for network in member.networks if known is not None and not is_existing(member) else ():
                 self._take(department_id, zone, segment_name(zone.code, network), place.host_id)
 

@@ -256,7 +256,7 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decider: Decider) -> Q
     )
     decision, asked, draw = _decide(reader.connection, platform, wish, changes, existing, decider)
     if isinstance(decision, Placement) and asked is not None:
-        decider.addresses.count(wish.department.id, wish.zone, asked.request, decision)
+        decider.addresses.count(wish.department.id, wish.zone, asked.request, decision.members)
     growth = quota_growth(before, wish.wanted)
     if draw is not None:
         # What was reserved counts already.

@@ -4,8 +4,8 @@ The API and ``allot reservation`` call it; the reconciler ends those whose time 
 the same machines, counts against the same quota, and is held by the same guard.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +19,7 @@ from controller.workflows.draw import give_up, quota_of
 from controller.workflows.open_project import open_project
 from controller.workflows.place import load_snapshot
 from controller.workflows.platform import Platform
+from controller.workflows.reservation_addresses import count_without_address
 from controller.workflows.reservation_wish import ReservationWish, check, request_of, resolve
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Unplaceable
@@ -44,6 +45,8 @@ class Shown:
     zone: str
     #: Machines it is still for.
     left_count: int
+    #: Of these, those for which there is no address now; not looked at for lists.
+    no_address_count: int | None = None
 
 
 class _Stale(Exception):
@@ -72,8 +75,9 @@ def create(platform: Platform, wish: ReservationWish, caller: Caller) -> Shown:
         reservations.insert(connection, reservation, slots)
         if reservations.hold_slots(connection, {s.host_id for s in slots}):
             raise _Stale
+        shown = _with_addresses(connection, platform, _shown(connection, reservation, len(slots)), slots)
         _note(connection, platform, caller, "reservation.create", reservation, {"count": len(slots)})
-        return _shown(connection, reservation, len(slots))
+        return shown
 
     # A ticket or another reservation may come first.
     return decided_again(lambda: platform.db.run(once), tries=_TRIES, old=(_Stale, IntegrityError))
@@ -87,7 +91,8 @@ def show(platform: Platform, id_or_name: str, scope: Scope) -> Shown:
     """
     with platform.db.read() as connection:
         found = reservations.get(connection, id_or_name, scope)
-        return _shown(connection, found, len(reservations.slots_of(connection, found.id)))
+        slots = reservations.slots_of(connection, found.id)
+        return _with_addresses(connection, platform, _shown(connection, found, len(slots)), slots)
 
 
 def page(platform: Platform, scope: Scope, *, limit: int, after: str, with_ended: bool) -> list[Shown]:
@@ -112,7 +117,7 @@ def release(platform: Platform, id_or_name: str, caller: Caller) -> Shown:
         left = _end(connection, found, ReservationState.RELEASED)
         shown = _shown(connection, reservations.get(connection, found.id, caller.scope), 0)
         _note(connection, platform, caller, "reservation.release", found, {"count": left})
-        return shown
+        return replace(shown, no_address_count=0)
 
     return platform.db.run(once)
 
@@ -192,6 +197,10 @@ def _shown(connection: Connection, reservation: Reservation, left_count: int) ->
         zone=zones[reservation.zone_id],
         left_count=left_count,
     )
+
+
+def _with_addresses(connection: Connection, platform: Platform, shown: Shown, slots: Sequence[Slot]) -> Shown:
+    return replace(shown, no_address_count=count_without_address(connection, shown.reservation, slots, platform.clock()))
 
 
 def _note(

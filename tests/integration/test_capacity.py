@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
+from controller.scheduling.explain import explanation_from_json
 from controller.workflows import tickets
 from controller.workflows.capacity.failure import Fate, what_if_hosts_fail
 from controller.workflows.capacity.fit import FitQuestion, how_many_more
 from controller.workflows.capacity.hosts_needed import HostShape, ZoneNeed, hosts_needed
 from controller.workflows.capacity.trend import DAY_S, PoolTrend, when_full
 from inventory.domain.errors import AllotError, Unplaceable
-from inventory.domain.host import Reserve, ReserveLevel
+from inventory.domain.host import AdminState, Reserve, ReserveLevel
 from inventory.domain.ids import PoolId
 from inventory.domain.resources import VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import directory, history
+from inventory.store import directory, history, hosts
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from tests.support.address_zones import ROOM, furnish_narrow, set_blocks
@@ -83,6 +84,25 @@ def test_how_many_more_looks_at_addresses_and_names_what_is_short(database: Data
     assert asked() == (0, "address_blocks")
     set_blocks(narrow, 512)
     assert asked() == (10, "vcpu")
+
+
+def test_machines_of_hosts_that_fail_find_addresses_or_are_left_out(database: Database, tmp_path: Path) -> None:
+    """Addresses are added up over the systems, as when the host is really lost."""
+    narrow = furnish_narrow(database, tmp_path, host_count=2, blocks=2)
+    first, other = narrow.hosts
+    with database.write() as connection:
+        hosts.set_admin_state(connection, other.id, AdminState.CORDONED, reason="检修", by="op", until_s=None)
+    for name in ("portal", "mail"):
+        tickets.submit(narrow.platform, ticket_text(name), narrow.caller())
+    with database.write() as connection:
+        hosts.set_admin_state(connection, other.id, AdminState.ACTIVE, reason="", by="op", until_s=None)
+        hosts.set_admin_state(connection, first.id, AdminState.CORDONED, reason="检修", by="op", until_s=None)
+    tickets.submit(narrow.platform, ticket_text("maps", count=ROOM - 1), narrow.caller())
+    found = fate(narrow, first.name)
+    assert sorted(f.to_host for f in found) == ["", other.name], "one address is left there"
+    [left] = [f for f in found if not f.to_host]
+    assert left.explanation is not None
+    assert {miss.filter for miss in explanation_from_json(left.explanation).misses} == {"addresses", "state"}
 
 
 def test_pools_of_a_zone_share_its_blocks(database: Database, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from inventory.domain.system import SpreadLevel
 from inventory.store import directory, hosts
 from inventory.store.engine import Database
 from quotas import store as quota_store
+from tests.support.address_zones import ROOM, furnish_narrow, set_blocks
 from tests.support.database import open_for_test
 from tests.support.platform import Furnished, furnish
 from tests.support.race import race
@@ -320,3 +321,28 @@ def test_the_last_room_is_promised_once_to_tickets_and_reservations(postgres_url
             assert all(r.used + r.held_reservations <= r.capacity for r in rows)
             assert sum(r.used + r.held_reservations for r in rows) > 0.9 * sum(r.capacity for r in rows)
             assert quota_store.recount(connection) == []
+
+
+def test_a_reservation_says_for_how_many_of_its_machines_there_is_no_address_now(database: Database, tmp_path: Path) -> None:
+    narrow = furnish_narrow(database, tmp_path, host_count=1, blocks=1)
+    tickets.submit(narrow.platform, ticket_text("portal", count=ROOM - 2), narrow.caller())
+    made = reserve(narrow, count=3)
+    assert (made.left_count, made.no_address_count) == (3, 1), "two are left in the only block"
+    [listed] = reservations.page(narrow.platform, narrow.caller().scope, limit=9, after="", with_ended=False)
+    assert listed.no_address_count is None
+    tickets.submit(narrow.platform, drawing("mail", "spring", count=2), narrow.caller())
+    with pytest.raises(Unplaceable):
+        tickets.submit(narrow.platform, drawing("maps", "spring"), narrow.caller())
+    assert reservations.show(narrow.platform, "spring", narrow.caller().scope).no_address_count == 1
+    set_blocks(narrow, 2)
+    assert reservations.show(narrow.platform, "spring", narrow.caller().scope).no_address_count == 0
+    tickets.submit(
+        narrow.platform, drawing("maps", "spring").replace(b"size: tiny", b"size: tiny, networks: [data]"), narrow.caller()
+    )
+    with database.read() as connection:
+        assert audit_invariants(connection, {}) == []
+
+
+def test_where_addresses_are_plenty_a_reservation_warns_of_nothing(here: Furnished) -> None:
+    assert reserve(here, count=6).no_address_count == 0
+    assert reservations.release(here.platform, "spring", here.caller()).no_address_count == 0

@@ -33,7 +33,10 @@ class ReservationIn(In):
 
 
 class Reservation(Out):
-    """Capacity promised to a project for a time."""
+    """Capacity promised to a project for a time.
+
+    `no_address_count`: machines of those left for which there is no address now; null in lists.
+    """
 
     id: str
     name: str
@@ -47,6 +50,7 @@ class Reservation(Out):
     disk_class: str
     count: int
     left_count: int
+    no_address_count: int | None
     arch: str
     spread: SpreadLevel
     starts_s: int

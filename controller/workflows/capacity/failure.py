@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from controller.scheduling.decide import choose, decide
 from controller.scheduling.explain import explanation_to_json
 from controller.scheduling.fleet import Fleet
+from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
@@ -65,7 +66,8 @@ def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequen
     fleet = Fleet(load_snapshot(connection, without=tuple(lost), with_reserve=True))
     archs = {image.name: image.arch for image in directory.images(connection)}
     zones = {z.code: z for z in directory.zones(connection)}
-    order = [_Replacing(platform, fleet, one, zones[one.system.spec.zone], archs) for one in systems_on(connection, lost)]
+    struck = systems_on(connection, lost)
+    order = [_Replacing(connection, platform, fleet, one, zones[one.system.spec.zone], archs) for one in struck]
     _place(order, fleet)
     return sorted((fate for one in order for fate in one.fates(lost)), key=lambda f: (f.system, f.machine))
 
@@ -84,8 +86,9 @@ def _place(order: Sequence["_Replacing"], fleet: Fleet) -> None:
 
 def _placed_count(order: Sequence["_Replacing"]) -> int:
     """Place whole systems, then what fits of the others; return how many machines that is."""
+    rooms = AddressRooms()
     for one in order:
-        one.place_whole()
+        one.place_whole(rooms)
     return sum(one.place_what_fits() for one in order)
 
 
@@ -108,8 +111,12 @@ def systems_on(connection: Connection, lost: Collection[HostId]) -> list[Struck]
 class _Replacing:
     """Places the machines of one system on a fleet: whole, or as many as fit."""
 
-    def __init__(self, platform: Platform, fleet: Fleet, one: Struck, zone: Zone, archs: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: Connection, platform: Platform, fleet: Fleet, one: Struck, zone: Zone, archs: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
         self._platform = platform
+        self._rooms = AddressRooms()
         self._fleet = fleet
         self._one = one
         self._zone = zone
@@ -125,8 +132,9 @@ class _Replacing:
         """Return how many machines it lost."""
         return len(self._one.machines)
 
-    def place_whole(self) -> None:
-        """Begin: place all machines together, or none."""
+    def place_whole(self, rooms: AddressRooms) -> None:
+        """Begin: place all machines together, or none; ``rooms`` are the addresses that all systems take."""
+        self._rooms = rooms
         self._host_of, self._placed, self._networks = {}, {}, {}
         self._choose(self._one.machines)
 
@@ -159,6 +167,8 @@ class _Replacing:
         """Take a host for each of these machines, or for none."""
         request = self._request(machines)
         placed = choose(request, self._fleet, self._platform.policy) if machines else None
+        if placed is not None:
+            self._rooms.count(self._one.system.department_id, self._zone, request, placed)
         for machine, member, place in zip(machines, request.members, placed or (), strict=placed is not None):
             self._host_of[machine.id] = place.host_id
             self._placed.setdefault(member.group, []).append(place.host_id)
@@ -185,4 +195,6 @@ class _Replacing:
         members = tuple(NewMember(name=m.name, server=servers[m.instance.group]) for m in machines)
         asked = placement_request(spec, self._zone, Deltas(new=members), self._one.others, self._archs)
         rules = tuple(replace(r, existing_host_ids=(*r.existing_host_ids, *self._placed.get(r.group, ()))) for r in asked.rules)
-        return replace(asked, rules=rules, network_hosts={**asked.network_hosts, **self._networks})
+        asked = replace(asked, rules=rules, network_hosts={**asked.network_hosts, **self._networks})
+        department_id, now_s = self._one.system.department_id, self._platform.clock()
+        return self._rooms.of(self._connection, department_id, self._zone, asked, now_s)
