@@ -4,6 +4,7 @@ The order is fixed: authenticate, authorise, and only then look at the request. 
 """
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from controller.api import idempotency, problems
-from controller.api.context import Call, Context
+from controller.api.context import WORK_HEADER, WORK_ID, Call, Context
 from controller.identity import audit, policy, tokens
 from controller.identity.caller import Caller
 from controller.identity.keys import Key
@@ -69,11 +70,13 @@ async def _guard(rule: Rule, inner: Handler, request: Request) -> Response:
     request.state.call = Call(context=context, caller=caller, language=problems.language_of(request))
     if not rule.action:
         policy.authorise(rule, caller)
+        _refuse_guessable_work(request)
         # Here, because FastAPI would answer a body that is too large with a word of its own.
         await request.body()
         return await inner(request)
     try:
         policy.authorise(rule, caller)
+        _refuse_guessable_work(request)
         return await _write(rule, inner, request, context, caller)
     except Exception as error:
         await run_in_threadpool(_seal_refusal, context, caller, rule, request, error)
@@ -148,6 +151,13 @@ def is_from_this_machine(request: Request) -> bool:
         return ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
+
+
+def _refuse_guessable_work(request: Request) -> None:
+    """Ids of work that others could hit upon are refused, of a request whose answer is remembered too."""
+    id_ = request.headers.get(WORK_HEADER)
+    if id_ is not None and re.fullmatch(WORK_ID, id_) is None:
+        raise Invalid("work.id_unreadable", header=WORK_HEADER, written=id_[:60])
 
 
 def _refuse_null_characters(request: Request) -> None:

@@ -71,14 +71,14 @@ async def _context_of(request: Request) -> Context:
     return context
 
 
-#: What ids of work look like: nobody guesses one.
-WORK_ID = r"^[0-9a-f]{32}$"
-#: For handlers that may take long.
+#: The header a long request brings the id in that it is looked at by, and what ids look like: nobody guesses one.
+WORK_HEADER, WORK_ID = "Allot-Work", "^[0-9a-f]{32}$"
+#: For handlers that may take long. The door has read it: it stands before answers that are remembered.
 WorkId = Annotated[
     str | None,
     Header(
-        alias="Allot-Work",
-        pattern=WORK_ID,
+        alias=WORK_HEADER,
+        json_schema_extra={"pattern": WORK_ID},
         description="128 random bits in hexadecimal digits, made by the caller; `GET /v1/works/{work}` then tells how far it is.",
     ),
 ]

@@ -14,6 +14,12 @@ TEXTS: Mapping[str, Text] = {
         "Only who sent a request can ask how far it is, of the controller that works on it, until ten minutes after its end. "
         "Look at the thing itself for what became of it.",
     ),
+    "work.id_unreadable": _error(
+        "请求头 {header} 的值“{written}”不是 32 位小写十六进制数字。",
+        "The header {header} is 32 hexadecimal digits in small letters, not “{written}”.",
+        "请使用 128 位随机数（openssl rand -hex 16），或省略该请求头。",
+        "Send 128 random bits (openssl rand -hex 16), or leave the header out.",
+    ),
     "work.phase.turn": Text("等待轮到", "waiting for its turn"),
     "work.phase.journal": Text("将流水记入台账", "taking the journal into the ledger"),
     "work.phase.rating": Text("为台账区间计价", "rating intervals of the ledger"),

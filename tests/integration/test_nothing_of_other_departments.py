@@ -32,7 +32,7 @@ WINDOW = {"from": "2026-05-01", "to": "2026-07-01"}
 #: Lists of the platform's own, the same for everybody, and what only looks at one thing (the matrix goes through those).
 SHARED = {
     "/v1/whoami", "/v1/zones", "/v1/sizes", "/v1/images", "/v1/meters", "/v1/periods", "/v1/periods/{period}",
-    "/v1/efficiency-rules", "/v1/lines/{line}", "/v1/periods/{period}/efficiency/{system}/draft",
+    "/v1/efficiency-rules", "/v1/lines/{line}", "/v1/periods/{period}/efficiency/{system}/draft", "/v1/works/{work}",
 }  # fmt: skip
 READ = sorted(
     key.partition(" ")[2]

@@ -110,10 +110,26 @@ def test_work_that_was_refused_says_so(platform: Service) -> None:
 
 
 def test_an_id_that_could_be_guessed_is_refused(platform: Service) -> None:
-    for id_ in ("1", "review", "5F" * 16, "5f" * 17):
-        answer = platform.client(Role.FINANCE).post(f"/v1/periods/{MONTH}/verify", headers={"Allot-Work": id_})
-        assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
+    finance_ = platform.client(Role.FINANCE)
+    for id_ in ("1", "review", "5F" * 16, "5f" * 17, ""):
+        for verb in ("verify", "review"):
+            answer = finance_.post(f"/v1/periods/{MONTH}/{verb}", headers={"Allot-Work": id_})
+            assert (answer.status_code, answer.json()["code"]) == (422, "work.id_unreadable")
     assert len(platform.platform.works) == 0
+
+
+def test_a_remembered_answer_is_given_whatever_id_asks_for_it(platform: Service) -> None:
+    """But for an id that is none."""
+    operator = platform.operator()
+
+    def rebuilt(id_: str) -> httpx.Response:
+        return operator.post("/v1/ledger/rebuild", headers={"Allot-Work": id_, "Idempotency-Key": "once"})
+
+    first = rebuilt(ID)
+    assert first.status_code == 200
+    assert rebuilt("6e" * 16).content == first.content
+    assert operator.get(f"/v1/works/{'6e' * 16}").status_code == 404, "nothing was worked on"
+    assert rebuilt("AAA").json()["code"] == "work.id_unreadable"
 
 
 _LONG = (
