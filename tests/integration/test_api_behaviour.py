@@ -159,6 +159,15 @@ def test_method_not_allowed_names_the_allowed_ones(platform: Service) -> None:
     assert "GET" in platform.operator().patch("/v1/whoami").headers["Allow"]
 
 
+def test_a_plan_of_moves_that_is_only_tried_answers_as_the_description_says(platform: Service) -> None:
+    operator = platform.operator()
+    described = operator.get("/openapi.json").json()["paths"]["/v1/move-plans"]["post"]["responses"]
+    for is_dry_run, status in ((True, 200), (False, 201)):
+        answer = operator.post("/v1/move-plans", json={"kind": "consolidate", "dry_run": is_dry_run})
+        assert answer.status_code == status, answer.text
+        assert str(status) in described
+
+
 def test_body_has_a_bound_announced_or_not(platform: Service) -> None:
     def unannounced() -> Iterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 65_536 + 1):

@@ -35,7 +35,12 @@ def list_move_plans(call: TheCall, limit: Limit = 100, after: After = "") -> Res
     return page_answer(found, limit, lambda p: _plan(call, p, counts[p.id]), lambda p: p.id)
 
 
-@router.post("/v1/move-plans", response_model=schemas.MovePlanWhole, status_code=201)
+@router.post(
+    "/v1/move-plans",
+    response_model=schemas.MovePlanWhole,
+    status_code=201,
+    responses={200: {"model": schemas.MovePlanWhole, "description": "A dry run: computed, and stored nowhere."}},
+)
 def make_move_plan(call: TheCall, body: Annotated[schemas.MovePlanIn, Body()]) -> Response:
     """Compute a plan and store it, to be looked at and run later; nothing moves yet."""
     bounds = Limits(**body.model_dump(exclude={"kind", "host", "dry_run"}))
