@@ -51,9 +51,12 @@ check: $(VENV)/.ready ## Lint, types, import contracts (no tests)
 test-setup: $(VENV)/.ready .venv-ansible/.ready
 	@etc/setup/install-packages host demo test
 
+# One more than there are cores: the stories with guests and services wait much of their time.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+
 .PHONY: test
 test: test-setup check ## Checks, then all layers of tests (installs PostgreSQL, libvirt and the rest); what takes long has doors of its own, below
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus and not demo" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus and not demo" $(ARGS)
 
 .PHONY: test-demo
 test-demo: test-setup ## The demo in a private view of this machine: aborted, run twice, cleaned, nothing left (some minutes)
