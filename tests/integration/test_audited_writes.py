@@ -8,13 +8,11 @@ import pytest
 
 from controller.identity import audit
 from controller.identity.caller import Role
-from controller.workflows import ledger
 from inventory.domain.scope import PLATFORM
-from inventory.store import journal
 from tests.support.api import YAML, Service, service
-from tests.support.billing import BOOK, GRACE_S, JUNE_S, MAY_S
-from tests.support.journal import row
+from tests.support.billing import BOOK, GRACE_S, JUNE_S
 from tests.support.people import as_person
+from tests.support.spending import priced, used_since_may
 
 DAY_S = 86_400
 
@@ -46,25 +44,6 @@ def submit_book(platform: Service, text: str) -> httpx.Response:
     return as_person(platform, "wang", Role.FINANCE).post("/v1/price-books", content=text.encode(), headers=YAML)
 
 
-def priced(platform: Service) -> None:
-    """Bring a price book in force."""
-    id_ = submit_book(platform, BOOK).json()["id"]
-    for who in ("li", "zhao"):
-        post(platform, who, f"/v1/price-books/{id_}/approve", {"reason": "checked"})
-
-
-def used_in_may(platform: Service) -> None:
-    """Have a machine that ran through May."""
-    home = platform.city.projects["P-portal"]
-    change = row(
-        1, resource="inst_a", state="running", occurred_at_s=MAY_S, amounts={"vcpu": 4}, department=home.department_id,
-        project=home.id, system="sys_a",
-    )  # fmt: skip
-    with platform.platform.db.write() as connection:
-        journal.append(connection, [change])
-    ledger.catch_up(platform.platform)
-
-
 def test_a_rejected_price_book(platform: Service) -> None:
     id_ = submit_book(platform, BOOK).json()["id"]
     post(platform, "li", f"/v1/price-books/{id_}/reject", {"reason": "too dear"})
@@ -73,7 +52,7 @@ def test_a_rejected_price_book(platform: Service) -> None:
 
 def test_the_way_of_a_month_with_a_correction_and_a_nod(platform: Service) -> None:
     priced(platform)
-    used_in_may(platform)
+    used_since_may(platform, {"vcpu": 4})
     post(platform, "wang", "/v1/periods/2026-05/closing")
     platform.clock.now_s = JUNE_S + GRACE_S + 60
     post(platform, "wang", "/v1/periods/2026-05/review")
@@ -94,7 +73,7 @@ def test_the_way_of_a_month_with_a_correction_and_a_nod(platform: Service) -> No
 
 def test_a_correction_of_a_month_that_is_not_closed(platform: Service) -> None:
     priced(platform)
-    used_in_may(platform)
+    used_since_may(platform, {"vcpu": 4})
     post(platform, "wang", "/v1/periods/2026-05/closing")
     platform.clock.now_s = JUNE_S + GRACE_S + 60
     post(platform, "wang", "/v1/periods/2026-05/review")

@@ -13,50 +13,23 @@ from controller.workflows.change import look
 from controller.workflows.engine import Done, Ending, Facts, Next, StepContext, StepSettings
 from controller.workflows.shape import Differences, differences
 from drivers.protocol import Capability, HostObservation, ObservedInstance, ObservedNic, ObservedShape
-from inventory.domain.ids import DepartmentId, HostId, ProjectId, ResourceId, SystemId
+from inventory.domain.ids import ResourceId
 from inventory.domain.layout import NodeSeat, Seat
 from inventory.domain.resource import (
-    AttachedDisk,
     Desired,
-    InstanceSpec,
     Nic,
     Observed,
-    Phase,
     Resource,
-    ResourceKind,
 )
+from tests.support.reconciled_rows import HOST, MACHINE, NOW_S, VOLUME, machine, settled
 
-HOST = HostId("host_" + "1" * 32)
-MACHINE = ResourceId("inst_" + "1" * 32)
-VOLUME = ResourceId("vol_" + "1" * 32)
 STRANGER = ResourceId("vol_" + "2" * 32)
 SEGMENT = ResourceId("seg_" + "1" * 32)
 OTHER = ResourceId("seg_" + "2" * 32)
 MAC, ADDRESS = "52:54:00:00:00:01", "10.96.0.10"
 NIC = ObservedNic(mac=MAC, network=SEGMENT, address=ADDRESS)
-NOW_S = 1000.0
-ROW = Resource(
-    id=MACHINE,
-    kind=ResourceKind.INSTANCE,
-    name="web-1",
-    department_id=DepartmentId("dept"),
-    project_id=ProjectId("proj"),
-    system_id=SystemId("sys"),
-    host_id=HOST,
-    desired=Desired.RUNNING,
-    observed=Observed.RUNNING,
-    phase=Phase.SETTLED,
-    settled_generation=1,
-    spec=InstanceSpec(
-        vcpu_count=2,
-        memory_mib=1024,
-        image_id="img",
-        root_disk_gib=5,
-        root_disk_class="standard",
-        storage_pool_id="stor",
-        nics=(Nic(network="default", segment_id=SEGMENT, mac=MAC, address=ADDRESS),),
-        disks=(AttachedDisk(volume_id=VOLUME, name="data", slot=0),),
-    ),
+ROW = settled(
+    spec=replace(machine().instance, nics=(Nic(network="default", segment_id=SEGMENT, mac=MAC, address=ADDRESS),)),
 )
 AS_WANTED = ObservedInstance(
     instance_id=MACHINE,
