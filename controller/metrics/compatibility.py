@@ -1,8 +1,10 @@
 """The same figures under the names of openstack-exporter and the libvirt exporters, for dashboards made for those. Pure text.
 
 Only what the platform knows is told: promised capacity, states, counts, and what hosts told of their machines when they were
-sampled. ``docs/metrics.md`` lists what is not told, and why. Their names keep their units, ``_gb`` and all.
-Source: the READMEs of openstack-exporter (nova, placement, neutron, cinder) and of the libvirt exporter of Tinkoff.
+sampled. ``docs/metrics.md`` lists what is not told, and why. Names, types and labels are theirs, ``_gb`` and all; a label the
+platform has nothing for is empty, which Prometheus takes for none.
+Source: openstack-exporter (exporters/nova.go, placement.go, neutron.go, cinder.go) and the libvirt exporter of Tinkoff
+(libvirt_exporter.go); ``tests/support/published_exporters.py`` keeps what they declare.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +16,25 @@ from controller.metrics.exposition import Samples, family
 from controller.networks.address_plan import usable_count
 from inventory.domain.resource import Phase
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU
-from inventory.store.estate import HostSeen, MachineSeen
+from inventory.store.estate import HostSeen, MachineSeen, VolumeSeen
 from inventory.store.summary import AddressCount, ResourceCount, living
 from metering.samples import Sample
 
-_HOST = ("hostname", "availability_zone")
+_HOST = ("hostname", "availability_zone", "aggregates")
 _TENANT = ("tenant", "tenant_id")
 _PLACE = ("hostname", "resourcetype")
+#: Theirs is the exporter of one host; here the host is a label.
 _DOMAIN = ("domain", "host")
-
-
+_AGENT = ("id", "hostname", "service", "adminState", "zone", "disabledReason")
+_SERVER = (
+    "id", "status", "name", "tenant_id", "user_id", "address_ipv4", "address_ipv6", "host_id", "hypervisor_hostname", "uuid",
+    "availability_zone", "flavor_id", "instance_libvirt",
+)  # fmt: skip
+_VOLUME = ("id", "name", "status", "availability_zone", "bootable", "tenant_id", "user_id", "volume_type", "server_id")
+_META = (
+    "domain", "uuid", "instance_name", "flavor", "user_name", "user_uuid", "project_name", "project_uuid", "root_type",
+    "root_uuid", "host",
+)  # fmt: skip
 _NETWORK = ("network_id", "network_name", "cidr", "ip_version", "subnet_name", "project_id")
 _POOL = ("name", "volume_backend_name", "vendor_name")
 _CARD = ("domain", "host", "target_device")
@@ -48,10 +59,9 @@ FREE_DISK = _m("openstack_nova_free_disk_bytes", "Disk of a host that is free.",
 RUNNING = _m("openstack_nova_running_vms", "Machines of a host seen running.", *_HOST)
 WORKLOAD = _m("openstack_nova_current_workload", "Always 0: the platform keeps no such figure.", *_HOST)
 TOTAL = _m("openstack_nova_total_vms", "Living machines.")
-AGENT = _m("openstack_nova_agent_state", "1 where a host answers.", "hostname", "service", "adminState", "zone")
-STATUS = _m(
-    "openstack_nova_server_status", "Status of a machine by number.", "id", "name", "status", "tenant_id", "hypervisor_hostname"
-)
+#: A counter with them, though it falls.
+AGENT = _counter("openstack_nova_agent_state", "1 where a host answers.", *_AGENT)
+STATUS = _m("openstack_nova_server_status", "Status of a machine by number.", *_SERVER)
 LIMIT_VCPUS = _m("openstack_nova_limits_vcpus_max", "Limit of a department.", *_TENANT)
 LIMIT_VCPUS_USED = _m("openstack_nova_limits_vcpus_used", "Used part of it.", *_TENANT)
 LIMIT_MEMORY = _m("openstack_nova_limits_memory_max", "Limit of a department (MiB).", *_TENANT)
@@ -76,12 +86,14 @@ IPS_TOTAL = _m("openstack_neutron_network_ip_availabilities_total", "Addresses o
 IPS_USED = _m("openstack_neutron_network_ip_availabilities_used", "What of them is given or rests.", *_NETWORK)
 CINDER_UP = _m("openstack_cinder_up", "1: the figures of disks are told.")
 VOLUMES = _m("openstack_cinder_volumes", "Living data disks.")
+VOLUME_SIZE = _m("openstack_cinder_volume_gb", "Size of a data disk (GiB).", *_VOLUME)
 VOLUME_STATUS = _m("openstack_cinder_volume_status_counter", "Living data disks by status.", "status")
 LIMIT_DISK = _m("openstack_cinder_limits_volume_max_gb", "Limit of a department on disk (GiB).", *_TENANT)
 LIMIT_DISK_USED = _m("openstack_cinder_limits_volume_used_gb", "Used part of it.", *_TENANT)
 POOL_TOTAL = _m("openstack_cinder_pool_capacity_total_gb", "Disk of one class of a host that may be promised (GiB).", *_POOL)
 POOL_FREE = _m("openstack_cinder_pool_capacity_free_gb", "What of it is free.", *_POOL)
 LIBVIRT_UP = _m("libvirt_up", "1: the figures of machines are told.")
+META = _m("libvirt_domain_info_meta", "1, with what a machine is called and whose it is.", *_META)
 CPUS = _m("libvirt_domain_info_virtual_cpus", "Virtual CPUs of a machine.", *_DOMAIN)
 MEMORY_MAX = _m("libvirt_domain_info_maximum_memory_bytes", "Memory promised to a machine.", *_DOMAIN)
 MEMORY_NOW = _m("libvirt_domain_info_memory_usage_bytes", "What it was seen to use; the promised, where nobody told.", *_DOMAIN)
@@ -91,10 +103,17 @@ RECEIVED = _counter("libvirt_domain_interface_stats_receive_bytes_total", "Recei
 SENT = _counter("libvirt_domain_interface_stats_transmit_bytes_total", "Sent by all its cards, as told last.", *_CARD)
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
-#: Nova's numbers and names of what a machine is seen as.
-_SERVER = {"running": ("ACTIVE", 0), "stopped": ("SHUTOFF", 11)}
+#: Nova's names and numbers of what a machine is: by what was seen, else by where it is on the way.
+_SEEN = {"running": ("ACTIVE", 0), "stopped": ("SHUTOFF", 11)}
+_ON_THE_WAY = {Phase.PENDING.value: ("BUILD", 1), Phase.WORKING.value: ("BUILD", 1), Phase.FAILED.value: ("ERROR", 4)}
 _UNKNOWN = ("UNKNOWN", 13)
-_VOLUME = {Phase.SETTLED.value: "in-use", Phase.FAILED.value: "error"}
+#: Every status Cinder has: dashboards ask for one by name, and a nought is an answer.
+_VOLUME_STATUSES = (
+    "creating", "available", "reserved", "attaching", "detaching", "in-use", "maintenance", "deleting", "awaiting-transfer",
+    "error", "error_deleting", "backing-up", "restoring-backup", "error_backing-up", "error_restoring", "error_extending",
+    "downloading", "uploading", "retyping", "extending",
+)  # fmt: skip
+_VOLUME_PHASES = {Phase.SETTLED.value: "in-use", Phase.FAILED.value: "error"}
 _VSTATE = {"running": 1, "stopped": 5}
 #: department -> dimension -> (used, limit).
 Limits = Mapping[str, Mapping[str, tuple[int, int]]]
@@ -106,6 +125,7 @@ class Told:
 
     hosts: Sequence[HostSeen]
     machines: Sequence[MachineSeen]
+    volumes: Sequence[VolumeSeen]
     limits: Limits
     counts: Sequence[ResourceCount]
     addresses: Sequence[AddressCount]
@@ -117,7 +137,7 @@ def exposition(told: Told) -> str:
     """Return every family."""
     parts = (
         *_compute(told.hosts), *_servers(told.machines), *_limits(told.limits), *_networks(told.counts, told.addresses),
-        *_disks(told.hosts, told.counts), *_domains(told.machines, told.samples),
+        *_disks(told.hosts, told.volumes), *_domains(told.machines, told.samples),
     )  # fmt: skip
     return "".join(parts)
 
@@ -127,14 +147,16 @@ def _compute(hosts: Sequence[HostSeen]) -> Iterable[str]:
     for metric, place, unit, which in (
         (VCPUS, VCPU, 1, 0), (VCPUS_USED, VCPU, 1, 1), (MEMORY, MEMORY_MIB, 1 << 20, 0), (MEMORY_USED, MEMORY_MIB, 1 << 20, 1),
     ):  # fmt: skip
-        yield family(metric, {(h.name, h.zone): h.rooms.get(place, (0, 0))[which] * unit for h in hosts})
+        yield family(metric, {_host(h): h.rooms.get(place, (0, 0))[which] * unit for h in hosts})
     disks = {h.name: _disk(h) for h in hosts}
-    yield family(STORAGE, {(h.name, h.zone): disks[h.name][0] << 30 for h in hosts})
-    yield family(STORAGE_USED, {(h.name, h.zone): disks[h.name][1] << 30 for h in hosts})
-    yield family(FREE_DISK, {(h.name, h.zone): max(0, disks[h.name][0] - disks[h.name][1]) << 30 for h in hosts})
-    yield family(RUNNING, {(h.name, h.zone): h.running_count for h in hosts})
-    yield family(WORKLOAD, {(h.name, h.zone): 0 for h in hosts})
-    yield family(AGENT, {(h.name, "nova-compute", _admin(h), h.zone): int(h.reachability == "reachable") for h in hosts})
+    yield family(STORAGE, {_host(h): disks[h.name][0] << 30 for h in hosts})
+    yield family(STORAGE_USED, {_host(h): disks[h.name][1] << 30 for h in hosts})
+    yield family(FREE_DISK, {_host(h): max(0, disks[h.name][0] - disks[h.name][1]) << 30 for h in hosts})
+    yield family(RUNNING, {_host(h): h.running_count for h in hosts})
+    yield family(WORKLOAD, {_host(h): 0 for h in hosts})
+    yield family(
+        AGENT, {(h.id, h.name, "nova-compute", _admin(h), h.zone, _why(h)): int(h.reachability == "reachable") for h in hosts}
+    )
     rooms: dict[tuple[str, ...], tuple[int, int]] = {
         (h.name, dimension): room for h in hosts for dimension, room in _resources(h)
     }
@@ -144,6 +166,15 @@ def _compute(hosts: Sequence[HostSeen]) -> Iterable[str]:
     yield family(PLACEMENT_UP, {(): 1})
     yield family(PLACEMENT_RESERVED, held)
     yield family(PLACEMENT_RATIO, dict.fromkeys(rooms, 1))
+
+
+def _host(host: HostSeen) -> tuple[str, str, str]:
+    # What people group hosts by is a pool here.
+    return host.name, host.zone, host.pool
+
+
+def _why(host: HostSeen) -> str:
+    return "" if host.admin_state == "active" else host.admin_state
 
 
 def _admin(host: HostSeen) -> str:
@@ -164,10 +195,15 @@ def _resources(host: HostSeen) -> Iterable[tuple[str, tuple[int, int]]]:
 def _servers(machines: Sequence[MachineSeen]) -> Iterable[str]:
     yield family(TOTAL, {(): len(machines)})
     status: Samples = {
-        (m.id, m.name, _SERVER.get(m.observed, _UNKNOWN)[0], m.department, m.host): _SERVER.get(m.observed, _UNKNOWN)[1]
+        (m.id, name, m.name, m.department, "", m.address, "", "", m.host, m.id, m.zone, "", m.id): number
         for m in machines
+        for name, number in [_status(m)]
     }
     yield family(STATUS, status)
+
+
+def _status(machine: MachineSeen) -> tuple[str, int]:
+    return _SEEN.get(machine.observed) or _ON_THE_WAY.get(machine.phase, _UNKNOWN)
 
 
 def _limits(limits: Limits) -> Iterable[str]:
@@ -180,8 +216,11 @@ def _limits(limits: Limits) -> Iterable[str]:
         yield family(used, {key: pair[0] for key, pair in own.items()})
     for quota, dimension in ((QUOTA_CORES, VCPU), (QUOTA_RAM, MEMORY_MIB), (QUOTA_INSTANCES, "instances")):
         of = {d: dimensions[dimension] for d, dimensions in limits.items() if dimension in dimensions}
-        both: Samples = {(name, d, d): pair[n] for d, pair in of.items() for n, name in enumerate(("in_use", "limit"))}
-        yield family(quota, both)
+        three: dict[tuple[str, ...], float] = {}
+        for department, pair in of.items():
+            amounts = {"in_use": pair[0], "limit": pair[1], "reserved": 0}
+            three |= {(kind, department, department): amount for kind, amount in amounts.items()}
+        yield family(quota, three)
 
 
 def _held(host: HostSeen) -> Iterable[tuple[str, int]]:
@@ -206,13 +245,16 @@ def _range(zone: AddressCount) -> int:
     return (1 << max(0, zone.segment_prefix - length)) * usable_count(zone.segment_prefix)
 
 
-def _disks(hosts: Sequence[HostSeen], counts: Sequence[ResourceCount]) -> Iterable[str]:
-    volumes = living(counts, "volume")
-    statuses = dict.fromkeys(("in-use", "creating", "error"), 0)
-    for row in volumes:
-        statuses[_VOLUME.get(row.phase, "creating")] += row.count
+def _disks(hosts: Sequence[HostSeen], volumes: Sequence[VolumeSeen]) -> Iterable[str]:
+    statuses = dict.fromkeys(_VOLUME_STATUSES, 0)
+    sizes: dict[tuple[str, ...], float] = {}
+    for v in volumes:
+        status = _VOLUME_PHASES.get(v.phase, "creating")
+        statuses[status] += 1
+        sizes[v.id, v.name, status, v.zone, "false", v.department, "", v.disk_class, v.machine] = v.size_gib
     yield family(CINDER_UP, {(): 1})
-    yield family(VOLUMES, {(): sum(row.count for row in volumes)})
+    yield family(VOLUMES, {(): len(volumes)})
+    yield family(VOLUME_SIZE, sizes)
     yield family(VOLUME_STATUS, {(status,): count for status, count in statuses.items()})
     pools = {
         (f"{h.name}@{dimension.removeprefix(DISK_PREFIX)}", dimension.removeprefix(DISK_PREFIX), ""): room
@@ -228,6 +270,7 @@ def _domains(machines: Sequence[MachineSeen], samples: Mapping[str, Sample]) -> 
     yield family(LIBVIRT_UP, {(): 1})
     own = [m for m in machines if m.host]
     # Two machines of one name may stand on one host: the id tells them apart, as it does in libvirt.
+    yield family(META, {(m.id, m.id, m.name, "", "", "", m.department, m.department, "", "", m.host): 1 for m in own})
     yield family(CPUS, {(m.id, m.host): m.vcpu for m in own})
     yield family(MEMORY_MAX, {(m.id, m.host): m.memory_mib << 20 for m in own})
     told = [(m, samples[m.id]) for m in own if m.id in samples]

@@ -142,8 +142,9 @@ class MetricsSnapshot:
                 by_department.setdefault(department, {})[dimension] = (used, limit)
             now_s = self._platform.clock()
             told = compatibility.Told(
-                hosts=hosts, machines=living, limits=by_department, counts=self._read(summary.resource_counts),
-                addresses=self._read(partial(_addresses, now_s)), samples=self._read(sample_store.latest),
+                hosts=hosts, machines=living, volumes=self._read(estate.volumes), limits=by_department,
+                counts=self._read(summary.resource_counts), addresses=self._read(partial(_addresses, now_s)),
+                samples=self._read(sample_store.latest),
             )  # fmt: skip
             self._compatibility = compatibility.exposition(told).encode()
 

@@ -1,4 +1,4 @@
-"""Every host and every machine, one by one: for exporters and for what asks where to scrape. Two reads of bounded length."""
+"""Every host and every machine, one by one: for exporters and for what asks where to scrape. Few reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from inventory.domain.host import AdminState
-from inventory.domain.resource import Phase
+from inventory.domain.resource import Phase, ResourceKind, VolumeSpec
 from inventory.domain.resources import MEMORY_MIB, VCPU, counted_as
 from inventory.store import tables as t
 from inventory.store.hosts import IS_COARSE
@@ -18,6 +18,7 @@ _H, _R = t.hosts.c, t.resources.c
 class HostSeen:
     """One host that is not retired."""
 
+    id: str = ""
     name: str
     pool: str
     zone: str
@@ -52,6 +53,21 @@ class MachineSeen:
     address: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSeen:
+    """One living data disk."""
+
+    id: str
+    name: str
+    department: str
+    zone: str
+    phase: str
+    size_gib: int
+    disk_class: str
+    #: The id of the machine it is attached to.
+    machine: str
+
+
 def hosts(connection: Connection) -> list[HostSeen]:
     """Return every host that is not retired, by name."""
     rooms: dict[str, dict[str, tuple[int, int]]] = {}
@@ -76,8 +92,9 @@ def hosts(connection: Connection) -> list[HostSeen]:
     )
     return [
         HostSeen(
-            name=name, pool=pool, zone=zone, connection=address, admin_state=admin, reachability=reach, rooms=rooms.get(id_, {}),
-            held=held.get(id_, {}), machine_count=counts.get(id_, (0, 0))[0], running_count=counts.get(id_, (0, 0))[1],
+            id=id_, name=name, pool=pool, zone=zone, connection=address, admin_state=admin, reachability=reach,
+            rooms=rooms.get(id_, {}), held=held.get(id_, {}), machine_count=counts.get(id_, (0, 0))[0],
+            running_count=counts.get(id_, (0, 0))[1],
         )
         for id_, name, pool, zone, address, admin, reach in connection.execute(statement)
     ]  # fmt: skip
@@ -124,3 +141,34 @@ def machines(connection: Connection, limit: int) -> list[MachineSeen]:
         )
         for id_, name, department, project, system, host, pool, zone, phase, observed in connection.execute(wanted)
     ]  # fmt: skip
+
+
+def volumes(connection: Connection) -> list[VolumeSeen]:
+    """Return living data disks by id."""
+    statement = (
+        select(_R.id, _R.name, t.departments.c.code, t.zones.c.code, _R.phase, _R.spec)
+        .select_from(
+            t.resources.join(t.departments, t.departments.c.id == _R.department_id)
+            .outerjoin(t.hosts, _H.id == _R.host_id)
+            .outerjoin(t.pools, t.pools.c.id == _H.pool_id)
+            .outerjoin(t.zones, t.zones.c.id == t.pools.c.zone_id)
+        )
+        .where(_R.kind == ResourceKind.VOLUME.value, _R.phase != Phase.GONE.value)
+        .order_by(_R.id)
+    )
+    found = []
+    for id_, name, department, zone, phase, stored in connection.execute(statement):
+        spec = VolumeSpec.from_json(stored)
+        found.append(
+            VolumeSeen(
+                id=id_,
+                name=name,
+                department=department,
+                zone=zone or "",
+                phase=phase,
+                size_gib=spec.size_gib,
+                disk_class=spec.disk_class,
+                machine=spec.instance_id,
+            )
+        )
+    return found

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.metrics import compatibility
 from controller.metrics.snapshot import Extras
 from tests.support.database import sqlite_database
 from tests.support.metrics import served, watch
 from tests.support.prometheus import PROMETHEUS, prometheus, settled
+from tests.support.published_exporters import OURS_TOO, PUBLISHED, SERVER_STATUS_NUMBERS, VOLUME_STATUSES
 
 _S = 'job=~"allotment",instance=~".*"'
 #: Panels with a figure; a dashboard's other panels ask for what the platform does not have (docs/metrics.md).
@@ -60,7 +62,25 @@ _PANELS = (
     f"libvirt_domain_info_memory_usage_bytes{{{_S}}} / 1024 / 1024",
     f"rate(libvirt_domain_interface_stats_receive_bytes_total{{{_S}}}[10s])",
     f"libvirt_domain_info_vstate{{{_S}}} == 1",
+    # Where names are joined, hosts grouped and disks added up.
+    f"sum by (aggregates, availability_zone) (openstack_nova_vcpus_available{{{_S}}})",
+    f"sum by (tenant_id) (openstack_cinder_volume_gb{{{_S}}})",
+    (
+        f"sum by (project_name, instance_name) (rate(libvirt_domain_info_cpu_time_seconds_total{{{_S}}}[10s])"
+        f" * on (domain) group_left (project_name, instance_name) libvirt_domain_info_meta{{{_S}}})"
+    ),
+    (
+        f"libvirt_domain_info_memory_usage_bytes{{{_S}}} * on (domain) group_left (name, status)"
+        f' label_replace(openstack_nova_server_status{{{_S}}} == 0, "domain", "$1", "instance_libvirt", "(.*)") + 1'
+    ),
 )
+
+
+def test_names_types_and_labels_are_those_the_exporters_declare() -> None:
+    told = {m.name: (m.kind.value, frozenset(m.labels) - OURS_TOO) for m in compatibility.ALL}
+    assert told == PUBLISHED
+    beyond = {m.name for m in compatibility.ALL if OURS_TOO & set(m.labels)}
+    assert {name for name in beyond if not name.startswith("libvirt_domain_")} == set()
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus (Debian package prometheus)")
@@ -97,5 +117,27 @@ def test_what_machines_were_seen_to_use_is_told_under_the_names_of_libvirt(tmp_p
     assert [s.value for s in told["libvirt_domain_info_cpu_time_seconds"]] == [300 * 0.25]
     assert [s.value for s in told["libvirt_domain_interface_stats_receive_bytes"]] == [300 << 20]
     quota = {(s.labels["type"], s.labels["tenant"]): s.value for s in told["openstack_nova_quota_cores"]}
-    assert quota == {("in_use", "civil"): 1, ("limit", "civil"): 40}
+    assert quota == {("in_use", "civil"): 1, ("limit", "civil"): 40, ("reserved", "civil"): 0}
     assert {s.labels["status"]: s.value for s in told["openstack_cinder_volume_status_counter"]}["in-use"] == 1
+    counted = {s.labels["status"]: s.value for s in told["openstack_cinder_volume_status_counter"]}
+    assert counted.keys() == VOLUME_STATUSES
+    assert sum(counted.values()) == 1
+    [server], [meta], [disk] = (
+        told[name] for name in ("openstack_nova_server_status", "libvirt_domain_info_meta", "openstack_cinder_volume_gb")
+    )
+    assert server.value == SERVER_STATUS_NUMBERS[server.labels["status"]]
+    assert server.labels["id"] == server.labels["uuid"] == server.labels["instance_libvirt"] == meta.labels["domain"]
+    assert server.labels["address_ipv4"].startswith("10.96.")
+    assert (meta.labels["instance_name"], meta.labels["project_name"]) == (server.labels["name"], server.labels["tenant_id"])
+    assert (disk.value, disk.labels["volume_type"], disk.labels["server_id"]) == (1, "standard", server.labels["id"])
+
+
+def test_a_machine_on_its_way_or_failed_is_told_by_novas_names(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="libvirt-names-early", extras=Extras(is_compatible=True))
+        watched.apply("portal", count=2)
+        watched.text()
+        told = {f.name: f.samples for f in text_string_to_metric_families(watched.snapshot.compatibility().decode())}
+    statuses = {(s.labels["status"], s.value) for s in told["openstack_nova_server_status"]}
+    assert statuses == {("BUILD", SERVER_STATUS_NUMBERS["BUILD"])}
+    assert {s.labels["status"] for s in told["openstack_cinder_volume_gb"]} == {"creating"}
