@@ -8,11 +8,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
+import drivers.libvirt.driver as driver_module
 from drivers.faults import DriverFault, Permanent, Transient
 from drivers.libvirt.names import image_name, verified_name
 from drivers.libvirt.storage import StorePool
 from drivers.protocol import ImageSource, VolumeRequest
 from inventory.domain.ids import ResourceId
+from inventory.domain.resource import Observed
 from tests.support.libvirt_host import POOL, behind
 from tests.support.libvirt_lab import Lab
 
@@ -81,6 +83,24 @@ def test_what_a_machine_uses_stays_until_the_machine_is_gone(lab: Lab, kernel_im
     seen = lab.driver.observe()
     assert segment.segment_id not in seen.segment_ids
     assert disk.volume_id not in seen.volume_ids
+
+
+def test_a_machine_that_went_off_after_its_restart_is_no_machine_that_runs(
+    lab: Lab, kernel_image: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restart was carried out and its answer lost; asked again, the driver neither restarts nor starts, and says what is."""
+    machine = lab.machine(kernel_image)
+    again = partial(lab.driver.reboot, machine.instance_id, 1, graceful_s=0.0, number=1)
+    lab.driver.ensure_running(machine.instance_id, 1)
+    assert again().state is Observed.RUNNING
+    with behind(lab.host.uri) as connection:
+        (domain,) = (d for d in connection.listAllDomains() if machine.instance_id in d.XMLDesc())
+        domain.destroy()
+    monkeypatch.setattr(driver_module, "RESET_TIMEOUT_S", 0.5)
+    found = _refused(Transient, again).problem
+    assert (found.code, found.params["wanted"]) == ("driver.not_reached", "running")
+    assert str(found.params["found"]).startswith("stopped")
+    assert lab.driver.ensure_running(machine.instance_id, 1).state is Observed.RUNNING
 
 
 def test_a_disk_never_shrinks_and_a_network_never_changes_its_range(lab: Lab) -> None:

@@ -1,0 +1,173 @@
+"""What a region's services answer when they fail at something, one answer at a time, over HTTP: each becomes an error of ours."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.faults import Permanent, Transient
+from drivers.openstack.driver import OpenStackDriver
+from drivers.openstack.marks import Mark
+from drivers.powers import SnapshotRequest
+from drivers.protocol import DriverContext, ImageSource, VolumeRequest
+from inventory.domain.ids import ResourceId, random_ids
+from tests.support.region_answers import PROJECT, Answers, answering
+
+HOST_ID, FENCE = "host_told", 3
+NEW_ID = random_ids()
+SERVER, VOLUME, SNAPSHOT, IMAGE = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abcd")
+
+
+@pytest.fixture
+def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    with answering(tmp_path, monkeypatch) as answers:
+        yield answers
+
+
+@pytest.fixture
+def driver(region: Answers) -> Iterator[OpenStackDriver]:
+    """Of one hypervisor; this credential sees all of the region."""
+    region.give("GET /compute/v2.1/servers/detail", {"servers": []})
+    region.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
+    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
+    found = OpenStackDriver(context)
+    yield found
+    found.close()
+
+
+def new_id(kind: str) -> ResourceId:
+    return ResourceId(NEW_ID(kind))
+
+
+def marked(resource_id: ResourceId) -> dict[str, str]:
+    return Mark(resource_id=resource_id, fence=FENCE, host_id=HOST_ID).values()
+
+
+def server(instance_id: ResourceId, status: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": SERVER, "name": instance_id, "status": status, "metadata": marked(instance_id), "tenant_id": PROJECT,
+        "flavor": {"vcpus": 1, "ram": 128}, "OS-EXT-STS:task_state": None, "OS-EXT-STS:power_state": 4,
+        "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000", **more,
+    }  # fmt: skip
+
+
+def volume(volume_id: ResourceId, status: str, size_gib: int = 1) -> dict[str, Any]:
+    at = "2027-01-15T07:59:00.000000"
+    return {
+        "id": VOLUME, "name": volume_id, "status": status, "size": size_gib, "volume_type": "standard",
+        "metadata": marked(volume_id), "attachments": [], "created_at": at, "updated_at": at,
+    }  # fmt: skip
+
+
+def snapshot(snapshot_id: ResourceId, status: str) -> dict[str, Any]:
+    return {
+        "id": SNAPSHOT, "name": snapshot_id, "status": status, "size": 1, "volume_id": VOLUME, "metadata": marked(snapshot_id)
+    }  # fmt: skip
+
+
+def wish(volume_id: ResourceId, size_gib: int = 1) -> VolumeRequest:
+    return VolumeRequest(volume_id=volume_id, role="data", storage_pool="standard", size_gib=size_gib)
+
+
+def test_a_hypervisor_the_region_does_not_have_is_refused_with_those_it_has(region: Answers, driver: OpenStackDriver) -> None:
+    others = [{"id": f"{n}", "hypervisor_hostname": f"hv-{n}", "state": "up", "status": "enabled"} for n in (7, 8)]
+    region.give("GET /compute/v2.1/os-hypervisors", {"hypervisors": others})
+    with pytest.raises(Permanent) as refused:
+        driver.inspect_host()
+    assert refused.value.problem.code == "openstack.hypervisor_unknown"
+    assert refused.value.problem.params == {"name": "hv-1", "known": "hv-7, hv-8"}
+
+
+def test_a_machine_that_shows_an_error_instead_of_starting_is_told_with_the_regions_words(
+    region: Answers, driver: OpenStackDriver
+) -> None:
+    instance_id = new_id("instance")
+    off = server(instance_id, "SHUTOFF")
+    broken = server(instance_id, "ERROR", fault={"code": 500, "message": "no room for its memory"})
+    region.give("GET /compute/v2.1/servers/detail", {"servers": [off]})
+    region.give(f"POST /compute/v2.1/servers/{SERVER}/action", None, status=202)
+    region.give(f"GET /compute/v2.1/servers/{SERVER}", {"server": broken})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_running(instance_id, FENCE)
+    assert failed.value.problem.code == "openstack.machine_failed"
+    assert failed.value.problem.params == {"verb": "start", "status": "ERROR", "reason": "no room for its memory"}
+    assert region.asked.count(f"POST /compute/v2.1/servers/{SERVER}/action") == 1
+
+
+def test_a_new_disk_the_region_fails_to_make_is_told(region: Answers, driver: OpenStackDriver) -> None:
+    volume_id = new_id("volume")
+    region.give("GET /volume/v3/volumes/detail", {"volumes": []})
+    region.give("POST /volume/v3/volumes", {"volume": volume(volume_id, "creating")}, status=202)
+    region.give(f"GET /volume/v3/volumes/{VOLUME}", {"volume": volume(volume_id, "error")})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_volume(wish(volume_id), FENCE)
+    assert failed.value.problem.code == "openstack.volume_failed"
+    assert failed.value.problem.params == {"volume_id": volume_id, "status": "error"}
+
+
+def test_a_disk_the_region_fails_to_grow_is_told(region: Answers, driver: OpenStackDriver) -> None:
+    volume_id = new_id("volume")
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "available")]})
+    region.give(f"POST /volume/v3/volumes/{VOLUME}/action", None, status=202)
+    region.give(f"GET /volume/v3/volumes/{VOLUME}", {"volume": volume(volume_id, "error_extending", 2)})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_volume(wish(volume_id, 2), FENCE)
+    assert failed.value.problem.params == {"volume_id": volume_id, "status": "error_extending"}
+
+
+def test_a_disk_the_region_fails_to_delete_is_told(region: Answers, driver: OpenStackDriver) -> None:
+    volume_id = new_id("volume")
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "available")]})
+    region.give(f"DELETE /volume/v3/volumes/{VOLUME}", None, status=202)
+    region.give(f"GET /volume/v3/volumes/{VOLUME}", {"volume": volume(volume_id, "error_deleting")})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_volume_absent(volume_id, "standard", FENCE)
+    assert failed.value.problem.params == {"volume_id": volume_id, "status": "error_deleting"}
+
+
+def test_a_copy_the_region_fails_to_make_or_to_delete_is_told(region: Answers, driver: OpenStackDriver) -> None:
+    volume_id, snapshot_id = new_id("volume"), new_id("snapshot")
+    request = SnapshotRequest(snapshot_id=snapshot_id, volume_id=volume_id)
+    region.give("GET /volume/v3/snapshots/detail", {"snapshots": []})
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "in-use")]})
+    region.give("POST /volume/v3/snapshots", {"snapshot": snapshot(snapshot_id, "creating")}, status=202)
+    region.give(f"GET /volume/v3/snapshots/{SNAPSHOT}", {"snapshot": snapshot(snapshot_id, "error")})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_snapshot(request, FENCE)
+    assert failed.value.problem.code == "openstack.volume_failed"
+    assert failed.value.problem.params == {"volume_id": snapshot_id, "status": "error"}
+    region.give("GET /volume/v3/snapshots/detail", {"snapshots": [snapshot(snapshot_id, "available")]})
+    region.give(f"DELETE /volume/v3/snapshots/{SNAPSHOT}", None, status=202)
+    region.give(f"GET /volume/v3/snapshots/{SNAPSHOT}", {"snapshot": snapshot(snapshot_id, "error_deleting")})
+    with pytest.raises(Transient) as failed:
+        driver.ensure_snapshot_absent(snapshot_id, FENCE)
+    assert failed.value.problem.params == {"volume_id": snapshot_id, "status": "error_deleting"}
+
+
+def test_an_image_that_is_not_in_the_region_as_it_is_here_is_taken_away_and_told(
+    region: Answers, driver: OpenStackDriver, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.raw"
+    path.write_bytes(b"here" * 1000)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    image = ImageSource(image_id=new_id("image"), sha256=sha256, disk_format="raw", virtual_size_gib=1, path=path)
+    there = {
+        "id": IMAGE, "name": f"allotment-{sha256}", "status": "active", "os_hash_algo": "sha512", "os_hash_value": "ab" * 64,
+        "created_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    region.give("GET /image/v2/images", {"images": [there]})
+    region.give(f"DELETE /image/v2/images/{IMAGE}", None, status=204)
+    with pytest.raises(Transient) as damaged:
+        driver.ensure_image(image, "standard")
+    assert damaged.value.problem.code == "openstack.image_damaged"
+    assert damaged.value.problem.params == {"image_id": image.image_id}
+    assert f"DELETE /image/v2/images/{IMAGE}" in region.asked
+    # The same bytes there as here: nothing is taken away.
+    region.asked.clear()
+    right = hashlib.sha512(path.read_bytes()).hexdigest()
+    region.give("GET /image/v2/images", {"images": [{**there, "os_hash_value": right}]})
+    driver.ensure_image(replace(image, image_id=new_id("image")), "standard")
+    assert not [a for a in region.asked if a.startswith("DELETE")]
