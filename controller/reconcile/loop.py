@@ -44,6 +44,7 @@ from inventory.domain.ids import HostId, ResourceId, TicketId
 from inventory.domain.resource import Desired, Observed, Resource
 from inventory.store import hosts as host_store
 from inventory.store import resources
+from metering import cost_store
 
 log = structlog.get_logger()
 
@@ -325,18 +326,22 @@ class Reconciler:
         """Everything one tick writes. Runs again from the start when the database asks for it: touches rows only."""
         now_s = self.platform.clock()
         unit = Unit(may_reap=not self._is_paused)
+        moved_hosts: set[HostId] = set()
         if batch:
             recorded = self._recorder.record(connection, batch, now_s)
-            unit.lost, unit.superseded = recorded.lost, recorded.superseded
+            unit.lost, unit.superseded, moved_hosts = recorded.lost, recorded.superseded, recorded.moved_hosts
         self._looks.write(connection, unit, now_s)
         if self._heard_events:
             resources.look_if_moved(connection, self._heard_events, now_s)
         self._extend(connection, unit, now_s)
         if may_claim:
             self._sync_hosts(connection)
-            self._begin_moves(connection)
+            moved_hosts |= self._begin_moves(connection)
             self._claim(connection, unit, now_s)
             self._looks.claim(connection, unit, now_s)
+        if moved_hosts:
+            # Last, because whoever writes this down waits for others who do, and nobody shall wait for it with more to lock.
+            cost_store.record(connection, int(now_s), moved_hosts)
         _pass_places("before", batch, unit)
         return unit
 
@@ -349,11 +354,13 @@ class Reconciler:
     def _are_moves_due(self) -> bool:
         return self._monotonic() - self._moves_at >= self.settings.moves_s
 
-    def _begin_moves(self, connection: Connection) -> None:
+    def _begin_moves(self, connection: Connection) -> set[HostId]:
         """Begin the next step of plans under way: claimed and handed out like everything else that is due."""
-        if self._are_moves_due():
-            begin_next(connection, self.platform)
-            self._moves_at = self._monotonic()
+        if not self._are_moves_due():
+            return set()
+        begun = begin_next(connection, self.platform)
+        self._moves_at = self._monotonic()
+        return begun
 
     def _claim(self, connection: Connection, unit: Unit, now_s: float) -> None:
         settings = self.settings

@@ -30,7 +30,7 @@ from controller.workflows.moves.end import Travel, arrived, stayed
 from controller.workflows.segments import AddressesTaken
 from inventory.domain.claim import MOVE, Claim, quota_amounts
 from inventory.domain.errors import Problem
-from inventory.domain.ids import NewId, ProjectId, ResourceId, TicketId
+from inventory.domain.ids import HostId, NewId, ProjectId, ResourceId, TicketId
 from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
 from inventory.domain.resource import Observed, Phase, Resource, ResourceKind
 from inventory.domain.resources import counted_as
@@ -57,6 +57,8 @@ class Recorded:
     lost: set[ResourceId] = field(default_factory=set)
     #: Resources with a newer wish: stop the old work.
     superseded: set[ResourceId] = field(default_factory=set)
+    #: Hosts that machines left, came to, or did not come to: what they have is other than before.
+    moved_hosts: set[HostId] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Recorder:
                 recorded.superseded.add(outcome.resource.id)
             self._collect(connection, batch, outcome, row)
         self._write(connection, batch)
+        recorded.moved_hosts = {h for o, _, _ in batch.travelled for h in (o.resource.host_id, o.resource.target_host_id) if h}
         return recorded
 
     # -- one resource -------------------------------------------------------------------------------------------------

@@ -169,6 +169,42 @@ def test_room_a_machine_on_its_way_holds_a_second_time_is_the_platforms_until_it
         assert_books_are_clean(running)
 
 
+def transfers(running: Running) -> list[tuple[str, int, int]]:
+    """Return from when until when which host was written down to hold room for machines on their way."""
+    now_s = int(running.platform.clock())
+    with running.platform.db.read() as connection:
+        rows = [r for r in cost_store.rooms(connection, 0, now_s + 1) if r.transfer]
+    return sorted({(r.host_id, r.start_s, now_s if r.end_s is None else r.end_s) for r in rows})
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["it arrives", "it is called back"])
+def test_room_held_for_a_move_is_written_down_from_its_first_second_to_its_last(
+    database: Database, tmp_path: Path, is_cancelled: bool
+) -> None:
+    with city(database, tmp_path, systems=1) as running:
+        # Nobody looks at what hosts have while the machine is on its way.
+        costs.record(running.platform)
+        plan, [step] = made(running, PlanKind.DRAIN, busy_host(running))
+        slow = Hang()
+        running.world.faults = Script().on("ensure_image", fault=slow)
+        run(running, plan)
+        assert running.wait_for(lambda: any(r["target_host_id"] for r in running.rows(kind="instance")))
+        begun_s = running.platform.clock()
+        assert running.wait_for(lambda: running.platform.clock() > begun_s + 1.5)
+        if is_cancelled:
+            plans.cancel(running.platform, plan.id, running.furnished.caller(Role.OPERATOR))
+        slow.let_go.set()
+        running.reconciler.wake()
+        assert running.wait_for(lambda: not any(r["target_host_id"] for r in running.rows()))
+        _, [ended_step] = now(running, plan.id)
+        assert ended_step.state is (StepState.FAILED if is_cancelled else StepState.DONE)
+        assert ended_step.started_at_s is not None
+        assert ended_step.ended_at_s is not None
+        assert transfers(running) == [(step.target_id, int(ended_step.started_at_s), int(ended_step.ended_at_s))]
+        assert costs.record(running.platform) == 0, "all is written down already"
+        assert_books_are_clean(running)
+
+
 def test_a_plan_is_cancelled_while_a_machine_is_on_its_way(database: Database, tmp_path: Path) -> None:
     with city(database, tmp_path) as running:
         host = busy_host(running)

@@ -20,7 +20,7 @@ from controller.workflows.segments import AddressesTaken, FreeBlocks, SegmentBoo
 from controller.workflows.swap import claims_of
 from inventory.domain.claim import MOVE, Claim
 from inventory.domain.errors import Problem, Unplaceable
-from inventory.domain.ids import DepartmentId, StoragePoolId, SystemId, TicketId
+from inventory.domain.ids import DepartmentId, HostId, StoragePoolId, SystemId, TicketId
 from inventory.domain.layout import Seat
 from inventory.domain.resource import Nic, Phase, Resource
 from inventory.domain.scope import PLATFORM
@@ -30,10 +30,14 @@ from inventory.store import directory, resources, systems
 HOUR_S = 3600.0
 
 
-def begin_next(connection: Connection, platform: Platform) -> None:
-    """Begin the next step of every plan under way that has none in hand, within the budget of moves per hour."""
+def begin_next(connection: Connection, platform: Platform) -> set[HostId]:
+    """Begin the next step of every plan under way that has none in hand, within the budget of moves per hour.
+
+    Returns the hosts on which room was promised.
+    """
+    begun: set[HostId] = set()
     if not store.is_any_running(connection):
-        return
+        return begun
     now_s = platform.clock()
     for plan in store.running(connection, lock=True):
         steps = store.steps(connection, plan.id)
@@ -43,14 +47,17 @@ def begin_next(connection: Connection, platform: Platform) -> None:
         if step is None:
             store.move_plan(connection, plan.id, PlanState.RUNNING, PlanState.DONE, ended_at_s=now_s)
         elif store.started_since(connection, now_s - HOUR_S) < platform.moves.per_hour:
-            _begin(connection, platform, plan, step, now_s)
+            is_begun = _begin(connection, platform, plan, step, now_s)
+            begun |= {step.target_id} if is_begun else set()
+    return begun
 
 
-def _begin(connection: Connection, platform: Platform, plan: MovePlan, step: MoveStep, now_s: float) -> None:
+def _begin(connection: Connection, platform: Platform, plan: MovePlan, step: MoveStep, now_s: float) -> bool:
+    """Begin a step, pass it over or stop its plan; tell whether room is promised now."""
     known = resources.by_ids(connection, [step.machine_id]).get(step.machine_id)
     if known is None or known.system_id is None:
         _skip(connection, step, "moves.machine_gone", now_s)
-        return
+        return False
     # Before anything is read that a ticket for this system could change.
     systems.lock(connection, SystemId(known.system_id))
     volume_ids = [d.volume_id for d in known.instance.disks]
@@ -58,20 +65,22 @@ def _begin(connection: Connection, platform: Platform, plan: MovePlan, step: Mov
     machine = next(r for r in rows if r.id == known.id)
     if machine.phase is Phase.GONE or machine.host_id != step.source_id:
         _skip(connection, step, "moves.machine_gone" if machine.phase is Phase.GONE else "moves.not_there", now_s)
-        return
+        return False
     if any(r.phase in (Phase.PENDING, Phase.WORKING) or r.hold_until_s > now_s for r in rows):
         # Somebody is at it just now: a look, or a change that will end.
-        return
+        return False
     judged = _judged(connection, machine, step, now_s)
     reason = judged.reason
     if reason:
         _stop(connection, plan, step, Problem(reason, {"machine": step.machine}), now_s)
-        return
+        return False
     step = replace(step, storage_pool_ids=judged.storage_pool_ids)
     machine = replace(machine, spec=replace(machine.instance, seat=judged.seat))
-    problem = _set_out(connection, platform, step, machine, [r for r in rows if r.id != machine.id], now_s)
-    if problem is not None:
-        _stop(connection, plan, step, problem, now_s)
+    try:
+        return _set_out(connection, platform, step, machine, [r for r in rows if r.id != machine.id], now_s)
+    except _NoRoom as full:
+        _stop(connection, plan, step, full.problem, now_s)
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,27 +115,32 @@ def _judged(connection: Connection, machine: Resource, step: MoveStep, now_s: fl
     return _Judged(storage_pool_ids=tuple(cluster.storage_ids[p] for p in pools), seat=seat)
 
 
+class _NoRoom(Exception):
+    """What is held would not fit, or there is no address."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
 def _set_out(
     connection: Connection, platform: Platform, step: MoveStep, machine: Resource, volumes: list[Resource], now_s: float
-) -> Problem | None:
-    """Promise room on the target and have the machine go; where there is none, say of what, with nothing written.
+) -> bool:
+    """Promise room on the target and have the machine go; with nothing written where that fails.
 
-    Where another controller takes a block or an address at this moment nothing is written either, and the step is still to begin.
+    False: another controller takes a block or an address at this moment, and the step is still to begin.
+
+    Raises:
+        _NoRoom: of what there is none.
     """
     try:
         with taking(connection):
             _promise(connection, platform, step, machine, volumes, now_s)
     except Unplaceable as no_address:
-        return Problem(no_address.code, no_address.params)
-    except _NoRoom:
-        return Problem("moves.no_room", {"machine": step.machine})
+        raise _NoRoom(Problem(no_address.code, no_address.params)) from no_address
     except AddressesTaken:
-        return None
-    return None
-
-
-class _NoRoom(Exception):
-    """What is held would not fit."""
+        return False
+    return True
 
 
 def _promise(
@@ -136,7 +150,7 @@ def _promise(
     moved = [there, *_volumes_there(step, machine, volumes)]
     held = [replace(claim, resource_kind=MOVE) for resource in moved for claim in claims_of(resource)]
     if claim_store.hold(connection, claim_store.totals(held)):
-        raise _NoRoom
+        raise _NoRoom(Problem("moves.no_room", {"machine": step.machine}))
     _write(connection, step, there, volumes, held, now_s)
 
 
