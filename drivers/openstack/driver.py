@@ -5,11 +5,12 @@ here; how each kind is made stands in ``servers``, ``changes``, ``volumes``, ``n
 """
 
 import threading
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import changes, images, networks, servers, volumes
+from drivers.openstack import cards, changes, images, networks, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
@@ -131,8 +132,9 @@ class OpenStackDriver(CloudVerbs):
         others = [s for s in listing.servers if self._is_foreign(s)]
         owners = self._region.projects.names({s.project_id for s in others})
         disks, share_count = listing.disks, self._share_count(listing)
+        seen = [observed_of(s, disks, cards.nics_of(self._region, listing.ports.get(s.server_id, ()))) for s in ours]
         return HostObservation(
-            instances=tuple(sorted((observed_of(s, disks) for s in ours), key=lambda i: i.instance_id)),
+            instances=tuple(sorted(seen, key=lambda i: i.instance_id)),
             foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
             volume_ids=frozenset(ResourceId(v.mark.resource_id) for v in listing.volumes if v.mark and self._is_mine(v.mark)),
             segment_ids=frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark)),
@@ -159,7 +161,10 @@ class OpenStackDriver(CloudVerbs):
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
         """Read one machine; None only when the region answered that there is none."""
         found = servers.find_server(self._region, instance_id)
-        return None if found is None or not self._is_mine(found.mark) else self._observed(found)
+        if found is None or not self._is_mine(found.mark):
+            return None
+        nics = cards.nics_of(self._region, cards.ports_of(self._region, found))
+        return replace(self._observed(found), nics=nics)
 
     def _observed(self, server: ServerReading) -> ObservedInstance:
         return observed_of(server, changes.known_disks(self._region, server))
@@ -218,6 +223,8 @@ class OpenStackDriver(CloudVerbs):
         if not is_new:
             server = changes.end_resize(region, server, request)
             server = servers.take_fence(region, server, fence)
+            # Before what has to wait for a stop: nothing may hold the guest back now.
+            cards.ensure_cards(region, server, request, port_mark(request.instance_id, self._context.host_id))
             server = changes.ensure_size(region, server, request, hypervisor)
             server = changes.ensure_disks(region, server, request)
         return server, is_new

@@ -17,6 +17,7 @@ from drivers.protocol import (
     NicRequest,
     ObservedForeign,
     ObservedInstance,
+    ObservedNic,
     SegmentRequest,
     VolumeRequest,
 )
@@ -153,6 +154,23 @@ def port_body(entry: LeaseEntry, segment: "NetworkReading", group_id: str, mark:
     }
 
 
+def hold_body(port: "PortReading", nic: NicRequest, group_id: str) -> dict[str, Any]:
+    """Return what is changed on the port of a card so that it has its one address and is held to it; empty: nothing.
+
+    What the region does not have (forged addresses allowed by exception) is not spoken of.
+    """
+    body: dict[str, Any] = {}
+    if port.entry.address != nic.address or port.address_count != 1:
+        body["fixed_ips"] = [{"subnet_id": port.subnet_id, "ip_address": nic.address}]
+    if not port.has_port_security:
+        body["is_port_security_enabled"] = True
+    if port.group_ids != (group_id,):
+        body["security_groups"] = [group_id]
+    if port.has_address_pairs:
+        body["allowed_address_pairs"] = []
+    return body
+
+
 def entry_of(nic: NicRequest, hostname: str) -> LeaseEntry:
     """Return the address entry of a card."""
     return LeaseEntry(mac=nic.mac, address=nic.address, hostname=hostname)
@@ -232,6 +250,17 @@ class PortReading:
     device_id: str
     device_owner: str = field(default="")
     subnet_id: str = ""
+    network_id: str = ""
+    address_count: int = 1
+    group_ids: tuple[str, ...] = ()
+    has_port_security: bool = True
+    #: Whether it may send from addresses beside its own.
+    has_address_pairs: bool = False
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether it is held to one address and filtered at all."""
+        return self.has_port_security and not self.has_address_pairs and self.address_count == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +321,10 @@ def state_of(server: ServerReading) -> Observed:
     return Observed.UNKNOWN
 
 
-def observed_of(server: ServerReading, disks: Mapping[str, ResourceId]) -> ObservedInstance:
-    """Return a machine of ours; ``disks`` knows our ids of the region's volumes."""
+def observed_of(
+    server: ServerReading, disks: Mapping[str, ResourceId], nics: tuple[ObservedNic, ...] | None = None
+) -> ObservedInstance:
+    """Return a machine of ours; ``disks`` knows our ids of the region's volumes, ``nics`` are its cards where they were read."""
     assert server.mark is not None, "asked for a machine that is not ours"
     ours = sorted(disks[v] for v in server.volume_ids if v in disks and is_id(disks[v], "volume"))
     state = state_of(server)
@@ -304,6 +335,7 @@ def observed_of(server: ServerReading, disks: Mapping[str, ResourceId]) -> Obser
         vcpu_count=server.vcpu_count,
         memory_mib=server.memory_mib,
         volume_ids=tuple(ours),
+        nics=nics,
         reason="" if state is Observed.RUNNING or server.status == "SHUTOFF" else server.status.lower(),
     )
 
@@ -360,6 +392,12 @@ def read_port(port: Any) -> PortReading:
         device_id=port.device_id or "",
         device_owner=port.device_owner or "",
         subnet_id=fixed.get("subnet_id", ""),
+        network_id=port.network_id or "",
+        address_count=len(port.fixed_ips or ()),
+        group_ids=tuple(sorted(port.security_group_ids or ())),
+        # A region without that extension guards every port and does not speak of it.
+        has_port_security=port.is_port_security_enabled is not False,
+        has_address_pairs=bool(port.allowed_address_pairs),
     )
 
 

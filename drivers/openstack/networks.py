@@ -14,6 +14,7 @@ from drivers.openstack.mapping import (
     NetworkReading,
     PortReading,
     entry_of,
+    hold_body,
     network_body,
     oldest_of,
     port_body,
@@ -22,7 +23,7 @@ from drivers.openstack.mapping import (
     rule_bodies,
     subnet_body,
 )
-from drivers.openstack.marks import Mark, is_newer, mark_text
+from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text
 from drivers.openstack.region import Region
 from drivers.protocol import LeaseEntry, NicRequest, SegmentRequest
 from inventory.domain.ids import ResourceId
@@ -107,6 +108,25 @@ def _is_foreign_use(port: PortReading) -> bool:
     return port.device_owner == _ROUTER_PORT or not port.device_owner.startswith(_OWN_PORTS)
 
 
+def segment_of(region: Region, network_id: str) -> ResourceId:
+    """Return our id of a network, by the region's id; empty where it is not ours. Asked once: it never changes."""
+    if network_id not in region.segment_ids:
+        neutron = region.sdk.network
+        found = region.calls.find("network", lambda: read_network(neutron.get_network(network_id)))
+        region.segment_ids[network_id] = ResourceId("" if found is None else found.mark.resource_id)
+    return region.segment_ids[network_id]
+
+
+def segment_of_group(region: Region, group_id: str) -> ResourceId:
+    """Return the network of ours a security group belongs to; empty where it is not ours. Asked once: it never changes."""
+    if group_id not in region.group_segment_ids:
+        neutron = region.sdk.network
+        found = region.calls.find("network", lambda: neutron.get_security_group(group_id))
+        name, mark = ("", None) if found is None else (found.name, parse_mark_text(found.description))
+        region.group_segment_ids[group_id] = ResourceId(name if mark is not None and name == mark.resource_id else "")
+    return region.group_segment_ids[group_id]
+
+
 def ports_of(region: Region, **query: str) -> list[PortReading]:
     """Return ports by network, device or description."""
     return region.calls.read("port", lambda: [read_port(p) for p in region.sdk.network.ports(**query)])
@@ -123,14 +143,19 @@ def ensure_ports(region: Region, nics: Sequence[NicRequest], hostname: str, mark
     Raises:
         Transient: ``driver.segment_missing``.
     """
-    return [_ensure_port(region, nic, hostname, mark).port_id for nic in nics]
+    return [ensure_port(region, nic, hostname, mark).port_id for nic in nics]
 
 
-def _ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> PortReading:
+def ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> PortReading:
+    """Return the port of a card, made where its entry has none yet.
+
+    Raises:
+        Transient: ``driver.segment_missing``.
+    """
     # Where the network is known and the port is there, which is the rule, one call does.
     known = region.network_ids.get(nic.segment_id)
     found = _port_of(region, nic, known) if known else None
-    if found is not None:
+    if found is not None and found.entry.address == nic.address:
         return found
     network = find_network(region, nic.segment_id)
     groups = groups_of(region, nic.segment_id)
@@ -138,13 +163,34 @@ def _ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> 
         raise Transient("driver.segment_missing", segment_id=nic.segment_id)
     found = _port_of(region, nic, network.network_id)
     if found is not None:
-        return found
+        return found if found.entry.address == nic.address else readdress_port(region, found, nic.address)
     return make_port(region, network.mark.department, port_body(entry_of(nic, hostname), network, groups[0].id, mark))
 
 
 def _port_of(region: Region, nic: NicRequest, network_id: str) -> PortReading | None:
-    ports = ports_of(region, network_id=network_id, mac_address=nic.mac)
-    return next((p for p in ports if p.entry.address == nic.address), None)
+    # A network has a MAC once.
+    return next(iter(ports_of(region, network_id=network_id, mac_address=nic.mac)), None)
+
+
+def readdress_port(region: Region, port: PortReading, address: str) -> PortReading:
+    """Have a port with this one address."""
+    fixed_ips = [{"subnet_id": port.subnet_id, "ip_address": address}]
+    neutron = region.sdk.network
+    return read_port(region.calls.change("port", lambda: neutron.update_port(port.port_id, fixed_ips=fixed_ips)))
+
+
+def hold_port(region: Region, port: PortReading, nic: NicRequest) -> None:
+    """Have a port of a card hold its guest to its address and to what its network lets through.
+
+    Raises:
+        Transient: ``driver.segment_missing``.
+    """
+    groups = groups_of(region, nic.segment_id)
+    if not groups:
+        raise Transient("driver.segment_missing", segment_id=nic.segment_id)
+    body = hold_body(port, nic, groups[0].id)
+    if body:
+        region.calls.change("port", lambda: region.sdk.network.update_port(port.port_id, **body))
 
 
 def _make_network(region: Region, request: SegmentRequest, mark: Mark) -> NetworkReading:
@@ -201,9 +247,13 @@ def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkRea
         # A card in use keeps its port: it goes with its machine.
         if port.entry not in wanted and not port.device_id:
             delete_port(region, port)
-    present = {p.entry for p in ports}
+    present, by_mac = {p.entry for p in ports}, {p.entry.mac: p for p in ports if p.device_id}
     for entry in sorted(wanted - present, key=lambda e: e.address):
-        make_port(region, request.department, port_body(entry, network, group_id, mark))
+        # One in use has another address: somebody gave it that.
+        if entry.mac not in by_mac:
+            make_port(region, request.department, port_body(entry, network, group_id, mark))
+        elif by_mac[entry.mac].entry.address != entry.address:
+            readdress_port(region, by_mac[entry.mac], entry.address)
 
 
 def make_port(region: Region, department: str, body: dict[str, Any]) -> PortReading:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import openstack
@@ -18,9 +19,11 @@ from drivers.openstack.discovery import discover, require_project
 from drivers.openstack.inventory import Inventory
 from drivers.openstack.mapping import (
     NetworkReading,
+    PortReading,
     ServerReading,
     VolumeReading,
     read_network,
+    read_port,
     read_server,
     read_volume,
 )
@@ -33,6 +36,12 @@ from inventory.domain.ids import ResourceId
 SERVICES = ("identity", "compute", "network", "block_storage", "image", "placement")
 #: Room in the storage changes slowly, and what is promised is counted by us.
 STORAGE_AGE_S = 60.0
+#: Neutron's word for the owner of a machine's port, before the name of the zone; and what is read of it.
+MACHINE_PORT = "compute:"
+PORT_FIELDS = (
+    "id", "mac_address", "network_id", "fixed_ips", "device_id", "device_owner", "security_groups", "port_security_enabled",
+    "allowed_address_pairs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,8 @@ class Listing:
     servers: tuple[ServerReading, ...]
     volumes: tuple[VolumeReading, ...]
     networks: tuple[NetworkReading, ...]
+    #: What is plugged into each machine, by the region's id of it.
+    ports: Mapping[str, tuple[PortReading, ...]]
     #: Hypervisors whose compute service reports in; None where this credential may not ask.
     alive: frozenset[str] | None
     at_s: float
@@ -77,6 +88,9 @@ class Region:
         self.flavor_ids: dict[tuple[int, int], tuple[float, str]] = {}
         #: Our ids of volumes, by the region's: never changes for one volume.
         self.disks: dict[str, ResourceId] = {}
+        #: Our ids of networks, and of those a security group belongs to, by the region's; empty for what is not ours.
+        self.segment_ids: dict[str, ResourceId] = {}
+        self.group_segment_ids: dict[str, ResourceId] = {}
         #: Names of the volume types seen last: a storage pool that is among them needs no look.
         self.volume_types: frozenset[str] = frozenset()
         self._storage: tuple[float, Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None] | None = None
@@ -125,12 +139,22 @@ class Region:
             servers=tuple(servers),
             volumes=tuple(self._volumes.values()),
             networks=tuple(n for n in networks if n is not None),
+            ports=self._list_ports(),
             alive=self.inventory.alive(),
             at_s=at_s,
         )
         self.disks.update(listing.disks)
+        self.segment_ids.update({n.network_id: ResourceId(n.mark.resource_id) for n in listing.networks})
         self.server_ids = {s.mark.resource_id: s.server_id for s in servers if s.mark is not None}
         return listing
+
+    def _list_ports(self) -> dict[str, tuple[PortReading, ...]]:
+        """Return the ports of machines by the region's id of the machine."""
+        neutron = self.sdk.network
+        found = self.calls.read("observe", lambda: [read_port(p) for p in neutron.ports(fields=PORT_FIELDS)])
+        machines = [p for p in found if p.device_owner.startswith(MACHINE_PORT)]
+        machines.sort(key=lambda p: p.device_id)
+        return {device: tuple(ports) for device, ports in groupby(machines, key=lambda p: p.device_id)}
 
     def _list_volumes(self, *, is_touched: bool) -> dict[str, VolumeReading]:
         """Return the volumes by the region's id. Whose one is never changes: those known are only asked for by their ids.

@@ -103,6 +103,21 @@ class Behind:
         self.cloud.compute.delete_volume_attachment(server.id, volume.id)
         until(lambda: self.cloud.block_storage.get_volume(volume.id).status == "available", SERVER_S, "the disk is out")
 
+    def meddle_card(self, instance_id: ResourceId, segment_id: str) -> None:
+        """Take what holds a machine's card from it; with a network, plug it in there, as somebody with a client of Nova would."""
+        network, compute = self.cloud.network, self.cloud.compute
+        (server,) = self.servers(instance_id)
+        (port,) = network.ports(device_id=server.id)
+        bare = {"is_port_security_enabled": False, "security_groups": []}
+        if not segment_id:
+            network.update_port(port.id, **bare)
+            return
+        compute.delete_server_interface(port.id, server=server.id)
+        until(lambda: not list(network.ports(device_id=server.id)), SERVER_S, "the card is out")
+        there = {"network_id": network.find_network(segment_id).id, "project_id": server.project_id}
+        elsewhere = network.create_port(mac_address=port.mac_address, name="meddled", **there, **bare)
+        compute.create_server_interface(server.id, port_id=elsewhere.id)
+
     def servers(self, resource_id: str = "") -> list[Any]:
         """Return the machines with our tag, or of one id."""
         return list(self.cloud.compute.servers(details=True, all_projects=True, tags=resource_id or "allotment"))
@@ -206,6 +221,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         leftovers=behind.leftovers,
         boot_count=behind.boot_count,
         unplug_disk=behind.unplug_disk,
+        meddle_card=behind.meddle_card,
         outside=OUTSIDE,
         open_unreachable=lambda: driver_of("openstack://silent/hv-001"),
     )

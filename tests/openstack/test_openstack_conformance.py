@@ -27,10 +27,6 @@ NOT_APPLICABLE = frozenset(
         "a_lost_request_is_never_a_success",
         # Nova keeps no definition beside what runs.
         "an_edit_of_the_stored_definition_is_shown_and_put_right",
-        # Cards of machines in a region are not looked at.
-        "a_card_without_its_filter_is_shown_and_put_right",
-        "a_card_in_another_network_is_shown_and_put_right",
-        "a_card_is_put_right_though_the_rest_waits_for_a_stop",
     }
 )
 

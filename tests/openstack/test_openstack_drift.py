@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from drivers.openstack.marks import Mark
+from inventory.domain.ids import ResourceId
 from tests.openstack.cloud import TICKET_S, City, city
 from tests.openstack.harness import STORAGE_POOL, Behind, new_id
 from tests.openstack.region.region import Region
@@ -26,13 +27,13 @@ lease: {end: 12个月}
 environment: test
 resources:
   servers:
-    - {name: web, count: 3, size: tiny, image: demo-linux, spread: none}
+    - {name: web, count: 4, size: tiny, image: demo-linux, spread: none}
 """
 
 
 @pytest.fixture
 def town(region: Region, behind: Behind, tmp_path: Path) -> Iterator[City]:
-    """A furnished city with three machines."""
+    """A furnished city with four machines."""
     with city(tmp_path / "town", region, behind) as found:
         found.furnish(HYPERVISOR, cloud="region")
         found.apply(found.controller.write("drift.yaml", TICKET))
@@ -43,20 +44,24 @@ def test_what_happens_behind_the_platforms_back_is_put_right_or_reported(town: C
     compute, block = town.behind.cloud.compute, town.behind.cloud.block_storage
     ids = [machine["id"] for _, machine in sorted(town.machines().items())]
     before = town.servers()
-    stopped, deleted, lost = ids
+    stopped, deleted, lost, loosened = ids
     stranger = _stranger(town)
     compute.stop_server(before[stopped].id)
     town.behind.remove_server(before[deleted].id)
     town.behind.remove_server(before[lost].id)
     block.delete_volume(_root_of(before[lost]))
+    town.behind.meddle_card(ResourceId(loosened), "")
     expected = {
         ("stopped", stopped, "repaired"),
         ("missing", deleted, "repaired"),
         ("missing", lost, "open"),
+        ("edited", loosened, "repaired"),
         ("orphan", stranger, "open"),
     }
     until(lambda: expected <= _findings(town), TICKET_S, "everything is found")
-    until(lambda: {i: s.status for i, s in town.servers().items()} == {stopped: "ACTIVE", deleted: "ACTIVE"}, TICKET_S, "mended")
+    wanted = dict.fromkeys((stopped, deleted, loosened), "ACTIVE")
+    until(lambda: {i: s.status for i, s in town.servers().items()} == wanted, TICKET_S, "mended")
+    until(lambda: _is_held(town, before[loosened]), TICKET_S, "its card is held to its address again")
     after = town.servers()
     assert after[stopped].id == before[stopped].id
     assert _root_of(after[deleted]) == _root_of(before[deleted]), "made again from the disk it had"
@@ -74,6 +79,11 @@ def _stranger(town: City) -> str:
     mark = Mark(resource_id=volume_id, fence=1, host_id=host_id)
     town.behind.cloud.block_storage.create_volume(name=volume_id, size=1, volume_type=STORAGE_POOL, metadata=mark.values())
     return volume_id
+
+
+def _is_held(town: City, server: Any) -> bool:
+    (port,) = town.behind.cloud.network.ports(device_id=server.id)
+    return bool(port.is_port_security_enabled) and len(port.security_group_ids) == 1
 
 
 def _root_of(server: Any) -> str:

@@ -19,8 +19,10 @@ from drivers.openstack.inventory import Hypervisor, Provider, provider_of
 from drivers.openstack.mapping import (
     NetworkReading,
     Parts,
+    PortReading,
     ServerReading,
     VolumeReading,
+    hold_body,
     moment_s,
     network_body,
     observed_of,
@@ -373,3 +375,35 @@ def test_a_cloud_that_no_file_describes_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(Permanent) as refused:
         driver_factory("openstack")(context).observe()
     assert (refused.value.problem.code, refused.value.problem.params) == ("openstack.cloud_unknown", {"cloud": "nowhere"})
+
+
+NIC = NicRequest(segment_id=ResourceId("seg"), mac="02:00:00:00:00:01", address="10.0.0.9")
+
+
+def port(**changes: Any) -> PortReading:
+    known = PortReading(
+        port_id="P", mark=None, entry=LeaseEntry(mac=NIC.mac, address=NIC.address, hostname="h"), device_id="S", group_ids=("G",)
+    )
+    return replace(known, subnet_id="N", **changes)
+
+
+@pytest.mark.parametrize(
+    ("loosened", "put_right"),
+    [
+        ({}, {}),
+        ({"has_port_security": False}, {"is_port_security_enabled": True}),
+        ({"group_ids": ()}, {"security_groups": ["G"]}),
+        ({"group_ids": ("G", "H")}, {"security_groups": ["G"]}),
+        ({"has_address_pairs": True}, {"allowed_address_pairs": []}),
+        ({"address_count": 2}, {"fixed_ips": [{"subnet_id": "N", "ip_address": "10.0.0.9"}]}),
+    ],
+)
+def test_of_the_port_of_a_card_only_what_is_loose_is_changed(loosened: dict[str, Any], put_right: dict[str, Any]) -> None:
+    assert hold_body(port(**loosened), NIC, "G") == put_right
+
+
+def test_a_port_that_may_send_as_others_is_not_guarded() -> None:
+    assert port().is_guarded
+    assert not port(has_port_security=False).is_guarded
+    assert not port(has_address_pairs=True).is_guarded
+    assert not port(address_count=2).is_guarded
