@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from controller.cli import meter_periods, meter_report
+from controller.cli import meter_periods, meter_report, meter_words
 from controller.cli.commands import commands
 from controller.cli.exit_codes import REFUSED
 from controller.cli.lazy import local_step
@@ -35,10 +35,11 @@ def list_(ctx: typer.Context) -> None:
     out = session_of(ctx).out
     columns = [
         Column("cli.column.meter", "name"),
+        Column("cli.column.name", lambda m: meter_words.meter(out, m["name"])),
         Column("cli.column.unit", "unit"),
         Column("cli.column.base_unit", "base_unit"),
         Column("cli.column.counting", lambda m: out.say(f"cli.word.{m['counting']}")),
-        Column("cli.column.charged_states", lambda m: " ".join(m["charged_states"])),
+        Column("cli.column.charged_states", lambda m: " ".join(meter_words.state(out, s) for s in m["charged_states"])),
         Column("cli.column.meter_source", lambda m: out.say("cli.word.entry" if m["is_entered"] else "cli.word.measured")),
     ]
     out.rows(session_of(ctx).api.get("/v1/meters")["items"], columns, name="name")
@@ -58,8 +59,8 @@ def ledger(
     out = session.out
     columns = [
         Column("cli.column.resource", "resource_name"),
-        Column("cli.column.meter", "meter"),
-        Column("cli.column.state", "state"),
+        Column("cli.column.meter", lambda i: meter_words.meter(out, i["meter"])),
+        Column("cli.column.state", lambda i: meter_words.state(out, i["state"])),
         Column("cli.column.amount", "amount", is_number=True),
         Column("cli.column.from", lambda i: out.moment(i["start_s"])),
         Column("cli.column.until", lambda i: out.moment(i["end_s"])),

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from controller.cli import meter_words
 from controller.cli.client import segment
 from controller.cli.commands import commands
 from controller.cli.exit_codes import REFUSED
@@ -116,8 +117,8 @@ def lines(
     out = session.out
     columns = [
         Column("cli.column.id", "id"),
-        Column("cli.column.kind", "kind"),
-        Column("cli.column.meter", "meter"),
+        Column("cli.column.kind", lambda x: meter_words.kind(out, x["kind"])),
+        Column("cli.column.meter", lambda x: meter_words.meter(out, x["meter"])),
         Column("cli.column.resource", "resource_id"),
         Column("cli.column.amount", "amount", is_number=True),
         Column("cli.column.from", lambda x: out.moment(x["start_s"])),
@@ -141,9 +142,9 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
         out.fields(
             [
                 ("cli.column.period", f"{value['period']['id']} ({out.say('cli.word.period_' + value['period']['state'])})"),
-                ("cli.column.kind", its["kind"]),
+                ("cli.column.kind", meter_words.kind(out, its["kind"])),
                 ("cli.column.resource", its["resource_id"]),
-                ("cli.column.meter", f"{its['meter']} × {its['amount']} {its['state']}"),
+                ("cli.column.meter", _held(out, its)),
                 ("cli.column.from", out.moment(its["start_s"])),
                 ("cli.column.until", out.moment(its["end_s"])),
                 ("cli.column.opened_by", _row(out, value["opened_by"])),
@@ -172,6 +173,11 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
             out.rows(value["counted"], columns, name="start_s")
 
     out.value(found, show)
+
+
+def _held(out: Out, line: Mapping[str, Any]) -> str:
+    name, state = meter_words.meter(out, line["meter"]), meter_words.state(out, line["state"])
+    return f"{name} ({line['meter']}) × {line['amount']} {state}".rstrip()
 
 
 def _book(price: Mapping[str, Any]) -> str:
@@ -208,7 +214,7 @@ def show_statement(out: Out, value: Mapping[str, Any]) -> None:
     def kind(row: Mapping[str, Any]) -> str:
         # Corrections are billed as the month they correct was.
         other = "" if row["billing"] == value["billing"] else f" ({out.say('cli.word.billing_' + row['billing'])})"
-        return str(row["kind"]) + other
+        return meter_words.kind(out, row["kind"]) + other
 
     out.fields(
         [
@@ -221,10 +227,10 @@ def show_statement(out: Out, value: Mapping[str, Any]) -> None:
     columns = [
         Column("cli.column.project", "project_code"),
         Column("cli.column.budget_code", "budget_code"),
-        Column("cli.column.meter", "meter"),
+        Column("cli.column.meter", lambda r: meter_words.meter(out, r["meter"])),
         Column("cli.column.kind", kind),
-        Column("cli.column.quantity", "quantity", is_number=True),
-        Column("cli.column.unit", "unit"),
+        Column("cli.column.quantity", lambda r: meter_words.grouped(r["priced_quantity"]), is_number=True),
+        Column("cli.column.unit", lambda r: meter_words.unit(out, r["priced_unit"])),
         Column("cli.column.list_yuan", "list_yuan", is_number=True),
         Column("cli.column.yuan", "yuan", is_number=True),
         Column("cli.column.payable_yuan", "payable_yuan", is_number=True),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from controller.cli import meter_words
 from controller.cli.commands import commands
 from controller.cli.output import Column, Out
 from controller.cli.session import session_of
@@ -62,7 +63,7 @@ def _show(out: Out, report: Mapping[str, Any]) -> None:
         Column("cli.column.department", "department_name"),
         Column("cli.column.system", "system"),
         Column("cli.column.resource", "resource"),
-        Column("cli.column.meter", "meter"),
+        Column("cli.column.meter", lambda line: meter_words.meter(out, line["meter"])),
         Column("cli.column.seconds", "seconds", is_number=True),
         Column("cli.column.charged_seconds", "charged_seconds", is_number=True),
         Column("cli.column.unit_seconds", "unit_seconds", is_number=True),

@@ -7,6 +7,7 @@ from metering.lines import CHARGED, charged
 from metering.rating import yuan
 from metering.reports.columns import Column, Dataset, Type, plain, shifted
 from metering.reports.facets import Owner, OwnerCells, PriceCells, Priced, PriceKey, Subjects
+from metering.reports.words import priced_texts
 
 Neutral = Callable[[str], str]
 #: Places of a quantity in priced units.
@@ -111,7 +112,7 @@ _STATEMENTS = (
     plain("period"), plain("department_code"), plain("department_name"), plain("project_code"), plain("project_name"),
     plain("budget_code"), plain("meter"), plain("kind"), plain("unit"), plain("quantity", Type.BIG),
     plain("list_yuan", Type.DECIMAL), plain("yuan", Type.DECIMAL), plain("billing"), plain("billed_yuan", Type.DECIMAL),
-    plain("payable_yuan", Type.DECIMAL, 2),
+    plain("payable_yuan", Type.DECIMAL, 2), plain("priced_quantity", Type.DECIMAL, 3), plain("priced_unit"),
 )  # fmt: skip
 STATEMENTS = Dataset(name="statements", columns=_STATEMENTS)
 
@@ -130,6 +131,7 @@ def statement_cells(statement: Mapping[str, Any], row: Mapping[str, Any], neutra
         "billing": row["billing"],
         "billed_yuan": yuan(charged(row["micro_yuan"], row["billing"])),
         "payable_yuan": fen(row["fen"]),
+        **priced_texts(row),
     }
 
 

@@ -1,20 +1,18 @@
 """A statement as a page for paper: one self-contained HTML file, printed or saved as PDF by any browser. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from metering.lines import CHARGED, MICRO_PER_FEN, SHOWN, Kind
-from metering.meters import Counting, meter_of
+from metering.lines import CHARGED, MICRO_PER_FEN, SHOWN
 from metering.rating import yuan
 from metering.reports.lines import fen
+from metering.reports.words import Say, billing_word, kind_word, meter_word, priced_quantity, unit_word
 
 Row = Mapping[str, Any]
-#: A code of the catalogue -> the word in the reader's language.
-Say = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,43 +102,19 @@ def _table(statement: Row, rows: Sequence[Row], say: Say) -> str:
 
 
 def _row(row: Row, say: Say) -> str:
-    quantity, unit = quantity_of(row)
     project = " ".join(filter(None, (row["project_code"], row["project_name"])))
-    kind = say(kind_word(row["kind"])) + ("" if row["billing"] == CHARGED else f" ({say('report.word.billing_showback')})")
-    words = (project, row["budget_code"], row["meter"], kind)
+    kind = kind_word(row["kind"], say) + ("" if row["billing"] == CHARGED else f" ({billing_word(row['billing'], say)})")
+    words = (project, row["budget_code"], meter_word(row["meter"], say), kind)
     numbers = (yuan(row["list_micro_yuan"]), yuan(row["micro_yuan"]), fen(row["fen"]))
     cells = "".join(f"<td>{escape(word)}</td>" for word in words)
+    quantity, unit = _quantity(row, say)
     cells += f'<td class="n">{quantity}</td><td>{escape(unit)}</td>' + "".join(f'<td class="n">{n}</td>' for n in numbers)
     return f"<tr>{cells}</tr>\n"
 
 
-def quantity_of(row: Row) -> tuple[str, str]:
-    """Return a row's quantity in priced units with three decimals, and that unit; nothing for corrections."""
-    if row["kind"] in (Kind.ADJUSTMENT, Kind.CORRECTION):
-        return "", ""
-    meter = meter_of(row["meter"])
-    is_timed = meter.counting is Counting.LEVEL
-    over = meter.base_per_unit * (3600 if is_timed else 1)
-    thousandths = (2 * int(row["quantity"]) * 1000 + over) // (2 * over)
-    return f"{thousandths // 1000:,}.{thousandths % 1000:03d}", f"{meter.unit}·h" if is_timed else meter.unit
-
-
-def billing_word(billing: str) -> str:
-    """Return the code of how something is billed."""
-    return "report.word.billing_chargeback" if billing == CHARGED else "report.word.billing_showback"
-
-
-def kind_word(kind: str) -> str:
-    """Return the code of what a kind is called."""
-    return {
-        Kind.USAGE: "report.word.kind_usage",
-        Kind.COMMITMENT_USED: "report.word.kind_commitment_used",
-        Kind.COMMITMENT_UNUSED: "report.word.kind_commitment_unused",
-        Kind.ENTRY: "report.word.kind_entry",
-        Kind.COUNTED: "report.word.kind_counted",
-        Kind.ADJUSTMENT: "report.word.kind_adjustment",
-        Kind.CORRECTION: "report.word.kind_correction",
-    }[kind]
+def _quantity(row: Row, say: Say) -> tuple[str, str]:
+    found = priced_quantity(row)
+    return ("", "") if found is None else (f"{found[0] // 1000:,}.{found[0] % 1000:03d}", unit_word(found[1], say))
 
 
 def _end(statement: Row, head: Head, say: Say) -> str:

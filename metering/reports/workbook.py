@@ -20,7 +20,7 @@ from metering.reports.columns import neutral
 from metering.reports.export import Asked
 from metering.reports.facets import Totals
 from metering.reports.files import Sink
-from metering.reports.printed import Say, billing_word, kind_word, quantity_of
+from metering.reports.words import Say, billing_word, kind_word, meter_word, priced_quantity, unit_word
 
 Row = Mapping[str, Any]
 Statements = Sequence[tuple[Row, Sequence[Row]]]
@@ -42,6 +42,7 @@ class _Sheets:
     say: Say
     money: Any
     exact: Any
+    counted: Any
     head: Any
 
     def add(self, title: str, heads: Sequence[str], widths: Sequence[int]) -> Any:
@@ -70,6 +71,8 @@ class _Sheets:
             _amount(sheet, row, column, value.amount, 100, self.money)
         elif isinstance(value, _Micro):
             _amount(sheet, row, column, value.amount, 1_000_000, self.exact)
+        elif isinstance(value, _Thousandths):
+            _amount(sheet, row, column, value.amount, 1000, self.counted)
         elif isinstance(value, int):
             sheet.write_number(row, column, value)
         elif value:
@@ -83,6 +86,11 @@ class _Fen:
 
 @dataclass(frozen=True, slots=True)
 class _Micro:
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Thousandths:
     amount: int
 
 
@@ -114,7 +122,7 @@ def write(
     book.set_properties({"created": _MADE, "title": asked.period["id"], "author": asked.provider, "company": asked.provider})
     sheets = _Sheets(
         book, say, book.add_format({"num_format": "#,##0.00"}), book.add_format({"num_format": "#,##0.000000"}),
-        book.add_format({"bold": True, "bottom": 1, "text_wrap": True}),
+        book.add_format({"num_format": "#,##0.000"}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True}),
     )  # fmt: skip
     _summary(sheets, statements)
     _projects(sheets, statements)
@@ -141,7 +149,7 @@ def _summary(sheets: _Sheets, statements: Statements) -> None:
     sheet = sheets.add("report.word.sheet_summary", heads, (28, 18, 10, 18, 18, 14, 16, 14))
     count = sheets.rows(sheet, (
         (s["department_name"], s["department_code"], s["line_count"], _Micro(s["list_micro_yuan"]), _Micro(s["micro_yuan"]),
-         _Micro(s["rounding_micro_yuan"]), _Fen(s["fen"]), sheets.say(billing_word(s["billing"])))
+         _Micro(s["rounding_micro_yuan"]), _Fen(s["fen"]), billing_word(s["billing"], sheets.say))
         for s, _ in statements
     ))  # fmt: skip
     whole = [s for s, _ in statements]
@@ -162,11 +170,20 @@ def _projects(sheets: _Sheets, statements: Statements) -> None:
              "report.word.exact_yuan", "report.word.payable_yuan", "report.word.billing")  # fmt: skip
     sheet = sheets.add("report.word.sheet_projects", heads, (24, 18, 24, 16, 22, 18, 18, 12, 18, 18, 16, 14))
     sheets.rows(sheet, (
-        (s["department_name"], r["project_code"], r["project_name"], r["budget_code"], r["meter"],
-         sheets.say(kind_word(r["kind"])), *quantity_of(r), _Micro(r["list_micro_yuan"]), _Micro(r["micro_yuan"]), _Fen(r["fen"]),
-         sheets.say(billing_word(r["billing"])))
+        (s["department_name"], r["project_code"], r["project_name"], r["budget_code"], meter_word(r["meter"], sheets.say),
+         kind_word(r["kind"], sheets.say), *_quantity(r, sheets.say), _Micro(r["list_micro_yuan"]), _Micro(r["micro_yuan"]),
+         _Fen(r["fen"]), billing_word(r["billing"], sheets.say))
         for s, rows in statements for r in rows
     ))  # fmt: skip
+
+
+def _quantity(row: Row, say: Say) -> tuple[Any, str]:
+    found = priced_quantity(row)
+    return ("", "") if found is None else (_Thousandths(found[0]), unit_word(found[1], say))
+
+
+def _resource_kind(kind: str, say: Say) -> str:
+    return say(f"report.word.resource_{kind}") if kind else ""
 
 
 def _meters(sheets: _Sheets, statements: Statements) -> None:
@@ -175,7 +192,7 @@ def _meters(sheets: _Sheets, statements: Statements) -> None:
         for row in rows:
             sums[row["meter"]] = sums.get(row["meter"], 0) + row["fen"]
     sheet = sheets.add("report.word.sheet_meters", ("report.word.meter", "report.word.payable_yuan"), (26, 18))
-    count = sheets.rows(sheet, ((meter, _Fen(fen)) for meter, fen in sorted(sums.items())))
+    count = sheets.rows(sheet, ((meter_word(meter, sheets.say), _Fen(fen)) for meter, fen in sorted(sums.items())))
     if count:
         _chart(sheets, sheet, "pie", "report.word.sheet_meters", "report.word.payable_yuan", (1, count), (0, 1), "D2")
 
@@ -195,14 +212,21 @@ def _top(sheets: _Sheets, connection: Connection, asked: Asked) -> None:
     names = source.names_of(connection, (resource for resource, _ in found))
     heads = ("report.word.resource", "report.word.kind", "report.word.id", "report.word.exact_yuan")
     sheet = sheets.add("report.word.sheet_top", heads, (28, 14, 44, 18))
-    sheets.rows(sheet, ((names.get(r, ("", r))[1], names.get(r, ("", ""))[0], r, _Micro(micro)) for r, micro in found))
+    sheets.rows(
+        sheet,
+        (
+            (names.get(r, ("", r))[1], _resource_kind(names.get(r, ("", ""))[0], sheets.say), r, _Micro(micro))
+            for r, micro in found
+        ),
+    )
 
 
 def _corrections(sheets: _Sheets, statements: Statements) -> None:
     heads = ("report.word.department", "report.word.project", "report.word.meter", "report.word.kind", "report.word.exact_yuan")
     sheet = sheets.add("report.word.sheet_corrections", heads, (28, 18, 24, 18, 18))
     sheets.rows(sheet, (
-        (s["department_name"], r["project_code"], r["meter"], sheets.say(kind_word(r["kind"])), _Micro(r["micro_yuan"]))
+        (s["department_name"], r["project_code"], meter_word(r["meter"], sheets.say), kind_word(r["kind"], sheets.say),
+         _Micro(r["micro_yuan"]))
         for s, rows in statements for r in rows if r["kind"] in (Kind.ADJUSTMENT, Kind.CORRECTION)
     ))  # fmt: skip
 
@@ -223,7 +247,7 @@ def _lines(
     begin = 1
     for portion in source.stored(connection, asked.period["id"], asked.scope):
         begin += sheets.rows(sheet, (
-            (line_id.hex(), called.get(x.department_id, ""), x.meter, sheets.say(kind_word(x.kind)),
+            (line_id.hex(), called.get(x.department_id, ""), meter_word(x.meter, sheets.say), kind_word(x.kind, sheets.say),
              names.get(x.resource_id, ("", x.resource_id))[1], x.amount, _local(x.start_s, zone), _local(x.end_s, zone),
              _Micro(x.micro_yuan))
             for line_id, x in portion.rows()

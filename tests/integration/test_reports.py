@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -283,6 +284,11 @@ def test_a_workbook_says_the_same_in_both_languages(city: Billing) -> None:
         assert len(sheet._charts) == 1
         with zipfile.ZipFile(path) as archive:
             assert {i.date_time[:1] for i in archive.infolist()} == {(1980,)}
+        projects = [[c.value for c in row] for row in book.worksheets[1].iter_rows(min_row=2)]
+        own = table(city, "statements", "2026-05")
+        quantities = [Decimal(r["priced_quantity"]) if r["priced_quantity"] else None for r in own]
+        assert [None if r[6] is None else Decimal(str(r[6])) for r in projects] == quantities, "numbers, not texts"
+        assert ("内存" if language == "zh-CN" else "memory") in {r[4] for r in projects}
         for one in book:
             assert not [c.coordinate for row in one.iter_rows() for c in row if c.data_type == "f"]
 
@@ -295,6 +301,8 @@ def test_a_printed_statement_adds_up_and_shows_no_markup_of_others(city: Billing
     assert all(f'<td class="n">{r["payable_yuan"]}</td>' in page for r in own)
     assert "<script" not in page
     assert "http" not in page
+    assert {"内存", "地址", "GiB·小时", "用量"} <= set(re.findall(r"<td>([^<]*)</td>", page))
+    assert "memory_mib" not in page
     english = made(city, "statement", department="civil-it", month="2026-05", language="en").path.read_text("utf-8")
     assert "To be paid" in english
     assert "not closed yet" in made(city, "statement", department="civil-it", month="2026-07", language="en").path.read_text(

@@ -20,6 +20,7 @@ from inventory.store import directory
 from metering import period_store
 from metering.adjustments import Adjustment
 from metering.rating import yuan
+from metering.reports.words import priced_texts
 
 router = APIRouter(route_class=GuardedRoute, tags=["metering"])
 
@@ -202,6 +203,7 @@ def with_rows(statement: Mapping[str, Any]) -> dict[str, Any]:
             "list_yuan": yuan(r["list_micro_yuan"]),
             "yuan": yuan(r["micro_yuan"]),
             "payable_yuan": _fen(r["fen"]),
+            **priced_texts(r),
         }
         for r in statement["rows"]
     ]

@@ -98,6 +98,9 @@ class StatementRow(Out):
     list_yuan: str
     yuan: str
     payable_yuan: str
+    #: The same quantity in the unit that is priced (``72000.000`` of ``GiB·h``); none of corrections.
+    priced_quantity: str | None
+    priced_unit: str | None
 
 
 class StatementWithRows(Statement):
