@@ -1,7 +1,6 @@
 """Closing a month: rated, written and sealed into one statement for each department; and rated from hourly samples instead."""
 
 import random
-import resource
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -28,6 +27,7 @@ from metering import book_store
 from metering.books import Books, BookVersion, Discount, Mode, Rate, Step
 from metering.ledger_tables import RATED, intervals
 from metering.rating import Month, yuan
+from tests.bench.machine import peak_mib
 from tests.bench.progress import say
 from tests.bench.report import Figure, Line, Target
 from tests.support.database import open_for_test
@@ -150,7 +150,7 @@ def _close(url: str, results: Connection) -> None:
         found = periods.statements(platform, MONTH, PLATFORM)
     assert len(found) == _DEPARTMENTS
     assert sum(s["fen"] for s in found) == closed["fen"]
-    results.send((*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, closed["line_count"], closed["micro_yuan"]))
+    results.send((*took, peak_mib(), closed["line_count"], closed["micro_yuan"]))
 
 
 def _state(url: str, results: Connection) -> None:

@@ -34,6 +34,14 @@ def hardware() -> dict[str, str]:
     }
 
 
+def peak_mib() -> float:
+    """Return the most memory this process had at once.
+
+    The kernel's own count of this program: what ``getrusage`` tells begins with the memory of the process that started it.
+    """
+    return int(_field("/proc/self/status", "VmHWM", ":").split()[0]) / 1024
+
+
 def _field(path: str, key: str, mark: str) -> str:
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(mark)

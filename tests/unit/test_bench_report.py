@@ -1,6 +1,9 @@
 """The tables of the benchmarks: numbers, spreads, promises and ratios as people read them."""
 
 import importlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +93,15 @@ def test_the_page_holds_machine_tables_and_notes() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_a_module_that_still_loads(name: str) -> None:
     assert callable(importlib.import_module(f"tests.bench.{name}").measure)
+
+
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_who_started_it() -> None:
+    told = "from tests.bench.machine import peak_mib; print(peak_mib())"
+    of_starter = f"import subprocess, sys; kept = bytes(400 << 20); subprocess.run([sys.executable, '-c', {told!r}], check=True)"
+    place = Path(__file__).parents[2]
+    found = subprocess.run([sys.executable, "-c", of_starter], cwd=place, check=True, capture_output=True, text=True)
+    assert 5 < float(found.stdout) < 300
+    large = subprocess.run(
+        [sys.executable, "-c", f"kept = b'x' * (400 << 20); {told}"], cwd=place, check=True, capture_output=True, text=True
+    )
+    assert float(large.stdout) > 400
