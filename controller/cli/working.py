@@ -1,7 +1,7 @@
 """A request that takes long: sent as any other, while a second thread asks how far it is and shows it on a terminal.
 
-Nothing of the request itself depends on that: it has a connection of its own, a look that fails is left out, and the thread
-keeps nobody from leaving.
+Nothing of the request itself depends on that: it has a connection of its own, a service that is away for a moment is looked at
+again, any other refusal of a look is told and ends the looking, and the thread keeps nobody from leaving.
 """
 
 import secrets
@@ -10,14 +10,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from controller.cli.client import LONG_S, Client
+from controller.cli.client import LONG_S, Client, Refused
+from controller.cli.failures import refusal_lines
 from controller.cli.output import Shown
+from controller.cli.patience import is_away
 from controller.cli.session import Session
+from inventory.domain.errors import AllotError
 
 #: Between two looks; after one that failed twice as long each time, up to the longest.
 _LOOK_S, _LONGEST_S = 0.3, 5.0
 #: Longer than the service itself waits for its database.
 _LOOK_TIMEOUT_S = 15.0
+#: Looks in a row that find nothing until that is told: the request may be on its way, or another controller answers the looks.
+_UNKNOWN_TOLD = 8
 #: Longest the last look is waited for, so that it closes its connection.
 _JOIN_S = 0.5
 
@@ -52,21 +57,55 @@ class _Looker:
     def __init__(self, session: Session, id_: str, shown: Shown, ended: threading.Event) -> None:
         self._api = session.api.beside(timeout_s=_LOOK_TIMEOUT_S)
         self._path = f"/v1/works/{id_}"
+        self._out = session.out
         self._text = "text_en" if session.out.language == "en" else "text_zh"
         self._shown = shown
         self._ended = ended
+        #: Looks in a row that found nothing.
+        self._unknown_count = 0
 
     def look_on(self) -> None:
-        """Look again and again."""
+        """Look again and again, until the request has its answer or a look is refused for good."""
         pause_s = _LOOK_S
-        while not self._ended.wait(pause_s):
-            try:
-                self._show(self._api.get(self._path))
-                pause_s = _LOOK_S
-            except Exception:  # noqa: BLE001  the edge of a thread: what it is for is only shown, and the request goes on
-                # Not there yet, or another controller answered that knows nothing of it, or none did.
-                pause_s = min(2 * pause_s, _LONGEST_S)
-        self._api.close()
+        try:
+            while not self._ended.wait(pause_s):
+                pause_s = _LOOK_S if self._look() else min(2 * pause_s, _LONGEST_S)
+        except Refused as error:
+            self._tell_end(refusal_lines(error.body, self._out.language, "")[0])
+        except AllotError as error:
+            self._tell_end(self._out.say(error.code, **error.params))
+        except Exception as error:  # noqa: BLE001  the edge of a thread: nothing of the request depends on what is shown of it
+            self._tell_end(f"{type(error).__name__}: {error}")
+        finally:
+            self._api.close()
+
+    def _look(self) -> bool:
+        """Look once; tells whether there was something to see.
+
+        Raises:
+            Refused, Unavailable: for a reason that does not pass by itself.
+        """
+        try:
+            work = self._api.get(self._path)
+        except (Refused, AllotError) as error:
+            if isinstance(error, Refused) and error.code == "work.not_found":
+                self._note_unknown()
+            elif not is_away(error):
+                raise
+            return False
+        self._unknown_count = 0
+        self._show(work)
+        return True
+
+    def _note_unknown(self) -> None:
+        self._unknown_count += 1
+        if self._unknown_count == _UNKNOWN_TOLD and not self._ended.is_set():
+            self._out.note("cli.say.work_unknown")
+
+    def _tell_end(self, reason: str) -> None:
+        # Why the request itself ended is told by its own answer.
+        if not self._ended.is_set():
+            self._out.note("cli.say.work_unseen", reason=reason)
 
     def _show(self, work: Mapping[str, Any]) -> None:
         # What the last word of a request was is nobody's business while its answer is on its way.

@@ -186,6 +186,13 @@ TEXTS: dict[str, Text] = {
     "cli.say.month_worked_on": Text("正在处理 {period} 的明细 …", "Working on the lines of {period} …"),
     "cli.say.ledger_worked_on": Text("正在由流水推导台账 …", "Deriving the ledger from the journal …"),
     "cli.say.chain_worked_on": Text("正在重新计算审计链 …", "Computing the audit chain again …"),
+    "cli.say.work_unknown": Text(
+        "服务尚不知道此请求进行到哪里；请求继续进行，稍后再问。",
+        "The service does not know yet how far this is. The request goes on, and is asked about again.",
+    ),
+    "cli.say.work_unseen": Text(
+        "不再显示进度（{reason}）。请求继续进行。", "How far this is, is not shown any more ({reason}). The request goes on."
+    ),
     "cli.say.report_made": Text("正在生成 {dataset} …", "Making {dataset} …"),
     "cli.param.period": Text("月份，例如 2026-12。", "Month, for example 2026-12."),
     "cli.param.meter.statement.department": Text("部门代码。", "Code of a department."),
