@@ -62,6 +62,7 @@ def ledger(
         Column("cli.column.meter", lambda i: meter_words.meter(out, i["meter"])),
         Column("cli.column.state", lambda i: meter_words.state(out, i["state"])),
         Column("cli.column.amount", "amount", is_number=True),
+        Column("cli.column.unit", lambda i: meter_words.base_unit(out, i["meter"])),
         Column("cli.column.from", lambda i: out.moment(i["start_s"])),
         Column("cli.column.until", lambda i: out.moment(i["end_s"])),
         Column("cli.column.id", "resource_id"),

@@ -121,6 +121,7 @@ def lines(
         Column("cli.column.meter", lambda x: meter_words.meter(out, x["meter"])),
         Column("cli.column.resource", "resource_id"),
         Column("cli.column.amount", "amount", is_number=True),
+        Column("cli.column.unit", lambda x: meter_words.base_unit(out, x["meter"])),
         Column("cli.column.from", lambda x: out.moment(x["start_s"])),
         Column("cli.column.until", lambda x: out.moment(x["end_s"])),
         Column("cli.column.list_yuan", "list_yuan", is_number=True),
@@ -176,8 +177,9 @@ def trace(ctx: typer.Context, line: str = _LINE) -> None:
 
 
 def _held(out: Out, line: Mapping[str, Any]) -> str:
-    name, state = meter_words.meter(out, line["meter"]), meter_words.state(out, line["state"])
-    return f"{name} ({line['meter']}) × {line['amount']} {state}".rstrip()
+    meter, state = line["meter"], meter_words.state(out, line["state"])
+    amount = f"{line['amount']} {meter_words.base_unit(out, meter)}"
+    return f"{meter_words.meter(out, meter)}: {amount}, {state}".rstrip(", ")
 
 
 def _book(price: Mapping[str, Any]) -> str:

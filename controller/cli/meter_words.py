@@ -10,6 +10,11 @@ def meter(out: Out, name: str) -> str:
     return f"{word} ({kind})" if kind else word
 
 
+def base_unit(out: Out, name: str) -> str:
+    """Return what the amounts of a meter are counted in."""
+    return out.say(f"report.word.base_{name.partition(':')[0]}")
+
+
 def unit(out: Out, name: str | None) -> str:
     """Return what a priced unit is called; none of corrections."""
     return "·".join(out.say(f"report.word.unit_{part.lower()}") for part in name.split("·")) if name else ""

@@ -23,6 +23,25 @@ _METERS = words(
         "meter_network_out_bytes": ("出流量", "traffic out"),
     },
 )
+#: What amounts are counted in.
+_BASES = words(
+    "report.word",
+    {
+        "base_vcpu": ("vCPU", "vCPU"),
+        "base_memory_mib": ("MiB", "MiB"),
+        "base_disk_gib": ("GiB", "GiB"),
+        "base_address": ("个", "addresses"),
+        "base_accelerator": ("张", "cards"),
+        "base_service": ("项", "items"),
+        "base_labour": ("分钟", "minutes"),
+        "base_snapshot_gib": ("GiB", "GiB"),
+        "base_backup_gib": ("GiB", "GiB"),
+        "base_image_gib": ("GiB", "GiB"),
+        "base_load_balancer_unit": ("个", "units"),
+        "base_network_in_bytes": ("字节", "bytes"),
+        "base_network_out_bytes": ("字节", "bytes"),
+    },
+)
 _UNITS = words(
     "report.word",
     {
@@ -61,4 +80,4 @@ _KINDS = words(
         "resource_segment": ("网段", "segment"),
     },
 )
-TEXTS: Mapping[str, Text] = _METERS | _UNITS | _STATES | _KINDS
+TEXTS: Mapping[str, Text] = _METERS | _BASES | _UNITS | _STATES | _KINDS

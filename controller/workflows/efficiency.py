@@ -15,7 +15,7 @@ from controller.workflows import assessment, periods
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Invalid
-from inventory.domain.progress import UNSEEN, Progress
+from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import Scope
 from inventory.domain.system import System
 from inventory.store import directory, systems
@@ -25,10 +25,15 @@ from metering.efficiency_document import read_rules
 from metering.efficiency_report import Efficiency, class_rows, machine_rows, system_rows
 from metering.rating import yuan
 from metering.reports import efficiency as datasets
+from metering.reports import efficiency_book
 from metering.reports.columns import Dataset
+from metering.reports.files import Sink
+from metering.reports.words import Say
 
 #: What may be asked for as a file, beside the reports of money.
 DATASETS = ("efficiency", "efficiency-classes", "efficiency-machines", "assessment")
+#: Which of them there are as workbooks too.
+WORKBOOKS = ("efficiency", "assessment")
 
 
 def rules(platform: Platform) -> Rules:
@@ -93,6 +98,31 @@ def table(
     if dataset == "efficiency-machines":
         return datasets.MACHINES, list(machine_rows(found))
     return datasets.SYSTEMS, list(system_rows(found))
+
+
+def workbook(
+    connection: Connection,
+    platform: Platform,
+    dataset: str,
+    period: Mapping[str, Any],
+    until_s: int,
+    scope: Scope,
+    say: Say,
+    sink: Sink,
+    progress: Progress = UNSEEN,
+) -> int:
+    """Write the workbook of efficiency, or of the assessment, and return how many rows it is made of."""
+    names, provider = periods.names(platform, connection), platform.reports.provider
+    if dataset == "assessment":
+        rows = list(assessment.rows(connection, platform, period, until_s, scope, names, progress))
+        progress.phase(WorkPhase.FILING)
+        efficiency_book.write_assessment(rows, str(period["id"]), provider, say, sink)
+        return len(rows)
+    found = efficiency_report.collect(connection, period, until_s, scope, names, progress=progress)
+    progress.phase(WorkPhase.FILING)
+    tables = list(system_rows(found)), list(class_rows(found)), list(machine_rows(found))
+    efficiency_book.write_efficiency(*tables, str(period["id"]), provider, say, sink)
+    return sum(map(len, tables))
 
 
 def draft(platform: Platform, month: str, name: str, scope: Scope) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _WRITTEN = frozenset(
 _TABLES = tuple(f.value for f in Format)
 _FORMATS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((*export.DATASETS, *efficiency.DATASETS), _TABLES),
+    **dict.fromkeys(efficiency.WORKBOOKS, (*_TABLES, "xlsx")),
     WORKBOOK: ("xlsx",),
     STATEMENT: ("html",),
 }
@@ -181,6 +182,10 @@ def _write(
         provider=platform.reports.provider,
         text=wanted.text,
     )
+    if wanted.dataset in efficiency.WORKBOOKS and format_ == "xlsx":
+        say = _words(wanted.language)
+        count = efficiency.workbook(connection, platform, wanted.dataset, period, as_of_s, wanted.scope, say, sink, progress)
+        return Totals(rows=count)
     if wanted.dataset in efficiency.DATASETS:
         table, rows_ = efficiency.table(connection, platform, wanted.dataset, period, as_of_s, wanted.scope, progress)
         progress.phase(WorkPhase.FILING)

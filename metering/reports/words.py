@@ -20,6 +20,11 @@ def meter_word(meter: str, say: Say) -> str:
     return f"{word} ({kind})" if kind else word
 
 
+def base_unit_word(meter: str, say: Say) -> str:
+    """Return what the amounts of a meter are counted in, ``MiB`` of memory."""
+    return say(f"report.word.base_{meter.partition(':')[0]}")
+
+
 def unit_word(unit: str, say: Say) -> str:
     """Return what a priced unit is called, with its time where it is of time: ``GiB·h``."""
     return "·".join(say(f"report.word.unit_{part.lower()}") for part in unit.split("·")) if unit else ""

@@ -5,8 +5,11 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import openpyxl
 import pytest
 import yaml
 
@@ -174,8 +177,73 @@ def test_every_table_is_a_file_in_every_format(platform: Service, dataset: str) 
     assert len(rows) == len(as_json) == manifest["rows"] > 0
     assert list(rows[0]) == list(as_json[0])
     assert client.get(path, params={"format": "parquet"}).content[:4] == b"PAR1"
-    refused = client.get(path, params={"format": "xlsx"})
-    assert (refused.status_code, refused.json()["code"]) == (422, "report.format_unknown")
+    as_book = client.get(path, params={"format": "xlsx"})
+    if dataset in ("efficiency", "assessment"):
+        assert as_book.content[:2] == b"PK"
+    else:
+        assert (as_book.status_code, as_book.json()["code"]) == (422, "report.format_unknown")
+
+
+def _book(platform: Service, dataset: str, language: str, who: Role = Role.FINANCE) -> openpyxl.Workbook:
+    client = platform.client(who, *(["civil-it"] if who is Role.DEPARTMENT_READER else []))
+    found = client.get(f"/v1/periods/{MONTH}/reports/{dataset}", params={"format": "xlsx"}, headers={"Accept-Language": language})
+    assert found.status_code == 200, found.text
+    return openpyxl.load_workbook(io.BytesIO(found.content))
+
+
+def _cells(sheet: Any) -> list[list[Any]]:
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+def test_a_department_reads_its_efficiency_in_a_workbook_of_its_language(platform: Service) -> None:
+    who = as_person(platform, "zhang", Role.DEPARTMENT_ADMIN, "civil-it")
+    who.post(f"{PATH}/maps/answer", json={"answer": "keep", "reason": "=HYPERLINK(floods)"})
+    rows = _csv(platform.client(Role.FINANCE).get(f"/v1/periods/{MONTH}/reports/efficiency").content)
+    for language, sheets, finding in (
+        ("zh-CN", ["系统", "可节省前列", "网络类别", "云主机"], {"闲置", "过大", "合适"}),
+        ("en", ["Systems", "Most to save", "Classes of zones", "Machines"], {"idle", "too large", "fit"}),
+    ):
+        book = _book(platform, "efficiency", language, Role.DEPARTMENT_READER)
+        assert book.sheetnames == sheets
+        assert [len(s._charts) for s in book] == [0, 1, 1, 0]
+        head, *systems = _cells(book[sheets[0]])
+        place = list(rows[0])
+        assert {s[place.index("finding")] for s in systems} == finding
+        for name in ("vcpu", "cpu_p95_percent", "memory_peak_percent", "charged_yuan", "saving_yuan_per_year"):
+            assert [Decimal(str(s[place.index(name)])) for s in systems] == [Decimal(r[name]) for r in rows], name
+        assert not [h for h in head if h in place and h not in ("machines", "system", "finding", "answer")], "words, not names"
+        assert "'=HYPERLINK(floods)" in {s[-1] for s in systems}
+        savings = [row[3] for row in _cells(book[sheets[1]])[1:]]
+        assert len(savings) == 2
+        assert savings == sorted(savings, reverse=True)
+        assert not [c.coordinate for s in book for row in s.iter_rows() for c in row if c.data_type == "f"]
+
+
+def test_the_assessment_is_a_pack_of_four_sheets_and_a_trend(platform: Service) -> None:
+    rows = _csv(platform.client(Role.FINANCE).get(f"/v1/periods/{MONTH}/reports/assessment").content)
+    book = _book(platform, "assessment", "zh-CN")
+    assert book.sheetnames == ["利用率", "费用", "趋势", "能力", "质量"]
+    assert sum(len(_cells(book[name])) - 1 for name in book.sheetnames if name != "趋势") == len(rows)
+    known = {row[2] for name in book.sheetnames if name != "趋势" for row in _cells(book[name])[1:]}
+    assert {"CPU 均值 %", "闲置系统", "主机数", "vCPU 容量"} <= known
+    assert not [word for word in known if "_" in word], "a figure without a word"
+    own = _book(platform, "assessment", "zh-CN", Role.DEPARTMENT_READER)
+    assert len(_cells(own["能力"])) == 1, "capability is the platform's"
+
+
+def test_the_same_workbook_has_the_same_bytes(platform: Service) -> None:
+    path = platform.platform.images_dir / ".reports"
+    found = []
+    for _ in range(2):
+        client = platform.client(Role.FINANCE)
+        as_of = str(int(platform.clock.now_s) - 60)
+        asked = {"format": "xlsx", "as_of": as_of}
+        answers = [client.get(f"/v1/periods/{MONTH}/reports/{d}", params=asked) for d in ("efficiency", "assessment")]
+        assert [a.status_code for a in answers] == [200, 200]
+        found.append([a.content for a in answers])
+        for file in path.glob("*"):
+            file.unlink()
+    assert found[0] == found[1]
 
 
 def test_the_assessment_has_use_fees_capability_and_quality(platform: Service) -> None:

@@ -5,9 +5,12 @@ import pytest
 from controller.texts import catalogue
 from controller.texts.catalogue import LANGUAGES
 from inventory.domain.resource import ResourceKind
+from metering.efficiency import Finding
 from metering.lines import Kind
 from metering.meters import METERS, STATES, Counting
-from metering.reports.words import kind_word, meter_word, priced_quantity, priced_texts, unit_word
+from metering.reports import efficiency
+from metering.reports.columns import Dataset
+from metering.reports.words import base_unit_word, kind_word, meter_word, priced_quantity, priced_texts, unit_word
 
 KINDS = [value for name, value in vars(Kind).items() if name.isupper()]
 
@@ -21,11 +24,22 @@ def test_everything_on_a_statement_has_a_word(language: str) -> None:
 
     for meter in METERS.values():
         assert meter_word(meter.name.rstrip(":"), say)
+        assert base_unit_word(meter.name, say)
         assert unit_word(f"{meter.unit}·h" if meter.counting is Counting.LEVEL else meter.unit, say)
     for kind in KINDS:
         assert kind_word(kind, say)
     for code in (*(f"state_{s}" for s in (*STATES, "lost")), *(f"resource_{k}" for k in ResourceKind)):
         assert say(f"report.word.{code}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dataset", [efficiency.SYSTEMS, efficiency.CLASSES, efficiency.MACHINES], ids=lambda d: d.name)
+def test_every_column_of_efficiency_has_a_heading(dataset: Dataset, language: str) -> None:
+    texts = catalogue.all_texts()
+    assert [c.name for c in dataset.columns if f"report.head.{c.name}" not in texts] == []
+    heads = [catalogue.say(f"report.head.{c.name}", {}, language) for c in dataset.columns]
+    assert len(set(heads)) == len(heads)
+    assert [f for f in Finding if f"report.word.finding_{f}" not in texts or f"report.head.{f}_systems" not in texts] == []
 
 
 def test_a_chinese_reader_meets_no_name_of_the_machine() -> None:
