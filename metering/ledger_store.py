@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_
 
 from inventory.domain.errors import Problem
 from inventory.domain.journal import JournalRow
@@ -74,6 +74,14 @@ def lock(connection: Connection) -> None:
 def due_count(connection: Connection) -> int:
     """Return how many journal rows were not taken yet."""
     return connection.execute(select(func.count()).select_from(t.journal_due)).scalar_one()
+
+
+def oldest_due_at_s(connection: Connection) -> int | None:
+    """Return when the oldest row that was not taken yet was written; ``None``: nothing is due."""
+    due, j = t.journal_due.c, t.journal.c
+    joined = t.journal_due.join(t.journal, and_(j.resource_id == due.resource_id, j.revision == due.revision))
+    found: int | None = connection.execute(select(func.min(j.recorded_at_s)).select_from(joined)).scalar_one()
+    return found
 
 
 def take(connection: Connection, *, most_count: int = 500, after: str = "") -> Taken:

@@ -188,6 +188,9 @@ INVARIANTS_AUDITED = gauge("allot_invariants_audited_timestamp_seconds", "When t
 
 # -- the ledger of usage -----------------------------------------------------------------------------------------------
 LEDGER_DUE = gauge("allot_ledger_due_rows", "Rows of the journal the ledger of usage has not taken yet.")
+LEDGER_OLDEST_DUE = gauge(
+    "allot_ledger_oldest_due_age_seconds", "Age of the oldest row of the journal the ledger has not taken; 0: none is due."
+)
 LEDGER_TAKEN = _counter("allot_ledger_taken_rows_total", "Rows of the journal this controller took into the ledger.")
 LEDGER_DIFFERENCES = gauge("allot_ledger_differences", "Resources whose ledger differs from the journal, at the last comparison.")
 METERING_UNEXPLAINED = gauge(

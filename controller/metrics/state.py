@@ -218,9 +218,10 @@ def audit_chain(connection: Connection, _now_s: float) -> Iterable[str]:
     yield single(m.AUDIT_EVENTS, audit.head(connection).seq)
 
 
-def ledger(connection: Connection, _now_s: float) -> Iterable[str]:
+def ledger(connection: Connection, now_s: float) -> Iterable[str]:
     """How far the ledger of usage is behind the journal."""
     yield single(m.LEDGER_DUE, ledger_store.due_count(connection))
+    yield single(m.LEDGER_OLDEST_DUE, _age(now_s, ledger_store.oldest_due_at_s(connection)))
 
 
 #: In the order of the exposition; ``resources`` is told apart because it needs the pools.

@@ -72,6 +72,24 @@ def test_portions_go_on_behind_the_last_resource_even_past_one_that_waits(databa
         assert ledger_store.due_count(connection) == 1
 
 
+def oldest_due_at_s(database: Database) -> int | None:
+    with database.read() as connection:
+        return ledger_store.oldest_due_at_s(connection)
+
+
+def test_a_row_that_waits_for_one_before_it_grows_old_while_those_of_others_are_taken(database: Database) -> None:
+    assert oldest_due_at_s(database) is None
+    tell(database, row(1, resource="inst_a", occurred_at_s=300), row(2, resource="inst_b", occurred_at_s=100))
+    assert oldest_due_at_s(database) == 100
+    assert take(database).row_count == 1
+    tell(database, row(2, resource="inst_a", occurred_at_s=400))
+    assert take(database).row_count == 1
+    assert oldest_due_at_s(database) == 100, "nothing before it came"
+    tell(database, row(1, resource="inst_b", occurred_at_s=50))
+    assert take(database).row_count == 2
+    assert oldest_due_at_s(database) is None
+
+
 def test_the_database_itself_refuses_an_overlap(database: Database) -> None:
     tell(database, row(1, occurred_at_s=100), row(2, occurred_at_s=200, amounts={"vcpu": 2}))
     take(database)
