@@ -140,6 +140,7 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
     root = volumes.find_volume(region, request.instance_id)
     if root is None:
         raise Transient("driver.volume_missing", volume_id=request.instance_id)
+    volumes.free(region, root)
     parts = Parts(
         flavor_id=flavors.ensure_flavor(region, request.vcpu_count, request.memory_mib),
         root_id=root.volume_id,
@@ -166,6 +167,7 @@ def disk_id(region: Region, volume_id: ResourceId) -> str:
     found = volumes.find_volume(region, volume_id)
     if found is None:
         raise Transient("driver.volume_missing", volume_id=volume_id)
+    volumes.free(region, found)
     return found.volume_id
 
 

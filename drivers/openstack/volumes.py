@@ -1,6 +1,7 @@
 """Disks as Cinder volumes: found by our id, adopted half-made, grown and never shrunk."""
 
 from collections.abc import Callable
+from functools import partial
 
 from drivers.faults import Permanent, Transient
 from drivers.openstack import images
@@ -11,6 +12,8 @@ from drivers.protocol import VolumeRequest
 from inventory.domain.ids import ResourceId
 
 _FAILED = frozenset({"error", "error_extending", "error_restoring"})
+#: Of what no longer, or not yet, is in a machine, and takes no removal until Cinder is done.
+_PASSING = frozenset({"attaching", "detaching", "reserved", "in-use", "downloading", "uploading", "extending"})
 
 
 def find_volume(region: Region, volume_id: ResourceId) -> VolumeReading | None:
@@ -68,6 +71,23 @@ def is_stuck(region: Region, volume: VolumeReading) -> bool:
     """Tell whether a disk is in its present state for longer than ``build_limit_s``."""
     now_s = region.clock()
     return now_s - moment_s(volume.updated_at or volume.created_at, now_s) > region.settings.build_limit_s
+
+
+def free(region: Region, volume: VolumeReading) -> None:
+    """Have a disk that no machine holds be held by none: Nova may keep one reserved for a machine it then did not make.
+
+    Raises:
+        Transient: ``openstack.not_ready``: it is reserved for less than ``build_limit_s``, and somebody may be about to use it.
+    """
+    if volume.status != "reserved":
+        return
+    if not is_stuck(region, volume):
+        raise Transient("openstack.not_ready", resource_id=volume.name, verb="disk")
+    block, compute, scope = region.sdk.block_storage, region.sdk.compute, region.projects.listing_scope()
+    for held in region.calls.read("disk", lambda: list(block.attachments(volume_id=volume.volume_id, **scope))):
+        if region.calls.find("machine", partial(compute.get_server, held.instance)) is None:
+            region.calls.change("free disk", partial(block.delete_attachment, held.id))
+    region.touch()
 
 
 def require_pool(region: Region, storage_pool: str) -> None:
@@ -184,6 +204,12 @@ def _ask_to_delete(region: Region, volume: VolumeReading) -> None:
         # Cinder's answer to a disk with copies is the same as to any other wrong request.
         scope = region.projects.listing_scope()
         copies = region.calls.read("snapshot", lambda: list(block.snapshots(details=False, volume_id=volume.volume_id, **scope)))
-        if not copies:
+        if copies:
+            raise Transient("driver.volume_has_snapshots", internal=fault.internal, volume_id=volume.name) from fault
+        # A machine that is gone may leave its disks behind on their way out of it.
+        seen = _look(region, volume.volume_id)
+        if not {volume.status, "" if seen is None else seen.status} & _PASSING:
             raise
-        raise Transient("driver.volume_has_snapshots", internal=fault.internal, volume_id=volume.name) from fault
+        if seen is not None:
+            free(region, seen)
+        raise Transient("openstack.not_ready", internal=fault.internal, resource_id=volume.name, verb="delete volume") from fault

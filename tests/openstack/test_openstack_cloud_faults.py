@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -106,6 +107,61 @@ def _hanging(wish: Wish, behind: Behind) -> str:
     (volume,) = behind.volumes(wish.data.volume_id)
     behind.cloud.block_storage.reset_volume_status(volume.id, status="creating")
     return str(volume.id)
+
+
+@pytest.mark.parametrize("status", ["detaching", "reserved"])
+def test_a_disk_on_its_way_out_of_a_machine_is_waited_for(wish: Wish, behind: Behind, status: str) -> None:
+    """Nova says that a machine is gone before Cinder has done with its disks."""
+    wish.have(lambda: wish.driver.ensure_volume(wish.data, FENCE))
+    (volume,) = behind.volumes(wish.data.volume_id)
+    behind.cloud.block_storage.reset_volume_status(volume.id, status=status)
+    with pytest.raises(Transient) as waiting:
+        wish.driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE)
+    assert waiting.value.problem.code == "openstack.not_ready"
+    assert [v.id for v in behind.volumes(wish.data.volume_id)] == [volume.id]
+    behind.cloud.block_storage.reset_volume_status(volume.id, status="available")
+    wish.have(lambda: wish.driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE))
+    assert remains(behind, wish.data.volume_id) == []
+
+
+def test_a_disk_reserved_for_a_machine_that_was_never_made_is_freed(
+    region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Nova leaves one when it refuses a machine late."""
+    clock, block = ShiftedClock(), behind.cloud.block_storage
+    with proxied_clouds(region.layout, tmp_path, wait_s=60, build_limit_s=BUILD_LIMIT_S) as _proxies:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        driver = driver_of("openstack://proxied/hv-006", clock=clock)
+        assert isinstance(driver, OpenStackDriver)
+        wish = wish_on(driver, tmp_path)
+        try:
+            wish.request = replace(wish.request, disks=())
+            _prepared(wish)
+            for resource_id in (wish.request.instance_id, wish.data.volume_id):
+                (volume,) = behind.volumes(resource_id)
+                block.create_attachment(volume.id, connector=None, instance=str(uuid4()))
+                assert block.get_volume(volume.id).status == "reserved"
+            for call in (
+                lambda: driver.ensure_launched(wish.request, FENCE),
+                lambda: driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE),
+            ):
+                with pytest.raises(Transient) as waiting:
+                    call()
+                assert waiting.value.problem.code == "openstack.not_ready"
+            clock.ahead_s = 2 * BUILD_LIMIT_S
+            with suppress(Transient):
+                driver.ensure_launched(wish.request, FENCE)
+            with suppress(Transient):
+                driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE)
+            clock.ahead_s = 0
+            wish.have(lambda: driver.ensure_launched(wish.request, FENCE))
+            wish.have(lambda: driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE))
+            assert len(behind.servers(wish.request.instance_id)) == 1
+        finally:
+            clock.ahead_s = 0
+            wish.remove()
+            driver.close()
+        assert remains(behind, wish.data.volume_id, wish.request.instance_id) == []
 
 
 @pytest.mark.alone
