@@ -121,6 +121,18 @@ class DiskRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mates:
+    """Machines that stand to each other by a rule, for a back end that has many hosts behind the one it is asked for."""
+
+    #: The same for all of them, ``<system>-<server>``.
+    name: str
+    #: On one host; apart otherwise.
+    is_together: bool
+    #: A condition; a wish otherwise.
+    is_hard: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRequest:
     """A virtual machine as wanted, complete: the driver leaves nothing to choose."""
 
@@ -142,6 +154,8 @@ class MachineRequest:
     seat: Seat | None = None
     #: Processors of the host that a machine without a seat keeps to (``0-3,8``); empty: all.
     shared_cpus: str = ""
+    #: With whom it shares a rule by host; None: with nobody.
+    mates: Mates | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

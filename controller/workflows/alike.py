@@ -9,7 +9,7 @@ from inventory.domain.claim import Amount, Held, Share, shares_of
 from inventory.domain.ids import HostId, StoragePoolId
 from inventory.domain.resource import InstanceSpec
 from inventory.domain.resources import ADDRESS, counted_as, disk_dimension
-from inventory.domain.system import ServerSpec
+from inventory.domain.system import ServerSpec, SpreadLevel
 
 #: What a resource claims, and the same without where (``Held``).
 Claimed = tuple[tuple[Amount, ...], tuple[Share, ...]]
@@ -30,6 +30,7 @@ class Alike:
             user_data=server.user_data,
             ssh_keys=server.ssh_keys,
             group=server.name,
+            spread=server.spread_word() if server.spread is SpreadLevel.HOST else "",
             size=server.size,
         )
         self._compute = sorted(self.spec.host_amounts().items())

@@ -5,10 +5,11 @@ definition, and starts.
 """
 
 from controller.workflows.engine import Done, Ending, Fail, Flow, Next, StepContext, Wait
-from drivers.protocol import DiskRequest, Launches, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
+from drivers.protocol import DiskRequest, Launches, MachineRequest, Mates, NicRequest, SegmentRequest, VolumeRequest
 from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId
-from inventory.domain.resource import Desired, Observed, Phase, Resource
+from inventory.domain.resource import Desired, InstanceSpec, Observed, Phase, Resource
+from inventory.domain.system import SpreadLevel
 
 
 def volume(context: StepContext) -> Flow:
@@ -155,4 +156,16 @@ def machine_request(context: StepContext) -> MachineRequest:
         shared_cpus="" if spec.seat else facts.confined_to,
         system=facts.system,
         department=facts.department,
+        mates=mates_of(spec, facts.system),
     )
+
+
+def mates_of(spec: InstanceSpec, system: str) -> Mates | None:
+    """Return who shares a rule with a machine that a host cannot be trusted to keep by itself, being many.
+
+    A hard rule that keeps machines apart was kept already: no host, whatever is behind it, was given more than it says.
+    """
+    if not spec.spread or spec.spread == SpreadLevel.HOST.value:
+        return None
+    is_hard = not spec.spread.startswith("soft-")
+    return Mates(name=f"{system}-{spec.group}", is_together="same-" in spec.spread, is_hard=is_hard)

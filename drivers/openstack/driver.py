@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import cards, changes, images, networks, servers, volumes
+from drivers.openstack import cards, changes, images, networks, server_groups, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
@@ -285,6 +285,8 @@ class OpenStackDriver(CloudVerbs):
         # A create that died between its ports and its machine leaves them attached to nothing.
         for port in networks.ports_of(region, description=mark_text(port_mark(instance_id, self._context.host_id))):
             networks.delete_port(region, port)
+        if not self._address.hypervisor:
+            server_groups.ensure_no_empty_group(region, self._context.host_id)
 
     def _mark(self, resource_id: ResourceId, fence: int, *, system: str = "", department: str = "") -> Mark:
         return Mark(resource_id=resource_id, fence=fence, host_id=self._context.host_id, system=system, department=department)

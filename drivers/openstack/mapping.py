@@ -46,6 +46,8 @@ class Parts:
     port_ids: tuple[str, ...] = ()
     #: Name of the hypervisor, empty where the region decides.
     hypervisor: str = ""
+    #: The server group, empty for none.
+    group_id: str = ""
 
 
 def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, Any]:
@@ -68,6 +70,8 @@ def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, 
         body["user_data"] = base64.b64encode(text.encode()).decode()
     if parts.hypervisor:
         body["hypervisor_hostname"] = parts.hypervisor
+    if parts.group_id:
+        body["scheduler_hints"] = {"group": parts.group_id}
     return body
 
 

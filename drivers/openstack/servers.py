@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
-from drivers.openstack import flavors, networks, volumes
+from drivers.openstack import flavors, networks, server_groups, volumes
 from drivers.openstack.mapping import Parts, ServerReading, moment_s, oldest_of, read_server, server_body, state_of
 from drivers.openstack.marks import Mark, fence_values, port_mark, refuse_older
 from drivers.openstack.region import Region
@@ -149,7 +150,14 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
         hypervisor=hypervisor,
     )
     compute = region.projects.connection(request.department).compute
-    made = region.calls.change("create machine", lambda: compute.create_server(**server_body(request, mark, parts)))
+
+    def make(group_id: str) -> Any:
+        body = server_body(request, mark, replace(parts, group_id=group_id))
+        return region.calls.change("create machine", lambda: compute.create_server(**body))
+
+    # On a hypervisor we name, the rule was kept when it was chosen.
+    mates = None if hypervisor else request.mates
+    made = server_groups.joined(region, mates, mark.host_id, request.department, make)
     region.server_ids[request.instance_id] = made.id
     region.touch()
     seen = look_at(region, made.id)

@@ -95,8 +95,9 @@ class InstanceSpec:
     disks: tuple[AttachedDisk, ...] = ()
     user_data: str = ""
     ssh_keys: tuple[str, ...] = ()
-    #: Group of the ticket it belongs to and its spread rule.
+    #: Group of the ticket it belongs to, and its rule by host in the ticket's word (``soft-host``); empty where it has none.
     group: str = ""
+    spread: str = ""
     size: str = ""
     #: How it lies on the cells of its host, where that was asked for.
     seat: Seat | None = None
@@ -112,8 +113,10 @@ class InstanceSpec:
         return compute | self.seat.amounts() if self.seat else compute
 
     def to_json(self) -> dict[str, Any]:
-        """Return the stored form; a seat nobody asked for is left out."""
+        """Return the stored form; a seat and a rule nobody asked for are left out."""
         data = {**_flat(self), "nics": tuple(map(_flat, self.nics)), "disks": tuple(map(_flat, self.disks))}
+        if not self.spread:
+            del data["spread"]
         if self.seat is None:
             del data["seat"]
         else:

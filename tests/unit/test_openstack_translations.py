@@ -36,6 +36,7 @@ from drivers.openstack.mapping import (
     volume_body,
 )
 from drivers.openstack.marks import Mark, mark_text, parse_mark_text, port_mark, read_mark
+from drivers.openstack.server_groups import group_name, policy_of
 from drivers.openstack.settings import read_settings
 from drivers.openstack.translate_errors import LONGEST_DELAY_S, delay_of, fault_of
 from drivers.protocol import (
@@ -44,6 +45,7 @@ from drivers.protocol import (
     ImageSource,
     LeaseEntry,
     MachineRequest,
+    Mates,
     NicRequest,
     SegmentRequest,
     VolumeRequest,
@@ -407,3 +409,23 @@ def test_a_port_that_may_send_as_others_is_not_guarded() -> None:
     assert not port(has_port_security=False).is_guarded
     assert not port(has_address_pairs=True).is_guarded
     assert not port(address_count=2).is_guarded
+
+
+@pytest.mark.parametrize(
+    ("is_together", "is_hard", "policy"),
+    [
+        (False, False, "soft-anti-affinity"),
+        (False, True, "anti-affinity"),
+        (True, False, "soft-affinity"),
+        (True, True, "affinity"),
+    ],
+)
+def test_a_rule_between_machines_is_a_policy_of_nova(is_together: bool, is_hard: bool, policy: str) -> None:
+    mates = Mates(name="portal-web", is_together=is_together, is_hard=is_hard)
+    assert (group_name(mates, "host_1"), policy_of(mates)) == ("allotment portal-web host_1", policy)
+
+
+def test_a_machine_joins_its_group_as_it_is_made() -> None:
+    parts = Parts(flavor_id="F", root_id="R")
+    assert "scheduler_hints" not in server_body(machine(), MARK, parts)
+    assert server_body(machine(), MARK, replace(parts, group_id="G"))["scheduler_hints"] == {"group": "G"}

@@ -1,0 +1,101 @@
+"""Machines that stand to each other by a rule, as Nova's server groups: only where the region itself decides about hypervisors.
+
+A group carries no description: its name is its mark, ours where it ends with the id of our host. One without machines is taken
+away with the next machine that goes; who wanted to join it meanwhile makes it again.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from drivers.faults import Permanent, Transient
+from drivers.openstack.region import Region
+from drivers.protocol import Mates
+
+T = TypeVar("T")
+_PREFIX = "allotment "
+_POLICIES = {
+    (False, False): "soft-anti-affinity",
+    (False, True): "anti-affinity",
+    (True, False): "soft-affinity",
+    (True, True): "affinity",
+}
+
+
+def group_name(mates: Mates, host_id: str) -> str:
+    """Return the name of a group. Pure."""
+    return f"{_PREFIX}{mates.name} {host_id}"
+
+
+def policy_of(mates: Mates) -> str:
+    """Return Nova's word for a rule. Pure."""
+    return _POLICIES[mates.is_together, mates.is_hard]
+
+
+def ensure_group(region: Region, mates: Mates, host_id: str, department: str) -> str:
+    """Return the region's id of a group that takes one more; empty where the project's limits are used up and the rule is a wish.
+
+    Raises:
+        Permanent: ``openstack.quota_exceeded`` or ``openstack.forbidden``: they are, and the rule is a condition.
+    """
+    compute = region.projects.connection(department).compute
+    group = _find(region, compute, mates, host_id)
+    if group is not None and _is_full(region, compute, group):
+        if mates.is_hard:
+            raise Permanent("openstack.quota_exceeded", connection=region.cloud, reason="server_group_members")
+        return ""
+    return str(group.id) if group is not None else _make(region, compute, mates, host_id)
+
+
+def _find(region: Region, compute: Any, mates: Mates, host_id: str) -> Any:
+    name, policy = group_name(mates, host_id), policy_of(mates)
+    found = region.calls.read("server group", lambda: list(compute.server_groups()))
+    # A lost answer may have made two: all take the same one.
+    return min((g for g in found if (g.name, _policy(g)) == (name, policy)), key=lambda g: str(g.id), default=None)
+
+
+def _is_full(region: Region, compute: Any, group: Any) -> bool:
+    """Tell whether a group takes no more. Nova would say so too, but keeps the machine's disks reserved for ever when it does."""
+    most = region.calls.read("limits", lambda: compute.get_limits().absolute.server_group_members)
+    return most is not None and 0 <= int(most) <= len(group.member_ids or ())
+
+
+def _make(region: Region, compute: Any, mates: Mates, host_id: str) -> str:
+    body = {"name": group_name(mates, host_id), "policy": policy_of(mates)}
+    try:
+        return str(region.calls.change("server group", lambda: compute.create_server_group(**body)).id)
+    except Permanent as fault:
+        if mates.is_hard or fault.problem.code != "openstack.forbidden":
+            raise
+        return ""
+
+
+def _policy(group: Any) -> str:
+    return str(group.policy or next(iter(group.policies or ()), ""))
+
+
+def ensure_no_empty_group(region: Region, host_id: str) -> None:
+    """Take our groups away that have no machine."""
+    compute, scope = region.sdk.compute, region.projects.listing_scope()
+    for group in region.calls.read("server group", lambda: list(compute.server_groups(**scope))):
+        if group.name.startswith(_PREFIX) and group.name.endswith(f" {host_id}") and not group.member_ids:
+            region.calls.change("server group", partial(compute.delete_server_group, group.id))
+
+
+def joined(region: Region, mates: Mates | None, host_id: str, department: str, make: Callable[[str], T]) -> T:
+    """Make a machine in its group: ``make`` is given the id of the group, empty for none.
+
+    Raises:
+        Transient: ``openstack.not_ready``: the group went away, or was filled, meanwhile.
+    """
+    group_id = "" if mates is None else ensure_group(region, mates, host_id, department)
+    if mates is None or not group_id:
+        return make("")
+    try:
+        return make(group_id)
+    except Permanent as fault:
+        compute = region.projects.connection(department).compute
+        group = _find(region, compute, mates, host_id)
+        if group is None or str(group.id) != group_id or _is_full(region, compute, group):
+            raise Transient("openstack.not_ready", resource_id=mates.name, verb="server group") from fault
+        raise
