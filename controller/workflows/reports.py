@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from controller.texts import catalogue
 from controller.workflows import efficiency, periods
 from controller.workflows.platform import Platform
-from inventory.domain.errors import Invalid, NotFound
+from inventory.domain.errors import Invalid, NotFound, Unavailable
 from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import Scope
 from metering import book_store
@@ -110,8 +110,13 @@ def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False, progress
         with platform.db.read() as connection, whole(path) as sink:
             totals = _write(connection, platform, period, as_of_s, wanted, format_, sink, progress)
         manifest = _manifest(question, wanted, period, totals, sink)
-        with whole(beside) as note:
-            note.put(json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        try:
+            with whole(beside) as note:
+                note.put(json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        except Unavailable:
+            # Without its manifest a file is of no use, and the disk is full.
+            path.unlink(missing_ok=True)
+            raise
     return Made(path=path, media_type=media_type, manifest=manifest)
 
 

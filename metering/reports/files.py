@@ -117,7 +117,8 @@ def told(folder: Path) -> Iterator[None]:
     except _failures() as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _is_full(folder):
             raise Unavailable("report.disk_full", folder=str(folder), internal=str(error)) from error
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        # DuckDB names the file in quotes and then what the system said.
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0].rpartition('": ')[2]
         raise Unavailable("report.not_written", folder=str(folder), reason=reason, internal=str(error)) from error
 
 

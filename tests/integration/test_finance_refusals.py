@@ -1,5 +1,6 @@
 """What finance must never get: lines that lead nowhere, another department's bill, half a file on a full disk, absurd prices."""
 
+import resource
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -122,6 +123,51 @@ def test_a_disk_that_is_full_gets_no_half_report_and_takes_the_whole_one_later(
         filler.unlink()
         whole = made(city, dataset, format_, department=department)
         assert whole.path.stat().st_size == whole.manifest["bytes"] > 0
+
+
+@pytest.mark.parametrize(("dataset", "department"), [("workbook", ""), ("statement", "civil-it"), ("statements", "")])
+def test_whatever_room_is_left_a_report_is_there_with_its_manifest_or_nothing_is(
+    tmp_path: Path, dataset: str, department: str
+) -> None:
+    """Page by page: at some size the file fits and its manifest does not."""
+    with small_disk(tmp_path / "disk", "8m") as disk, sqlite_database(tmp_path / "state.db") as opened:
+        city = busy_city(opened, tmp_path)
+        room, filler = disk / "reports", disk / "filler"
+        room.mkdir()
+        city.platform = replace(city.platform, reports=ReportRoom(directory=room))
+        said: set[str] = set()
+        for left in range(0, 64 << 10, 4 << 10):
+            with filler.open("wb") as file:
+                file.write(b"x" * (shutil.disk_usage(disk).free - left))
+            try:
+                found = made(city, dataset, department=department)
+            except Unavailable as error:
+                said.add(error.code)
+                assert list(room.iterdir()) == [], left
+            else:
+                assert sorted(room.iterdir()) == [found.path, found.path.with_name(f"{found.path.name}.manifest")]
+                break
+            filler.unlink()
+        assert said == {"report.disk_full"}
+        assert found.manifest["bytes"] == found.path.stat().st_size
+
+
+@pytest.mark.parametrize(("dataset", "format_"), [("lines", "csv"), ("lines", "parquet"), ("workbook", "xlsx")])
+def test_a_file_that_may_not_grow_so_large_is_said_with_the_reason_and_leaves_nothing(
+    database: Database, tmp_path: Path, dataset: str, format_: str
+) -> None:
+    city = busy_city(database, tmp_path)
+    room = city.platform.images_dir / ".reports"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(Unavailable) as refused:
+            made(city, dataset, format_)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (refused.value.code, refused.value.params["reason"]) == ("report.not_written", "File too large")
+    assert list(room.iterdir()) == []
+    assert made(city, dataset, format_).path.stat().st_size > 3000
 
 
 # -- periods and prices ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from controller.cli import meter_report
 from inventory.domain.errors import Unavailable
+from tests.support.small_disk import small_disk
 
 DATA = bytes(range(256)) * 4000
 ETAG = hashlib.sha256(DATA).hexdigest()
@@ -116,6 +117,17 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"cli\.file_not_written"), meter_report._Placed(tmp_path / "lines.csv"):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_while_a_file_is_fetched_keeps_the_old_one_and_no_half(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "512k") as disk:
+        place = disk / "lines.csv"
+        place.write_bytes(b"the month before")
+        with pytest.raises(Unavailable, match=r"cli\.file_not_written") as refused:
+            fetched(Api([None]), place)
+        assert refused.value.params == {"file": str(place), "reason": "No space left on device"}
+        assert list(disk.iterdir()) == [place]
+        assert place.read_bytes() == b"the month before"
 
 
 def test_the_bundle_is_told_up_to_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
