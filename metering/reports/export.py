@@ -113,10 +113,9 @@ def _chunks(
     if asked.is_rated:
         kept = period_store.statements(connection, asked.period["id"], asked.scope)
         progress.phase(WorkPhase.REPORTING, lambda: sum(s["line_count"] for s in kept))
-        for portion in source.stored(connection, asked.period["id"], asked.scope):
+        for portion in source.stored(connection, asked.period["id"], asked.scope, progress):
             has_any = True
             yield chunks.of(portion)
-            progress.reached(chunks.totals.rows)
         _must_add_up(asked, chunks.totals, kept)
     else:
         summing = Summing(asked.period["id"])

@@ -31,11 +31,15 @@ Row = Mapping[str, Any]
 PORTION = 57_344
 
 
-def stored(connection: Connection, period_id: str, scope: Scope) -> Iterator[LineColumns]:
-    """Return the rated lines of a reviewed or closed period by department and id, in portions."""
+def stored(connection: Connection, period_id: str, scope: Scope, progress: Progress = UNSEEN) -> Iterator[LineColumns]:
+    """Return the rated lines of a reviewed or closed period by department and id, in portions; how many were read is told of
+    each department, so that a month of one portion is seen to move too."""
     kept: list[LineColumns] = []
+    count = 0
     for block in store.columns(connection, period_id, scope):
         kept.append(block)
+        count += len(block)
+        progress.reached(count)
         if sum(map(len, kept)) >= PORTION:
             yield merged(kept)
             kept = []

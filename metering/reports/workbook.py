@@ -159,14 +159,13 @@ def _lines(
     names = source.resource_names(connection, asked.period["start_s"], asked.period["end_s"], asked.scope)
     progress.phase(WorkPhase.REPORTING, lambda: count)
     begin = 1
-    for portion in source.stored(connection, asked.period["id"], asked.scope):
+    for portion in source.stored(connection, asked.period["id"], asked.scope, progress):
         begin += sheets.rows(sheet, (
             (line_id.hex(), called.get(x.department_id, ""), meter_word(x.meter, sheets.say), kind_word(x.kind, sheets.say),
              names.get(x.resource_id, ("", x.resource_id))[1], x.amount, base_unit_word(x.meter, sheets.say),
              _local(x.start_s, zone), _local(x.end_s, zone), Micro(x.micro_yuan))
             for line_id, x in portion.rows()
         ), begin)  # fmt: skip
-        progress.reached(begin - 1)
 
 
 def _local(at_s: int, zone: ZoneInfo) -> str:

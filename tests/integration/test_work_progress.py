@@ -231,6 +231,23 @@ def test_a_report_is_made_phase_by_phase(
     assert again.words == [], "made already"
 
 
+@pytest.mark.parametrize(("dataset", "format_"), [("lines", "json"), ("focus-1.2", "csv"), ("workbook", "xlsx")])
+def test_a_small_month_is_seen_to_move_department_by_department(
+    database: Database, tmp_path: Path, dataset: str, format_: str
+) -> None:
+    city, heard = busy_city(database, tmp_path), Heard()
+    wanted = Wanted(
+        period="2026-06", dataset=dataset, format=format_, scope=PLATFORM, department="", as_of_s=None, text=TextOptions(),
+        language="en",
+    )  # fmt: skip
+    make(city.platform, wanted, progress=heard)
+    counts = [s["line_count"] for s in periods.statements(city.platform, "2026-06", PLATFORM)]
+    total, reached = heard.of(WorkPhase.REPORTING)
+    assert total == sum(counts) == reached[-1]
+    assert len(reached) == len([c for c in counts if c]) > 1
+    assert [b - a for a, b in pairwise([0, *reached])] != [total]
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     with sqlite_database(tmp_path / "state.db") as opened:
