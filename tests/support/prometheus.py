@@ -35,6 +35,13 @@ def prometheus(folder: Path, target: int, path: str = "/metrics") -> Iterator[ht
     config["scrape_configs"][0]["metrics_path"] = path
     config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{target}"]}]
     shutil.copy(FILES / "rules.yml", folder / "rules.yml")
+    with prometheus_of(folder, config) as api:
+        yield api
+
+
+@contextmanager
+def prometheus_of(folder: Path, config: dict[str, Any]) -> Iterator[httpx.Client]:
+    """Run a configuration on a port of its own; its files are in ``folder``."""
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
