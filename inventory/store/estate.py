@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from inventory.domain.host import AdminState
 from inventory.domain.resource import Phase, ResourceKind, VolumeSpec
@@ -129,9 +129,7 @@ def machines(connection: Connection, limit: int) -> list[MachineSeen]:
         for _, dimension, amount in claimed:
             key = resource_id, counted_as(dimension)
             amounts[key] = amounts.get(key, 0) + amount
-    a = t.addresses.c
-    given = select(a.resource_id, func.min(a.address)).where(a.resource_id.is_not(None)).group_by(a.resource_id)
-    addresses = {r[0]: r[1] for r in connection.execute(given)}
+    addresses = _addresses(connection)
     return [
         MachineSeen(
             id=id_, name=name, department=department, project=project or "", system=system or "", host=host or "",
@@ -141,6 +139,18 @@ def machines(connection: Connection, limit: int) -> list[MachineSeen]:
         )
         for id_, name, department, project, system, host, pool, zone, phase, observed in connection.execute(wanted)
     ]  # fmt: skip
+
+
+def _addresses(connection: Connection) -> dict[str, str]:
+    """Return the first address of each machine where it runs: on its way it has others too, on the host it goes to."""
+    a, segment, machine = t.addresses.c, t.resources.alias("segment"), t.resources.alias("machine")
+    joined = t.addresses.join(segment, segment.c.id == a.segment_id).join(machine, machine.c.id == a.resource_id)
+    is_elsewhere = case((segment.c.host_id == machine.c.target_host_id, 1), else_=0)
+    given = select(a.resource_id, a.address).select_from(joined).order_by(a.resource_id, is_elsewhere, a.address)
+    found: dict[str, str] = {}
+    for resource_id, address in connection.execute(given):
+        found.setdefault(resource_id, address)
+    return found
 
 
 def volumes(connection: Connection) -> list[VolumeSeen]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import select
 
 from controller.identity.caller import Role
 from controller.moves import store
@@ -29,7 +30,8 @@ from inventory.domain.errors import Conflict, Invalid
 from inventory.domain.host import AdminState
 from inventory.domain.ids import MovePlanId, ResourceId
 from inventory.domain.resources import ADDRESS
-from inventory.store import directory, journal
+from inventory.store import directory, estate, journal
+from inventory.store import tables as t
 from inventory.store.engine import Database
 from metering import cost_store
 from metering.costs import PLATFORM_ROWS
@@ -203,6 +205,30 @@ def test_room_held_for_a_move_is_written_down_from_its_first_second_to_its_last(
         assert transfers(running) == [(step.target_id, int(ended_step.started_at_s), int(ended_step.ended_at_s))]
         assert costs.record(running.platform) == 0, "all is written down already"
         assert_books_are_clean(running)
+
+
+def test_a_machine_on_its_way_is_to_be_scraped_where_it_still_runs(database: Database, tmp_path: Path) -> None:
+    def told() -> dict[str, str]:
+        with running.platform.db.read() as connection:
+            return {m.id: m.address for m in estate.machines(connection, 10)}
+
+    with city(database, tmp_path, systems=1) as running:
+        # There and back: one of the two ways is to the lower address.
+        for _ in range(2):
+            before = told()
+            plan, [step] = made(running, PlanKind.DRAIN, busy_host(running))
+            slow = Hang()
+            running.world.faults = Script().on("ensure_image", fault=slow)
+            run(running, plan)
+            assert running.wait_for(lambda: any(r["target_host_id"] for r in running.rows(kind="instance")))
+            with running.platform.db.read() as connection:
+                given = connection.execute(select(t.addresses.c.address).where(t.addresses.c.resource_id == step.machine_id))
+                assert len(given.all()) == 2
+            assert told() == before
+            slow.let_go.set()
+            assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+            assert told() != before
+            assert_books_are_clean(running)
 
 
 def test_a_plan_is_cancelled_while_a_machine_is_on_its_way(database: Database, tmp_path: Path) -> None:
