@@ -5,7 +5,7 @@ closes a period meanwhile. Taking is resumable: rows, positions and what is due 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +25,7 @@ from metering.ledger_tables import positions
 #: Advisory lock of the ledger on PostgreSQL; the number only has to be ours alone.
 _LOCK = 0x6C6564676572  # "ledger"
 _FIELDS = tuple(f.name for f in fields(LedgerInterval))
+_POSITION = tuple(f.name for f in fields(Position))
 _JOURNAL = tuple(f.name for f in fields(JournalRow))
 #: A broken ledger is told by its first faults.
 DIFFERENCES_MAX = 100
@@ -217,17 +218,13 @@ def _write(connection: Connection, advances: Sequence[Advance], known: dict[str,
         connection.execute(delete(table).where(is_open, table.c.start_s >= bindparam("at")), continued)
         values: dict[str, Any] = {"end_s": bindparam("at"), "closed_by": bindparam("by"), "end_uncertain_s": bindparam("unsure")}
         connection.execute(table.update().where(is_open).values(values), continued)
-    opened = [asdict(interval) for a in advances for interval in a.opened]
-    if opened:
-        connection.execute(table.insert(), opened)
-    moved = [asdict(a.position) for a in advances]
-    old = [{"of": p["resource_id"], "to": p["revision"], "at": p["since_s"]} for p in moved if p["resource_id"] in known]
-    new = [p for p in moved if p["resource_id"] not in known]
+    bulk.insert_records(connection, table, _FIELDS, [interval for a in advances for interval in a.opened])
+    moved = [a.position for a in advances]
+    old = [{"of": p.resource_id, "to": p.revision, "at": p.since_s} for p in moved if p.resource_id in known]
     if old:
         change = positions.update().where(positions.c.resource_id == bindparam("of"))
         connection.execute(change.values(revision=bindparam("to"), since_s=bindparam("at")), old)
-    if new:
-        connection.execute(positions.insert(), new)
+    bulk.insert_records(connection, positions, _POSITION, [p for p in moved if p.resource_id not in known])
 
 
 def _settle(connection: Connection, ids: Sequence[str]) -> None:

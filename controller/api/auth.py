@@ -137,7 +137,7 @@ def _authenticate(context: Context, request: Request) -> Caller:
     if scheme.lower() != "bearer" or not secret:
         raise Unauthenticated("token.missing")
     source = request.client.host if request.client else "local"
-    with context.platform.db.read() as connection:
+    with context.platform.db.glance() as connection:
         return tokens.resolve(connection, secret.strip(), now_s=context.platform.clock(), source=source)
 
 

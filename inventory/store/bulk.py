@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Dialect, FromClause, Text, bindparam, cast, func, select
@@ -59,6 +60,13 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """Insert rows that all have the same columns; what is left out gets its default of the database."""
     if rows:
         insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def insert_records(connection: Connection, table: Table, names: tuple[str, ...], records: Sequence[object]) -> None:
+    """Insert the values that records have by these names, two at least."""
+    if records:
+        columns = zip(*map(attrgetter(*names), records), strict=True)
+        insert_columns(connection, table, dict(zip(names, columns, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,16 +15,12 @@ from inventory.store import tables as t
 from inventory.store.scoping import in_scope
 
 _FIELDS = tuple(f.name for f in fields(JournalRow))
-_VALUES = attrgetter(*_FIELDS)
 
 
 def append(connection: Connection, rows: Sequence[JournalRow]) -> None:
     """Add rows, due for the ledger; (resource, revision) is unique, so the same change cannot be told twice."""
-    if not rows:
-        return
-    columns = dict(zip(_FIELDS, zip(*map(_VALUES, rows), strict=True), strict=True))
-    bulk.insert_columns(connection, t.journal, columns)
-    bulk.insert_columns(connection, t.journal_due, {name: columns[name] for name in ("resource_id", "revision")})
+    bulk.insert_records(connection, t.journal, _FIELDS, rows)
+    bulk.insert_records(connection, t.journal_due, ("resource_id", "revision"), rows)
 
 
 def begin(connection: Connection, born: Sequence[NewResource], amounts: Sequence[Mapping[str, int]]) -> None:

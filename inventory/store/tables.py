@@ -32,7 +32,7 @@ departments = Table(
     Column("id", Text, primary_key=True),
     Column("code", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
-    Column("parent_id", Text, ForeignKey("departments.id")),
+    Column("parent_id", Text, ForeignKey("departments.id"), index=True),
     #: ``chargeback`` | ``showback``; NULL: as the department above.
     Column("billing", Text),
     sqlite_strict=True,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from controller.identity import tables as identity
 from inventory.domain.errors import Unavailable
+from inventory.store import engine
 from inventory.store import tables as t
 from inventory.store.engine import Database, open_database, safe_journal_mode
 from tests.support.database import open_for_test, sqlite_database
@@ -246,12 +247,37 @@ def test_postgresql_stopped_in_the_middle_is_unreachable_and_comes_back() -> Non
 
 
 @pytest.mark.postgres
-def test_an_idle_pool_survives_a_restart_of_postgresql(tmp_path: Path) -> None:
+def test_an_idle_pool_survives_a_restart_of_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_TRUSTED_S", 0.0)
     with private_postgres() as server, open_for_test(server.create_database()) as database:
         assert zone_count(database) == 0
         server.stop()
         server.start()
         assert zone_count(database) == 0
+
+
+@pytest.mark.postgres
+def test_a_connection_that_was_just_used_is_not_asked_and_a_dead_one_costs_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_TRUSTED_S", 3600.0)
+    with private_postgres() as server, open_for_test(server.create_database()) as database:
+        assert zone_count(database) == 0
+        server.stop()
+        server.start()
+        with pytest.raises(Unavailable) as caught:
+            zone_count(database)
+        assert caught.value.code == "state.unreachable"
+        assert zone_count(database) == 0
+
+
+def test_a_glance_leaves_its_connection_as_it_was(database: Database) -> None:
+    with database.glance() as connection:
+        assert connection.scalar(select(func.count()).select_from(t.zones)) == 0
+    with database.read() as connection:
+        add_zone(connection, "a")
+    with pytest.raises(ZeroDivisionError):
+        write(database, lambda c: add_zone(c, "a"), lambda _: 1 // 0)
+    with database.glance() as connection:
+        assert connection.scalar(select(func.count()).select_from(t.zones)) == 0
 
 
 @pytest.mark.postgres

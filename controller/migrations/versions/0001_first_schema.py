@@ -335,6 +335,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("code", name=op.f("uq_departments_code")),
         sqlite_strict=True,
     )
+    op.create_index(op.f("ix_departments_parent_id"), "departments", ["parent_id"], unique=False)
     op.create_table(
         "efficiency_answers",
         sa.Column("period_id", sa.Text(), nullable=False),
