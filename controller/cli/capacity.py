@@ -1,14 +1,19 @@
 """``capacity``: what-if questions; nothing is changed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import typer
 
+from controller.cli.client import segment
 from controller.cli.commands import commands
 from controller.cli.exit_codes import REFUSED
-from controller.cli.session import session_of
+from controller.cli.mistakes import Usage
+from controller.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from controller.cli.output import Out
 
 app = commands()
 
@@ -26,13 +31,19 @@ def fit(
     spread: str = typer.Option("none", "--spread"),
     department: str = typer.Option("", "--department"),
     network: str = typer.Option("default", "--network"),
+    system: str = typer.Option("", "--system"),
 ) -> None:
-    """Count how many more machines of a size fit."""
+    """Count how many more machines of a size, or of a system's groups, fit."""
     from controller.cli.output import Column
     from controller.cli.plan_view import dimension
 
     session = session_of(ctx)
     out = session.out
+    if system:
+        if size or vcpu or memory_mib or disk_gib is not None or pool or zone or (spread, network) != ("none", "default"):
+            raise Usage("cli.fit_of_system")
+        _fit_of_system(session, system, department)
+        return
     asked: dict[str, Any] = {
         "size": size,
         "vcpu_count": vcpu,
@@ -63,6 +74,34 @@ def fit(
         out.rows(value["levels"], [*levels, Column("cli.column.fit", "count", is_number=True)])
 
     out.value(found, show)
+
+
+def _fit_of_system(session: Session, system: str, department: str) -> None:
+    found = session.api.get(f"/v1/capacity/systems/{segment(system)}", department=department)
+    session.out.value(found, lambda value: show_groups(session.out, value), name="system")
+
+
+def show_groups(out: "Out", value: Mapping[str, Any]) -> None:
+    """Print how many more machines each server group of a system could get, and why there are no more."""
+    from controller.cli.explain_view import show_explanation
+    from controller.cli.output import Column
+
+    columns = [
+        Column("cli.column.server_group", "server"),
+        Column("cli.column.spread", _spread),
+        Column("cli.column.networks", lambda row: ", ".join(row["networks"])),
+        Column("cli.column.count", "have", is_number=True),
+        Column("cli.column.fit", "count", is_number=True),
+    ]
+    out.rows(value["servers"], columns)
+    for row in value["servers"]:
+        if row["explanation"]:
+            out.line("cli.capacity.why_no_more", server=row["server"], count=row["count"] + 1)
+            show_explanation(out, row["explanation"])
+
+
+def _spread(row: Mapping[str, Any]) -> str:
+    return str(row["spread"]) if row["spread"] == "none" else f"{row['spread']} ≤ {row['spread_max']}"
 
 
 @app.command()
@@ -141,7 +180,6 @@ def hosts(
 
 
 def _disks(written: list[str]) -> dict[str, int]:
-    from controller.cli.mistakes import Usage
     from controller.cli.whole_numbers import whole_number
 
     found = {}

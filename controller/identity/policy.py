@@ -173,6 +173,7 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/ledger/rebuild": _write(OPERATORS, "ledger.rebuild"),
     # What if: the platform's own capacity.
     "GET /v1/capacity": _read(OVERSEERS),
+    "GET /v1/capacity/systems/{system}": _read(OVERSEERS),
     "GET /v1/capacity/forecast": _read(OVERSEERS),
     "GET /v1/capacity/failure": _read(OVERSEERS),
     "POST /v1/capacity/hosts-needed": _read(OPERATORS),

@@ -47,6 +47,7 @@ TEXTS: dict[str, Text] = {
         "未指定部门：网络地址按全部使用新网段计算（每个网段占用区域的一个空闲地址块）。",
         "No department was named: addresses are those of new segments, each of which takes a free block of its zone.",
     ),
+    "cli.capacity.why_no_more": Text("{server} 再增加 {count} 台放不下：", "{count} more of {server} do not fit:"),
     "cli.capacity.no_trend": Text(
         "历史只有 {days} 天，至少需要 {least} 天才能判断趋势。", "Only {days} days of history; a trend needs {least}."
     ),

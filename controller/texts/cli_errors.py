@@ -79,6 +79,12 @@ TEXTS: dict[str, Text] = {
         "Run it again with --debug and give the output and the number to the operator.",
         Actor.OPERATOR,
     ),
+    "cli.fit_of_system": _error(
+        "--system 按该系统自己的规格、分散规则和网络计算，不能再写规格、数量、资源池、区域、分散或网络。",
+        "--system counts with the system's own sizes, spread and networks, and takes no other option but --department",
+        "请去掉其余选项，或去掉 --system。",
+        "Leave the other options away, or --system.",
+    ),
     "cli.server_away": _error(
         "服务 {server} 没有应答：{reason}。",
         "the service {server} does not answer: {reason}",

@@ -151,8 +151,8 @@ _COMMANDS = {
     "cli.help.reservation.release": Text("提前释放预留。", "Give a reservation up before its deadline."),
     "cli.help.capacity": Text("容量推演：只回答，不改动。", "What-if questions to the capacity; nothing is changed."),
     "cli.help.capacity.fit": Text(
-        "某规格的云主机还可放多少台：按资源池、区域和等保级别。",
-        "How many more machines of a size fit, per pool, zone and MLPS level.",
+        "某规格的云主机还可放多少台：按资源池、区域和等保级别；或某信息系统的各服务器组还可增加多少台（--system）。",
+        "How many more machines of a size fit, per pool, zone and MLPS level; or of the server groups of a system (--system).",
     ),
     "cli.help.capacity.forecast": Text(
         "按目前趋势，各资源池何时用满（p10、p50、p90）。", "When pools are full at the present trend (p10, p50, p90)."
@@ -341,6 +341,11 @@ _PARAMETERS = {
         "Count the addresses of this department's network (code of the department); by default those of new segments.",
     ),
     "cli.param.capacity.fit.network": Text("该部门网络的名称。", "Name of that network."),
+    "cli.param.capacity.fit.system": Text(
+        "信息系统（名称或编号）：各服务器组还可增加多少台，计入其分散规则和网络；同名时用 --department 指明部门。",
+        "A system, by name or id: how many more machines each of its server groups could get, with its spread and its networks; "
+        "--department tells two of one name apart.",
+    ),
     "cli.param.capacity.fit.zone": Text("只看这个区域。", "Only this zone."),
     "cli.param.capacity.fit.spread": Text(
         "每个故障域最多一台：host、rack、room 或 site。", "One per failure domain at most: host, rack, room or site."

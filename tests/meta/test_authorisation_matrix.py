@@ -63,6 +63,7 @@ _NOT_FOUND = {
     "GET /v1/lines/{line}": "line.not_found",
     "GET /v1/periods/{period}/efficiency/{system}/draft": "system.not_found",
     "POST /v1/periods/{period}/efficiency/{system}/answer": "system.not_found",
+    "GET /v1/capacity/systems/{system}": "system.not_found",
     "GET /v1/pools/{pool}/departments": "pool.not_found",
     "DELETE /v1/pools/{pool}/departments/{department}": "pool.not_found",
     "POST /v1/adoptions": "adoption.machines_unknown",
@@ -204,6 +205,7 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/ledger/counted": Example("/v1/ledger/counted", query={"pool": "sim", "from": "2026-01-02", "to": "2026-01-01"}),
     "POST /v1/ledger/rebuild": Example("/v1/ledger/rebuild"),
     "GET /v1/capacity": Example("/v1/capacity", query={"size": "tiny"}),
+    "GET /v1/capacity/systems/{system}": Example("/v1/capacity/systems/none"),
     "GET /v1/capacity/forecast": Example("/v1/capacity/forecast"),
     "GET /v1/capacity/failure": Example("/v1/capacity/failure", query={"host": "host-1"}),
     "POST /v1/capacity/hosts-needed": Example(

@@ -53,6 +53,8 @@ WRONG = [
     (["quota", "set", "civil", "vcpu", "many"], "cli.limit_unreadable", ("many", "unlimited", "inherit")),
     (["quota", "set", "civil", "vcpu", "9" * 5000], "cli.limit_unreadable", ("999",)),
     (["release", ""], "cli.name_empty", ()),
+    (["capacity", "fit", "tiny", "--system", "portal"], "cli.fit_of_system", ()),
+    (["capacity", "fit", "--system", "portal", "--spread", "host"], "cli.fit_of_system", ()),
     (["describe", "systems", ""], "cli.name_empty", ()),
     (["meter", "statement", ""], "cli.name_empty", ()),
     (["stop", "web-1"], "cli.machine_name", ("web-1", "inst_")),

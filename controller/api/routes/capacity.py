@@ -14,6 +14,7 @@ from controller.scheduling.trend import HISTORY_DAYS_MIN
 from controller.workflows.capacity.failure import what_if_hosts_fail
 from controller.workflows.capacity.fit import FitAnswer, FitQuestion, how_many_more
 from controller.workflows.capacity.hosts_needed import HostShape, hosts_needed
+from controller.workflows.capacity.system_fit import how_many_more_of
 from controller.workflows.capacity.trend import PoolTrend, when_full
 from inventory.domain.resources import MEMORY_MIB, VCPU, counted_as
 from inventory.domain.system import SpreadLevel
@@ -58,6 +59,18 @@ def how_many(
     )
     with call.platform.db.read() as connection:
         return json_answer(_fit(how_many_more(connection, question, call.platform.clock())))
+
+
+@router.get("/v1/capacity/systems/{system}", response_model=schemas.SystemFit)
+def how_many_of_a_system(call: TheCall, system: str, department: _Text = "") -> Response:
+    """Count how many more machines each server group of a system could get: its spread and its networks count, quotas do not.
+
+    The system by id or by name; `department` tells two of one name apart.
+    """
+    with call.platform.db.read() as connection:
+        found, groups = how_many_more_of(connection, call.platform, system, department)
+        body = {"system": found.name, "department": found.spec.department, "zone": found.spec.zone}
+    return json_answer({**body, "servers": [asdict(group) for group in groups]})
 
 
 @router.get("/v1/capacity/forecast", response_model=schemas.Forecast)

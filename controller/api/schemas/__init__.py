@@ -29,6 +29,7 @@ from controller.api.schemas.capacity import Fit as Fit
 from controller.api.schemas.capacity import Forecast as Forecast
 from controller.api.schemas.capacity import HostsNeeded as HostsNeeded
 from controller.api.schemas.capacity import HostsNeededIn as HostsNeededIn
+from controller.api.schemas.capacity import SystemFit as SystemFit
 from controller.api.schemas.catalogue import Image as Image
 from controller.api.schemas.catalogue import ImageIn as ImageIn
 from controller.api.schemas.catalogue import ImagePage as ImagePage

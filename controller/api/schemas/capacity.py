@@ -45,6 +45,27 @@ class Fit(Out):
     levels: list[FitLevel]
 
 
+class GroupFit(Out):
+    """How many more machines of one server group fit; `explanation`: why not one more, null where a ticket cannot name more."""
+
+    server: str
+    spread: str
+    spread_max: int
+    networks: list[str]
+    have: int
+    count: int
+    explanation: JsonObject | None
+
+
+class SystemFit(Out):
+    """How many more machines each server group of a system could get, each asked for by itself."""
+
+    system: str
+    department: str
+    zone: str
+    servers: list[GroupFit]
+
+
 class PoolTrend(Out):
     """When a pool is full; dates are null where it is not within the horizon, or the history is too short."""
 
