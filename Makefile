@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
+# Without compiled modules every start of `allot` compiles a thousand of them: two thirds of its time.
+export UV_COMPILE_BYTECODE ?= 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Show this list
@@ -22,7 +25,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml etc/setup/install-packages
 	@echo "installing locked Python packages"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true
+	@$(BIN)/python -m compileall -q controller drivers inventory metering quotas
 	@touch $@
 
 .venv-ansible/.ready: requirements-ansible.lock | $(VENV)/.ready

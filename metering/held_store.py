@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from inventory.domain.ids import DepartmentId
 from inventory.store import tables as t
 from metering.ledger_tables import intervals
 from metering.sample_tables import machine_use
@@ -16,10 +17,10 @@ _I, _U, _H, _R = intervals.c, machine_use.c, t.hosts.c, t.resources.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What one department holds of one meter in one zone, in the base unit of the meter."""
+    """What one department holds of one meter on the hosts of one pool, in the base unit of the meter."""
 
-    department: str
-    zone: str
+    department_id: DepartmentId
+    pool_id: str
     meter: str
     amount: int
 
@@ -37,22 +38,19 @@ class UsedLately:
 
 
 def held(connection: Connection) -> list[Held]:
-    """Return what departments hold on hosts, by code of department and zone."""
-    key = (t.departments.c.code, t.zones.c.code, _I.meter)
+    """Return what departments hold on hosts: one look at every open interval."""
+    key = (_I.department_id, _H.pool_id, _I.meter)
     statement = (
         select(*key, func.sum(_I.amount))
-        .select_from(
-            intervals.join(t.hosts, _H.id == _I.host_id)
-            .join(t.pools, t.pools.c.id == _H.pool_id)
-            .join(t.zones, t.zones.c.id == t.pools.c.zone_id)
-            .join(t.departments, t.departments.c.id == _I.department_id)
-        )
+        .select_from(intervals.join(t.hosts, _H.id == _I.host_id))
         .where(_I.end_s.is_(None))
         .group_by(*key)
         .order_by(*key)
     )
     # PostgreSQL sums 64-bit integers to a decimal.
-    return [Held(department=a, zone=b, meter=c, amount=int(n)) for a, b, c, n in connection.execute(statement)]
+    return [
+        Held(department_id=DepartmentId(a), pool_id=b, meter=c, amount=int(n)) for a, b, c, n in connection.execute(statement)
+    ]
 
 
 def used(connection: Connection, since_s: int) -> list[UsedLately]:

@@ -85,6 +85,12 @@ def oldest_due_at_s(connection: Connection) -> int | None:
     return found
 
 
+def state_mark(connection: Connection) -> tuple[int, int]:
+    """Return what is another whenever the ledger took something: resources it knows and the sum of their revisions."""
+    count, revisions = connection.execute(select(func.count(), func.sum(positions.c.revision)).select_from(positions)).one()
+    return count, int(revisions or 0)
+
+
 def take(connection: Connection, *, most_count: int = 500, after: str = "") -> Taken:
     """Take the due rows of up to ``most_count`` resources, in order of their ids after ``after``."""
     lock(connection)

@@ -28,6 +28,8 @@ def spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_FROM)
+    # ``lean_start`` switched it off.
+    gc.enable()
 
 
 def keep_small() -> bool:

@@ -30,6 +30,9 @@ def serve(
     paused: bool = typer.Option(False, "--paused"),
 ) -> None:
     """Run the controller until it is told to stop."""
+    from controller.local.lean_start import load_lean
+
+    load_lean()
     from controller import logs
     from controller.local.memory import giving_back, keep_small, spare_what_stays
     from controller.settings import load_settings

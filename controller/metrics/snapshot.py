@@ -21,6 +21,7 @@ from controller.metrics import declared as m
 from controller.metrics.counters import Counters
 from controller.metrics.drivers import FAULT_KINDS
 from controller.metrics.exposition import family, histogram, single
+from controller.metrics.holdings import Holdings
 from controller.metrics.money import Spend
 from controller.workflows.platform import Platform
 from inventory.domain.errors import NotFound
@@ -60,6 +61,7 @@ class MetricsSnapshot:
         self._interval_s = interval_s
         self._version = version
         self._extras = extras or Extras()
+        self._holdings = Holdings()
         self._spend = Spend(platform)
         self._machines: bytes | None = None
         self._compatibility: bytes | None = None
@@ -159,6 +161,7 @@ class MetricsSnapshot:
         self._pools = self._read(summary.pool_codes)
         for collect in state.COLLECTORS:
             yield from self._read(partial(_collected, collect, now_s))
+        yield from self._read(partial(_listed, self._holdings, self._pools))
         yield from self._spend.families(now_s)
         yield from state.resources(self._read(summary.resource_counts), self._pools)
 
@@ -246,6 +249,10 @@ def _offered(body: bytes | None, setting: str) -> bytes:
 
 def _collected(collect: state.Collector, now_s: float, connection: Connection) -> list[str]:
     return list(collect(connection, now_s))
+
+
+def _listed(holdings: Holdings, pools: dict[str, tuple[str, str]], connection: Connection) -> list[str]:
+    return list(holdings.families(connection, pools))
 
 
 def _addresses(now_s: float, connection: Connection) -> list[summary.AddressCount]:

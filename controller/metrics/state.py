@@ -139,20 +139,6 @@ def quota(connection: Connection, _now_s: float) -> Iterable[str]:
     yield single(m.QUOTA_HIDDEN, len(fullest) - len(named))
 
 
-def departments(connection: Connection, _now_s: float) -> Iterable[str]:
-    """What departments hold in each zone, the largest departments where there are too many."""
-    rows = held_store.held(connection)
-    vcpu: dict[str, int] = {}
-    for row in rows:
-        vcpu[row.department] = vcpu.get(row.department, 0) + (row.amount if row.meter == VCPU else 0)
-    named = set(sorted(vcpu, key=lambda d: (-vcpu[d], d))[:DEPARTMENTS_NAMED_MAX])
-    own = [row for row in rows if row.department in named]
-    yield family(m.DEPARTMENT_VCPU, {(r.department, r.zone): r.amount for r in own if r.meter == VCPU})
-    yield family(m.DEPARTMENT_MEMORY, {(r.department, r.zone): r.amount * _MIB for r in own if r.meter == MEMORY_MIB})
-    disks = [r for r in own if r.meter.startswith(DISK_PREFIX)]
-    yield family(m.DEPARTMENT_DISK, {(r.department, r.zone, r.meter.removeprefix(DISK_PREFIX)): r.amount * _GIB for r in disks})
-
-
 def utilisation(connection: Connection, now_s: float) -> Iterable[str]:
     """What machines used of what they were allocated, as far as it was sampled; the largest departments."""
     rows = sorted(held_store.used(connection, int(now_s) - _DAY_S), key=lambda r: (-r.vcpu_ms, r.department, r.zone))
@@ -233,7 +219,6 @@ COLLECTORS: tuple[Collector, ...] = (
     hosts,
     addresses,
     quota,
-    departments,
     utilisation,
     budgets,
     leases,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from controller.metrics import declared
 from controller.metrics.snapshot import MetricsSnapshot
-from controller.workflows import ledger
+from controller.workflows import ledger, tickets
 from drivers.simulated.world import world_named
 from inventory.domain.errors import Unavailable
 from inventory.domain.ids import ResourceId
@@ -21,6 +21,7 @@ from metering.ledger_tables import intervals
 from quotas import budget_store
 from tests.support.database import sqlite_database
 from tests.support.metrics import Watched, ask_something, lose_a_host, watch
+from tests.support.samples import release_text
 
 #: Families without a figure where nothing drifted, no step met a problem, no plan was rejected and no host is late.
 NOTHING_YET = {"allot_plans_rejected", "allot_reconcile_drift", "allot_reconcile_problems", "allot_host_state_overdue_seconds"}
@@ -102,6 +103,30 @@ def test_a_machine_its_back_end_lost_is_told_and_nothing_of_it_is_its_department
     assert {(i.meter, i.state) for i in held} == {
         ("vcpu", "lost"), ("memory_mib", "lost"), ("disk_gib:standard", "lost"), ("address", "lost"),
     }  # fmt: skip
+
+
+def test_what_departments_hold_follows_the_ledger(database: Database, tmp_path: Path) -> None:
+    watched = _worked(database, tmp_path, f"holdings-{database.engine.dialect.name}")
+    held = 'allot_department_vcpu_claimed{department="civil-it",zone="gov-public"}'
+    assert _values(watched.text())[held] == 2
+    watched.apply("second", count=3)
+    watched.work()
+    ledger.catch_up(watched.furnished.platform)
+    assert _values(watched.text())[held] == 5
+    tickets.submit(watched.furnished.platform, release_text("second"), watched.furnished.caller(), confirm="second")
+    watched.work()
+    ledger.catch_up(watched.furnished.platform)
+    assert _values(watched.text())[held] == 2
+
+
+def test_what_departments_hold_is_told_by_the_names_of_now(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = _worked(database, tmp_path, "renamed")
+        watched.text()
+        with database.write() as connection:
+            connection.execute(t.departments.update().where(t.departments.c.code == "civil-it").values(code="civil-data"))
+        values = _values(watched.text())
+    assert values['allot_department_vcpu_claimed{department="civil-data",zone="gov-public"}'] == 2
 
 
 def test_addresses_of_a_zone_add_up_to_its_range(tmp_path: Path) -> None:
