@@ -84,7 +84,7 @@ def write(connection: Connection, asked: Asked, names: Names, sink: Sink, progre
 def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, sink: Sink, progress: Progress) -> Totals:
     setting, clean = asked.setting, asked.neutral
     is_focus = asked.dataset in _FOCUS_LINES
-    own = focus if is_focus else lines
+    contracts = {id_: name for id_, (name, _) in source.books_agreed(connection).items()} if is_focus else {}
     owner_cells = focus.owner_cells(setting, clean) if is_focus else lines.owner_cells(clean)
     dataset = _FOCUS_LINES[asked.dataset](setting) if is_focus else lines.lines(setting.period_id)
     names = _names_as_sealed(connection, asked, names)
@@ -94,7 +94,7 @@ def _of_lines(connection: Connection, asked: Asked, names: Names, books: Books, 
         books=books,
         period_s=setting.end_s - setting.start_s,
         owner_cells=owner_cells,
-        price_cells=own.price_cells(clean),
+        price_cells=focus.price_cells(clean, contracts) if is_focus else lines.price_cells(clean),
         is_neutral=asked.format is Format.CSV,
         has_extras=is_focus,
     )

@@ -8,6 +8,7 @@ effective cost. What rounding to fen gave or took is a row, so that rows of an i
 Source: FOCUS 1.4 and 1.2, https://focus.finops.org.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -112,15 +113,29 @@ def _charge(key: PriceKey, counted: Priced) -> tuple[str, str | None, str]:
     return "Usage", None, "Usage-Based"
 
 
-def price_cells(neutral: Neutral) -> PriceCells:
-    """Return what makes the cells of kind and price."""
+def commitment_id(contract: str, name: str) -> str:
+    """Return the number of a commitment: each version of a price book agrees to its own."""
+    return f"{contract}/{name}"
+
+
+def _applied(contract: str, name: str, unit: str) -> tuple[str, str]:
+    """Return what stands before and after the quantity of a row in ``ContractApplied``."""
+    ids = {"ContractId": contract, "ContractCommitmentId": commitment_id(contract, name)}
+    head = json.dumps({"Elements": [ids]}, ensure_ascii=False).removesuffix("}]}")
+    return f'{head}, "ContractCommitmentAppliedQuantity": ', f', "ContractCommitmentAppliedUnit": {json.dumps(unit)}}}]}}'
+
+
+def price_cells(neutral: Neutral, contracts: Mapping[str, str]) -> PriceCells:
+    """Return what makes the cells of kind and price; ``contracts`` is what each version of the price book is called."""
 
     def cells(key: PriceKey, counted: Priced) -> Mapping[str, str | None]:
         category, subcategory, service = service_of(key.meter)
         charge, class_, frequency = _charge(key, counted)
         is_priced = counted.way != "none"
         by_commitment = key.kind in _BY_COMMITMENT or key.kind == Extra.COMMITMENT_FEE
-        name = neutral(key.name) or None
+        sku_price = neutral(f"{key.book_id}:{key.meter}:{key.state or key.name}")
+        contract = neutral(contracts.get(key.book_id, key.book_id))
+        head, tail = _applied(contract, key.name, counted.unit) if key.kind in _BY_COMMITMENT else (None, None)
         return {
             "kind": key.kind,
             "service_category": category,
@@ -131,11 +146,19 @@ def price_cells(neutral: Neutral) -> PriceCells:
             "frequency": frequency,
             "description": neutral(" ".join(filter(None, (key.meter, key.state, key.kind.replace("_", " "))))),
             "meter": neutral(key.meter),
-            "sku_price": neutral(f"{key.book_id}:{key.meter}:{key.state or key.name}") if is_priced else None,
+            "sku_price": sku_price if is_priced else None,
+            "sku_price_latin": latin(sku_price) if is_priced else None,
+            # What the price is of: the meter's state, where it has one.
+            "sku_details": json.dumps({"x_State": key.state}) if is_priced and key.state else None,
             "pricing": ("Committed" if by_commitment else "Standard") if is_priced else None,
             "unit": counted.unit or None,
             "base_unit": (counted.base_unit or None) if charge == "Usage" and key.kind != Kind.COMMITMENT_UNUSED else None,
-            "commitment": name if by_commitment else None,
+            "commitment": neutral(key.name) if by_commitment else None,
+            "commitment_latin": latin(neutral(key.name)) if by_commitment else None,
+            "commitment_id": commitment_id(contract, key.name) if by_commitment else None,
+            "commitment_id_latin": latin(commitment_id(contract, key.name)) if by_commitment else None,
+            "applied_head": head,
+            "applied_tail": tail,
             "commitment_status": {Kind.COMMITMENT_USED: "Used", Kind.COMMITMENT_UNUSED: "Unused"}.get(key.kind),
             # What a commitment was used for is billed by its fee: it stands on no invoice.
             "statement_kind": None
@@ -191,7 +214,7 @@ def _shared(setting: Setting) -> dict[str, Column]:
         Column("ChargePeriodEnd", "end_s", Type.MOMENT),
         Column("ChargePeriodStart", "start_s", Type.MOMENT),
         Column("CommitmentDiscountCategory", "CASE WHEN commitment IS NOT NULL THEN 'Usage' END"),
-        Column("CommitmentDiscountId", "commitment"),
+        Column("CommitmentDiscountId", "commitment_id"),
         Column("CommitmentDiscountName", "commitment"),
         Column("CommitmentDiscountQuantity", _COMMITTED, Type.DECIMAL, QUANTITY_SCALE),
         Column("CommitmentDiscountStatus", "commitment_status"),
@@ -238,9 +261,11 @@ def _shared(setting: Setting) -> dict[str, Column]:
 def cost_and_usage(setting: Setting) -> Dataset:
     """Return the dataset of FOCUS 1.4."""
     own = (
+        Column("ContractApplied", f"applied_head || ({_QUANTITY})::VARCHAR || applied_tail"),
         Column("HostProviderName", _fixed(setting.provider)),
         Column("InvoiceDetailId", "invoice_row || statement_kind"),
         Column("ServiceProviderName", _fixed(setting.provider)),
+        Column("SkuPriceDetails", "sku_details"),
     )
     return _dataset("focus-cost-and-usage", {**_shared(setting), **{c.name: c for c in own}})
 
@@ -259,6 +284,9 @@ def cost_and_usage_1_2(setting: Setting) -> Dataset:
         Column("BillingAccountName", "account_latin"),
         Column("SubAccountName", "sub_latin"),
         Column("ChargeDescription", "description"),
+        Column("CommitmentDiscountId", "commitment_id_latin"),
+        Column("CommitmentDiscountName", "commitment_latin"),
+        Column("SkuPriceId", "sku_price_latin"),
         Column("x_BillingAccountName", "account_name"),
         Column("x_SubAccountName", "sub_name"),
         Column("x_Note", "note"),

@@ -12,7 +12,7 @@ from metering.meters import meter_of
 from metering.rating import yuan
 from metering.reports.columns import Dataset, Type, plain
 from metering.reports.facets import CORRECTIONS, Extra
-from metering.reports.focus import CURRENCY, Setting, invoice_detail_id, invoice_id
+from metering.reports.focus import CURRENCY, Setting, commitment_id, invoice_detail_id, invoice_id
 from metering.reports.lines import Neutral
 
 Row = Mapping[str, Any]
@@ -167,7 +167,7 @@ def commitment_row(
         "ContractCommitmentDiscountPercentage": None,
         "ContractCommitmentDurationType": _duration(seconds),
         "ContractCommitmentFulfillmentInterval": "Monthly",
-        "ContractCommitmentId": neutral(commitment.name),
+        "ContractCommitmentId": commitment_id(neutral(book), commitment.name),
         "ContractCommitmentLastUpdated": created_s,
         "ContractCommitmentLifecycleStatus": "Active" if commitment.to_s > setting.end_s else "Expired",
         "ContractCommitmentModel": "Continuous",
