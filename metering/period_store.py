@@ -144,15 +144,19 @@ def pending_count(connection: Connection, end_s: int) -> int:
 
 
 def journal_histories(connection: Connection, end_s: int) -> Iterator[tuple[str, list[JournalRow]]]:
-    """Return the journal of every resource born before ``end_s``, without rows that came after ``end_s`` was frozen."""
-    j, late = t.journal, p.late_rows
+    """Return the journal of every resource born before ``end_s``, without rows that came after ``end_s`` was frozen.
+
+    No period is frozen while rows are due, so what the ledger has still to take came after it, and is not noted as late yet.
+    """
+    j, late, due = t.journal, p.late_rows, t.journal_due
     born = select(j.c.resource_id).where(j.c.revision == 1, j.c.occurred_at_s < end_s)
     is_late = (
         select(late.c.resource_id)
         .where(late.c.resource_id == j.c.resource_id, late.c.revision == j.c.revision, tells_of(late.c, end_s))
         .exists()
     )
-    statement = select(j).where(j.c.resource_id.in_(born), ~is_late).order_by(j.c.resource_id, j.c.revision)
+    is_due = select(due.c.resource_id).where(due.c.resource_id == j.c.resource_id, due.c.revision == j.c.revision).exists()
+    statement = select(j).where(j.c.resource_id.in_(born), ~is_late, ~is_due).order_by(j.c.resource_id, j.c.revision)
     with connection.execute(statement, execution_options=_STREAMED) as rows:
         for resource_id, group in groupby(rows, key=lambda r: r.resource_id):
             yield resource_id, [JournalRow(**r._mapping) for r in group]

@@ -190,8 +190,8 @@ def _row(out: Out, row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
     at_most = f", {out.say('cli.say.uncertain', seconds=row['uncertain_s'])}" if row["uncertain_s"] else ""
-    moment = out.moment(row["occurred_at_s"])
-    return f"{row['revision']}: {row['resource_name']} {row['state']} {moment} ({row['source']}{at_most})"
+    moment, at = out.moment(row["occurred_at_s"]), f" @{row['host']}" if row["host"] else ""
+    return f"{row['revision']}: {row['resource_name']}{at} {row['state']} {moment} ({row['source']}{at_most})"
 
 
 def _show_period(out: Out, value: Mapping[str, Any]) -> None:

@@ -16,9 +16,10 @@ from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from inventory.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from inventory.domain.ids import DepartmentId, ResourceId
+from inventory.domain.journal import JournalRow
 from inventory.domain.scope import Scope
 from inventory.importers.amounts import fixed_point
-from inventory.store import journal
+from inventory.store import hosts, journal
 from metering import adjustments, book_store, count_store, entries, ledger_store, period_store
 from metering.adjustments import Adjustment
 from metering.books import Books
@@ -119,8 +120,8 @@ def trace(platform: Platform, line: str, scope: Scope) -> dict[str, Any]:
         return {
             "period": dict(period_store.get(connection, period_id) or window(platform, period_id)),
             "line": line_to_json(line_id_of(line), found),
-            "opened_by": _row(opened),
-            "closed_by": _row(closed),
+            "opened_by": opened and _row(connection, opened),
+            "closed_by": closed and _row(connection, closed),
             "price": _price(connection, found.book_id) if found.book_id else None,
             **_correction(connection, period_id, found, scope),
             "counted": _counted(connection, found),
@@ -150,13 +151,14 @@ def line_id_of(text: str) -> bytes:
     return found
 
 
-def _row(row: Any) -> dict[str, Any] | None:
-    if row is None:
-        return None
+def _row(connection: Connection, row: JournalRow) -> dict[str, Any]:
+    names = {} if row.host_id is None else hosts.names(connection, [row.host_id])
     return {
         "revision": row.revision,
         "state": row.state,
         "resource_name": row.resource_name,
+        "host": "" if row.host_id is None else names.get(row.host_id, row.host_id),
+        "amounts": dict(row.amounts),
         "occurred_at_s": row.occurred_at_s,
         "recorded_at_s": row.recorded_at_s,
         "source": row.source,
@@ -205,7 +207,7 @@ def _correction(connection: Connection, period_id: str, line: Line, scope: Scope
     told = [r for r in rows if (r.resource_id, r.revision) in wanted and scope.allows(r.department_id)]
     pieces = Books(book_store.approved(connection)).pieces(line.meter, line.start_s, line.end_s)
     return {
-        "late_words": [_row(r) for r in told],
+        "late_words": [_row(connection, r) for r in told],
         "prices": [_price(connection, version.id) for _, _, version in pieces],
     }
 

@@ -228,6 +228,17 @@ def test_a_proof_finds_what_was_forged_with_every_right(
     assert fault in {f.code for f in proof["faults"]} or not proof["is_sealed_in_audit"]
 
 
+def test_a_closed_month_is_proven_while_word_of_it_waits_for_the_ledger(city: Billing) -> None:
+    city.closed("2026-05")
+    before = periods.verify(city.platform, "2026-05")
+    city.tell("inst_a", MAY_S + 20 * DAY + 5, {**MACHINE, "vcpu": 8}, state="stopped")
+    city.tell("inst_e", MAY_S + 21 * DAY, MACHINE)
+    assert periods.verify(city.platform, "2026-05") == before
+    city.at(JULY_S + 1)
+    assert periods.verify(city.platform, "2026-05") == before
+    assert before["is_proven"]
+
+
 def test_late_word_is_corrected_to_the_micro_yuan_in_the_next_month(city: Billing) -> None:
     """What was closed plus its correction is what correct data would have come to."""
     city.closed("2026-05")

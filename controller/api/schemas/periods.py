@@ -149,6 +149,10 @@ class TracedRow(Out):
     revision: int
     state: str
     resource_name: str
+    #: Where it was; empty: nowhere yet, or no more.
+    host: str
+    #: What it held from then on, by meter.
+    amounts: dict[str, int]
     occurred_at_s: int
     recorded_at_s: int
     source: str
