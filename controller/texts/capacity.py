@@ -38,6 +38,13 @@ TEXTS: dict[str, Text] = {
         "选择更大的主机，补充缺少的磁盘类别，或检查分散规则与共用网络是否矛盾",
         "choose a larger host, add the class of disk that is missing, or see whether spread and shared networks contradict",
     ),
+    "capacity.addresses_short": _operator(
+        "区域 {zone} 的地址不够这些工单使用：空闲地址块 {block_count} 个，每块 {segment_size} 台；每个部门网络在每台主机上占一块",
+        "zone {zone} has too few addresses for these tickets: {block_count} free blocks of {segment_size} machines each, "
+        "and a department's network takes one on each host",
+        "扩大该区域的地址段或网段大小，或选择更大的主机",
+        "widen the zone's range or its segments, or choose larger hosts",
+    ),
     "cli.capacity.levels": Text("按区域和等保级别", "By zone and MLPS level"),
     "cli.capacity.of_network": Text(
         "网络地址按部门 {department} 的网络 {network} 计算。",

@@ -1,13 +1,20 @@
-"""How many hosts of one shape a list of tickets needs, when it is placed on nothing but such hosts."""
+"""How many hosts of one shape a list of tickets needs, when it is placed on nothing but such hosts.
 
-from collections.abc import Mapping, Sequence
+Addresses count: on each host a network of a department is a segment of its own, which holds so many machines and takes one of
+the blocks that are free in its zone now.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
+from controller.networks import address_plan
 from controller.scheduling.decide import choose
 from controller.scheduling.fleet import Fleet
+from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import HostEntry, SnapshotBuilder, StorageEntry
 from controller.workflows.deltas import deltas
 from controller.workflows.obligation import spec_amounts
@@ -17,10 +24,11 @@ from controller.workflows.reading import Reader
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import Invalid
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool, Zone
-from inventory.domain.ids import HostId, PoolId, StoragePoolId
+from inventory.domain.ids import DepartmentId, HostId, PoolId, StoragePoolId
 from inventory.domain.layout import NO_LAYOUT
-from inventory.domain.placement import MemberRequest, PlacementRequest
-from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU, Resources, counted_as, disk_dimension
+from inventory.domain.placement import AddressRoom, MemberPlacement, MemberRequest, PlacementRequest
+from inventory.domain.resources import ADDRESS, DISK_PREFIX, MEMORY_MIB, VCPU, Resources, counted_as, disk_dimension
+from inventory.store import networks
 
 TICKETS_MAX = 500
 HOSTS_MAX = 20_000
@@ -59,11 +67,11 @@ def hosts_needed(
     """Place what the tickets add, zone by zone, on as few empty hosts of a shape as the scheduler manages with.
 
     Raises:
-        Invalid: ``capacity.*``, or a ticket's own problems.
+        Invalid: ``capacity.*``, or a ticket's own problems; ``capacity.addresses_short`` where only addresses are in the way.
         Unplaceable: never; what fits on no such host is ``capacity.larger_than_shape``.
     """
     _check(documents, shape)
-    asked: dict[str, list[PlacementRequest]] = {}
+    asked: dict[str, list[_Asked]] = {}
     amounts: dict[str, dict[str, int]] = {}
     zones: dict[str, Zone] = {}
     reader = Reader(connection)
@@ -75,11 +83,78 @@ def hosts_needed(
         changes = deltas([], wish.wanted)
         zones[wish.zone.code] = wish.zone
         request = placement_request(wish.wanted, wish.zone, changes, [], archs)
-        asked.setdefault(wish.zone.code, []).append(_by_amounts(request))
+        asked.setdefault(wish.zone.code, []).append(_Asked(wish.department.id, _by_amounts(request)))
         sums = amounts.setdefault(wish.zone.code, {})
         for dimension, amount in spec_amounts(wish.wanted).items():
             sums[dimension] = sums.get(dimension, 0) + amount
-    return [_need(zones[code], asked[code], amounts[code], shape, platform) for code in sorted(asked)]
+    taken = networks.subnets_taken(connection)
+    return [
+        _need(_Site(zones[code], shape, platform.policy, free_blocks(zones[code], taken)), asked[code], amounts[code])
+        for code in sorted(asked)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one ticket asks for, and for whom."""
+
+    department_id: DepartmentId
+    request: PlacementRequest
+
+    def addresses(self) -> Counter[tuple[DepartmentId, str]]:
+        """Return how many addresses of which network it asks for."""
+        return Counter((self.department_id, network) for member in self.request.members for network in member.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where hosts are to be bought: one zone."""
+
+    zone: Zone
+    shape: HostShape
+    policy: Policy
+    #: Free blocks of addresses; None: addresses are not looked at.
+    block_count: int | None
+
+    @property
+    def segment_size(self) -> int:
+        """Return how many machines a segment holds."""
+        return address_plan.usable_count(self.zone.segment_prefix)
+
+
+class _Segments:
+    """Addresses that are left on empty hosts, while one ticket after the other is placed there."""
+
+    def __init__(self, site: _Site) -> None:
+        self._size = site.segment_size
+        self._block_count = site.block_count
+        #: By department and network: what is left on each host where it is.
+        self._left: dict[tuple[DepartmentId, str], dict[HostId, int]] = {}
+
+    def of(self, asked: _Asked) -> PlacementRequest:
+        """Return the request with what is left for it."""
+        if self._block_count is None:
+            return asked.request
+        there = {network: dict(self._left.get((owner, network), {})) for owner, network in asked.addresses()}
+        room = AddressRoom(segments=there, segment_size=self._size, block_count=self._block_count)
+        return replace(asked.request, addresses=room)
+
+    def take(self, asked: _Asked, places: Sequence[MemberPlacement]) -> None:
+        """Count what a placement takes."""
+        if self._block_count is None:
+            return
+        for member, place in zip(asked.request.members, places, strict=True):
+            for network in member.networks:
+                there = self._left.setdefault((asked.department_id, network), {})
+                if place.host_id not in there:
+                    there[place.host_id] = self._size
+                    self._block_count -= 1
+                there[place.host_id] -= 1
+
+
+def free_blocks(zone: Zone, taken: Collection[str]) -> int:
+    """Return how many blocks of a zone are free."""
+    return address_plan.free_count(zone.address_range, zone.segment_prefix, taken)
 
 
 def _by_amounts(request: PlacementRequest) -> PlacementRequest:
@@ -101,26 +176,50 @@ def _check(documents: Sequence[bytes], shape: HostShape) -> None:
             raise Invalid("capacity.amount_invalid", dimension=dimension, amount=amount, lowest=lowest.get(dimension, 1))
 
 
-def _need(
-    zone: Zone, asked: Sequence[PlacementRequest], amounts: Mapping[str, int], shape: HostShape, platform: Platform
-) -> ZoneNeed:
-    room = shape.amounts()
+def _need(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> ZoneNeed:
+    room, zone = site.shape.amounts(), site.zone
     for dimension, amount in amounts.items():
-        if amount and dimension != "address" and not room.get(dimension):
+        if amount and dimension != ADDRESS and not room.get(dimension):
             raise Invalid("capacity.larger_than_shape", dimension=dimension, zone=zone.code)
-    volume = max((-(-amount // room[d]) for d, amount in amounts.items() if d in room), default=0)
-    machines = sum(len(r.members) for r in asked)
+    lowest = max(1, _volume(site, asked, amounts))
     # The largest first: what is hard to place goes into empty hosts.
-    order = sorted(asked, key=lambda r: -max((_share(m.compute.amounts, m.disks, room) for m in r.members), default=0.0))
-    low, high = max(1, volume) - 1, max(1, volume)
-    while not _fits(order, zone, shape, high, platform):
-        if high >= min(HOSTS_MAX, max(1, volume) + 2 * machines):
-            raise Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
+    order = sorted(
+        asked, key=lambda one: -max((_share(m.compute.amounts, m.disks, room) for m in one.request.members), default=0.0)
+    )
+    machines = sum(len(one.request.members) for one in asked)
+    found = _fewest(site, order, lowest, machines)
+    if found is None:
+        # Where blocks are scarce, who shares a segment goes together.
+        found = _fewest(site, sorted(order, key=lambda one: sorted(one.addresses())), lowest, machines)
+    if found is None and _fewest(replace(site, block_count=None), order, lowest, machines) is None:
+        raise Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
+    if found is None:
+        raise Invalid("capacity.addresses_short", zone=zone.code, block_count=site.block_count, segment_size=site.segment_size)
+    return ZoneNeed(zone=zone.code, host_count=found, lower_bound=lowest, machine_count=machines)
+
+
+def _volume(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> int:
+    """Return the number of hosts that no packing can do without."""
+    room, addresses = site.shape.amounts(), Counter[tuple[DepartmentId, str]]()
+    for one in asked:
+        addresses += one.addresses()
+    by_amounts = [-(-amount // room[dimension]) for dimension, amount in amounts.items() if dimension in room]
+    # One segment of a network on each host.
+    by_addresses = [-(-count // site.segment_size) for count in addresses.values() if site.segment_size]
+    return max([*by_amounts, *by_addresses], default=0)
+
+
+def _fewest(site: _Site, order: Sequence[_Asked], lowest: int, machines: int) -> int | None:
+    """Return the fewest hosts everything was placed on; None where there are none that do."""
+    low, high = lowest - 1, lowest
+    while not _fits(site, order, high):
+        if high >= min(HOSTS_MAX, lowest + 2 * machines):
+            return None
         low, high = high, min(HOSTS_MAX, 2 * high)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _fits(order, zone, shape, middle, platform) else (middle, high)
-    return ZoneNeed(zone=zone.code, host_count=high, lower_bound=max(1, volume), machine_count=machines)
+        low, high = (low, middle) if _fits(site, order, middle) else (middle, high)
+    return high
 
 
 def _share(compute: Sequence[tuple[str, int]], disks: Sequence[tuple[str, int]], room: Mapping[str, int]) -> float:
@@ -129,14 +228,16 @@ def _share(compute: Sequence[tuple[str, int]], disks: Sequence[tuple[str, int]],
     return max(parts, default=0.0)
 
 
-def _fits(order: Sequence[PlacementRequest], zone: Zone, shape: HostShape, count: int, platform: Platform) -> bool:
+def _fits(site: _Site, order: Sequence[_Asked], count: int) -> bool:
     builder = SnapshotBuilder()
     for number in range(count):
-        builder.add_host(_host(zone, shape, number))
-    fleet = Fleet(builder.build(revision="what-if"))
-    for request in order:
-        if choose(request, fleet, platform.policy) is None:
+        builder.add_host(_host(site.zone, site.shape, number))
+    fleet, segments = Fleet(builder.build(revision="what-if")), _Segments(site)
+    for one in order:
+        places = choose(segments.of(one), fleet, site.policy)
+        if places is None:
             return False
+        segments.take(one, places)
         fleet.keep()
     return True
 
