@@ -360,6 +360,15 @@ def uncorrected(connection: Connection, period_id: str) -> list[Row]:
     return [dict(r._mapping) for r in connection.execute(statement.order_by(c.resource_id, c.revision))]
 
 
+def late_word_count(connection: Connection, department_id: str) -> int:
+    """Return how many late rows about a department's use no review has booked yet."""
+    r, i = p.late_rows.c, intervals.c
+    own = select(i.resource_id).where(i.resource_id == r.resource_id, i.department_id == department_id)
+    own = own.where(i.start_s < r.frozen_until_s)
+    statement = select(func.count()).select_from(p.late_rows).where(r.corrected_in.is_(None), own.exists())
+    return int(connection.execute(statement).scalar_one())
+
+
 def late_words(connection: Connection, period_id: str, end_s: int) -> list[tuple[str, int]]:
     """Return the journal rows (resource, revision) for which ``period_id`` corrected the closed period that ends at ``end_s``."""
     c = p.late_rows.c

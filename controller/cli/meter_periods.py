@@ -245,6 +245,8 @@ def show_statement(out: Out, value: Mapping[str, Any]) -> None:
         rounding=value["rounding_yuan"],
         by=value["acknowledged_by"] or "-",
     )
+    if value["late_word_count"]:
+        out.line("cli.say.late_word_waits", count=value["late_word_count"])
 
 
 @adjust.command("add")

@@ -223,6 +223,10 @@ TEXTS: dict[str, Text] = {
     "cli.column.billing": Text("计费方式", "billing"),
     "cli.word.billing_chargeback": Text("计费", "charged"),
     "cli.word.billing_showback": Text("仅展示，不收费", "shown, not charged"),
+    "cli.say.late_word_waits": Text(
+        "有 {count} 条关于已复核月份的迟到记录，其更正将在下次复核时记入，未计入以上金额。",
+        "Told too late about reviewed months: {count}. The next review books their corrections; the amounts above lack them.",
+    ),
     "cli.say.statement_total": Text(
         "合计 {yuan} 元，应付 {payable} 元（舍入 {rounding}）。部门确认：{by}",
         "{yuan} yuan in all, {payable} payable (rounding {rounding}). Seen by: {by}",

@@ -83,6 +83,10 @@ TEXTS: Mapping[str, Text] = {
     ),
     "report.word.statement": Text("云资源使用对账单", "Statement of cloud usage"),
     "report.word.not_final": Text("本月尚未封账，金额可能变化。", "This month is not closed yet: amounts may change."),
+    "report.word.late_word_waits": Text(
+        "关于已复核月份的迟到记录，其更正将在下次复核时记入，未计入下列金额",
+        "Told too late about reviewed months; the next review books their corrections, which are not in the amounts below",
+    ),
     "report.word.department": Text("部门", "Department"),
     "report.word.code": Text("代码", "Code"),
     "report.word.month": Text("月份", "Month"),

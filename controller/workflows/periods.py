@@ -198,13 +198,16 @@ def statement(platform: Platform, month: str, department_id: str) -> dict[str, A
             if not found:
                 raise NotFound("statement.not_found", period=month)
             rows = period_store.statement_rows(connection, month, scope)
-            return {**found[0], "period_state": period["state"], "until_s": period["end_s"], "rows": rows}
+            told = {"period_state": period["state"], "until_s": period["end_s"], "late_word_count": 0}
+            return {**found[0], **told, "rows": rows}
         until_s = max(period["start_s"], min(int(platform.clock()), period["end_s"]))
         books = Books(book_store.approved(connection))
         accrued = rated_period.accrued(connection, period, books, names(platform, connection), department_id, until_s)
+        late_word_count = period_store.late_word_count(connection, department_id)
     if not accrued.statements:
         raise NotFound("statement.not_found", period=month)
-    return {**accrued.statements[0], "period_state": period["state"], "until_s": until_s, "rows": list(accrued.rows)}
+    told = {"period_state": period["state"], "until_s": until_s, "late_word_count": late_word_count}
+    return {**accrued.statements[0], **told, "rows": list(accrued.rows)}
 
 
 def acknowledge(platform: Platform, month: str, department_id: str, caller: Caller) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from controller.workflows.platform import Platform
 from inventory.domain.errors import Invalid, NotFound, Unavailable
 from inventory.domain.progress import UNSEEN, Progress, WorkPhase
 from inventory.domain.scope import Scope
-from metering import book_store
+from metering import book_store, period_store
 from metering.books import Books
 from metering.rating import yuan
 from metering.reports import export, printed, tables, workbook
@@ -206,7 +206,10 @@ def _write(
         if not own:
             raise NotFound("statement.not_found", period=wanted.period)
         statement, rows = own[0]
-        head = printed.Head(period=period, as_of_s=as_of_s, zone=platform.zone, provider=platform.reports.provider)
+        late = 0 if asked.is_rated else period_store.late_word_count(connection, statement["department_id"])
+        head = printed.Head(
+            period=period, as_of_s=as_of_s, zone=platform.zone, provider=platform.reports.provider, late_word_count=late
+        )
         sink.put(printed.page(statement, rows, head, _words(wanted.language), wanted.language).encode())
         return Totals(
             rows=len(rows),

@@ -23,6 +23,8 @@ class Head:
     as_of_s: int
     zone: ZoneInfo
     provider: str
+    #: Late rows about reviewed months that no review has booked yet.
+    late_word_count: int = 0
 
 
 _STYLE = """\
@@ -54,6 +56,8 @@ def page(statement: Row, rows: Sequence[Row], head: Head, say: Say, language: st
     """Return the page."""
     title = say("report.word.statement")
     open_ = "" if head.period["state"] == "closed" else f'<p class="open">{escape(say("report.word.not_final"))}</p>\n'
+    if head.late_word_count:
+        open_ += f'<p class="open">{escape(say("report.word.late_word_waits"))}: {head.late_word_count}</p>\n'
     if statement["billing"] == SHOWN:
         open_ += f'<p class="shown">{escape(say("report.word.shown_not_charged"))}</p>\n'
     return (

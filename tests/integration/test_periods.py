@@ -279,6 +279,28 @@ def test_late_word_is_corrected_to_the_micro_yuan_in_the_next_month(city: Billin
     assert [x for x in lines(city, "2026-07") if x.kind == Kind.CORRECTION] == [], "corrected once"
 
 
+def test_an_open_statement_says_how_much_late_word_waits_for_the_review(city: Billing) -> None:
+    city.closed("2026-05")
+    home = city.city.departments
+    own, other = home["civil-it"].id, home["water-it"].id
+
+    def waits(month: str, department_id: str = own) -> int:
+        return int(periods.statement(city.platform, month, department_id)["late_word_count"])
+
+    city.at(JUNE_S + 5 * DAY)
+    assert waits("2026-06") == 0
+    city.tell("inst_a", MAY_S + 20 * DAY + 5, {**MACHINE, "vcpu": 8}, state="stopped")
+    city.tell("inst_a", MAY_S + 21 * DAY, {**MACHINE, "vcpu": 8})
+    city.at(city.clock.now_s + 60)
+    assert (waits("2026-05"), waits("2026-06"), waits("2026-06", other)) == (0, 2, 0)
+    page = made(city, "statement", month="2026-06", department="civil-it", language="en").path.read_text("utf-8")
+    assert "Told too late about reviewed months" in page
+    city.at(JULY_S + 1)
+    city.closed("2026-06")
+    city.at(JULY_S + 5 * DAY)
+    assert (waits("2026-06"), waits("2026-07")) == (0, 0)
+
+
 def test_word_that_comes_after_the_review_asks_for_another_review(city: Billing) -> None:
     city.reviewed("2026-05")
     before = periods.show(city.platform, "2026-05")["seal"]

@@ -207,7 +207,7 @@ def with_rows(statement: Mapping[str, Any]) -> dict[str, Any]:
         }
         for r in statement["rows"]
     ]
-    extra = {"period_state": statement["period_state"], "until_s": statement["until_s"], "rows": rows}
+    extra = {name: statement[name] for name in ("period_state", "until_s", "late_word_count")} | {"rows": rows}
     return {**statement_summary(statement), **extra}
 
 

@@ -108,6 +108,8 @@ class StatementWithRows(Statement):
 
     period_state: Literal["open", "closing", "reviewed", "closed"]
     until_s: int
+    #: Of an open month: what was told too late about reviewed months, and waits for the next review to book its corrections.
+    late_word_count: int
     rows: list[StatementRow]
 
 
