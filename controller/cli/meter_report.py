@@ -56,6 +56,13 @@ class Encoding(StrEnum):
     GB18030 = "gb18030"
 
 
+class Headings(StrEnum):
+    """Of CSV files."""
+
+    NAMES = "names"
+    WORDS = "words"
+
+
 def report(
     ctx: typer.Context,
     period: str = typer.Argument(..., metavar="MONTH"),
@@ -65,6 +72,7 @@ def report(
     as_of: str = typer.Option("", "--as-of"),
     bom: bool = typer.Option(False, "--bom"),
     encoding: Encoding = typer.Option(Encoding.UTF_8, "--encoding"),
+    headings: Headings = typer.Option(Headings.NAMES, "--headings"),
     to: str = typer.Option("", "--to"),
 ) -> None:
     """Fetch a report of a month into a file, or the FOCUS bundle into a directory."""
@@ -75,6 +83,7 @@ def report(
         "as_of": _moment(session, as_of),
         "bom": bom,
         "encoding": encoding.value,
+        "headings": headings.value,
     }
     if dataset is Dataset.FOCUS:
         found = _bundle(session, period, query, Path(to or f"{period}-focus"))

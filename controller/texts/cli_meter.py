@@ -177,6 +177,10 @@ TEXTS: dict[str, Text] = {
         "UTF-8 CSV 以 BOM 开头，便于表格软件。", "Begin CSV in UTF-8 with a byte order mark, for spreadsheets."
     ),
     "cli.param.meter.report.encoding": Text("CSV 的编码。", "Encoding of CSV."),
+    "cli.param.meter.report.headings": Text(
+        "CSV 的列标题：列名（names）或所用语言的文字（words）。",
+        "Headings of CSV: the columns' names, or words in the reader's language.",
+    ),
     "cli.param.meter.report.to": Text(
         "文件（focus 为目录）；默认在当前目录。", "File (for focus a directory); here if left out."
     ),

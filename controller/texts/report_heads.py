@@ -1,4 +1,4 @@
-"""Headings and words of the workbooks of efficiency and of the yearly assessment."""
+"""Headings of our tables, and words of the workbooks of efficiency and of the yearly assessment."""
 
 from collections.abc import Mapping
 
@@ -78,6 +78,42 @@ _HEADS = words(
         "p95_hours": ("受理到完成：P95", "accepted to done: P95"),
     },
 )
+#: Of lines and statements, beside those.
+_OF_LINES = words(
+    "report.head",
+    {
+        "line_id": ("明细编号", "line"),
+        "kind": ("类别", "kind"),
+        "period": ("月份", "month of the bill"),
+        "project_name": ("项目名称", "name of project"),
+        "budget_code": ("预算代码", "budget code"),
+        "resource_id": ("资源编号", "resource id"),
+        "resource_kind": ("资源类别", "kind of resource"),
+        "resource_name": ("资源", "resource"),
+        "meter": ("计量项", "meter"),
+        "state": ("状态", "state"),
+        "amount": ("数量", "amount"),
+        "start": ("起（UTC）", "from (UTC)"),
+        "end": ("止（UTC）", "until (UTC)"),
+        "seconds": ("秒", "seconds"),
+        "quantity": ("用量", "quantity"),
+        "unit_price_yuan": ("单价（元）", "unit price (yuan)"),
+        "discount_basis_points": ("折扣（万分之）", "discount (basis points)"),
+        "yuan": ("金额（元）", "amount (yuan)"),
+        "billing": ("计费方式", "billing"),
+        "billed_yuan": ("计收（元）", "billed (yuan)"),
+        "book_id": ("价格册", "price book"),
+        "service_code": ("服务代码", "service code"),
+        "opened_by": ("起始流水", "opened by"),
+        "closed_by": ("结束流水", "closed by"),
+        "corrects_line_id": ("更正的明细", "corrects line"),
+        "note": ("备注", "note"),
+        "priced_quantity": ("计价用量", "priced quantity"),
+        "priced_unit": ("计价单位", "priced unit"),
+        "year_to": ("年度截至", "year to"),
+        "section": ("部分", "section"),
+    },
+)
 _UNITS = words(
     "report.unit",
     {
@@ -114,4 +150,4 @@ _WORDS = words(
         "subject_": ("（未知网络类别）", "(class not known)"),
     },
 )
-TEXTS: Mapping[str, Text] = _HEADS | _UNITS | _WORDS
+TEXTS: Mapping[str, Text] = _HEADS | _OF_LINES | _UNITS | _WORDS

@@ -17,6 +17,12 @@ TEXTS: Mapping[str, Text] = {
         "可选：{known}。",
         "It is written as: {known}.",
     ),
+    "report.names_fixed": _error(
+        "{dataset}（{format}）的列名是固定的，不能换成文字标题。",
+        "The columns of {dataset} as {format} have fixed names; they are not headed by words.",
+        "请省略 headings（命令行 --headings），或选用 CSV 格式的自有报表。",
+        "Leave out `headings` (--headings), or ask for a table of our own as CSV.",
+    ),
     "report.one_department": _error(
         "对账单属于一个部门，但没有指明部门。",
         "A statement is one department's, and none was named.",

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ DATASETS = (*export.DATASETS, WORKBOOK, STATEMENT, *efficiency.DATASETS)
 _WRITTEN = frozenset(
     {"department_code", "department_name", "project_code", "system", "machine", "network_class", "answer_reason", "subject"}
 )
+#: What the codes of headings begin with.
+_HEAD = "report.head."
 _TABLES = tuple(f.value for f in Format)
 _FORMATS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((*export.DATASETS, *efficiency.DATASETS), _TABLES),
@@ -70,6 +72,8 @@ class Wanted:
     text: TextOptions
     #: Of headings for people: ``zh-CN`` or ``en``.
     language: str
+    #: Whether the columns of a CSV file are headed by words, and not by their names.
+    has_words: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,7 @@ def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False, progress
 
     Raises:
         Invalid: ``report.dataset_unknown``, ``report.format_unknown``, ``report.in_future``, ``report.as_of_outside`` or
-            ``report.as_of_not_here``, ``report.one_department``.
+            ``report.as_of_not_here``, ``report.one_department``, ``report.names_fixed``.
         Conflict: ``usage.price_gap``.
         NotFound: ``statement.not_found``.
         Unavailable: ``report.disk_full``, ``report.not_written`` or ``report.busy``.
@@ -127,6 +131,8 @@ def _format(wanted: Wanted) -> str:
     format_ = wanted.format or known[0]
     if format_ not in known:
         raise Invalid("report.format_unknown", dataset=wanted.dataset, format=format_, known=", ".join(known))
+    if wanted.has_words and (format_ != "csv" or wanted.dataset.startswith("focus")):
+        raise Invalid("report.names_fixed", dataset=wanted.dataset, format=format_)
     if wanted.dataset == STATEMENT and not wanted.department:
         raise Invalid("report.one_department")
     return format_
@@ -158,7 +164,7 @@ def _question(platform: Platform, period: Mapping[str, Any], as_of_s: int, wante
         "department": wanted.department,
         "bom": wanted.text.has_bom,
         "encoding": wanted.text.encoding,
-        "language": wanted.language if format_ in ("xlsx", "html") else "",
+        "language": wanted.language if format_ in ("xlsx", "html") or wanted.has_words else "",
         "provider": platform.reports.provider,
     }
 
@@ -185,7 +191,7 @@ def _write(
         as_of_s=as_of_s,
         scope=wanted.scope,
         provider=platform.reports.provider,
-        text=wanted.text,
+        text=replace(wanted.text, heads=_heads(wanted.language)) if wanted.has_words else wanted.text,
     )
     if wanted.dataset in efficiency.WORKBOOKS and format_ == "xlsx":
         say = _words(wanted.language)
@@ -218,6 +224,12 @@ def _write(
             billed_micro_yuan=statement["billed_micro_yuan"],
         )
     return workbook.write(connection, asked, found, platform.zone, _words(wanted.language), sink, progress)
+
+
+def _heads(language: str) -> dict[str, str]:
+    """Return what the columns of our own tables are headed by in a language."""
+    found = (code for code in catalogue.all_texts() if code.startswith(_HEAD))
+    return {code.removeprefix(_HEAD): catalogue.say(code, {}, language) for code in found}
 
 
 def _words(language: str) -> Callable[[str], str]:

@@ -41,6 +41,8 @@ class TextOptions:
 
     has_bom: bool = False
     encoding: str = "utf-8"
+    #: Name of a column -> what its heading says instead; the others are headed by their names.
+    heads: Mapping[str, str] = field(default_factory=dict)
 
 
 def texts(values: Iterable[str | None]) -> Texts:
@@ -175,7 +177,8 @@ def _csv(making: _Making, chunks: Iterable[Chunk], options: TextOptions) -> None
     sink.change = encoded(options.encoding)
     if options.has_bom and options.encoding == "utf-8":
         sink.put(BOM)
-    sink.write((",".join(column.name for column in making.dataset.columns) + "\n").encode())
+    names = (column.name for column in making.dataset.columns)
+    sink.write((",".join(options.heads.get(name, name) for name in names) + "\n").encode())
     making.write_texts(chunks, "FORMAT csv, HEADER false", sink.take)
 
 

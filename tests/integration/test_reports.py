@@ -196,6 +196,25 @@ def test_csv_for_spreadsheets_begins_with_a_mark_or_is_gb18030(city: Billing) ->
     assert "局" in chinese.decode("gb18030")
 
 
+@pytest.mark.parametrize(
+    "dataset", ["lines", "statements", "efficiency", "efficiency-classes", "efficiency-machines", "assessment"]
+)
+def test_a_table_is_headed_by_words_of_the_reader_where_that_is_asked_for(city: Billing, dataset: str) -> None:
+    plain = made(city, dataset, "csv").path.read_bytes().decode()
+    names, _, body = plain.partition("\r\n")
+    for language, word in (("zh-CN", "部门"), ("en", "department")):
+        headed = made(city, dataset, "csv", has_words=True, language=language).path.read_bytes().decode()
+        head, _, rest = headed.partition("\r\n")
+        assert rest == body, "only the headings differ"
+        words = next(csv.reader([head]))
+        assert len(words) == len(set(words)) == len(names.split(","))
+        assert not [w for w in words if "_" in w]
+        if dataset in ("lines", "statements", "efficiency"):
+            assert word in words
+    marked = made(city, dataset, "csv", has_words=True, text=TextOptions(encoding="gb18030")).path.read_bytes()
+    assert marked.decode("gb18030").partition("\r\n")[0] != names
+
+
 def test_moments_are_utc_and_money_is_text_in_json(city: Billing) -> None:
     [first, *_] = json.loads(made(city, "lines", "json", month="2026-05").path.read_bytes())
     assert first["start"].endswith("Z")
@@ -237,6 +256,8 @@ def test_an_open_month_is_told_up_to_a_moment(city: Billing) -> None:
         ({"month": "2026-13"}, "usage.month_invalid"),
         ({"dataset": "everything"}, "report.dataset_unknown"),
         ({"format_": "xlsx"}, "report.format_unknown"),
+        ({"format_": "json", "has_words": True}, "report.names_fixed"),
+        ({"dataset": "focus-1.2", "has_words": True}, "report.names_fixed"),
         ({"dataset": "statement", "format_": ""}, "report.one_department"),
         ({"dataset": "statement", "format_": "", "department": "city"}, "statement.not_found"),
         ({"as_of_s": JUNE_S}, "report.as_of_not_here"),

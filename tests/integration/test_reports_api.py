@@ -53,12 +53,20 @@ def test_a_department_one_may_not_see_is_not_found(platform: Service) -> None:
     assert client.get(PATH, params={"department": "civil-it"}).status_code == 200
 
 
+def test_headings_are_words_in_the_language_of_who_asks(platform: Service) -> None:
+    for language, word in (("zh-CN", "部门代码"), ("en", "department code")):
+        answer = platform.client(Role.FINANCE).get(PATH, params={"headings": "words"}, headers={"Accept-Language": language})
+        assert answer.status_code == 200
+        assert word in answer.content.decode().split("\r\n")[0].split(",")
+
+
 def test_what_cannot_be_made_is_refused_with_the_cure(platform: Service) -> None:
     finance = platform.client(Role.FINANCE)
     for path, query, code in (
         ("/v1/periods/2099-01/reports/lines", {}, "report.in_future"),
         ("/v1/periods/2020-01/reports/nothing", {}, "report.dataset_unknown"),
         (PATH, {"format": "xlsx"}, "report.format_unknown"),
+        (PATH, {"format": "json", "headings": "words"}, "report.names_fixed"),
         (PATH, {"format": "pdf"}, "request.invalid"),
         (PATH, {"as_of": "soon"}, "usage.moment_unreadable"),
         (PATH, {"as_of": "5"}, "report.as_of_outside"),

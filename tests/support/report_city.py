@@ -85,11 +85,12 @@ def made(
     as_of_s: int | None = None,
     text: TextOptions | None = None,
     language: str = "zh-CN",
+    has_words: bool = False,
 ) -> Made:
     """Make a report."""
     wanted = Wanted(
         period=month, dataset=dataset, format=format_, scope=scope, department=department, as_of_s=as_of_s,
-        text=text or TextOptions(), language=language,
+        text=text or TextOptions(), language=language, has_words=has_words,
     )  # fmt: skip
     return make(city.platform, wanted)
 

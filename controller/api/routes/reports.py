@@ -30,6 +30,9 @@ FormatName = Annotated[Literal["", "csv", "json", "parquet", "xlsx", "html"], Qu
 AsOf = Annotated[str, Query(max_length=40, description="Of an open month: up to when it is told; now, if left out.")]
 Bom = Annotated[bool, Query(description="CSV in UTF-8: begin with a byte order mark, for spreadsheets.")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], Query(description="Of CSV.")]
+Headings = Annotated[
+    Literal["names", "words"], Query(description="Of CSV: the columns' names, or words in the reader's language.")
+]
 
 
 def _wanted(
@@ -41,6 +44,7 @@ def _wanted(
     as_of: AsOf = "",
     bom: Bom = False,
     encoding: Encoding = "utf-8",
+    headings: Headings = "names",
 ) -> Wanted:
     with call.platform.db.read() as connection:
         scope = narrowed(connection, call, department)
@@ -55,6 +59,7 @@ def _wanted(
         as_of_s=moment_s(as_of, "as_of", call.platform.zone) if as_of else None,
         text=TextOptions(has_bom=bom, encoding=encoding),
         language=call.language,
+        has_words=headings == "words",
     )
 
 
