@@ -5,8 +5,9 @@ here; how each kind is made stands in ``servers``, ``changes``, ``volumes``, ``n
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
@@ -16,11 +17,13 @@ from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, mark_text, port_mark, reboot_values
-from drivers.openstack.region import BOOK, Listing, Region
+from drivers.openstack.notices import BROKERS, Notices
+from drivers.openstack.region import BOOK, Listing, Region, broker_of
 from drivers.protocol import (
     Capability,
     ComputeDriver,
     DriverContext,
+    DriverEvent,
     HostObservation,
     ImageSource,
     MachineRequest,
@@ -28,6 +31,7 @@ from drivers.protocol import (
     SegmentRequest,
     VolumeRequest,
 )
+from inventory.domain.errors import CapabilityMissing
 from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
@@ -59,6 +63,7 @@ class OpenStackDriver(CloudVerbs):
         self._address = parse_address(context.connection)
         self._open: Region | None = None
         self._lock = threading.Lock()
+        self._notices: Notices | None = None
 
     @property
     def _region(self) -> Region:
@@ -71,18 +76,40 @@ class OpenStackDriver(CloudVerbs):
         """Leave the region; the last host that does so closes its connections."""
         with self._lock:
             region, self._open = self._open, None
+            notices, self._notices = self._notices, None
         if region is not None:
             BOOK.give_back(self._address.cloud)
+        if notices is not None:
+            BROKERS.give_back(self._broker[0])
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def capabilities(self) -> Capability:
         """Return the powers of the region; until it was reached, those that every region has: nothing is asked of it here."""
         region = self._open or BOOK.peek(self._address.cloud)
+        base = _CAPABILITIES | (Capability.EVENTS if self._broker[0] else Capability.NONE)
         if region is None:
-            return _CAPABILITIES
+            return base
         more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
-        return _CAPABILITIES | reduce(or_, (power for power, is_there in more.items() if is_there), Capability.NONE)
+        return base | reduce(or_, (power for power, is_there in more.items() if is_there), Capability.NONE)
+
+    @cached_property
+    def _broker(self) -> tuple[str, str | None]:
+        return broker_of(self._address.cloud)
+
+    def subscribe(self, listener: Callable[[DriverEvent], None]) -> None:
+        """Call ``listener`` when the region tells of a machine of this host; nobody waits for its broker.
+
+        Raises:
+            CapabilityMissing: ``clouds.yaml`` names no broker.
+        """
+        url, ca_file = self._broker
+        if not url:
+            raise CapabilityMissing("driver.capability_missing", capability="events")
+        with self._lock:
+            if self._notices is None:
+                self._notices = BROKERS.take(url, ca_file, self._context.clock)
+            self._notices.subscribe(self._context.host_id, listener)
 
     def inspect_host(self) -> HostFacts:
         """Read what the hypervisors have, from Placement, and the storage, from Cinder."""

@@ -242,6 +242,16 @@ class RegionBook:
         region.close()
 
 
+def broker_of(cloud: str) -> tuple[str, str | None]:
+    """Return the address of a cloud's message broker, empty for none, and the file that vouches for it; nobody is asked."""
+    try:
+        config = _config_of(cloud).config
+        return read_settings(config.get(SECTION) or {}).notifications, config.get("cacert")
+    except Permanent:
+        # What is wrong is said by the first verb.
+        return "", None
+
+
 def _config_of(cloud: str) -> Any:
     try:
         return openstack.config.OpenStackConfig().get_one(cloud=cloud)

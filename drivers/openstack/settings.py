@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from drivers.faults import Permanent
+from drivers.openstack.notices import is_broker_address
 
 SECTION = "allotment"
 #: Everything in the project of the credential (all an application credential can do), or a project for each department.
@@ -34,6 +35,8 @@ class RegionSettings:
     whole_listing_s: float = 300.0
     #: Architecture of hypervisors that do not tell theirs.
     arch: str = "x86_64"
+    #: The region's message broker, where Nova tells what it does: ``amqp[s]://user:password@host[:port][/vhost]``; empty: none.
+    notifications: str = ""
 
 
 def read_settings(section: Mapping[str, Any]) -> RegionSettings:
@@ -56,6 +59,8 @@ def read_settings(section: Mapping[str, Any]) -> RegionSettings:
                 wrong.append(name)
     if values.get("projects", ONE) not in (ONE, PER_DEPARTMENT):
         wrong.append("projects")
+    if values.get("notifications") and not is_broker_address(values["notifications"]):
+        wrong.append("notifications")
     if wrong:
         raise Permanent("openstack.settings_invalid", names=", ".join(wrong), known=", ".join(kinds))
     return RegionSettings(**values)

@@ -89,15 +89,15 @@ class City:
 
 
 @contextmanager
-def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | None = None) -> Iterator[City]:
+def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | None = None, **settings: str) -> Iterator[City]:
     """A controller that runs on nothing yet."""
-    with controller_process(
-        directory,
-        OS_CLIENT_CONFIG_FILE=str(clouds_file or region.layout.clouds_file),
-        ALLOT_RECONCILE__OBSERVE_INTERVAL_S="10",
+    environment = {
+        "OS_CLIENT_CONFIG_FILE": str(clouds_file or region.layout.clouds_file),
+        "ALLOT_RECONCILE__OBSERVE_INTERVAL_S": "10",
         # Tests run side by side here, and only one controller is on each state: nobody waits for a hold to run out.
-        ALLOT_RECONCILE__HOLD_S="60",
-    ) as controller:
+        "ALLOT_RECONCILE__HOLD_S": "60",
+    }
+    with controller_process(directory, **(environment | settings)) as controller:
         controller.command_s = 2 * TICKET_S
         controller.start()
         yield City(controller, region, behind)

@@ -154,6 +154,9 @@ def nova(layout: Layout) -> Sections:
         "cache": {"enabled": "true", "backend": "dogpile.cache.memcached", "memcache_servers": _cache(layout)},
         "key_manager": {"backend": "nova.keymgr.conf_key_mgr.ConfKeyManager", "fixed_key": KEY},
         **_common(layout, "nova"),
+        # Only Nova tells what it does.
+        "notifications": {"notification_format": "unversioned"},
+        "oslo_messaging_notifications": {"driver": "messagingv2"},
     }
 
 

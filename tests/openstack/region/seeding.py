@@ -1,7 +1,7 @@
 """What a region holds before anybody uses it, made through its own APIs: users, endpoints, a volume type, a network outside."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,10 @@ clouds:
     region_name: {region}
     auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
     allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
+  told:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}, notifications: "{broker}"}}
   departments:
     region_name: {region}
     auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
@@ -64,6 +68,7 @@ def write_clouds(layout: Layout) -> None:
         region=REGION,
         url=url,
         password=layout.password,
+        broker=f"amqp://region:{layout.password}@127.0.0.1:{layout.port('broker')}",
         credential_id=credential_id,
         secret=secret,
         domains=DOMAINS,
@@ -123,7 +128,7 @@ def seed_application_credential(layout: Layout) -> None:
 
 
 #: A region's own limits of a project are made for a few machines; here the platform's are the ones that count.
-QUOTAS = {
+QUOTAS: Mapping[str, Mapping[str, int]] = {
     "compute": {"cores": 2_000, "ram": 4_000_000, "instances": 1_000, "server_groups": 100},
     "block_storage": {"volumes": 2_000, "gigabytes": 100_000, "snapshots": 500},
     "network": {
