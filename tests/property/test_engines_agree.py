@@ -68,15 +68,15 @@ def by_vectors(usage: Usage) -> dict[bytes, Line]:
 
 
 def by_sql(usage: Usage) -> list[Rated]:
-    return duckdb_rating.rated(usage.rows, usage.books, START_S, usage.until_s)
+    return duckdb_rating.rated(usage.rows, usage.books, (START_S, END_S, usage.until_s), usage.entries)
 
 
 def as_sql_has_them(lines: Iterable[Line]) -> list[Rated]:
-    """Return lines of what was held as the rows SQL makes."""
+    """Return lines as the rows SQL makes."""
     return sorted(
         (x.kind, x.resource_id, x.meter, x.state, x.department_id, x.project_id, x.system_id, x.amount, x.start_s, x.end_s,
          x.opened_by, x.closed_by, x.book_id, x.micro_yuan_per_unit, x.basis_points, x.list_micro_yuan, x.micro_yuan)
-        for x in lines if x.kind in (Kind.USAGE, Kind.COMMITMENT_USED, Kind.COMMITMENT_UNUSED)
+        for x in lines
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_the_fast_engine_writes_the_lines_of_the_kernel(seed: int, sizes: tuple[
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 40), st.sampled_from(SIZES), st.booleans())
 @example(7, SIZES[-1], True)
-def test_sql_in_duckdb_rates_prices_steps_and_commitments_as_the_kernel_and_the_fast_engine_do(
+def test_sql_in_duckdb_rates_every_kind_of_line_as_the_kernel_and_the_fast_engine_do(
     seed: int, sizes: tuple[int, int], has_all: bool
 ) -> None:
     usage = fuzzed(random.Random(seed), 200, sizes, has_all=has_all)
@@ -158,6 +158,8 @@ def test_what_is_drawn_is_of_every_kind() -> None:
     assert {line.billing for line in lines} == {CHARGED, SHOWN}
     assert any(line.basis_points for line in lines)
     assert any(line.closed_by > 2 for line in lines)
+    by_hand = {line.meter for line in lines if line.kind == Kind.ENTRY}
+    assert by_hand == {"service:migration", "labour:operator", "service:guard", "backup_gib:tape", "load_balancer_unit"}
     assert {line.state for line in lines} > {LOST, "running", "stopped", "allocated"}
 
 

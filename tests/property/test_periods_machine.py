@@ -57,9 +57,12 @@ class Months(RuleBasedStateMachine):
         memory=st.sampled_from((0, 1000, 4096)),
         state=st.sampled_from(("allocated", "running", "stopped", "lost")),
         project=st.sampled_from(PROJECTS),
+        is_taken=st.booleans(),
     )
-    def tell(self, name: str, back_days: int, seconds: int, vcpu: int, memory: int, state: str, project: str) -> None:
-        """A change now, or word of one from long ago."""
+    def tell(
+        self, name: str, back_days: int, seconds: int, vcpu: int, memory: int, state: str, project: str, is_taken: bool
+    ) -> None:
+        """A change now, or word of one from long ago, which the ledger may not have heard of yet."""
         history = self.city.told.get(name, [])
         if history and history[-1].state == "released":
             return
@@ -69,7 +72,8 @@ class Months(RuleBasedStateMachine):
         if amounts is None and not history:
             return
         self.city.tell(name, at_s, amounts, state=state, project=project)
-        self.city.at(self.city.clock.now_s)
+        if is_taken:
+            self.city.at(self.city.clock.now_s)
         self.is_news = True
 
     @rule(days=st.integers(1, 20))

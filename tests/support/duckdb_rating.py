@@ -1,7 +1,7 @@
 """Usage rated by SQL in DuckDB: a third witness, which shares no line of arithmetic with the kernel and the fast engine.
 
 It reads the books as rows of prices, steps, discounts and commitments, cuts time where they change, and computes in 128-bit
-integers: flat prices, prices with steps, and what commitments cover of what is held. What people enter is not for it.
+integers: flat prices, prices with steps, what commitments cover of what is held, what machines passed, and what people entered.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +12,8 @@ import numpy as np
 
 from inventory.domain.journal import LOST
 from metering.books import Books, Mode
+from metering.counts import Counted
+from metering.entries import Entry
 from metering.meters import meter_of
 
 #: What a rated row is: kind, resource, meter, state, department, project, system, amount, start, end, opened and closed by,
@@ -27,6 +29,11 @@ CREATE TABLE steps (book VARCHAR, meter VARCHAR, nth BIGINT, begun HUGEINT, ends
 CREATE TABLE discounts (nth BIGINT, book VARCHAR, department VARCHAR, meter VARCHAR, points BIGINT, from_s BIGINT, to_s BIGINT);
 CREATE TABLE owed (nth BIGINT, book VARCHAR, name VARCHAR, department VARCHAR, project VARCHAR, meter VARCHAR, amount HUGEINT,
     micro HUGEINT, over HUGEINT, begun BIGINT, from_s BIGINT, to_s BIGINT);
+CREATE TABLE services (resource VARCHAR, meter VARCHAR, department VARCHAR, project VARCHAR, amount HUGEINT, begins BIGINT,
+    ends BIGINT);
+CREATE TABLE days (resource VARCHAR, meter VARCHAR, department VARCHAR, project VARCHAR, system VARCHAR, begins BIGINT,
+    ends BIGINT, amount HUGEINT);
+CREATE TABLE charges (book VARCHAR, meter VARCHAR, per VARCHAR, micro BIGINT, over BIGINT);
 CREATE TABLE rated (kind VARCHAR, resource VARCHAR, meter VARCHAR, state VARCHAR, department VARCHAR, project VARCHAR,
     system VARCHAR, amount HUGEINT, first BIGINT, last BIGINT, opened_by BIGINT, closed_by BIGINT, book VARCHAR, micro BIGINT,
     points BIGINT, listed HUGEINT, billed HUGEINT);
@@ -35,7 +42,10 @@ CREATE MACRO half_up(value, over) AS (2 * value + over) // (2 * over)
 #: Stretches of time in which neither version nor discount of a department and meter changes.
 _STRETCHES = """
 CREATE TABLE stretches AS
-WITH asked AS (SELECT DISTINCT u.department, u.meter, v.* FROM usage u, versions v),
+WITH told AS (
+    SELECT department, meter FROM usage UNION SELECT department, meter FROM services UNION SELECT department, meter FROM days
+),
+asked AS (SELECT t.*, v.* FROM told t, versions v),
 moments AS (
     SELECT department, meter, book, from_s AS moment, to_s AS ends FROM asked
     UNION
@@ -61,7 +71,8 @@ CREATE TABLE pieces AS
 WITH parts AS (
     SELECT u.*, s.book, s.points, p.mode, p.micro, p.over, u.amount AS part, greatest(u.begins, s.from_s) AS anchor,
            greatest(u.begins, s.from_s, $start_s) AS first, least(u.ends, s.to_s, $until_s) AS last,
-           u.state <> $lost AND EXISTS (FROM owed o WHERE o.department = u.department AND o.meter = u.meter) AS waits
+           u.kind = 'usage' AND u.state <> $lost
+               AND EXISTS (FROM owed o WHERE o.department = u.department AND o.meter = u.meter) AS waits
     FROM usage u
     JOIN stretches s ON s.department = u.department AND s.meter = u.meter AND s.from_s < u.ends AND s.to_s > u.begins
     JOIN prices p ON p.book = s.book AND p.meter = u.meter AND p.state = u.state
@@ -132,28 +143,63 @@ found AS (
 )
 SELECT row_number() OVER () AS id, * FROM found
 """
+#: What a machine passed while one price held is one piece; its quantity is no matter of time.
+_COUNTS = """
+INSERT INTO pieces BY NAME
+WITH parts AS (
+    SELECT d.resource, d.meter, d.department, d.project, d.system, s.book, s.points, sum(d.amount) AS part,
+           min(d.begins) AS first, least(max(d.ends), $until_s) AS last
+    FROM days d JOIN stretches s
+    ON s.department = d.department AND s.meter = d.meter AND s.from_s <= d.begins AND d.begins < s.to_s
+    GROUP BY ALL ORDER BY ALL
+)
+SELECT -row_number() OVER () AS id, 'counted' AS kind, 'running' AS state, c.*, p.mode, p.micro, p.over, c.part AS amount,
+       c.first AS begins, c.last AS ends, c.first AS anchor, false AS waits, 0 AS opened_by, 0 AS closed_by
+FROM parts c JOIN prices p ON p.book = c.book AND p.meter = c.meter AND p.state = 'running'
+"""
+#: A service is of the second it was done in, or a part of its month in true seconds.
+_SERVICES = """
+INSERT INTO rated
+WITH parts AS (
+    SELECT v.*, s.book, s.points, greatest(v.begins, s.from_s, $start_s) AS first, least(v.ends, s.to_s, $until_s) AS last,
+           c.per, c.micro, c.over
+    FROM services v
+    JOIN stretches s ON s.department = v.department AND s.meter = v.meter AND s.from_s < v.ends AND s.to_s > v.begins
+    JOIN charges c ON c.book = s.book AND c.meter = v.meter
+),
+told AS (
+    SELECT *, amount * micro * CASE WHEN per = 'month' THEN last - first ELSE 1 END AS worth,
+           over::HUGEINT * CASE WHEN per = 'month' THEN $end_s - $start_s ELSE 1 END AS whole
+    FROM parts WHERE first < last
+)
+SELECT 'entry', resource, meter, '', department, project, '', amount, first, last, 0, 0, book, micro, points,
+       half_up(worth, whole), half_up(worth * (10000 - points), whole * 10000)
+FROM told
+"""
 #: Rounded half up, as a difference of two running totals.
 _FLAT = """
 INSERT INTO rated
 WITH told AS (
     SELECT * REPLACE (CASE WHEN waits THEN first ELSE anchor END AS anchor),
+           CASE WHEN kind = 'counted' THEN first + 1 ELSE last END AS until,
            part::HUGEINT * micro AS worth, part::HUGEINT * micro * (10000 - points) AS net, over::HUGEINT * 10000 AS net_over
     FROM pieces WHERE mode = 'flat'
 )
-SELECT 'usage', resource, meter, state, department, project, system, part, first, last, opened_by,
+SELECT kind, resource, meter, state, department, project, system, part, first, last, opened_by,
        CASE WHEN ends = last AND last < $until_s THEN closed_by ELSE 0 END, book, micro, points,
-       half_up(worth * (last - anchor), over) - half_up(worth * (first - anchor), over),
-       half_up(net * (last - anchor), net_over) - half_up(net * (first - anchor), net_over)
+       half_up(worth * (until - anchor), over) - half_up(worth * (first - anchor), over),
+       half_up(net * (until - anchor), net_over) - half_up(net * (first - anchor), net_over)
 FROM told
 """
 #: The quantity of a project, in order of time, goes up the steps; of a volume price all of it stands on the last one reached.
 _STEPPED = """
 INSERT INTO rated
-WITH counted AS (
-    SELECT *, part::HUGEINT * (last - first) AS own,
-           sum(part::HUGEINT * (last - first)) OVER (line ORDER BY first, resource, opened_by, last, part) AS after,
-           sum(part::HUGEINT * (last - first)) OVER line AS total
-    FROM pieces WHERE mode <> 'flat' WINDOW line AS (PARTITION BY department, project, meter, book)
+WITH weighed AS (
+    SELECT *, part::HUGEINT * CASE WHEN kind = 'counted' THEN 1 ELSE last - first END AS own FROM pieces WHERE mode <> 'flat'
+),
+counted AS (
+    SELECT *, sum(own) OVER (line ORDER BY first, resource, opened_by, last, part) AS after, sum(own) OVER line AS total
+    FROM weighed WINDOW line AS (PARTITION BY department, project, meter, book)
 ),
 reached AS (
     SELECT c.id, s.begun, s.ends, s.micro FROM counted c JOIN steps s ON s.book = c.book AND s.meter = c.meter
@@ -175,7 +221,7 @@ told AS (
            ) AS net_after
     FROM counted c JOIN worth w ON w.id = c.id
 )
-SELECT 'usage', resource, meter, state, department, project, system, part, first, last, opened_by,
+SELECT kind, resource, meter, state, department, project, system, part, first, last, opened_by,
        CASE WHEN ends = last AND last < $until_s THEN closed_by ELSE 0 END, book, one, points,
        half_up(worth, over::HUGEINT) - half_up(before, over::HUGEINT),
        half_up(net_after, over::HUGEINT * 10000) - half_up(net_after - net, over::HUGEINT * 10000)
@@ -183,8 +229,8 @@ FROM told
 """
 
 
-def loaded(rows: Sequence[Sequence[Any]], books: Books) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory with rows of the ledger and the books; one thread."""
+def loaded(rows: Sequence[Sequence[Any]], books: Books, entries: Sequence[Entry | Counted] = ()) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory with rows of the ledger, what was entered and passed, and the books; one thread."""
     database = duckdb.connect(config={"threads": 1})
     for statement in filter(str.strip, _TABLES.split(";")):
         database.execute(statement)
@@ -196,8 +242,30 @@ def loaded(rows: Sequence[Sequence[Any]], books: Books) -> duckdb.DuckDBPyConnec
     given["ends"] = np.array([_NEVER if end is None else end for end in columns[3]], dtype=np.int64)
     given["closed_by"] = np.array([0 if by is None else by for by in columns[7]], dtype=np.int64)
     database.register("given", given)
-    database.execute("CREATE TABLE usage AS FROM given")
+    database.execute("CREATE TABLE usage AS SELECT *, 'usage' AS kind FROM given")
+    _load_entries(database, entries)
     return database
+
+
+def _load_entries(database: duckdb.DuckDBPyConnection, entries: Sequence[Entry | Counted]) -> None:
+    passed = [e for e in entries if isinstance(e, Counted)]
+    by_hand = [e for e in entries if isinstance(e, Entry)]
+    _fill(
+        database, "days",
+        ((c.resource_id, c.meter, c.department_id, c.project_id, c.system_id, *day) for c in passed for day in c.days),
+    )  # fmt: skip
+    is_service = {e.id: e.meter.startswith(("service:", "labour:")) for e in by_hand}
+    _fill(
+        database, "services",
+        ((e.id, e.meter, e.department_id, e.project_id, e.amount, e.start_s, e.start_s + 1 if e.end_s is None else e.end_s)
+         for e in by_hand if is_service[e.id]),
+    )  # fmt: skip
+    named = "resource, meter, department, project, amount, begins, ends, state, system, opened_by, closed_by, kind"
+    held = [
+        (e.id, e.meter, e.department_id, e.project_id, e.amount, e.start_s, e.end_s, "running", "", 0, 0, "entry")
+        for e in by_hand if not is_service[e.id]
+    ]  # fmt: skip
+    _fill(database, f"usage ({named})", held)
 
 
 def _load_books(database: duckdb.DuckDBPyConnection, books: Books) -> None:
@@ -219,17 +287,23 @@ def _load_books(database: duckdb.DuckDBPyConnection, books: Books) -> None:
         for nth, d in enumerate(version.discounts):
             to_s = _NEVER if d.to_s is None else d.to_s
             discounts.append((nth, version.id, d.department_id, d.meter, d.basis_points, d.from_s, to_s))
+    charges = (
+        (v.id, e.meter, e.per, e.micro_yuan, meter_of(e.meter).base_per_unit) for v in books.versions for e in v.entry_rates
+    )
+    _fill(database, "charges", charges)
     _fill(database, "versions", ((v.id, v.from_s, _NEVER if v.to_s is None else v.to_s) for v in books.versions))
     for table, held in (("prices", sorted(prices)), ("steps", sorted(steps)), ("discounts", discounts)):
         _fill(database, table, held)
 
 
 def _over(meter: str) -> int:
-    return 3600 * meter_of(meter).base_per_unit
+    found = meter_of(meter)
+    # Bytes are priced by the GiB, whenever they passed.
+    return found.base_per_unit * (1 if found.base_unit == "byte" else 3600)
 
 
-def rate(database: duckdb.DuckDBPyConnection, books: Books, start_s: int, until_s: int) -> None:
-    """Rate what was loaded, into a table of its own."""
+def rate(database: duckdb.DuckDBPyConnection, books: Books, start_s: int, until_s: int, end_s: int | None = None) -> None:
+    """Rate what was loaded, into a table of its own; ``end_s`` is the end of the month, where it is rated before."""
     owed = [
         (v.id, c.name, c.department_id, c.project_id, c.meter, c.amount, c.micro_yuan_per_unit_hour, _over(c.meter), c.from_s,
          max(c.from_s, start_s), min(c.to_s, _NEVER if v.to_s is None else v.to_s, until_s))
@@ -242,14 +316,19 @@ def rate(database: duckdb.DuckDBPyConnection, books: Books, start_s: int, until_
         database.execute(_COVERED, {"nth": nth})
         database.execute(_FEE, {"nth": nth, "until_s": until_s})
         database.execute(_LEFT)
+    database.execute(_COUNTS, {"until_s": until_s})
+    database.execute(_SERVICES, {"start_s": start_s, "until_s": until_s, "end_s": until_s if end_s is None else end_s})
     database.execute(_FLAT, {"until_s": until_s})
     database.execute(_STEPPED, {"until_s": until_s, "never": _NEVER**2})
 
 
-def rated(rows: Sequence[Sequence[Any]], books: Books, start_s: int, until_s: int) -> list[Rated]:
-    """Return what SQL makes of rows of the ledger, in order."""
-    with loaded(rows, books) as database:
-        rate(database, books, start_s, until_s)
+def rated(
+    rows: Sequence[Sequence[Any]], books: Books, window: tuple[int, int, int], entries: Sequence[Entry | Counted] = ()
+) -> list[Rated]:
+    """Return what SQL makes of rows of the ledger and of entries, in order; ``window`` is start, end, and up to where."""
+    start_s, end_s, until_s = window
+    with loaded(rows, books, entries) as database:
+        rate(database, books, start_s, until_s, end_s)
         return sorted(database.execute("FROM rated").fetchall())
 
 

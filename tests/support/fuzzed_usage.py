@@ -13,7 +13,9 @@ METERS = ("vcpu", "memory_mib", "disk_gib:standard", "address")
 #: States with prices, and all there are.
 PRICED = ("allocated", "running", "stopped")
 STATES = (*PRICED, "lost")
-_SERVICE, _BYTES = "service:migration", "network_out_bytes:internet"
+_BYTES = "network_out_bytes:internet"
+#: What people enter: done once, by the month, and held.
+_ONCE, _MONTHLY, _HELD = ("service:migration", "labour:operator"), "service:guard", ("backup_gib:tape", "load_balancer_unit")
 _DAY_S = 86_400
 #: So many without commitments, and two more with them.
 _DEPARTMENTS = 5
@@ -48,11 +50,20 @@ def books_of(source: random.Random, most_micro_yuan: int, *, has_all: bool) -> B
         )  # fmt: skip
         until_s = END_S if to_s is None else to_s
         commitments = tuple(_commitment(source, n, from_s, until_s) for n in range(source.randrange(4) if has_all else 0))
-        entered = EntryRate(meter=_SERVICE, per="once", micro_yuan=source.randrange(most_micro_yuan), code="")
+        entered = tuple(
+            EntryRate(meter=m, per="month" if m == _MONTHLY else "once", micro_yuan=source.randrange(most_micro_yuan), code="")
+            for m in (*_ONCE, _MONTHLY)
+        )
+        rates += [_rate_by_hand(source, meter, has_all=has_all) for meter in (_BYTES, *_HELD)]
         version = BookVersion(
-            id=f"b{number}", from_s=from_s, to_s=to_s, rates=(*rates, _counted_rate(source, has_all=has_all)), discounts=less,
-            commitments=commitments, entry_rates=(entered,),
-        )  # fmt: skip
+            id=f"b{number}",
+            from_s=from_s,
+            to_s=to_s,
+            rates=tuple(rates),
+            discounts=less,
+            commitments=commitments,
+            entry_rates=entered,
+        )
         versions.append(version)
     return Books(versions)
 
@@ -67,11 +78,12 @@ def _commitment(source: random.Random, number: int, from_s: int, until_s: int) -
     )  # fmt: skip
 
 
-def _counted_rate(source: random.Random, *, has_all: bool) -> Rate:
+def _rate_by_hand(source: random.Random, meter: str, *, has_all: bool) -> Rate:
+    """Return a price of what is not measured by the hour, or not measured at all."""
     mode = source.choice(tuple(Mode)) if has_all else Mode.FLAT
     ends = () if mode is Mode.FLAT else (1, 30)
     steps = tuple(Step(up_to=e, micro_yuan=source.randrange(10**6)) for e in (*ends, None))
-    return Rate(meter=_BYTES, state="running", mode=mode, steps=steps, code="")
+    return Rate(meter=meter, state="running", mode=mode, steps=steps, code="")
 
 
 def rows_of(source: random.Random, count: int, most_amount: int) -> list[tuple[Any, ...]]:
@@ -106,7 +118,7 @@ def _owner(source: random.Random, number: int, count: int) -> tuple[str, str, st
 
 
 def entries_of(source: random.Random, count: int) -> list[Entry | Counted]:
-    """Return services, and bytes that machines passed."""
+    """Return services, labour, what people say was held, and bytes that machines passed."""
     found: list[Entry | Counted] = []
     for n in range(count):
         department, project, system = _owner(source, n, count)
@@ -117,12 +129,15 @@ def entries_of(source: random.Random, count: int) -> list[Entry | Counted]:
                 Counted(resource_id=f"inst_{n}", department_id=department, project_id=project, system_id=system, meter=_BYTES,
                         days=tuple(d for d in days if d[1] <= END_S) or days[:1])
             )  # fmt: skip
-        else:
-            found.append(
-                Entry(id=f"entry_{n}", state="approved", department_id=department, project_id=project, meter=_SERVICE,
-                      amount=source.randrange(1, 1000), start_s=first_s, end_s=None, reason="moved", entered_by="wang",
-                      entered_at_s=0.0)
-            )  # fmt: skip
+            continue
+        meter = source.choice((*_ONCE, _MONTHLY, *_HELD))
+        start_s = first_s + source.randrange(-10 * _DAY_S, _DAY_S)
+        end_s = None if meter in _ONCE else start_s + source.randrange(1, 40 * _DAY_S)
+        found.append(
+            Entry(id=f"entry_{n}", state="approved", department_id=department, project_id=project, meter=meter,
+                  amount=source.randrange(1, 1000), start_s=start_s, end_s=end_s, reason="moved", entered_by="wang",
+                  entered_at_s=0.0)
+        )  # fmt: skip
     return found
 
 
