@@ -51,8 +51,7 @@ class _Follower:
 
     def until_over(self, deadline: float) -> dict[str, Any] | None:
         """Return the ticket once it is over; None when somebody does not want to hear more."""
-        console = self._session.out.console(stderr=True)
-        with console.status(self._session.out.say("cli.say.waiting", ticket=self._ticket_id)) as spinner:
+        with self._session.out.counting("cli.say.waiting", ticket=self._ticket_id) as shown:
             while not self._end.is_made():
                 pause_s = _POLL_S
                 try:
@@ -61,7 +60,9 @@ class _Follower:
                     pause_s = self._patience.pause_s(error)
                 else:
                     self._patience.answered()
-                    spinner.update(self._session.out.say("cli.say.waiting_state", state=self._state(ticket)))
+                    state = self._session.out.say("cli.say.waiting_state", state=self._state(ticket))
+                    # Nothing is counted of a ticket that nobody carries out: it waits for somebody, or has no resources.
+                    shown(state, ticket["settled_count"], ticket["resource_count"] or None)
                     if ticket["state"] in _OVER or ticket["state"] == "awaiting_approval":
                         return ticket
                 left_s = deadline - time.monotonic()

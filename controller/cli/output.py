@@ -149,6 +149,21 @@ class Out:
             yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
 
     @contextmanager
+    def counting(self, code: str, **params: Any) -> Iterator[Shown]:
+        """Show how much of how much is done: a bar on a terminal, elsewhere a line for every tenth of it."""
+        console = self.console(stderr=True)
+        if not console.is_terminal:
+            yield Tenths(self).show
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+
+        text = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(self.say(code, **params), total=None)
+            yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
+
+    @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show on a terminal how many bytes of a file there are; the block says how many."""
         console = self.console(stderr=True)
@@ -187,6 +202,21 @@ class Out:
             width = None if stream.isatty() else whole_number(os.environ.get("COLUMNS", "")) or _PIPE_WIDTH
             self._consoles[stderr] = Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
         return self._consoles[stderr]
+
+
+class Tenths:
+    """Tells where nobody sees a bar how much is done: a line when another tenth of it is, the last one with the whole."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self._told = 0
+
+    def show(self, text: str, done: int, total: int | None) -> None:
+        """Tell what is new."""
+        tenth = 10 * done // total if total else 0
+        if total and tenth > self._told:
+            self._told = tenth
+            self._out.note("cli.say.progress", what=text, done=done, total=total, percent=100 * done // total)
 
 
 def _in_order(rows: Sequence[Row], field: str) -> Sequence[Row]:

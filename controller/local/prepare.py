@@ -52,11 +52,11 @@ def run(
     )
     console = out.console(stderr=True)
     preparer = HostPreparer(data_dir("playbooks"), ansible_bin_dir())
-    with console.status(out.say("cli.prepare.begun", host=name)) as spinner:
+    with out.counting("cli.prepare.begun", host=name) as shown:
 
         def tell(event: PrepareEvent) -> None:
+            shown(event.task, event.done, event.total)
             if event.kind is PrepareEventKind.STARTED:
-                spinner.update(event.task)
                 return
             mark, style = _MARKS[event.kind]
             console.print(Text(f"{mark} {event.task}{f': {event.detail}' if event.detail else ''}", style=style))

@@ -40,6 +40,7 @@ _SAY = {
         "Ticket {ticket} goes on all the same. Follow it with: allot status {ticket} --wait",
     ),
     "cli.say.waiting": Text("等待工单 {ticket} …", "waiting for ticket {ticket} …"),
+    "cli.say.progress": Text("{what} 已完成 {done}/{total}（{percent}%）", "{what} {done}/{total} ({percent}%)"),
     "cli.say.waiting_state": Text("{state} …", "{state} …"),
     "cli.say.service_away": Text("服务暂时没有应答，继续等待 …", "the service does not answer for the moment; waiting on …"),
     "cli.say.service_back": Text("服务恢复应答。", "the service answers again."),

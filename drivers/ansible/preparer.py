@@ -16,6 +16,7 @@ from typing import Any
 from drivers.ansible.private_directory import LAUNCHER, PID, fill, private_directory
 from drivers.ansible.process_tree import end_tree
 from drivers.ansible.requests import PrepareRequest, StoragePlace
+from drivers.ansible.task_count import count_tasks
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
 
 __all__ = ["HostPreparer", "PrepareEvent", "PrepareEventKind", "PrepareRequest", "PrepareResult", "StoragePlace"]
@@ -43,6 +44,9 @@ class PrepareEvent:
     #: The task's name as the playbook gives it.
     task: str
     detail: str = ""
+    #: Tasks that ended so far, those that were skipped too, of how many.
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,8 @@ class _Run:
     #: What the listener raised: the run is ended and this raised in its stead.
     listener_error: Exception | None = None
     output: list[str] = field(default_factory=list)
+    done: int = 0
+    total: int = 0
 
     def handle(self, event: dict[str, Any]) -> bool:
         """Take one event of ansible-runner; False keeps it off the disk."""
@@ -119,8 +125,11 @@ class _Run:
         self._tell(PrepareEventKind.FAILED, task, detail)
 
     def _tell(self, kind: PrepareEventKind, task: str, detail: str = "") -> None:
+        if kind not in (PrepareEventKind.STARTED, PrepareEventKind.PART):
+            self.done += 1
+            self.total = max(self.total, self.done)
         try:
-            self.on_event(PrepareEvent(kind=kind, task=task, detail=detail))
+            self.on_event(PrepareEvent(kind=kind, task=task, detail=detail, done=self.done, total=self.total))
         except Exception as error:  # noqa: BLE001 - foreign code inside ansible-runner's loop: kept and raised after the run
             self.listener_error = self.listener_error or error
 
@@ -177,6 +186,7 @@ class HostPreparer:
         self._require_programs()
         begun_s = time.monotonic()
         run = _Run(on_event, is_cancelled, begun_s + timeout_s)
+        run.total = count_tasks(self._playbook, {"pool.yml": len(request.storage)})
         with private_directory(self._work_dir) as directory:
             status = self._run(directory, request, run, check=check)
         _raise_for(status, run, timeout_s)

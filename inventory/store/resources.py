@@ -27,6 +27,7 @@ _WORKING = case(
 
 #: Statements of the reconciler's inner loop are built once: building one costs more than running it.
 _DUE = (_R.next_try_s <= bindparam("now_s")) & (_R.hold_until_s <= bindparam("now_s")) & (_R.phase != Phase.GONE.value)
+_UNSETTLED = (Phase.PENDING.value, Phase.WORKING.value, Phase.FAILED.value)
 _NOT_ON_HOSTS = _R.host_id.is_(None) | _R.host_id.not_in(bindparam("not_hosts", expanding=True))
 _ANY_DUE = select(_R.id).where(_DUE).limit(1)
 _ANY_DUE_ELSEWHERE = _ANY_DUE.where(_NOT_ON_HOSTS)
@@ -394,8 +395,7 @@ def retry_failed(connection: Connection, ticket_id: TicketId, now_s: float) -> i
 
 def any_unsettled_of_ticket(connection: Connection, ticket_id: TicketId) -> bool:
     """Tell whether a ticket still has something to be done."""
-    unsettled = (Phase.PENDING.value, Phase.WORKING.value, Phase.FAILED.value)
-    statement = select(_R.id).where(_R.ticket_id == ticket_id, _R.phase.in_(unsettled)).limit(1)
+    statement = select(_R.id).where(_R.ticket_id == ticket_id, _R.phase.in_(_UNSETTLED)).limit(1)
     return connection.execute(statement).first() is not None
 
 
@@ -482,6 +482,13 @@ def machines(
 def count_of_ticket(connection: Connection, ticket_id: TicketId) -> int:
     """Return how many resources a ticket speaks of."""
     return connection.execute(select(func.count()).select_from(t.resources).where(_R.ticket_id == ticket_id)).scalar_one()
+
+
+def settled_of_ticket(connection: Connection, ticket_id: TicketId) -> tuple[int, int]:
+    """Return how many resources of a ticket are as it wants them, and how many it speaks of."""
+    settled = func.count().filter(_R.phase.not_in(_UNSETTLED))
+    done, total = connection.execute(select(settled, func.count()).where(_R.ticket_id == ticket_id)).one()
+    return done, total
 
 
 def wake_unsettled(

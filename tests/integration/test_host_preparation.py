@@ -86,6 +86,17 @@ def test_the_second_run_and_a_check_after_it_change_nothing(told: dict[str, dict
         assert told[step]["ok"] > 10
 
 
+def test_a_run_says_how_many_of_its_steps_are_done_and_all_of_them_in_the_end(told: dict[str, dict[str, Any]]) -> None:
+    totals = {}
+    for step in ("first", "second", "check after", "another pool"):
+        progress = told[step]["progress"]
+        (totals[step],) = {total for _, total in progress}
+        assert [done for done, _ in progress] == sorted(done for done, _ in progress)
+        assert progress[0][0] == 0
+        assert progress[-1] == [totals[step], totals[step]], f"{step}: as many steps as were counted before"
+    assert totals["first"] == totals["second"] == totals["check after"] < totals["another pool"]
+
+
 def test_check_mode_on_a_host_does_not_make_another_pool(told: dict[str, dict[str, Any]]) -> None:
     checked = told["check of another pool"]
     assert checked["changed_tasks"] == ["Have the directory", "Say what would be done to the pool"]

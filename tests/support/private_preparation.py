@@ -39,6 +39,7 @@ def prepare(work_dir: Path, *storage: StoragePlace, check: bool = False) -> dict
         "took_s": round(result.took_s, 1),
         "events": sorted({str(event.kind) for event in events}),
         "said": {event.task: event.detail for event in events if event.detail},
+        "progress": [(event.done, event.total) for event in events],
         "parts": [event.detail for event in events if event.kind is PrepareEventKind.PART],
         "left": [path.name for path in work_dir.iterdir()],
         "pools": virsh("pool-list", "--name", "--autostart"),

@@ -16,6 +16,7 @@ from controller.tickets.model import Ticket, TicketState
 from controller.workflows import tickets
 from controller.workflows.quote import Wish
 from inventory.domain.errors import Problem
+from inventory.store import resources
 
 router = APIRouter(route_class=GuardedRoute, tags=["tickets"])
 
@@ -88,7 +89,9 @@ def get_ticket(call: TheCall, ticket_id: str) -> Response:
     with call.platform.db.read() as connection:
         ticket = store.get(connection, ticket_id, call.caller.scope)
         decided = store.approvals(connection, ticket.id)
-    body = {**views.ticket(ticket, call.language), "approvals": [views.approval(a) for a in decided]}
+        settled_count, resource_count = resources.settled_of_ticket(connection, ticket.id)
+    counts = {"resource_count": resource_count, "settled_count": settled_count}
+    body = {**views.ticket(ticket, call.language), "approvals": [views.approval(a) for a in decided], **counts}
     return json_answer(body, headers={"ETag": etag(ticket.revision)})
 
 

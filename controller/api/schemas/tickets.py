@@ -50,9 +50,14 @@ class ApprovalOut(Out):
 
 
 class TicketWithApprovals(Ticket):
-    """A ticket and who decided on it."""
+    """A ticket, who decided on it, and how far it is.
+
+    `settled_count` of the `resource_count` machines, disks and networks it speaks of are as it wants them.
+    """
 
     approvals: list[ApprovalOut]
+    resource_count: int
+    settled_count: int
 
 
 class Event(Out):
