@@ -33,18 +33,26 @@ def policy_of(mates: Mates) -> str:
 
 
 def ensure_group(region: Region, mates: Mates, host_id: str, department: str) -> str:
-    """Return the region's id of a group that takes one more; empty where the project's limits are used up and the rule is a wish.
+    """Return the region's id of a group that takes one more; empty where the rule is a wish and the project may have none.
 
     Raises:
         Permanent: ``openstack.quota_exceeded`` or ``openstack.forbidden``: they are, and the rule is a condition.
     """
     compute = region.projects.connection(department).compute
-    group = _find(region, compute, mates, host_id)
-    if group is not None and _is_full(region, compute, group):
-        if mates.is_hard:
-            raise Permanent("openstack.quota_exceeded", connection=region.cloud, reason="server_group_members")
+    try:
+        group = _find(region, compute, mates, host_id)
+        if group is None:
+            body = {"name": group_name(mates, host_id), "policy": policy_of(mates)}
+            group = region.calls.change("server group", lambda: compute.create_server_group(**body))
+    except Permanent as fault:
+        if mates.is_hard or fault.problem.code != "openstack.forbidden":
+            raise
         return ""
-    return str(group.id) if group is not None else _make(region, compute, mates, host_id)
+    if not _is_full(region, compute, group):
+        return str(group.id)
+    if mates.is_hard:
+        raise Permanent("openstack.quota_exceeded", connection=region.cloud, reason="server_group_members")
+    return ""
 
 
 def _find(region: Region, compute: Any, mates: Mates, host_id: str) -> Any:
@@ -60,24 +68,20 @@ def _is_full(region: Region, compute: Any, group: Any) -> bool:
     return most is not None and 0 <= int(most) <= len(group.member_ids or ())
 
 
-def _make(region: Region, compute: Any, mates: Mates, host_id: str) -> str:
-    body = {"name": group_name(mates, host_id), "policy": policy_of(mates)}
-    try:
-        return str(region.calls.change("server group", lambda: compute.create_server_group(**body)).id)
-    except Permanent as fault:
-        if mates.is_hard or fault.problem.code != "openstack.forbidden":
-            raise
-        return ""
-
-
 def _policy(group: Any) -> str:
     return str(group.policy or next(iter(group.policies or ()), ""))
 
 
 def ensure_no_empty_group(region: Region, host_id: str) -> None:
-    """Take our groups away that have no machine."""
+    """Take our groups away that have no machine; a credential that may not see groups has made none."""
     compute, scope = region.sdk.compute, region.projects.listing_scope()
-    for group in region.calls.read("server group", lambda: list(compute.server_groups(**scope))):
+    try:
+        found = region.calls.read("server group", lambda: list(compute.server_groups(**scope)))
+    except Permanent as fault:
+        if fault.problem.code != "openstack.forbidden":
+            raise
+        return
+    for group in found:
         if group.name.startswith(_PREFIX) and group.name.endswith(f" {host_id}") and not group.member_ids:
             region.calls.change("server group", partial(compute.delete_server_group, group.id))
 

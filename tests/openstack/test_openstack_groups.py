@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from drivers.faults import OutcomeUnknown
+from drivers.faults import OutcomeUnknown, Permanent
 from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import Mates
 from inventory.domain.resource import Observed
 from tests.openstack.harness import HOST_ID, STORAGE_POOL, Behind, driver_of, small_image
-from tests.openstack.proxy import Lose, Pass, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Refuse, once_each, proxied_clouds
 from tests.openstack.region.region import Region
 from tests.openstack.region.seeding import MEMBER
 from tests.openstack.wish import FENCE, Wish, wish_on
@@ -95,6 +95,23 @@ def test_a_wish_gives_way_where_a_group_may_have_no_more_machines(region: Region
             assert group.member_ids == [behind.servers(wishes[0].request.instance_id)[0].id]
     finally:
         compute.update_quota_set(project_id, server_group_members=before)
+
+
+def test_a_wish_gives_way_where_groups_are_not_allowed_at_all(
+    region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxied_clouds(region.layout, tmp_path, wait_s=60) as proxies:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        proxies.treat = lambda asked: Refuse(403) if "server-groups" in asked.path else Pass()
+        with machines("openstack://proxied", behind, tmp_path, 1, APART) as (wish,):
+            made(wish)
+            assert groups(behind) == []
+            gone(wish)
+            wish.request = replace(wish.request, mates=TOGETHER)
+            wish.have(lambda: wish.driver.ensure_volume(wish.request.root, FENCE))
+            with pytest.raises(Permanent) as refused:
+                wish.driver.ensure_launched(wish.request, FENCE)
+            assert refused.value.problem.code == "openstack.forbidden", "a condition does not"
 
 
 def test_a_lost_answer_to_the_making_of_a_group_makes_one(
