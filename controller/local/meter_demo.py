@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from controller import state
@@ -24,6 +25,7 @@ from controller.identity.caller import Caller, Role
 from controller.scheduling.policy import DEFAULT_POLICY
 from controller.workflows import corrections, ledger, periods, price_books
 from controller.workflows.platform import Platform
+from inventory.domain.errors import Conflict, Unavailable
 from inventory.domain.ids import DepartmentId, ProjectId, ResourceId, SystemId, TokenId, seeded_ids
 from inventory.domain.journal import JournalRow
 from inventory.domain.organisation import Billing, Department, Project
@@ -34,6 +36,7 @@ from metering import period_store
 from metering.rating import yuan
 
 _ZONE = ZoneInfo("Asia/Shanghai")
+_STATE = "state.sqlite"
 _DAY = 86_400
 _MONTHS = ("2026-03", "2026-04", "2026-05")
 #: The one whose statement is printed whole, and whose story is written here and not drawn.
@@ -110,7 +113,12 @@ class _City:
 
 
 def run(out: Out, seed: int, to: str) -> None:
-    """Play the three months and print what they come to."""
+    """Play the three months and print what they come to.
+
+    Raises:
+        Conflict: ``cli.demo_place_taken``.
+        Unavailable: ``cli.file_not_written``.
+    """
     with _scratch(to) as folder, _database(folder) as database:
         city = _found(database, folder)
         source = random.Random(seed)  # noqa: S311  a made-up city
@@ -127,7 +135,12 @@ def run(out: Out, seed: int, to: str) -> None:
 @contextmanager
 def _scratch(to: str) -> Iterator[Path]:
     if to:
-        Path(to).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(to).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable("cli.file_not_written", file=to, reason=error.strerror or str(error)) from error
+        if (Path(to) / _STATE).exists():
+            raise Conflict("cli.demo_place_taken", directory=to)
         yield Path(to)
         return
     with tempfile.TemporaryDirectory(prefix="allot-meter-demo-") as folder:
@@ -136,7 +149,7 @@ def _scratch(to: str) -> Iterator[Path]:
 
 @contextmanager
 def _database(folder: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{folder / 'state.sqlite'}")
+    database = open_database(f"sqlite:///{folder / _STATE}")
     try:
         state.upgrade(database)
         yield database
@@ -249,6 +262,20 @@ def _enter(city: _City, meter: str, amount: int, day: str, reason: str) -> None:
 
 
 def _show(out: Out, city: _City) -> None:
+    months, line_count, micro = [], 0, 0
+    for month in _MONTHS:
+        proof = periods.verify(city.platform, month)
+        assert proof["is_proven"], proof
+        line_count, micro = line_count + proof["line_count"], micro + periods.show(city.platform, month)["micro_yuan"]
+        summaries = [statement_summary(s) for s in periods.statements(city.platform, month, PLATFORM)]
+        months.append({"period_id": month, "statements": summaries})
+    own = city.departments[_TOLD]
+    told = [with_rows(periods.statement(city.platform, month, own.id)) for month in _MONTHS[:2]]
+    found = {"months": months, "told": told, "line_count": line_count, "yuan": yuan(micro)}
+    out.value(found, lambda value: _show_tables(out, value), name="line_count")
+
+
+def _show_tables(out: Out, found: Mapping[str, Any]) -> None:
     columns = [
         Column("cli.column.department", "department_name"),
         Column("cli.column.code", "department_code"),
@@ -257,22 +284,13 @@ def _show(out: Out, city: _City) -> None:
         Column("cli.column.billing", lambda s: out.say(f"cli.word.billing_{s['billing']}")),
         Column("cli.column.payable_yuan", "payable_yuan", is_number=True),
     ]
-    lines = micro = 0
-    for month in _MONTHS:
-        if out.is_table:
-            out.heading("cli.say.demo_month", month=month)
-        out.rows(
-            [statement_summary(s) for s in periods.statements(city.platform, month, PLATFORM)], columns, name="department_code"
-        )
-        proof = periods.verify(city.platform, month)
-        assert proof["is_proven"], proof
-        lines, micro = lines + proof["line_count"], micro + periods.show(city.platform, month)["micro_yuan"]
-    if out.is_table:
-        own = city.departments[_TOLD]
-        for month in _MONTHS[:2]:
-            out.heading("cli.say.demo_statement", month=month, department=own.name)
-            show_statement(out, with_rows(periods.statement(city.platform, month, own.id)))
-    out.line("cli.say.demo_proven", months=len(_MONTHS), lines=lines, yuan=yuan(micro))
+    for month in found["months"]:
+        out.heading("cli.say.demo_month", month=month["period_id"])
+        out.rows(month["statements"], columns, name="department_code")
+    for statement in found["told"]:
+        out.heading("cli.say.demo_statement", month=statement["period_id"], department=statement["department_name"])
+        show_statement(out, statement)
+    out.line("cli.say.demo_proven", months=len(found["months"]), lines=found["line_count"], yuan=found["yuan"])
 
 
 def _officer(name: str) -> Caller:

@@ -68,6 +68,12 @@ TEXTS: Mapping[str, Text] = {
     "report.busy": _error(
         "正在生成的报表过多。", "Too many reports are being made.", "请稍后重试。", "Ask again in a moment.", Actor.NOBODY
     ),
+    "cli.demo_place_taken": _error(
+        "目录 {directory} 中已有演示状态。",
+        "{directory} already holds the state of a demonstration.",
+        "请用 --to 指定另一目录，或先删除该目录。",
+        "Name another directory with --to, or remove that one first.",
+    ),
     "cli.file_not_written": _error(
         "无法写入文件 {file}：{reason}。",
         "{file} could not be written: {reason}.",
