@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.doc_examples import ROOT
-from tests.support.named_tests import assert_names_tests, named_in
+from tests.support.named_tests import NAMED, assert_names_tests, drawn_in, named_in
 
 PAGE = (ROOT / "docs" / "invariants.md").read_text("utf-8")
 
@@ -26,6 +26,13 @@ def test_the_page_holds_every_invariant_in_its_order_and_every_bad_input() -> No
 def test_each_is_held_by_tests_that_exist(row: list[str]) -> None:
     assert len(row) == 3
     assert_names_tests(row[2])
+
+
+@pytest.mark.parametrize("row", INVARIANTS, ids=lambda row: row[0])
+def test_each_invariant_is_held_against_what_hypothesis_draws(row: list[str]) -> None:
+    drawn = [f"{path}::{name}" for path, name in NAMED.findall(row[2]) if name in drawn_in(path)]
+    # What is killed dies at each statement there is, one after the other: there is nothing to draw.
+    assert drawn or "tests/integration/test_ledger_killed.py::test_a_taker_killed_before_any_of_its_statements" in row[2]
 
 
 def test_a_test_that_is_gone_would_be_missed() -> None:
