@@ -5,6 +5,8 @@ neutron.libsonnet, cinder.libsonnet and placement.libsonnet, with their selector
 README of the libvirt exporter of Tinkoff (the names) as dashboards for it take rates of them.
 """
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ from tests.support.metrics import served, watch
 from tests.support.prometheus import PROMETHEUS, prometheus, settled
 from tests.support.published_exporters import OURS_TOO, PUBLISHED, SERVER_STATUS_NUMBERS, VOLUME_STATUSES
 
+PROMTOOL = shutil.which("promtool")
+#: What promtool has against their names: ours on the other endpoints have nothing of it.
+KNOWN_FINDINGS = {
+    "metric names should not contain abbreviated units", 'non-counter metrics should not have "_total" suffix',
+    'counter metrics should have "_total" suffix', "label names should be written in 'snake_case' not 'camelCase'",
+    "metric name should not include type 'counter'",
+}  # fmt: skip
 _S = 'job=~"allotment",instance=~".*"'
 #: Panels with a figure; a dashboard's other panels ask for what the platform does not have (docs/metrics.md).
 _PANELS = (
@@ -130,6 +139,25 @@ def test_what_machines_were_seen_to_use_is_told_under_the_names_of_libvirt(tmp_p
     assert server.labels["address_ipv4"].startswith("10.96.")
     assert (meta.labels["instance_name"], meta.labels["project_name"]) == (server.labels["name"], server.labels["tenant_id"])
     assert (disk.value, disk.labels["volume_type"], disk.labels["server_id"]) == (1, "standard", server.labels["id"])
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
+def test_promtool_finds_nothing_but_what_is_wrong_with_the_names_of_others(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="published-lint", extras=Extras(is_compatible=True))
+        watched.apply("portal")
+        watched.work()
+        watched.bill()
+        watched.text()
+        text = watched.snapshot.compatibility().decode()
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60
+    )
+    # 3: read whole, and some names are not as they should be; 1 would be a text that is no exposition.
+    assert done.returncode == 3
+    found = {tuple(line.split(" ", 1)) for line in (done.stdout + done.stderr).splitlines()}
+    assert {name for name, _ in found} <= PUBLISHED.keys()
+    assert {what for _, what in found} == KNOWN_FINDINGS
 
 
 def test_a_machine_on_its_way_or_failed_is_told_by_novas_names(tmp_path: Path) -> None:
