@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
+from itertools import groupby
 from types import MappingProxyType
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?\s*([A-Za-z兆吉太]*)字?节?")
@@ -33,8 +34,13 @@ _UNIT_NAMES = {"mib": "MiB", "gib": "GiB", "tib": "TiB"}
 
 
 def fold(text: str) -> str:
-    """Return ``text`` with full-width letters and digits made plain, without space around it."""
-    return unicodedata.normalize("NFKC", text).strip()
+    """Return ``text`` with full-width letters and digits made plain, without space around it.
+
+    Numbers that are no digits (``²``, ``½``, ``①``) stay: made plain, ``1²`` would be twelve.
+    """
+    runs = groupby(text, key=lambda char: unicodedata.category(char) == "No")
+    parts = ((is_kept, "".join(run)) for is_kept, run in runs)
+    return "".join(part if is_kept else unicodedata.normalize("NFKC", part) for is_kept, part in parts).strip()
 
 
 def whole(text: str, suffixes: Sequence[str] = ()) -> int | None:

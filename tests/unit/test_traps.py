@@ -9,6 +9,8 @@ import yaml
 from controller.tickets.language import parse_ticket
 from controller.tickets.schema import TICKET
 from controller.workflows.obligation import lease_end_s
+from inventory.domain.errors import Invalid
+from inventory.importers.amounts import fold
 from inventory.importers.document import read_document
 from inventory.importers.shapes import Reading
 from metering.reports.columns import neutral
@@ -80,6 +82,19 @@ def test_keys_and_enumerations_are_folded_and_titles_are_not() -> None:
     written = PORTAL.replace("environment: test", "ｅｎｖｉｒｏｎｍｅｎｔ: ｔｅｓｔ").replace("市民政局门户网站", "ＡＢ　门户")
     ticket = parse_ticket(written.encode(), today=TODAY)
     assert (ticket.environment, ticket.title) == ("test", "ＡＢ　门户")
+
+
+@pytest.mark.parametrize("written", ["1²", "①", "1①", "㉚", "½", "1₂", "²"])
+def test_a_number_that_is_no_digit_is_never_taken_for_one(written: str) -> None:
+    """Made plain as full-width digits are, a footnote behind a one would order twelve machines."""
+    for place in (f"count: {written}", f"size: {{cpu: {written}, memory: 1GiB}}", f"size: {{cpu: 1, memory: {written}GiB}}"):
+        text = PORTAL.replace("count: 2", place) if place.startswith("count") else PORTAL.replace("size: tiny", place, 1)
+        assert text != PORTAL
+        with pytest.raises(Invalid) as refused:
+            parse_ticket(text.encode(), today=TODAY)
+        codes = {problem.code for problem in refused.value.problems}
+        assert codes <= {"document.not_a_number", "document.not_an_amount"}, codes
+    assert fold(" ２ＧｉＢ㎇ ") == "2GiBGB"
 
 
 def test_both_languages_may_be_mixed_in_one_file() -> None:
