@@ -143,6 +143,10 @@ TEXTS: Mapping[str, Text] = {
     "report.word.sheet_top": Text("费用前列", "Dearest"),
     "report.word.sheet_corrections": Text("更正", "Corrections"),
     "report.word.sheet_lines": Text("明细", "Lines"),
+    "report.word.too_many_machines": Text(
+        "云主机过多，请导出 CSV 或 Parquet（efficiency-machines）。",
+        "Too many machines for a workbook: ask for efficiency-machines as CSV or Parquet.",
+    ),
     "report.word.too_many_lines": Text(
         "明细过多，请导出 CSV 或 Parquet。", "Too many lines for a workbook: ask for CSV or Parquet."
     ),

@@ -17,6 +17,8 @@ from metering.reports.words import Say
 
 Row = Mapping[str, Any]
 _DEAREST = 20
+#: More machines than these are for CSV or Parquet.
+_MACHINES_MAX = 50_000
 #: Columns whose cells are codes -> what their words begin with.
 _CODED = {"finding": "report.word.finding_", "answer": "cli.word.answer_", "target_met": "cli.word."}
 _WIDE = {"department_name": 24, "system": 26, "machine": 26, "system_id": 38, "instance_id": 38, "answer_reason": 40}
@@ -35,7 +37,10 @@ def write_efficiency(
         place = _place(efficiency.CLASSES, "cpu_average_percent")
         chart(sheets, sheet, "column", "report.word.sheet_classes", "report.head.cpu_average_percent", (1, len(classes)),
               (0, place), f"A{len(classes) + 4}")  # fmt: skip
-    _table(sheets, "report.word.sheet_machines", efficiency.MACHINES, machines)
+    is_short = len(machines) <= _MACHINES_MAX
+    sheet = _table(sheets, "report.word.sheet_machines", efficiency.MACHINES, machines if is_short else ())
+    if not is_short:
+        sheet.write_string(1, 0, say("report.word.too_many_machines"))
     sheets.book.close()
     sink.put(data.getvalue())
 

@@ -20,6 +20,7 @@ from inventory.domain.resource import Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import journal, resources
 from inventory.store import systems as system_store
+from metering.reports import efficiency_book
 from metering.sample_store import Taken
 from metering.samples import Sample, packed
 from tests.support.api import YAML, Service, service
@@ -217,6 +218,20 @@ def test_a_department_reads_its_efficiency_in_a_workbook_of_its_language(platfor
         assert len(savings) == 2
         assert savings == sorted(savings, reverse=True)
         assert not [c.coordinate for s in book for row in s.iter_rows() for c in row if c.data_type == "f"]
+
+
+def test_more_machines_than_a_workbook_holds_are_told_where_to_find(platform: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficiency_book, "_MACHINES_MAX", 5)
+    for file in (platform.platform.images_dir / ".reports").glob("*"):
+        file.unlink()
+    sheet = _book(platform, "efficiency", "en")["Machines"]
+    assert [row[0] for row in _cells(sheet)[1:]] == [
+        "Too many machines for a workbook: ask for efficiency-machines as CSV or Parquet."
+    ]
+    monkeypatch.setattr(efficiency_book, "_MACHINES_MAX", 6)
+    for file in (platform.platform.images_dir / ".reports").glob("*"):
+        file.unlink()
+    assert len(_cells(_book(platform, "efficiency", "en")["Machines"])) == 7
 
 
 def test_the_assessment_is_a_pack_of_four_sheets_and_a_trend(platform: Service) -> None:
