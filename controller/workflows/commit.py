@@ -26,7 +26,7 @@ from inventory.domain.resource import Desired
 from inventory.domain.resources import counted_as
 from inventory.domain.system import System
 from inventory.store import claims as claim_store
-from inventory.store import directory, hosts, journal, new_resources, resources, systems
+from inventory.store import directory, hosts, new_resources, resources, systems
 from quotas import budget_store
 from quotas import store as quota_store
 
@@ -231,16 +231,15 @@ def _write(connection: Connection, books: _Books, drafts: Sequence[Drafter]) -> 
             # After the row of the system is ours: a move that began before is seen, one that begins later sees this change.
             if resources.is_any_moving(connection, draft.order.system.id):
                 raise Conflict("system.moving", system=draft.order.system.name)
-    born, held = [r for draft in drafts for r in draft.born], [h for draft in drafts for h in draft.held]
+    # By id: every table that begins with one then grows at its end, in both engines the cheapest place to write to.
+    born, held = sorted(r for draft in drafts for r in draft.born), sorted(h for draft in drafts for h in draft.held)
     machines = {r.id for r in born}
     for _, segments in sorted(books.segments.items()):
         segments.write_segments(machines)
-    new_resources.insert(connection, born)
+    new_resources.insert(connection, born, held, metered(held))
     for _, segments in sorted(books.segments.items()):
         if not segments.write_addresses(machines):
             return False
-    claim_store.insert_held(connection, held)
-    journal.begin(connection, born, metered(held))
     for draft in drafts:
         _change(connection, draft)
     return True

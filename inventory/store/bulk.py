@@ -6,7 +6,7 @@ is prepared once; both through the driver of the connection, inside its transact
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
@@ -76,17 +76,41 @@ class Same:
     value: Any
 
 
-def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any] | Same]) -> None:
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Values that are as the database keeps them."""
+
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one table, as tuples of the database's own values."""
+
+    table: Table
+    names: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any] | Same | Fit]) -> None:
     """Insert rows given column by column; one column at least has a value for each row."""
+    insert_batches(connection, [batch(connection, table, columns)])
+
+
+def batch(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any] | Same | Fit]) -> Batch:
+    """Return rows to insert, given column by column; one column at least has a value for each row."""
     names = tuple(columns)
-    assert len({len(column) for column in columns.values() if not isinstance(column, Same)}) == 1, "columns of one length"
     processors = _processors(table, names, connection.dialect)
+    lengths = {len(c.values if isinstance(c, Fit) else c) for c in columns.values() if not isinstance(c, Same)}
+    assert len(lengths) == 1, "columns of one length"
     fit = [_fit(column, p) for column, p in zip(columns.values(), processors, strict=True)]
-    insert_rows(connection, table, names, list(zip(*fit, strict=False)))
+    return Batch(table, names, list(zip(*fit, strict=False)))
 
 
-def _fit(column: Sequence[Any] | Same, process: Callable[[Any], Any] | None) -> Iterable[Any]:
+def _fit(column: Sequence[Any] | Same | Fit, process: Callable[[Any], Any] | None) -> Iterable[Any]:
     """Return values fit for the driver; one that stands in many rows is made fit once."""
+    if isinstance(column, Fit):
+        return column.values
     if isinstance(column, Same):
         return repeat(column.value if process is None else process(column.value))
     if process is None:
@@ -98,27 +122,38 @@ def _fit(column: Sequence[Any] | Same, process: Callable[[Any], Any] | None) -> 
     return [made[id(value)] for value in column]
 
 
-def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows given as tuples of the database's own values.
+def insert_batches(connection: Connection, batches: Iterable[Batch]) -> None:
+    """Insert rows of several tables in this order; each batch is made while PostgreSQL still works on the one before it.
 
     Raises:
         IntegrityError: somebody else was faster; the caller must roll back.
     """
-    if not rows:
-        return
-    if not is_postgresql(connection):
-        marks = ", ".join("?" * len(names))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})", list(rows))  # noqa: S608  names of our own tables
-        return
+    copy = _copy if is_postgresql(connection) else _insert
+    coming = iter(batches)
+    now = next(coming, None)
+    while now is not None:
+        now = copy(connection, now, coming) if now.rows else next(coming, None)
+
+
+def _insert(connection: Connection, now: Batch, coming: Iterator[Batch]) -> Batch | None:
+    marks = ", ".join("?" * len(now.names))
+    statement = f"INSERT INTO {now.table.name} ({', '.join(now.names)}) VALUES ({marks})"  # noqa: S608  names of our own tables
+    connection.exec_driver_sql(statement, list(now.rows))
+    return next(coming, None)
+
+
+def _copy(connection: Connection, now: Batch, coming: Iterator[Batch]) -> Batch | None:
+    """Send rows to PostgreSQL and make those that come next before its answer is waited for."""
     if not connection.in_transaction():
         connection.begin()
-    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+    statement = f"COPY {now.table.name} ({', '.join(now.names)}) FROM STDIN"
     cursor: Any = connection.connection.cursor()
     driver_error = connection.dialect.loaded_dbapi.Error
     try:
         with cursor.copy(statement) as copy:
-            for row in rows:
+            for row in now.rows:
                 copy.write_row(row)
+            return next(coming, None)
     except driver_error as error:
         raise DBAPIError.instance(statement, None, error, driver_error) from error
     finally:

@@ -10,7 +10,7 @@ from inventory.domain.ids import HostId, ProjectId, ResourceId, TicketId
 from inventory.domain.resources import ADDRESS
 from inventory.store import bulk, changes, hosts
 from inventory.store import tables as t
-from inventory.store.columns import Encoded, encoded
+from inventory.store.columns import encoded
 
 
 def hold(connection: Connection, amounts: Mapping[hosts.ProviderDimension, int]) -> list[hosts.ProviderDimension]:
@@ -44,23 +44,27 @@ def insert(connection: Connection, claims: Iterable[Claim]) -> None:
 
 def insert_held(connection: Connection, held: Sequence[Held]) -> None:
     """Write what resources claim whose capacity is promised."""
-    if not held:
-        return
+    if held:
+        bulk.insert_batches(connection, [rows(connection, held)])
+
+
+def rows(connection: Connection, held: Sequence[Held]) -> bulk.Batch:
+    """Return the rows of what resources claim whose capacity is promised."""
     for one, _ in counted_alike(held):
         assert all(amount > 0 for _, amount in one.shares), f"a claim of nothing: {one}"
     own = dict(zip(Held._fields, zip(*held, strict=True), strict=True))
     columns = {name: own[name] for name in ("resource_id", "resource_kind", "project_id")}
-    bulk.insert_columns(connection, t.claims, {**columns, "amounts": _texts(held)})
+    return bulk.batch(connection, t.claims, {**columns, "amounts": bulk.Fit(_texts(held))})
 
 
-def _texts(held: Sequence[Held]) -> list[Encoded]:
+def _texts(held: Sequence[Held]) -> list[str]:
     """Return amounts as they are stored: of those that are alike only the providers differ."""
     moulds: dict[int, str] = {}
-    texts: dict[int, Encoded] = {}
+    texts: dict[int, str] = {}
     for one in held:
         if id(one.amounts) not in texts:
             mould = moulds.get(id(one.shares)) or moulds.setdefault(id(one.shares), _mould(one.shares))
-            texts[id(one.amounts)] = Encoded(mould % tuple([provider_id for provider_id, _, _ in one.amounts]))
+            texts[id(one.amounts)] = mould % tuple([provider_id for provider_id, _, _ in one.amounts])
     return [texts[id(one.amounts)] for one in held]
 
 

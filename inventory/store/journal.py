@@ -1,6 +1,6 @@
 """The journal: append-only, written in the transaction of the change it tells of. Metering reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -23,10 +23,8 @@ def append(connection: Connection, rows: Sequence[JournalRow]) -> None:
     bulk.insert_records(connection, t.journal_due, ("resource_id", "revision"), rows)
 
 
-def begin(connection: Connection, born: Sequence[NewResource], amounts: Sequence[Mapping[str, int]]) -> None:
-    """Add the first row of new resources, with what each takes: allocated, not yet running."""
-    if not born:
-        return
+def first_rows(connection: Connection, born: Sequence[NewResource], amounts: Sequence[Mapping[str, int]]) -> Iterator[bulk.Batch]:
+    """Return the first row of new resources, with what each takes (allocated, not yet running), and that it is due."""
     own = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
     told_at_s = [int(at_s) for at_s in own["created_at_s"]]
     due: dict[str, Sequence[Any] | bulk.Same] = {"resource_id": own["id"], "revision": bulk.Same(1)}
@@ -41,8 +39,8 @@ def begin(connection: Connection, born: Sequence[NewResource], amounts: Sequence
         "recorded_at_s": told_at_s,
         "source": bulk.Same("controller"),
     }
-    bulk.insert_columns(connection, t.journal, columns)
-    bulk.insert_columns(connection, t.journal_due, due)
+    yield bulk.batch(connection, t.journal, columns)
+    yield bulk.batch(connection, t.journal_due, due)
 
 
 def last_of(connection: Connection, resource_id: ResourceId) -> JournalRow:

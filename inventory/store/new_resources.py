@@ -1,39 +1,58 @@
-"""Rows of new machines and disks: columns in which only what is their own differs. For the commit."""
+"""Rows of new machines and disks, of what they claim, and of their journal: columns in which only what is their own differs.
 
-from collections.abc import Mapping, Sequence
+For the commit, which writes them together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 from sqlalchemy import Connection
 
+from inventory.domain.claim import Held
 from inventory.domain.ids import StoragePoolId
 from inventory.domain.resource import InstanceSpec, NewResource, Observed, Phase, Resource, VolumeSpec
-from inventory.store import bulk
+from inventory.store import bulk, claims, journal
 from inventory.store import tables as t
-from inventory.store.columns import Encoded, encoded
+from inventory.store.columns import encoded
 
 
-def insert(connection: Connection, born: Sequence[NewResource]) -> None:
-    """Add new resources that are metered; their journal begins with them."""
-    if not born:
-        return
-    own: dict[str, Sequence[Any]] = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
-    own |= {name: [word.value for word in own[name]] for name in ("kind", "desired")}
-    own["spec"] = _texts(own["spec"], own.pop("storage_pool_id"))
-    bulk.insert_columns(connection, t.resources, {**_OF_EVERY_NEW_ONE, **own, "next_try_s": own["created_at_s"]})
+def insert(
+    connection: Connection, born: Sequence[NewResource], held: Sequence[Held], amounts: Sequence[Mapping[str, int]]
+) -> None:
+    """Add new resources that are metered, each with what it claims and the first row of its journal, which tells the amounts."""
+    if born:
+        bulk.insert_batches(connection, _batches(connection, born, held, amounts))
 
 
-def _texts(specs: Sequence[InstanceSpec | VolumeSpec], pools: Sequence[StoragePoolId]) -> list[Encoded]:
+def _batches(
+    connection: Connection, born: Sequence[NewResource], held: Sequence[Held], amounts: Sequence[Mapping[str, int]]
+) -> Iterator[bulk.Batch]:
+    """Make rows table by table, each when the one before it is on its way."""
+    yield _rows(connection, born)
+    yield claims.rows(connection, held)
+    yield from journal.first_rows(connection, born, amounts)
+
+
+def _rows(connection: Connection, born: Sequence[NewResource]) -> bulk.Batch:
+    own: dict[str, Sequence[Any] | bulk.Fit] = dict(zip(NewResource._fields, zip(*born, strict=True), strict=True))
+    own |= {"kind": [r.kind.value for r in born], "desired": [r.desired.value for r in born]}
+    del own["storage_pool_id"]
+    own["spec"] = bulk.Fit(_texts([r.spec for r in born], [r.storage_pool_id for r in born]))
+    return bulk.batch(connection, t.resources, {**_OF_EVERY_NEW_ONE, **own, "next_try_s": own["created_at_s"]})
+
+
+def _texts(specs: Sequence[InstanceSpec | VolumeSpec], pools: Sequence[StoragePoolId]) -> list[str]:
     """Return specs as they are stored: of those that are alike only the storage pools differ."""
     moulds: dict[int, tuple[str, str]] = {}
-    texts: dict[tuple[int, StoragePoolId], Encoded] = {}
+    texts: dict[tuple[int, StoragePoolId], str] = {}
     found = []
     for spec, pool in zip(specs, pools, strict=True):
         key = id(spec), pool
         text = texts.get(key)
         if text is None:
             before, after = moulds.get(key[0]) or moulds.setdefault(key[0], _mould(spec))
-            text = texts[key] = Encoded(f"{before}{pool}{after}")
+            text = texts[key] = f"{before}{pool}{after}"
         found.append(text)
     return found
 

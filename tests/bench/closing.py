@@ -101,9 +101,9 @@ def _prepare(database: Database, seed: int) -> None:
         for row in rows_of_month(seed, _INTERVALS):
             chunk.append(row)
             if len(chunk) == _CHUNK:
-                bulk.insert_rows(connection, intervals, _NAMES, chunk)
+                bulk.insert_batches(connection, [bulk.Batch(intervals, _NAMES, chunk)])
                 chunk = []
-        bulk.insert_rows(connection, intervals, _NAMES, chunk)
+        bulk.insert_batches(connection, [bulk.Batch(intervals, _NAMES, chunk)])
 
 
 def _department(number: int) -> Department:

@@ -73,9 +73,7 @@ def as_claims(held: Sequence[Held]) -> list[Claim]:
 def test_new_machines_read_back_as_resources_with_nothing_of_their_own_but_that(database: Database) -> None:
     born, held = drafted()
     with database.write() as connection:
-        new_resources.insert(connection, born)
-        claims.insert_held(connection, held)
-        journal.begin(connection, born, metered(held))
+        new_resources.insert(connection, born, held, metered(held))
     with database.read() as connection:
         found = resources.by_ids(connection, [one.id for one in born])
         assert [found[one.id] for one in born] == [as_resource(one) for one in born]
@@ -124,8 +122,7 @@ def test_what_a_person_wrote_is_stored_as_it_was_written(database: Database) -> 
     born = [new(ResourceId("inst_0"), ResourceKind.INSTANCE, (host, pool), Desired.RUNNING, own.spec)]
     held = [Held(ResourceId("inst_0"), "instance", PROJECT, *own.claimed(host, pool))]
     with database.write() as connection:
-        new_resources.insert(connection, born)
-        claims.insert_held(connection, held)
+        new_resources.insert(connection, born, held, metered(held))
     with database.read() as connection:
         assert resources.by_ids(connection, [born[0].id]) == {born[0].id: as_resource(born[0])}
         assert claims.of_resources(connection, [born[0].id]) == as_claims(held)
