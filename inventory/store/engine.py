@@ -75,7 +75,7 @@ class StateFile:
 
 @dataclass(slots=True)
 class Database:
-    """A state database; ``write`` and ``read`` are the only ways to a connection."""
+    """A state database; ``write``, ``read`` and ``glance`` are the only ways to a connection."""
 
     engine: Engine
     is_sqlite: bool
