@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from controller.metrics import machines
 from controller.metrics.declared import ALL, Kind
 from controller.paths import data_dir
 
@@ -22,7 +23,9 @@ PANELS = [(name, panel) for name, board in DASHBOARDS.items() for panel in board
 
 def test_the_table_of_the_page_is_the_table_of_the_code() -> None:
     rows = re.findall(r"^\| `(allot_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
-    declared = [(m.name, m.kind.value, ", ".join(f"`{label}`" for label in m.labels) or "-", m.help) for m in ALL]
+    declared = [
+        (m.name, m.kind.value, ", ".join(f"`{label}`" for label in m.labels) or "-", m.help) for m in (*ALL, *machines.ALL)
+    ]
     assert rows == declared
 
 
