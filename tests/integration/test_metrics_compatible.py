@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.metrics import compatibility
 from controller.metrics.snapshot import Extras
+from inventory.store.engine import Database
 from tests.support.database import sqlite_database
 from tests.support.metrics import served, watch
 from tests.support.prometheus import PROMETHEUS, prometheus, settled
@@ -115,14 +116,13 @@ def test_panels_of_published_dashboards_have_figures_on_our_endpoint(tmp_path: P
             assert settled(api, [p for p in _PANELS if "rate(" in p], deadline_s=60) == []
 
 
-def test_what_machines_were_seen_to_use_is_told_under_the_names_of_libvirt(tmp_path: Path) -> None:
-    with sqlite_database(tmp_path / "state.db") as database:
-        watched = watch(database, tmp_path, world="libvirt-names", extras=Extras(is_compatible=True))
-        watched.apply("portal", count=1)
-        watched.work()
-        watched.bill()
-        watched.text()
-        told = {f.name: f.samples for f in text_string_to_metric_families(watched.snapshot.compatibility().decode())}
+def test_what_machines_were_seen_to_use_is_told_under_the_names_of_libvirt(database: Database, tmp_path: Path) -> None:
+    watched = watch(database, tmp_path, world=f"libvirt-names-{database.engine.dialect.name}", extras=Extras(is_compatible=True))
+    watched.apply("portal", count=1)
+    watched.work()
+    watched.bill()
+    watched.text()
+    told = {f.name: f.samples for f in text_string_to_metric_families(watched.snapshot.compatibility().decode())}
     assert [s.value for s in told["libvirt_domain_info_cpu_time_seconds"]] == [300 * 0.25]
     assert [s.value for s in told["libvirt_domain_interface_stats_receive_bytes"]] == [300 << 20]
     quota = {(s.labels["type"], s.labels["tenant"]): s.value for s in told["openstack_nova_quota_cores"]}
