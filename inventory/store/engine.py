@@ -274,7 +274,7 @@ def open_database(url: str, *, pool_size: int = 8) -> Database:
     return Database(engine, is_sqlite=False)
 
 
-#: A connection that was in use so shortly before is there still: asking it was a fifth of what PostgreSQL was asked.
+#: A connection that was in use so shortly before is there still: asking it was one question of five for every request.
 _TRUSTED_S = 0.25
 
 
