@@ -177,11 +177,11 @@ def price_cells(neutral: Neutral, contracts: Mapping[str, str]) -> PriceCells:
 #: Unit prices × 10¹⁶ and costs × 10¹⁷. A price with steps has no price of its own: it is what a unit came to.
 _LIST_16 = (
     f"CASE way WHEN 'flat' THEN micro::HUGEINT * {10**10} "
-    f"WHEN 'steps' THEN coalesce((listed::HUGEINT * {10**17} + quantity // 2) // quantity, 0) END"
+    f"WHEN 'steps' THEN coalesce((listed::HUGEINT * {10**17} + quantity // 2) // nullif(quantity, 0), 0) END"
 )
 _CONTRACTED_16 = (
     f"CASE way WHEN 'flat' THEN micro::HUGEINT * ({WHOLE_POINTS} - points) * {10**6} "
-    f"WHEN 'steps' THEN coalesce((billed::HUGEINT * {10**17} + quantity // 2) // quantity, 0) END"
+    f"WHEN 'steps' THEN coalesce((billed::HUGEINT * {10**17} + quantity // 2) // nullif(quantity, 0), 0) END"
 )
 _LIST_17 = f"CASE way WHEN 'flat' THEN quantity * micro::HUGEINT * {10**4} ELSE listed::HUGEINT * {10**11} END"
 _CONTRACTED_17 = (

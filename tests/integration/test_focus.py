@@ -15,7 +15,7 @@ from focus_data_toolkit.model.validator import lint_focus_1_4_structure
 
 from controller.workflows import periods
 from inventory.store.engine import Database
-from tests.support.billing import BOOK, JUNE_S, Billing, billing
+from tests.support.billing import BOOK, JUNE_S, TRAFFIC, Billing, billing
 from tests.support.database import sqlite_database
 from tests.support.golden import assert_golden
 from tests.support.report_city import busy_city, made
@@ -210,6 +210,18 @@ def test_a_commitment_two_versions_of_the_price_book_agree_to_in_one_month_is_on
     in_1_2 = read(made(city, "focus-1.2", month="2026-06").path)
     assert all(value.isascii() for row in in_1_2 for name, value in row.items() if not name.startswith("x_"))
     assert len({r["CommitmentDiscountId"] for r in in_1_2 if r["CommitmentDiscountId"]}) == 2
+
+
+def test_bytes_too_few_for_a_digit_of_their_unit_are_told(database: Database, tmp_path: Path) -> None:
+    city = billing(database, tmp_path)
+    city.price(BOOK.replace("discounts:\n", TRAFFIC + "discounts:\n"))
+    city.passed("inst_a", JUNE_S + 86_400, 0, 5)
+    city.at(JUNE_S + 31 * 86_400)
+    faultless(city, "2026-06", tmp_path)
+    rows = [read(made(city, dataset, month="2026-06").path) for dataset in ("focus-cost-and-usage", "focus-1.2")]
+    [[row], [_]] = [[r for r in told if r["ChargeDescription"].startswith("network_out_bytes")] for told in rows]
+    assert Decimal(row["PricingQuantity"]) == Decimal(row["BilledCost"]) == 0
+    assert Decimal(row["ConsumedQuantity"]) == 5
 
 
 @pytest.mark.parametrize("month", MONTHS)

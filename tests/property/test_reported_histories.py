@@ -70,7 +70,7 @@ def tell(city: Billing, one: Change, passed: set[tuple[str, int]]) -> None:
         # Bytes count on a day of a month that is open; a machine has one row for a day and owner.
         if at_s >= city.clock.now_s and (name, one.day) not in passed:
             passed.add((name, one.day))
-            city.passed(name, at_s, one.amount << 30, one.second << 20, project=one.project)
+            city.passed(name, at_s, one.amount << 30, one.second, project=one.project)
     elif one.what == "entered":
         with suppress(AllotError):
             entry = price_books.enter(
