@@ -23,6 +23,12 @@ TEXTS: Mapping[str, Text] = {
         "请省略 headings（命令行 --headings），或选用 CSV 格式的自有报表。",
         "Leave out `headings` (--headings), or ask for a table of our own as CSV.",
     ),
+    "report.encoding_fixed": _error(
+        "{format} 文件的编码是固定的，只有 CSV 可选编码和 BOM。",
+        "How a file of {format} is encoded is fixed; only CSV has a choice of encoding and a byte order mark.",
+        "请省略 bom 和 encoding（命令行 --bom、--encoding），或选用 CSV 格式。",
+        "Leave out `bom` and `encoding` (--bom, --encoding), or ask for CSV.",
+    ),
     "report.one_department": _error(
         "对账单属于一个部门，但没有指明部门。",
         "A statement is one department's, and none was named.",

@@ -90,7 +90,8 @@ def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False, progress
 
     Raises:
         Invalid: ``report.dataset_unknown``, ``report.format_unknown``, ``report.in_future``, ``report.as_of_outside`` or
-            ``report.as_of_not_here``, ``report.one_department``, ``report.names_fixed``.
+            ``report.as_of_not_here``, ``report.one_department``, ``report.names_fixed``,
+            ``report.encoding_fixed``.
         Conflict: ``usage.price_gap``.
         NotFound: ``statement.not_found``.
         Unavailable: ``report.disk_full``, ``report.not_written`` or ``report.busy``.
@@ -133,6 +134,8 @@ def _format(wanted: Wanted) -> str:
         raise Invalid("report.format_unknown", dataset=wanted.dataset, format=format_, known=", ".join(known))
     if wanted.has_words and (format_ != "csv" or wanted.dataset.startswith("focus")):
         raise Invalid("report.names_fixed", dataset=wanted.dataset, format=format_)
+    if format_ != "csv" and (wanted.text.has_bom or wanted.text.encoding != "utf-8"):
+        raise Invalid("report.encoding_fixed", format=format_)
     if wanted.dataset == STATEMENT and not wanted.department:
         raise Invalid("report.one_department")
     return format_

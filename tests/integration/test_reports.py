@@ -258,6 +258,8 @@ def test_an_open_month_is_told_up_to_a_moment(city: Billing) -> None:
         ({"format_": "xlsx"}, "report.format_unknown"),
         ({"format_": "json", "has_words": True}, "report.names_fixed"),
         ({"dataset": "focus-1.2", "has_words": True}, "report.names_fixed"),
+        ({"format_": "json", "text": TextOptions(has_bom=True)}, "report.encoding_fixed"),
+        ({"format_": "parquet", "text": TextOptions(encoding="gb18030")}, "report.encoding_fixed"),
         ({"dataset": "statement", "format_": ""}, "report.one_department"),
         ({"dataset": "statement", "format_": "", "department": "city"}, "statement.not_found"),
         ({"as_of_s": JUNE_S}, "report.as_of_not_here"),
