@@ -108,6 +108,8 @@ def test_the_fast_engine_writes_the_lines_of_the_kernel(seed: int, sizes: tuple[
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 40), st.sampled_from(SIZES), st.booleans())
 @example(7, SIZES[-1], True)
+# Bytes on both sides of the end of a discount that another of the same height follows.
+@example(414, SIZES[1], False)
 def test_sql_in_duckdb_rates_every_kind_of_line_as_the_kernel_and_the_fast_engine_do(
     seed: int, sizes: tuple[int, int], has_all: bool
 ) -> None:

@@ -143,18 +143,18 @@ found AS (
 )
 SELECT row_number() OVER () AS id, * FROM found
 """
-#: What a machine passed while one price held is one piece; its quantity is no matter of time.
+#: What a machine passed while one price and discount held is one piece; its quantity is no matter of time.
 _COUNTS = """
 INSERT INTO pieces BY NAME
 WITH parts AS (
-    SELECT d.resource, d.meter, d.department, d.project, d.system, s.book, s.points, sum(d.amount) AS part,
+    SELECT d.resource, d.meter, d.department, d.project, d.system, s.book, s.points, s.from_s, sum(d.amount) AS part,
            min(d.begins) AS first, least(max(d.ends), $until_s) AS last
     FROM days d JOIN stretches s
     ON s.department = d.department AND s.meter = d.meter AND s.from_s <= d.begins AND d.begins < s.to_s
     GROUP BY ALL ORDER BY ALL
 )
-SELECT -row_number() OVER () AS id, 'counted' AS kind, 'running' AS state, c.*, p.mode, p.micro, p.over, c.part AS amount,
-       c.first AS begins, c.last AS ends, c.first AS anchor, false AS waits, 0 AS opened_by, 0 AS closed_by
+SELECT -row_number() OVER () AS id, 'counted' AS kind, 'running' AS state, c.* EXCLUDE (from_s), p.mode, p.micro, p.over,
+       c.part AS amount, c.first AS begins, c.last AS ends, c.first AS anchor, false AS waits, 0 AS opened_by, 0 AS closed_by
 FROM parts c JOIN prices p ON p.book = c.book AND p.meter = c.meter AND p.state = 'running'
 """
 #: A service is of the second it was done in, or a part of its month in true seconds.
