@@ -47,6 +47,7 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
     XLSX = "xlsx"
     HTML = "html"
+    PDF = "pdf"
 
 
 class Encoding(StrEnum):

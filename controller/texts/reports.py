@@ -29,6 +29,12 @@ TEXTS: Mapping[str, Text] = {
         "请省略 bom 和 encoding（命令行 --bom、--encoding），或选用 CSV 格式。",
         "Leave out `bom` and `encoding` (--bom, --encoding), or ask for CSV.",
     ),
+    "report.pdf_not_here": _error(
+        "本控制器不能生成 PDF：缺少 WeasyPrint、Pango 或中文字体。",
+        "This controller makes no PDF: WeasyPrint, Pango or a Chinese font is missing.",
+        "请选用 html，由浏览器打印或另存为 PDF；或请运维人员安装 docs/operator.md 所列的组件。",
+        "Ask for html, which every browser prints or saves as PDF; or have the operator install what docs/operator.md names.",
+    ),
     "report.one_department": _error(
         "对账单属于一个部门，但没有指明部门。",
         "A statement is one department's, and none was named.",

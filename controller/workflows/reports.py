@@ -28,6 +28,7 @@ from metering.reports.columns import Format
 from metering.reports.export import Asked
 from metering.reports.facets import Totals
 from metering.reports.files import Sink, whole
+from metering.reports.pdf import pdf_of
 from metering.reports.tables import TextOptions
 
 #: How long a report of an open month may be fetched as it was made (s): the ledger goes on meanwhile.
@@ -46,7 +47,7 @@ _FORMATS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((*export.DATASETS, *efficiency.DATASETS), _TABLES),
     **dict.fromkeys(efficiency.WORKBOOKS, (*_TABLES, "xlsx")),
     WORKBOOK: ("xlsx",),
-    STATEMENT: ("html",),
+    STATEMENT: ("html", "pdf"),
 }
 MEDIA_TYPES: Mapping[str, str] = {
     "csv": "text/csv",
@@ -54,6 +55,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "parquet": "application/vnd.apache.parquet",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
 }
 
 
@@ -91,7 +93,7 @@ def make(platform: Platform, wanted: Wanted, *, is_fresh: bool = False, progress
     Raises:
         Invalid: ``report.dataset_unknown``, ``report.format_unknown``, ``report.in_future``, ``report.as_of_outside`` or
             ``report.as_of_not_here``, ``report.one_department``, ``report.names_fixed``,
-            ``report.encoding_fixed``.
+            ``report.encoding_fixed``, ``report.pdf_not_here``.
         Conflict: ``usage.price_gap``.
         NotFound: ``statement.not_found``.
         Unavailable: ``report.disk_full``, ``report.not_written`` or ``report.busy``.
@@ -167,7 +169,7 @@ def _question(platform: Platform, period: Mapping[str, Any], as_of_s: int, wante
         "department": wanted.department,
         "bom": wanted.text.has_bom,
         "encoding": wanted.text.encoding,
-        "language": wanted.language if format_ in ("xlsx", "html") or wanted.has_words else "",
+        "language": wanted.language if format_ in ("xlsx", "html", "pdf") or wanted.has_words else "",
         "provider": platform.reports.provider,
     }
 
@@ -219,7 +221,8 @@ def _write(
         head = printed.Head(
             period=period, as_of_s=as_of_s, zone=platform.zone, provider=platform.reports.provider, late_word_count=late
         )
-        sink.put(printed.page(statement, rows, head, _words(wanted.language), wanted.language).encode())
+        page = printed.page(statement, rows, head, _words(wanted.language), wanted.language)
+        sink.put(pdf_of(page) if format_ == "pdf" else page.encode())
         return Totals(
             rows=len(rows),
             list_micro_yuan=statement["list_micro_yuan"],

@@ -1,4 +1,4 @@
-"""A statement as a page for paper: one self-contained HTML file, printed or saved as PDF by any browser. Pure."""
+"""A statement as a page for paper: one self-contained HTML file, for any browser and for ``pdf``. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Head:
 _STYLE = """\
 @page { size: A4; margin: 18mm 14mm; }
 * { box-sizing: border-box; }
-body { font: 10pt/1.45 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", sans-serif;
-  color: #111; margin: 0 auto; max-width: 190mm; }
+body { font: 10pt/1.45 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC",
+  "WenQuanYi Micro Hei", sans-serif; color: #111; margin: 0 auto; max-width: 190mm; }
 h1 { font-size: 17pt; margin: 0 0 2mm; text-align: center; letter-spacing: .08em; }
 .provider { text-align: center; color: #444; margin-bottom: 6mm; }
 .facts { width: 100%; border-collapse: collapse; margin-bottom: 5mm; }

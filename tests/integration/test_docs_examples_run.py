@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli.contexts import write_private
-from tests.support.doc_examples import PAGES, ROOT, Block, blocks, commands, missing_lines
+from tests.support.doc_examples import PAGES, ROOT, Block, Command, blocks, commands, missing_lines
 from tests.support.empty_image import qcow2
 
 BIN = Path(sys.executable).parent
@@ -223,8 +223,7 @@ def run_block(story: Story, block: Block) -> list[str]:
         if re.fullmatch(r"allot serve.*&", command.line):
             story.start()
             continue
-        code, output = story.run(command.line, reader=reader)
-        missing = missing_lines(command.shown, output)
+        code, output, missing = looked_at(story, command, reader, float(block.option("within_s") or 0))
         if code != command.exit_code or missing:
             wrong += [
                 f"{block.place}: $ {command.line}",
@@ -233,6 +232,17 @@ def run_block(story: Story, block: Block) -> list[str]:
                 f"printed:\n{output}",
             ]
     return wrong
+
+
+def looked_at(story: Story, command: Command, reader: str, within_s: float) -> tuple[int, str, list[str]]:
+    """Run a command; one that reads what follows in seconds (``within_s``), until it is there."""
+    deadline = time.monotonic() + within_s
+    while True:
+        code, output = story.run(command.line, reader=reader)
+        missing = missing_lines(command.shown, output)
+        if not missing or time.monotonic() >= deadline:
+            return code, output, missing
+        time.sleep(0.5)
 
 
 def test_a_line_that_is_not_printed_is_found() -> None:

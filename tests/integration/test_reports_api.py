@@ -68,7 +68,8 @@ def test_what_cannot_be_made_is_refused_with_the_cure(platform: Service) -> None
         (PATH, {"format": "xlsx"}, "report.format_unknown"),
         (PATH, {"format": "json", "headings": "words"}, "report.names_fixed"),
         (PATH, {"format": "json", "encoding": "gb18030"}, "report.encoding_fixed"),
-        (PATH, {"format": "pdf"}, "request.invalid"),
+        (PATH, {"format": "pdf"}, "report.format_unknown"),
+        (PATH, {"format": "docx"}, "request.invalid"),
         (PATH, {"as_of": "soon"}, "usage.moment_unreadable"),
         (PATH, {"as_of": "5"}, "report.as_of_outside"),
     ):

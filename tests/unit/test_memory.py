@@ -61,7 +61,7 @@ def test_a_dozen_threads_share_two_arenas_where_the_process_was_told_to_stay_sma
 
 
 def test_what_only_some_work_needs_is_loaded_by_that_work_only() -> None:
-    unwanted = {"alembic", "duckdb", "xlsxwriter", "ansible_runner", "openstack"}
+    unwanted = {"alembic", "duckdb", "xlsxwriter", "ansible_runner", "openstack", "weasyprint"}
     code = f"import sys, controller.wiring; print(sorted({unwanted!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

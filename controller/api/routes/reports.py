@@ -26,7 +26,7 @@ _FILE: Answers = {
     206: {"description": "The part of the file that was asked for."},
     416: {"description": "The file has no such part."},
 }
-FormatName = Annotated[Literal["", "csv", "json", "parquet", "xlsx", "html"], Query(alias="format")]
+FormatName = Annotated[Literal["", "csv", "json", "parquet", "xlsx", "html", "pdf"], Query(alias="format")]
 AsOf = Annotated[str, Query(max_length=40, description="Of an open month: up to when it is told; now, if left out.")]
 Bom = Annotated[bool, Query(description="CSV in UTF-8: begin with a byte order mark, for spreadsheets.")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], Query(description="Of CSV.")]
