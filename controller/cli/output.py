@@ -16,6 +16,7 @@ from controller.cli.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
 #: Width of tables that are not shown on a terminal but read by a program.
 _PIPE_WIDTH = 200
@@ -139,14 +140,10 @@ class Out:
         if not console.is_terminal:
             yield None
             return
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import TaskProgressColumn, TimeElapsedColumn
 
-        text = TextColumn("{task.description}", markup=False)
-        columns = (SpinnerColumn(), text, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            # Without a total the bar only moves, and there is no percentage.
-            task = bar.add_task(self.say(code, **params), total=None)
-            yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
+        with _bar(console, self.say(code, **params), TaskProgressColumn(), TimeElapsedColumn()) as shown:
+            yield shown
 
     @contextmanager
     def counting(self, code: str, **params: Any) -> Iterator[Shown]:
@@ -155,13 +152,10 @@ class Out:
         if not console.is_terminal:
             yield Tenths(self).show
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+        from rich.progress import MofNCompleteColumn, TaskProgressColumn
 
-        text = TextColumn("{task.description}", markup=False)
-        columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(self.say(code, **params), total=None)
-            yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
+        with _bar(console, self.say(code, **params), MofNCompleteColumn(), TaskProgressColumn()) as shown:
+            yield shown
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -231,3 +225,14 @@ def _plain(value: Any) -> Any:
     from rich.text import Text
 
     return Text(str(value))
+
+
+@contextmanager
+def _bar(console: "Console", what: str, *figures: "ProgressColumn") -> Iterator[Shown]:
+    """Draw a bar with figures behind it; without a total it only moves."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    with Progress(SpinnerColumn(), text, BarColumn(), *figures, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
