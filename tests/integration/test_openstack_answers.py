@@ -11,8 +11,9 @@ import pytest
 from drivers.faults import Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.marks import Mark
+from drivers.openstack.server_groups import ensure_group
 from drivers.powers import SnapshotRequest
-from drivers.protocol import DriverContext, ImageSource, VolumeRequest
+from drivers.protocol import DriverContext, ImageSource, Mates, VolumeRequest
 from inventory.domain.ids import ResourceId, random_ids
 from tests.support.region_answers import PROJECT, Answers, answering
 
@@ -171,3 +172,20 @@ def test_an_image_that_is_not_in_the_region_as_it_is_here_is_taken_away_and_told
     region.give("GET /image/v2/images", {"images": [{**there, "os_hash_value": right}]})
     driver.ensure_image(replace(image, image_id=new_id("image")), "standard")
     assert not [a for a in region.asked if a.startswith("DELETE")]
+
+
+@pytest.mark.parametrize("is_hard", [False, True])
+def test_a_wish_gives_way_where_a_project_may_have_no_more_groups(
+    driver: OpenStackDriver, region: Answers, is_hard: bool
+) -> None:
+    groups = "/compute/v2.1/os-server-groups"
+    region.give(f"GET {groups}", {"server_groups": []})
+    full = {"forbidden": {"code": 403, "message": "Quota exceeded, too many server groups."}}
+    region.give(f"POST {groups}", full, status=403)
+    mates = Mates(name="portal-web", is_together=False, is_hard=is_hard)
+    if not is_hard:
+        assert ensure_group(driver._region, mates, HOST_ID, "") == ""
+        return
+    with pytest.raises(Permanent) as refused:
+        ensure_group(driver._region, mates, HOST_ID, "")
+    assert refused.value.problem.code == "openstack.forbidden"
