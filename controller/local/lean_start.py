@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def load_lean() -> None:
     goes on with ``memory.spare_what_stays``.
 
     structlog loads rich, and with it Pygments and attrs, for traces in colours; the controller's log has none. That was
-    another twelfth, and 8 MB.
+    another twelfth.
     """
     gc.disable()
     with without("rich"):
-        import structlog  # noqa: F401  loaded here without what it would draw in
+        import_module("structlog")

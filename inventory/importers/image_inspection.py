@@ -114,7 +114,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 def _detect(image: BinaryIO) -> str:
     """Return the accepted format of the content, after the library's own safety checks."""
-    # Loaded when an image comes: the library and what it stands on are 5 MB and 50 ms of every start.
+    # Loaded when an image comes: the library and what it stands on were a fiftieth of every start.
     from oslo_utils.imageutils import format_inspector
 
     wrapper = format_inspector.InspectWrapper(os.fdopen(os.dup(image.fileno()), "rb"))  # a file of its own: it closes it

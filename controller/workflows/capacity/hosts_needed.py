@@ -89,7 +89,7 @@ def hosts_needed(
             sums[dimension] = sums.get(dimension, 0) + amount
     taken = networks.subnets_taken(connection)
     return [
-        _need(_Site(zones[code], shape, platform.policy, free_blocks(zones[code], taken)), asked[code], amounts[code])
+        _need(_Site(zones[code], shape, platform.policy, _free_blocks(zones[code], taken)), asked[code], amounts[code])
         for code in sorted(asked)
     ]
 
@@ -152,7 +152,7 @@ class _Segments:
                 there[place.host_id] -= 1
 
 
-def free_blocks(zone: Zone, taken: Collection[str]) -> int:
+def _free_blocks(zone: Zone, taken: Collection[str]) -> int:
     """Return how many blocks of a zone are free."""
     return address_plan.free_count(zone.address_range, zone.segment_prefix, taken)
 
