@@ -30,10 +30,7 @@ def opened(data: BytesIO, title: str, provider: str, say: Say) -> "Sheets":
 
     book = xlsxwriter.Workbook(data, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties({"created": _MADE, "title": title, "author": provider, "company": provider})
-    return Sheets(
-        book, say, book.add_format({"num_format": "#,##0.00"}), book.add_format({"num_format": "#,##0.000000"}),
-        book.add_format({"num_format": "#,##0.000"}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True}),
-    )  # fmt: skip
+    return Sheets(book, say, book.add_format({"bold": True, "bottom": 1, "text_wrap": True}))
 
 
 @dataclass(slots=True)
@@ -42,9 +39,6 @@ class Sheets:
 
     book: Any
     say: Say
-    money: Any
-    exact: Any
-    counted: Any
     head: Any
     _styles: dict[int, Any] = field(default_factory=dict)
 
@@ -77,11 +71,11 @@ class Sheets:
     def cell(self, sheet: Any, row: int, column: int, value: Any) -> None:
         """Write one cell: texts never as formulas, money exactly."""
         if isinstance(value, Fen):
-            _amount(sheet, row, column, value.amount, 100, self.money)
+            _amount(sheet, row, column, value.amount, 100, self.style(2))
         elif isinstance(value, Micro):
-            _amount(sheet, row, column, value.amount, 1_000_000, self.exact)
+            _amount(sheet, row, column, value.amount, 1_000_000, self.style(6))
         elif isinstance(value, Thousandths):
-            _amount(sheet, row, column, value.amount, 1000, self.counted)
+            _amount(sheet, row, column, value.amount, 1000, self.style(3))
         elif isinstance(value, Decimal):
             places = -int(value.as_tuple().exponent)
             _amount(sheet, row, column, int(value.scaleb(places)), 10**places, self.style(places))
