@@ -21,15 +21,22 @@ def without(package: str) -> Iterator[None]:
             del sys.modules[package]
 
 
-def load_lean() -> None:
-    """Begin to load what the controller is made of.
+@contextmanager
+def loading_lean() -> Iterator[None]:
+    """Load what the controller is made of without what only makes it slow; a start that fails leaves the process as it was.
 
     Modules make no garbage worth looking for: the search through all of them again and again was an eighth of the start. It
-    goes on with ``memory.spare_what_stays``.
+    goes on with ``memory.spare_what_stays``, or with the end of the block.
 
     structlog loads rich, and with it Pygments and attrs, for traces in colours; the controller's log has none. That was
     another twelfth.
     """
+    was_on = gc.isenabled()
     gc.disable()
-    with without("rich"):
-        import_module("structlog")
+    try:
+        with without("rich"):
+            import_module("structlog")
+        yield
+    finally:
+        if was_on:
+            gc.enable()

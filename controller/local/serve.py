@@ -30,9 +30,13 @@ def serve(
     paused: bool = typer.Option(False, "--paused"),
 ) -> None:
     """Run the controller until it is told to stop."""
-    from controller.local.lean_start import load_lean
+    from controller.local.lean_start import loading_lean
 
-    load_lean()
+    with loading_lean():
+        _serve(ctx, config, is_paused=paused)
+
+
+def _serve(ctx: typer.Context, config: Path | None, *, is_paused: bool) -> None:
     from controller import logs
     from controller.local.memory import giving_back, keep_small, spare_what_stays
     from controller.settings import load_settings
@@ -44,7 +48,7 @@ def serve(
     settings = load_settings(config)
     logs.set_up(settings.log.level, settings.log.format)
     with sole_controller(settings), listening(settings) as port, _signals_noted(), giving_back():
-        service = build_service(settings, open_state(settings), is_paused=paused)
+        service = build_service(settings, open_state(settings), is_paused=is_paused)
         spare_what_stays()
         service.start()
         try:

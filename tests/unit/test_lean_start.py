@@ -1,12 +1,19 @@
 """The controller's start loads little, and leaves the process as if it had loaded in the usual way."""
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from controller.cli.main import run
 
 _START = """
 import gc, sys
-from controller.local.lean_start import load_lean
-load_lean()
+from controller.local.lean_start import loading_lean
+start = loading_lean()
+start.__enter__()
 import controller.wiring
 """
 
@@ -48,3 +55,11 @@ except ZeroDivisionError:
 def test_dead_cycles_are_looked_for_once_everything_is_loaded() -> None:
     code = f"{_START}print(gc.isenabled()); from controller.local.memory import spare_what_stays; spare_what_stays()"
     assert _printed(f"{code}; print(gc.isenabled())").split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("settings", ["none.toml", "wrong.toml"])
+def test_a_start_that_is_refused_leaves_the_process_as_it_was(tmp_path: Path, settings: str) -> None:
+    (tmp_path / "wrong.toml").write_text("[server]\nprot = 1\n")
+    assert gc.isenabled()
+    assert run(["serve", "--config", str(tmp_path / settings)]) == 1
+    assert gc.isenabled()
