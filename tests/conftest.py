@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.process_state import ProcessState
 from tests.support.scratch import in_memory
 
 #: `make test` draws the same cases each time, so that the same tree has the same verdict; `make test-soak` draws new ones.
@@ -48,3 +50,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written again."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(autouse=True)
+def _the_process_stays_as_it_was() -> Iterator[None]:
+    """Blame the test that leaves the process changed instead of the next one that trips over it."""
+    before = ProcessState.now()
+    yield
+    assert ProcessState.now() == before
