@@ -246,6 +246,8 @@ class HostObservation:
     #: GiB of what is not ours by storage pool name, each thing as large as it may grow. Images and all else we put there are
     #: ours. A pool that is not named is not known, which never means that there is nothing.
     storage_foreign_gib: Mapping[str, int] = field(default_factory=dict)
+    #: Those of the segments that let through more or less than they are to; none where the back end has no such rules.
+    loose_segment_ids: frozenset[ResourceId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def ids_on(observation: HostObservation) -> frozenset[ResourceId]:
 
 def fingerprint(observation: HostObservation) -> int:
     """Return a number that changes when anything of ours on the host does (within one process)."""
-    return hash((observation.instances, observation.volume_ids, observation.segment_ids))
+    return hash((observation.instances, observation.volume_ids, observation.segment_ids, observation.loose_segment_ids))
 
 
 def drift(
@@ -76,6 +76,11 @@ def drift(
                 wake[row.id] = "edited"
             else:
                 findings.append(_edited(row, differs))
+        if row.id in observation.loose_segment_ids:
+            # Open until a look shows it put right: the network's own step makes no difference between old and new rules.
+            is_left = policy.reports(DriftKind.EDITED)
+            findings.append(_loose(row, is_left=is_left))
+            wake |= {} if is_left else {row.id: "edited"}
     # What was written after the host was asked may have left it since: the next look tells.
     late = {row.id for row in elsewhere.values() if row.observed_at_s > started_at_s}
     reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows} - late, elsewhere)
@@ -134,6 +139,17 @@ def _edited(row: Resource, differs: Differences) -> Finding:
         host_id=row.host_id,
         detail={"name": row.name, **differs.detail},
         is_left=bool(differs.at_once),
+    )
+
+
+def _loose(row: Resource, *, is_left: bool) -> Finding:
+    return Finding(
+        kind="edited",
+        subject=_subject(row, "edited"),
+        resource_id=row.id,
+        host_id=row.host_id,
+        detail={"name": row.name, "what": "rules"},
+        is_left=is_left,
     )
 
 

@@ -174,7 +174,7 @@ class HostLooks:
         told = findings.open_details(connection, [f.subject for f in found.findings]) if found.findings else {}
         fresh = [f for f in found.findings if is_news(f, told.get(f.subject))]
         # What was told of the last look is no drift met anew.
-        met = [f for f in found.findings if f in fresh or f.subject not in host.told]
+        met = [f for f in found.findings if (f in fresh or f.subject not in host.told) and f.resource_id not in found.wake]
         unit.drifts += [*found.wake.values(), *(f.kind for f in met)]
         unit.told.append((host, frozenset(f.subject for f in found.findings)))
         save_findings(connection, fresh, self._new_id, now_s)

@@ -59,6 +59,7 @@ _MACHINES: dict[str, Text] = {
     "finding.what_definition": Text("定义不在", "its definition is missing"),
     "finding.what_root_disk": Text("系统盘不在", "its root disk is missing"),
     "finding.what_data_disk": Text("数据盘不在", "its data disk is missing"),
+    "finding.what_rules": Text("网络放行的流量与规定不符", "the network lets through more or less than it should"),
     "host.loss_reason": Text("失联 {minutes} 分钟，自动按失效处理", "unreachable for {minutes} min, given up by itself"),
     "finding.what_fencing": Text("失联，正在切断其电源", "it does not answer, and its power is being cut"),
     "finding.what_not_fenced": Text("未能确认其已断电，其上云主机原样保留", "it is not known to be off, and keeps what it has"),

@@ -65,6 +65,22 @@ def a_network_in_use_is_not_removed(scene: Scene) -> None:
     expect(segment.segment_id not in scene.driver.observe().segment_ids, "the removed network is still there")
 
 
+@check(needs=Capability.NETWORKS, probes=("meddle_rules",))
+def a_network_that_lets_through_more_is_shown_and_put_right(scene: Scene) -> None:
+    """What somebody lets through beside what is asked for is seen by looking, and taken back; the network stays."""
+    first, second = scene.segment(), scene.segment()
+    for segment in (first, second):
+        scene.driver.ensure_segment(segment, scene.fence)
+    expect(not scene.driver.observe().loose_segment_ids, "nobody changed anything, and a network is said to be loose")
+    assert scene.harness.meddle_rules is not None
+    scene.harness.meddle_rules(first.segment_id)
+    seen = scene.driver.observe()
+    expect(seen.loose_segment_ids == {first.segment_id}, f"these are shown as loose: {sorted(seen.loose_segment_ids)}")
+    expect(first.segment_id in seen.segment_ids, "a loose network counts as gone")
+    scene.driver.ensure_segment(first, scene.newer_fence())
+    expect(not scene.driver.observe().loose_segment_ids, "the network is still loose")
+
+
 def _some_id(scene: Scene) -> ResourceId:
     return ResourceId(scene.harness.new_id("instance"))
 
@@ -79,4 +95,5 @@ CHECKS = (
     two_networks_do_not_disturb_each_other,
     a_machine_runs_on_its_network_while_entries_change,
     a_network_in_use_is_not_removed,
+    a_network_that_lets_through_more_is_shown_and_put_right,
 )

@@ -159,12 +159,14 @@ class OpenStackDriver(CloudVerbs):
         others = [s for s in listing.servers if self._is_foreign(s)]
         owners = self._region.projects.names({s.project_id for s in others})
         disks, share_count = listing.disks, self._share_count(listing)
+        segment_ids = frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark))
         seen = [observed_of(s, disks, cards.nics_of(self._region, listing.ports.get(s.server_id, ()))) for s in ours]
         return HostObservation(
             instances=tuple(sorted(seen, key=lambda i: i.instance_id)),
             foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
             volume_ids=frozenset(ResourceId(v.mark.resource_id) for v in listing.volumes if v.mark and self._is_mine(v.mark)),
-            segment_ids=frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark)),
+            segment_ids=segment_ids,
+            loose_segment_ids=segment_ids & listing.loose_segment_ids,
             observed_at_s=listing.at_s,
             storage_available_gib={s.name: s.available_gib for s in self._storage(share_count)},
             storage_foreign_gib=foreign_storage(*self._region.storage(), listing.volumes, share_count),

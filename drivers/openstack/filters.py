@@ -8,6 +8,7 @@ from drivers.faults import Transient
 from drivers.openstack import networks
 from drivers.openstack.mapping import RULE_TEXT
 from drivers.openstack.region import Region
+from drivers.openstack.segment_rules import GroupReading
 from drivers.powers import RuleEntry
 from inventory.domain.ids import ResourceId
 
@@ -18,7 +19,7 @@ def read_rules(region: Region, segment_id: ResourceId) -> dict[RuleEntry, str]:
     Raises:
         Transient: ``driver.segment_missing``.
     """
-    rules = (_group(region, segment_id).security_group_rules) or ()
+    rules = _group(region, segment_id).rules
     return {rule_of(rule): rule["id"] for rule in rules if rule.get("description") == RULE_TEXT}
 
 
@@ -33,7 +34,7 @@ def ensure_rules(region: Region, segment_id: ResourceId, rules: Sequence[RuleEnt
     if network is None:
         raise Transient("driver.segment_missing", segment_id=segment_id)
     networks.take_fence(region, network, fence)
-    group_id, present, neutron = _group(region, segment_id).id, read_rules(region, segment_id), region.sdk.network
+    group_id, present, neutron = _group(region, segment_id).group_id, read_rules(region, segment_id), region.sdk.network
     for entry in sorted(present.keys() - set(rules), key=str):
         region.calls.change("rule", partial(neutron.delete_security_group_rule, present[entry]))
     owner = region.projects.owner(network.mark.department)
@@ -42,7 +43,7 @@ def ensure_rules(region: Region, segment_id: ResourceId, rules: Sequence[RuleEnt
         region.calls.change("rule", lambda: list(neutron.create_security_group_rules(missing)))
 
 
-def _group(region: Region, segment_id: ResourceId) -> Any:
+def _group(region: Region, segment_id: ResourceId) -> GroupReading:
     groups = networks.groups_of(region, segment_id)
     if not groups:
         raise Transient("driver.segment_missing", segment_id=segment_id)

@@ -135,14 +135,13 @@ def subnet_body(request: SegmentRequest, network_id: str) -> dict[str, Any]:
     }
 
 
-def rule_bodies(request: SegmentRequest, group_id: str) -> list[dict[str, Any]]:
+def rules_inside(cidr: str) -> list[dict[str, Any]]:
     """Return the rules of a segment's security group: machines of the segment talk, nothing else does."""
-    common = {"security_group_id": group_id, "ether_type": "IPv4"}
-    inside = str(IPv4Network(request.cidr))
+    inside = str(IPv4Network(cidr))
     return [
-        {**common, "direction": "ingress", "remote_ip_prefix": inside},
-        {**common, "direction": "egress", "remote_ip_prefix": inside},
-        {**common, "direction": "egress", "remote_ip_prefix": METADATA_ADDRESS, "protocol": "tcp", **_HTTP},
+        {"ether_type": "IPv4", "direction": "ingress", "remote_ip_prefix": inside},
+        {"ether_type": "IPv4", "direction": "egress", "remote_ip_prefix": inside},
+        {"ether_type": "IPv4", "direction": "egress", "remote_ip_prefix": METADATA_ADDRESS, "protocol": "tcp", **_HTTP},
     ]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from drivers.faults import Transient
 from drivers.openstack.mapping import (
-    RULE_TEXT,
     NetworkReading,
     PortReading,
     entry_of,
@@ -20,11 +19,11 @@ from drivers.openstack.mapping import (
     port_body,
     read_network,
     read_port,
-    rule_bodies,
     subnet_body,
 )
 from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text
 from drivers.openstack.region import Region
+from drivers.openstack.segment_rules import GroupReading, missing_rules, read_group, strange_rules
 from drivers.protocol import LeaseEntry, NicRequest, SegmentRequest
 from inventory.domain.ids import ResourceId
 
@@ -100,7 +99,7 @@ def ensure_segment_absent(region: Region, segment_id: ResourceId, fence: int) ->
         region.calls.change("network", lambda: neutron.delete_network(network.network_id))
         region.touch()
     for group in groups_of(region, segment_id):
-        region.calls.change("network", partial(neutron.delete_security_group, group.id))
+        region.calls.change("network", partial(neutron.delete_security_group, group.group_id))
 
 
 def _is_foreign_use(port: PortReading) -> bool:
@@ -164,7 +163,7 @@ def ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> P
     found = _port_of(region, nic, network.network_id)
     if found is not None:
         return found if found.entry.address == nic.address else readdress_port(region, found, nic.address)
-    return make_port(region, network.mark.department, port_body(entry_of(nic, hostname), network, groups[0].id, mark))
+    return make_port(region, network.mark.department, port_body(entry_of(nic, hostname), network, groups[0].group_id, mark))
 
 
 def _port_of(region: Region, nic: NicRequest, network_id: str) -> PortReading | None:
@@ -188,7 +187,7 @@ def hold_port(region: Region, port: PortReading, nic: NicRequest) -> None:
     groups = groups_of(region, nic.segment_id)
     if not groups:
         raise Transient("driver.segment_missing", segment_id=nic.segment_id)
-    body = hold_body(port, nic, groups[0].id)
+    body = hold_body(port, nic, groups[0].group_id)
     if body:
         region.calls.change("port", lambda: region.sdk.network.update_port(port.port_id, **body))
 
@@ -207,9 +206,11 @@ def _owned(region: Region, department: str, body: dict[str, Any]) -> dict[str, A
     return {**body, **region.projects.owner(department)}
 
 
-def groups_of(region: Region, segment_id: ResourceId) -> list[Any]:
-    """Return the security groups of a network: one, or none where it is half made."""
-    return region.calls.read("network", lambda: list(region.sdk.network.security_groups(name=segment_id)))
+def groups_of(region: Region, segment_id: ResourceId) -> list[GroupReading]:
+    """Return our security groups of a network, the oldest first: one, or none where it is half made."""
+    neutron = region.sdk.network
+    found = region.calls.read("network", lambda: [read_group(g) for g in neutron.security_groups(name=segment_id)])
+    return sorted((g for g in found if g is not None), key=lambda g: (g.created_at, g.group_id))
 
 
 def _ensure_group(region: Region, request: SegmentRequest, mark: Mark) -> str:
@@ -219,25 +220,17 @@ def _ensure_group(region: Region, request: SegmentRequest, mark: Mark) -> str:
         group = found[0]
     else:
         body = _owned(region, request.department, {"name": request.segment_id, "description": mark_text(mark)})
-        group = calls.change("network", lambda: neutron.create_security_group(**body))
+        made = read_group(calls.change("network", lambda: neutron.create_security_group(**body)))
+        assert made is not None, "a group made with our mark carries it"
+        group = made
     # Neutron gives every new group rules that let everything out; ours are exactly those we name.
-    wanted = rule_bodies(request, group.id)
-    rules = list(group.security_group_rules or ())
-    for rule in rules:
-        if rule.get("description") != RULE_TEXT and not any(_is_rule(rule, body) for body in wanted):
-            calls.change("network", partial(neutron.delete_security_group_rule, rule["id"]))
-    missing = [_owned(region, request.department, b) for b in wanted if not any(_is_rule(rule, b) for rule in rules)]
+    for rule in strange_rules(group.rules, request.cidr):
+        calls.change("network", partial(neutron.delete_security_group_rule, rule["id"]))
+    own = {"security_group_id": group.group_id}
+    missing = [_owned(region, request.department, own | body) for body in missing_rules(group.rules, request.cidr)]
     if missing:
         calls.change("network", lambda: list(neutron.create_security_group_rules(missing)))
-    return str(group.id)
-
-
-def _is_rule(rule: Any, body: dict[str, Any]) -> bool:
-    return (rule["direction"], rule["ethertype"], rule["remote_ip_prefix"]) == (
-        body["direction"],
-        body["ether_type"],
-        body["remote_ip_prefix"],
-    )
+    return group.group_id
 
 
 def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkReading, group_id: str, mark: Mark) -> None:

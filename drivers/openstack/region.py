@@ -5,7 +5,7 @@ Drivers of the hosts of a region take it from the ``RegionBook``; it is closed w
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -29,6 +29,7 @@ from drivers.openstack.mapping import (
 )
 from drivers.openstack.projects import BALANCING, Projects
 from drivers.openstack.roll import Roll, next_roll
+from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
 from inventory.domain.ids import ResourceId
 
@@ -51,6 +52,8 @@ class Listing:
     servers: tuple[ServerReading, ...]
     volumes: tuple[VolumeReading, ...]
     networks: tuple[NetworkReading, ...]
+    #: Those of them that let through more or less than they are to.
+    loose_segment_ids: frozenset[ResourceId]
     #: What is plugged into each machine, by the region's id of it.
     ports: Mapping[str, tuple[PortReading, ...]]
     #: Hypervisors whose compute service reports in; None where this credential may not ask.
@@ -91,6 +94,8 @@ class Region:
         #: Our ids of networks, and of those a security group belongs to, by the region's; empty for what is not ours.
         self.segment_ids: dict[str, ResourceId] = {}
         self.group_segment_ids: dict[str, ResourceId] = {}
+        #: Addresses (CIDR) of subnets seen, by the region's id: those of one never change.
+        self._cidrs: dict[str, str] = {}
         #: Names of the volume types seen last: a storage pool that is among them needs no look.
         self.volume_types: frozenset[str] = frozenset()
         self._storage: tuple[float, Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None] | None = None
@@ -134,11 +139,13 @@ class Region:
         self._roll = next_roll(self._roll, now_s, whole_age_s, list_servers, is_touched=is_touched)
         servers = self._roll.servers.values()
         self._volumes = self._list_volumes(is_touched=is_touched)
-        networks = read("observe", lambda: [read_network(n) for n in sdk.network.networks()])
+        found = read("observe", lambda: [read_network(n) for n in sdk.network.networks()])
+        networks = tuple(n for n in found if n is not None)
         listing = Listing(
             servers=tuple(servers),
             volumes=tuple(self._volumes.values()),
-            networks=tuple(n for n in networks if n is not None),
+            networks=networks,
+            loose_segment_ids=self._list_loose(networks),
             ports=self._list_ports(),
             alive=self.inventory.alive(),
             at_s=at_s,
@@ -147,6 +154,18 @@ class Region:
         self.segment_ids.update({n.network_id: ResourceId(n.mark.resource_id) for n in listing.networks})
         self.server_ids = {s.mark.resource_id: s.server_id for s in servers if s.mark is not None}
         return listing
+
+    def _list_loose(self, networks: Collection[NetworkReading]) -> frozenset[ResourceId]:
+        """Return the networks whose security group is not as it is to be: one call, and one more where a subnet is new."""
+        neutron, subnet_ids = self.sdk.network, {n.subnet_id for n in networks if n.subnet_id}
+        if not subnet_ids:
+            return frozenset()
+        if not subnet_ids <= self._cidrs.keys():
+            seen = self.calls.read("observe", lambda: {s.id: s.cidr for s in neutron.subnets(fields=("id", "cidr"))})
+            self._cidrs = {subnet_id: cidr for subnet_id, cidr in seen.items() if subnet_id in subnet_ids}
+        cidrs = {ResourceId(n.mark.resource_id): self._cidrs[n.subnet_id] for n in networks if n.subnet_id in self._cidrs}
+        groups = self.calls.read("observe", lambda: [read_group(g) for g in neutron.security_groups(fields=GROUP_FIELDS)])
+        return loose_segments(cidrs, [g for g in groups if g is not None])
 
     def _list_ports(self) -> dict[str, tuple[PortReading, ...]]:
         """Return the ports of machines by the region's id of the machine."""

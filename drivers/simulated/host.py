@@ -155,6 +155,7 @@ class SimulatedHost:
             observed_at_s=self.clock(),
             storage_available_gib={pool.name: self.available_gib(pool) for pool in self.spec.pools},
             storage_foreign_gib=foreign_by_pool(self.foreign_gib, self.spec.pools),
+            loose_segment_ids=frozenset(s.segment_id for s in self.segments.values() if s.is_loose),
         )
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
@@ -287,6 +288,7 @@ class SimulatedHost:
                 raise ImpossibleState(f"{self.name}: network {request.segment_id} changes its range")
             segment.fence = fence
             segment.leases = leases
+            segment.is_loose = False
             return
         if any(other.cidr == request.cidr for other in self.segments.values()):
             raise ImpossibleState(f"{self.name}: {request.cidr} of {request.segment_id} is already another network's")

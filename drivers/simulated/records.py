@@ -142,6 +142,8 @@ class Segment:
     leases: tuple[LeaseEntry, ...]
     #: MAC and address of every card plugged in -> the machine it belongs to.
     cards: dict[str, ResourceId] = field(default_factory=dict)
+    #: Somebody changed what it lets through.
+    is_loose: bool = False
 
 
 #: How busy machines are, each by its id: thousandths of processor and memory, and bytes a millisecond.

@@ -211,6 +211,12 @@ class World:
             machine.meddled_nics = {nic.mac: (network or nic.segment_id, "")}
             machine.seen = None
 
+    def drift_rules(self, host_name: str, segment_id: ResourceId) -> None:
+        """Somebody changes what a department network lets through."""
+        host = self.hosts[host_name]
+        with host.lock:
+            host.segments[segment_id].is_loose = True
+
     def drift_foreign(
         self,
         host_name: str,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from drivers.faults import Transient
-from drivers.protocol import MachineRequest, ObservedInstance
+from drivers.protocol import HostObservation, MachineRequest, ObservedInstance, SegmentRequest
 from drivers.simulated.driver import SimulatedDriver
 from inventory.domain.ids import ResourceId
 
@@ -70,6 +70,23 @@ class RefusesBeforeTheCard(SimulatedDriver):
         super().ensure_defined(request, fence)
 
 
+class NeverLooksAtRules(SimulatedDriver):
+    """Takes every network that is there for one that is right."""
+
+    def observe(self) -> HostObservation:
+        return replace(super().observe(), loose_segment_ids=frozenset())
+
+
+class LeavesRulesAlone(SimulatedDriver):
+    """Writes the entries of a network that is there, and never its rules."""
+
+    def ensure_segment(self, request: SegmentRequest, fence: int) -> None:
+        known = self.host.segments.get(request.segment_id)
+        is_loose = known is not None and known.is_loose
+        super().ensure_segment(request, fence)
+        self.host.segments[request.segment_id].is_loose = is_loose
+
+
 #: Broken driver -> a check that must fail because of it.
 BROKEN_MEDDLED: dict[type[SimulatedDriver], str] = {
     ReadsOnlyWhatRuns: "an_edit_of_the_stored_definition_is_shown_and_put_right",
@@ -78,4 +95,6 @@ BROKEN_MEDDLED: dict[type[SimulatedDriver], str] = {
     NeverLooksAtFilters: "a_card_without_its_filter_is_shown_and_put_right",
     LeavesCardsAlone: "a_card_in_another_network_is_shown_and_put_right",
     RefusesBeforeTheCard: "a_card_is_put_right_though_the_rest_waits_for_a_stop",
+    NeverLooksAtRules: "a_network_that_lets_through_more_is_shown_and_put_right",
+    LeavesRulesAlone: "a_network_that_lets_through_more_is_shown_and_put_right",
 }

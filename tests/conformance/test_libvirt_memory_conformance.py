@@ -21,6 +21,7 @@ NOT_APPLICABLE = frozenset(
         "a_card_in_another_network_is_shown_and_put_right",
         "a_card_without_its_filter_is_shown_and_put_right",
         "a_disk_that_was_taken_out_is_missed_and_put_back",
+        "a_network_that_lets_through_more_is_shown_and_put_right",
         "an_edit_of_the_stored_definition_is_shown_and_put_right",
         "networks_are_refused_where_there_are_none",
         "the_console_shows_what_the_guest_wrote",

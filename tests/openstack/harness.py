@@ -118,6 +118,20 @@ class Behind:
         elsewhere = network.create_port(mac_address=port.mac_address, name="meddled", **there, **bare)
         compute.create_server_interface(server.id, port_id=elsewhere.id)
 
+    def meddle_rules(self, segment_id: ResourceId) -> None:
+        """Let the world in to the machines of a department network."""
+        network = self.cloud.network
+        (group,) = network.security_groups(name=segment_id)
+        everywhere = {"direction": "ingress", "ether_type": "IPv4", "protocol": "tcp", "remote_ip_prefix": "0.0.0.0/0"}
+        network.create_security_group_rule(
+            security_group_id=group.id, port_range_min=22, port_range_max=22, project_id=group.project_id, **everywhere
+        )
+
+    def let_through(self, segment_id: ResourceId) -> list[str]:
+        """Return whom the rules of a department network name, once for each rule."""
+        (group,) = self.cloud.network.security_groups(name=segment_id)
+        return sorted(str(rule["remote_ip_prefix"]) for rule in group.security_group_rules)
+
     def servers(self, resource_id: str = "") -> list[Any]:
         """Return the machines with our tag, or of one id."""
         return list(self.cloud.compute.servers(details=True, all_projects=True, tags=resource_id or "allotment"))
@@ -222,6 +236,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         boot_count=behind.boot_count,
         unplug_disk=behind.unplug_disk,
         meddle_card=behind.meddle_card,
+        meddle_rules=behind.meddle_rules,
         outside=OUTSIDE,
         open_unreachable=lambda: driver_of("openstack://silent/hv-001"),
     )

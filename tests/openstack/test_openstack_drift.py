@@ -8,6 +8,7 @@ import pytest
 
 from drivers.openstack.marks import Mark
 from inventory.domain.ids import ResourceId
+from inventory.domain.resource import ResourceKind
 from tests.openstack.cloud import TICKET_S, City, city
 from tests.openstack.harness import STORAGE_POOL, Behind, new_id
 from tests.openstack.region.region import Region
@@ -51,17 +52,21 @@ def test_what_happens_behind_the_platforms_back_is_put_right_or_reported(town: C
     town.behind.remove_server(before[lost].id)
     block.delete_volume(_root_of(before[lost]))
     town.behind.meddle_card(ResourceId(loosened), "")
+    (segment,) = (r.id for r in town.rows() if r.kind is ResourceKind.SEGMENT)
+    town.behind.meddle_rules(segment)
     expected = {
         ("stopped", stopped, "repaired"),
         ("missing", deleted, "repaired"),
         ("missing", lost, "open"),
         ("edited", loosened, "repaired"),
+        ("edited", segment, "closed"),
         ("orphan", stranger, "open"),
     }
     until(lambda: expected <= _findings(town), TICKET_S, "everything is found")
     wanted = dict.fromkeys((stopped, deleted, loosened), "ACTIVE")
     until(lambda: {i: s.status for i, s in town.servers().items()} == wanted, TICKET_S, "mended")
     until(lambda: _is_held(town, before[loosened]), TICKET_S, "its card is held to its address again")
+    assert "0.0.0.0/0" not in town.behind.let_through(segment), "nobody from outside is let in any more"
     after = town.servers()
     assert after[stopped].id == before[stopped].id
     assert _root_of(after[deleted]) == _root_of(before[deleted]), "made again from the disk it had"

@@ -100,6 +100,7 @@ def make_harness(
         edit_stored=lambda machine, vcpus: world.drift_edit_stored(HOST, machine, vcpu_count=vcpus),
         unplug_disk=lambda machine, disk: world.drift_detach(HOST, machine, disk),
         meddle_card=lambda machine, network: world.drift_card(HOST, machine, network=network),
+        meddle_rules=lambda segment: world.drift_rules(HOST, segment),
         open_unreachable=lambda: open_driver("dead"),
         open_target=lambda: open_driver(TARGET),
         target_connection=f"simulated://{world.name}/{TARGET}",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage
 from drivers.openstack.flavors import pick_flavor
 from drivers.openstack.inventory import Hypervisor, Provider, provider_of
 from drivers.openstack.mapping import (
+    METADATA_ADDRESS,
+    RULE_TEXT,
     NetworkReading,
     Parts,
     PortReading,
@@ -28,7 +31,7 @@ from drivers.openstack.mapping import (
     observed_of,
     oldest_of,
     port_body,
-    rule_bodies,
+    rules_inside,
     server_body,
     state_of,
     subnet_body,
@@ -36,6 +39,7 @@ from drivers.openstack.mapping import (
     volume_body,
 )
 from drivers.openstack.marks import Mark, mark_text, parse_mark_text, port_mark, read_mark
+from drivers.openstack.segment_rules import GroupReading, loose_segments, missing_rules, read_group, strange_rules
 from drivers.openstack.server_groups import group_name, policy_of
 from drivers.openstack.settings import read_settings
 from drivers.openstack.translate_errors import LONGEST_DELAY_S, delay_of, fault_of
@@ -114,15 +118,65 @@ def test_a_network_is_asked_for_as_the_golden_file_says(update_golden: bool) -> 
     bodies = {
         "network": network_body(NETWORK, mark),
         "subnet": subnet_body(NETWORK, "N"),
-        "rules": rule_bodies(NETWORK, "G"),
+        "rules": rules_inside(NETWORK.cidr),
         "port": port_body(ENTRY, reading, "G", mark),
     }
     assert_golden("openstack/network.json", text(bodies), update=update_golden)
 
 
 def test_no_rule_of_a_segment_lets_the_world_in_or_out() -> None:
-    for rule in rule_bodies(NETWORK, "G"):
+    for rule in rules_inside(NETWORK.cidr):
         assert rule["remote_ip_prefix"] in ("10.96.0.0/26", "169.254.169.254/32")
+
+
+def rules_of(*changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules Neutron tells of a group that is right, and one more for each change of its first."""
+    told = [{"id": f"R{n}", "ethertype": b["ether_type"], **b} for n, b in enumerate(rules_inside(NETWORK.cidr))]
+    return told + [{**told[0], "id": f"S{n}", **change} for n, change in enumerate(changes)]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_strange"),
+    [
+        ({"remote_ip_prefix": "0.0.0.0/0"}, True),
+        ({"ethertype": "IPv6", "remote_ip_prefix": None}, True),
+        ({"direction": "egress", "remote_ip_prefix": METADATA_ADDRESS}, True),
+        ({"remote_group_id": "G2", "remote_ip_prefix": None}, True),
+        ({"remote_ip_prefix": "0.0.0.0/0", "description": RULE_TEXT, "direction": "egress"}, True),
+        ({"remote_ip_prefix": None, "description": RULE_TEXT}, True),
+        ({"remote_ip_prefix": "0.0.0.0/0", "description": RULE_TEXT}, False),
+        ({}, False),
+    ],
+)
+def test_a_rule_nobody_asked_for_is_told_from_what_was_let_in(change: Mapping[str, Any], is_strange: bool) -> None:
+    rules = rules_of(change)
+    assert [r["id"] for r in strange_rules(rules, NETWORK.cidr)] == (["S0"] if is_strange else [])
+    assert missing_rules(rules, NETWORK.cidr) == []
+    group = GroupReading(group_id="G", segment_id=SEGMENT, rules=tuple(rules))
+    assert loose_segments({SEGMENT: NETWORK.cidr}, [group]) == ({SEGMENT} if is_strange else frozenset())
+
+
+def test_a_rule_that_is_gone_is_missed_and_so_is_the_whole_group() -> None:
+    for gone in range(3):
+        rules = [r for n, r in enumerate(rules_of()) if n != gone]
+        assert missing_rules(rules, NETWORK.cidr) == [rules_inside(NETWORK.cidr)[gone]]
+        group = GroupReading(group_id="G", segment_id=SEGMENT, rules=tuple(rules))
+        assert loose_segments({SEGMENT: NETWORK.cidr}, [group]) == {SEGMENT}
+    assert loose_segments({SEGMENT: NETWORK.cidr}, []) == {SEGMENT}
+
+
+def test_of_two_groups_of_one_network_the_older_counts() -> None:
+    older, newer = (GroupReading(group_id=g, segment_id=SEGMENT, rules=(), created_at=at) for g, at in (("B", "1"), ("A", "2")))
+    right = tuple(rules_of())
+    assert loose_segments({SEGMENT: NETWORK.cidr}, [newer, replace(older, rules=right)]) == frozenset()
+    assert loose_segments({SEGMENT: NETWORK.cidr}, [replace(newer, rules=right), older]) == {SEGMENT}
+
+
+def test_a_group_without_our_mark_is_not_ours_whatever_it_is_called() -> None:
+    told = SimpleNamespace(id="G", name=SEGMENT, description="", created_at=None, security_group_rules=[])
+    assert read_group(told) is None
+    told.description = mark_text(replace(MARK, resource_id=SEGMENT))
+    assert read_group(told) == GroupReading(group_id="G", segment_id=SEGMENT, rules=())
 
 
 def test_keys_and_user_data_both_reach_the_guest() -> None:
