@@ -1,7 +1,11 @@
-"""What a region's hypervisors have, from Placement: read whole once, then only what changed, by generation of the provider."""
+"""What a region's hypervisors have, from Placement: read whole once, then only what changed, by generation of the provider.
+
+Placement gives the inventories of one provider a call. Traits of many are told together where allocation candidates are asked
+for: each provider with room, or in a tree with room, comes with all of its own. The others are asked for theirs.
+"""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +17,12 @@ from drivers.openstack.calls import Calls
 
 #: Placement's first version with everything asked for here.
 PLACEMENT_VERSION = "1.36"
-#: Providers read at one time, when a region is first seen: Placement has no call that reads several.
+#: Providers read at one time, when a region is first seen.
 READERS = 8
+#: From so many providers on, one listing of candidates costs the region less than asking each for its traits.
+MANY = 8
+#: What every hypervisor that is not full has left, as Placement is asked for it.
+ROOM = "VCPU:1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +62,37 @@ class Inventory:
         self._providers: dict[str, Provider] = {}
 
     def providers(self) -> Mapping[str, Provider]:
-        """Return every provider by id: one call where nothing changed, two more for each provider that is new or changed."""
+        """Return every provider by id: one call where nothing changed, else few more.
+
+        Two for each provider that is new or changed; where those are many, one for each and one for the traits of all with room.
+        """
         with self._lock:
             placement = self._sdk.placement
             found = self._calls.read("inventory", lambda: list(placement.resource_providers()))
             known = {p.id: self._providers[p.id] for p in found if p.id in self._providers}
             stale = [p for p in found if p.id not in known or known[p.id].generation != p.generation]
             if stale:
+                # In this order: traits read before a change keep the generation from before it, and are read again.
+                told = self._told_traits() if len(stale) >= MANY else {}
                 with ThreadPoolExecutor(READERS, "inventory") as readers:
-                    known |= {p.provider_id: p for p in readers.map(self._read, stale)}
+                    known |= {p.provider_id: p for p in readers.map(lambda p: self._read(p, told.get(p.id)), stale)}
             self._providers = known
             return dict(known)
 
-    def _read(self, provider: Any) -> Provider:
+    def _told_traits(self) -> Mapping[str, frozenset[str]]:
+        """Return the traits of the providers with room, by id; none where this credential may not ask for candidates."""
+        try:
+            return traits_told(self._get(f"/allocation_candidates?resources={ROOM}"))
+        except Permanent as fault:
+            if fault.problem.code != "openstack.forbidden":
+                raise
+            return {}
+
+    def _read(self, provider: Any, traits: Iterable[str] | None) -> Provider:
+        if traits is None:
+            traits = self._get(f"/resource_providers/{provider.id}/traits")["traits"]
         inventories = self._get(f"/resource_providers/{provider.id}/inventories")
-        traits = self._get(f"/resource_providers/{provider.id}/traits")
-        return provider_of(provider.id, provider.name, inventories, traits)
+        return provider_of(provider, inventories["inventories"], traits)
 
     def _get(self, path: str) -> Mapping[str, Any]:
         def get() -> Mapping[str, Any]:
@@ -99,16 +122,20 @@ class Inventory:
             return None
 
 
-def provider_of(provider_id: str, name: str, inventories: Mapping[str, Any], traits: Mapping[str, Any]) -> Provider:
-    """Read Placement's answers of one provider. Pure."""
-    by_class = inventories["inventories"]
+def traits_told(candidates: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """Read the traits in a listing of candidates, by provider. Pure."""
+    return {provider_id: frozenset(told["traits"]) for provider_id, told in candidates["provider_summaries"].items()}
+
+
+def provider_of(listed: Any, inventories: Mapping[str, Any], traits: Iterable[str]) -> Provider:
+    """Read Placement's answers of one provider, which is of the generation it was listed with: all else was read later. Pure."""
     return Provider(
-        provider_id=provider_id,
-        name=name,
-        generation=inventories["resource_provider_generation"],
-        amounts={c: int(i["total"]) - int(i["reserved"]) for c, i in by_class.items()},
-        allocation_permille={c: round(i["allocation_ratio"] * 1000) for c, i in by_class.items()},
-        traits=frozenset(traits["traits"]),
+        provider_id=listed.id,
+        name=listed.name,
+        generation=listed.generation,
+        amounts={c: int(i["total"]) - int(i["reserved"]) for c, i in inventories.items()},
+        allocation_permille={c: round(i["allocation_ratio"] * 1000) for c, i in inventories.items()},
+        traits=frozenset(traits),
     )
 
 

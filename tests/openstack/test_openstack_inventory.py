@@ -1,12 +1,14 @@
 """What a region has, read from its own services: right, and with few calls."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drivers.openstack.driver import OpenStackDriver
+from drivers.openstack.inventory import MANY, Inventory
 from tests.openstack.harness import STORAGE_POOL, Behind, driver_of
 from tests.openstack.proxy import Proxies, proxied_clouds
 from tests.openstack.region.configuration import HOST_MEMORY_MIB, HOST_VCPUS
@@ -14,6 +16,8 @@ from tests.openstack.region.region import Region
 from tests.openstack.wish import wish_on
 
 pytestmark = [pytest.mark.openstack, pytest.mark.alone, pytest.mark.timeout(300)]
+
+TRAITS = ["HW_CPU_X86_AVX", "HW_CPU_X86_SSE42"]
 
 
 @pytest.fixture
@@ -46,6 +50,24 @@ def provider_of(behind: Behind, name: str) -> Any:
     return next(p for p in behind.cloud.placement.resource_providers() if p.name == name)
 
 
+@contextmanager
+def spare_providers(behind: Behind, count: int, *, reserved: int) -> Iterator[list[Any]]:
+    """Have providers with 8 vCPUs, some of them reserved, and with traits."""
+    placement = behind.cloud.placement
+    made = [placement.create_resource_provider(name=f"spare-{reserved}-{number}") for number in range(count)]
+    try:
+        for provider in made:
+            path = f"/resource_providers/{provider.id}"
+            amounts = {"resource_provider_generation": 0, "inventories": {"VCPU": {"total": 8, "reserved": reserved}}}
+            traits = {"resource_provider_generation": 1, "traits": TRAITS}
+            for part, body in (("inventories", amounts), ("traits", traits)):
+                placement.put(f"{path}/{part}", json=body, microversion="1.36").raise_for_status()
+        yield made
+    finally:
+        for provider in made:
+            placement.delete_resource_provider(provider)
+
+
 def test_facts_are_what_placement_says_less_what_the_region_holds_back(drivers: list[OpenStackDriver], behind: Behind) -> None:
     facts = drivers[0].inspect_host()
     inventories = f"/resource_providers/{provider_of(behind, 'hv-001').id}/inventories"
@@ -72,6 +94,24 @@ def test_only_providers_that_changed_are_read_again(drivers: list[OpenStackDrive
         assert calls(proxies, "placement") == 3, "and two more for each provider that changed"
     finally:
         placement.delete_resource_provider(spare)
+
+
+def test_many_providers_are_read_with_one_call_each_and_one_for_all_their_traits(
+    drivers: list[OpenStackDriver], proxies: Proxies, behind: Behind
+) -> None:
+    ours, placement = drivers[0]._region, behind.cloud.placement
+    with spare_providers(behind, MANY, reserved=0) as free, spare_providers(behind, 1, reserved=8) as full:
+        calls(proxies)
+        found = Inventory(ours.sdk, ours.calls).providers()
+        # One lists them; what has no room is not told with the others, and asked for its traits.
+        assert calls(proxies, "placement") == 2 + len(found) + len(full)
+        assert found.keys() > {p.id for p in (*free, *full)}
+        for provider in found.values():
+            traits = placement.get(f"/resource_providers/{provider.provider_id}/traits", microversion="1.36").json()
+            assert provider.traits == set(traits["traits"])
+        assert {len(found[p.id].traits) for p in (*free, *full)} == {len(TRAITS)}
+        assert {found[p.id].amounts["VCPU"] for p in free} == {8}
+        assert {found[p.id].amounts["VCPU"] for p in full} == {0}
 
 
 def test_the_hosts_of_a_region_share_one_listing_until_we_change_something(

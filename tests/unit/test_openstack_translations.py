@@ -16,7 +16,7 @@ from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.address import Address, parse_address
 from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage, host_facts, storage_facts
 from drivers.openstack.flavors import pick_flavor
-from drivers.openstack.inventory import Hypervisor, Provider, provider_of
+from drivers.openstack.inventory import Hypervisor, Provider, provider_of, traits_told
 from drivers.openstack.mapping import (
     METADATA_ADDRESS,
     RULE_TEXT,
@@ -369,12 +369,15 @@ def test_a_flavor_is_picked_by_its_numbers_and_never_one_with_wishes_of_its_own(
 
 
 def test_what_the_region_holds_back_is_not_capacity() -> None:
-    inventories = {
-        "resource_provider_generation": 5,
-        "inventories": {"MEMORY_MB": {"total": 1000, "reserved": 100, "allocation_ratio": 1.5}},
-    }
-    provider = provider_of("P", "hv", inventories, {"traits": ["HW_CPU_X86_AVX"]})
+    inventories = {"MEMORY_MB": {"total": 1000, "reserved": 100, "allocation_ratio": 1.5}}
+    provider = provider_of(SimpleNamespace(id="P", name="hv", generation=5), inventories, ["HW_CPU_X86_AVX"])
     assert (provider.amounts, provider.allocation_permille, provider.generation) == ({"MEMORY_MB": 900}, {"MEMORY_MB": 1500}, 5)
+    assert (provider.provider_id, provider.name, provider.traits) == ("P", "hv", frozenset({"HW_CPU_X86_AVX"}))
+
+
+def test_traits_are_told_of_each_provider_in_a_listing_of_candidates() -> None:
+    candidates = {"allocation_requests": [], "provider_summaries": {"P": {"traits": ["A", "B"]}, "Q": {"traits": []}}}
+    assert traits_told(candidates) == {"P": {"A", "B"}, "Q": frozenset()}
 
 
 def test_shared_storage_is_never_promised_twice() -> None:

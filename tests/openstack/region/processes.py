@@ -112,11 +112,11 @@ class Processes:
         for name in FOUNDATIONS:
             self.stop([name])
         # What was started in the moment somebody gave up, or left its session, is known by its environment.
-        for pid in self._strays():
+        for pid in self._marked():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _strays(self) -> list[int]:
+    def _marked(self) -> list[int]:
         """Return the processes that bear the region's mark."""
         mark = f"{MARK}={self.layout.directory}".encode()
         found = []
@@ -126,6 +126,16 @@ class Processes:
                 if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
                     found.append(int(folder.name))
         return found
+
+    def cpu_s(self) -> float:
+        """Return the processor time that what runs of the region has used so far."""
+        sessions = {str(pid) for name in self.names() if (pid := self._pid(name)) is not None}
+        ticks = 0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = file.read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12]) if fields[3] in sessions else 0
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def names(self) -> list[str]:
         """Return the names of everything that was started and not stopped."""
