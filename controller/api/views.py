@@ -232,7 +232,7 @@ def token(value: Token) -> dict[str, Any]:
 
 def reservation(value: Shown) -> dict[str, Any]:
     """Return a reservation with the codes people know."""
-    names = ("department", "project", "zone", "left_count", "no_address_count")
+    names = ("department", "project", "zone", "left_count", "no_address_count", "astray_count")
     hidden = {"department_id", "project_id", "zone_id"}
     own = {name: found for name, found in asdict(value.reservation).items() if name not in hidden}
     return {**own, **{name: getattr(value, name) for name in names}}

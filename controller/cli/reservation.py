@@ -118,6 +118,8 @@ def _print(session: Session, found: Mapping[str, Any]) -> None:
                 ("cli.column.by", value["created_by"]),
             ]
         )
+        if value["astray_count"]:
+            out.line("cli.reservation.astray", count=value["astray_count"], left=value["left_count"])
         if value["no_address_count"]:
             out.line("cli.reservation.no_address", count=value["no_address_count"], left=value["left_count"])
 

@@ -84,6 +84,11 @@ RESERVE_UNCOVERED = gauge(
 )
 RESERVATIONS = gauge("allot_reservations", "Reservations: to come, open to tickets, or over their deadline.", "state")
 RESERVED_MACHINES = gauge("allot_reservation_machines", "Machines that living reservations are still for.", "zone")
+RESERVED_ASTRAY = gauge(
+    "allot_reservation_astray_machines",
+    "Machines of reservations whose host is out of service, overfull or has to stand by, and that have no other place yet.",
+    "zone",
+)
 HOSTS = gauge("allot_hosts", "Hosts by what is wanted and what was seen.", "pool", "zone", "admin_state", "reachability")
 HOST_UNREACHABLE = gauge(
     "allot_host_unreachable", "1 for each host in service that does not answer (at most 200 are named).", "host", "pool", "zone"

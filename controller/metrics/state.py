@@ -100,6 +100,7 @@ def reserved(connection: Connection, now_s: float) -> Iterable[str]:
     found = summary.reservations(connection, now_s)
     yield family(m.RESERVATIONS, {("coming",): found.coming, ("open",): found.open, ("overdue",): found.overdue})
     yield family(m.RESERVED_MACHINES, {(zone,): count for zone, count in found.machines.items()})
+    yield family(m.RESERVED_ASTRAY, {(zone,): count for zone, count in found.astray.items()})
 
 
 def hosts(connection: Connection, now_s: float) -> Iterable[str]:

@@ -1,4 +1,6 @@
-"""What the loop does now and then beside its resources: ends reservations whose time is over, chooses stand-by hosts again."""
+"""What the loop does now and then beside its resources: ends reservations whose time is over, gives those another place that
+lost theirs, chooses stand-by hosts again.
+"""
 
 from collections.abc import Callable
 
@@ -6,6 +8,7 @@ import structlog
 
 from controller.workflows import reservations
 from controller.workflows.platform import Platform
+from controller.workflows.slot_moves import SlotMender
 from inventory.store import standby
 
 log = structlog.get_logger(__name__)
@@ -19,6 +22,7 @@ class Housekeeping:
         self._period_s = period_s
         self._monotonic = monotonic
         self._done_at = float("-inf")
+        self._slots = SlotMender(platform)
 
     def run(self) -> None:
         """Do what is due.
@@ -32,6 +36,9 @@ class Housekeeping:
         ended = reservations.expire(self._platform)
         if ended:
             log.info("reservations ended", count=ended)
+        for moves in self._slots.mend():
+            told = log.warning if moves.left_count else log.info
+            told("reserved room moves", reservation=moves.reservation.name, moved=len(moves.moved), left=moves.left_count)
         self._mend_reserves()
 
     def _mend_reserves(self) -> None:

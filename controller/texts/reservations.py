@@ -14,6 +14,13 @@ TEXTS: dict[str, Text] = {
         "Warning: for {count} of {left} machines there is no address now (a reservation holds none): the department's segments "
         "on the hosts held have none left, and the zone has no free block. An operator can widen the address-range of the zone.",
     ),
+    "cli.reservation.astray": Text(
+        "警告：剩余 {left} 台中有 {count} 台所留的主机已失效、停用、超额或转为故障备用，其他主机暂时也放不下；"
+        "一有空余容量就会自动改留到其他主机。请管理员增加或恢复主机。",
+        "Warning: {count} of {left} machines were held on hosts that are lost, out of service, overfull or have to stand by, "
+        "and no other host has room for them now; they are held elsewhere as soon as there is some. An operator can add hosts "
+        "or put them back into service.",
+    ),
     "reservation.not_found": _department(
         "没有预留 {reservation}",
         "there is no reservation {reservation}",

@@ -28,6 +28,7 @@ from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
 from controller.workflows.segments import AddressesTaken
+from controller.workflows.slot_moves import SlotsTaken, move_astray, note_moves
 from controller.workflows.swap import relocate
 from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Zone
@@ -71,10 +72,17 @@ def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, c
 
 
 def give_up(connection: Connection, platform: Platform, host: Host) -> list[Fate]:
-    """Place what is on a host elsewhere, in what stood by for it and what is free; the host's row is locked."""
+    """Place what is on a host and reserved there elsewhere, in what stood by for it and what is free; the host's row is locked.
+
+    Raises:
+        AddressesTaken: somebody else was faster; ``SlotsTaken`` too.
+    """
     standing = standby.set_free(connection, host.pool_id)
     fates = _best(connection, platform, host, standing)
+    # What stood by did so for everything that is promised there, machines that are still to come included.
+    moves = move_astray(connection, platform, only_from=host.id)
     standby.renew(connection, [host.pool_id])
+    note_moves(connection, platform, moves)
     return sorted(fates, key=lambda fate: (fate.system, fate.machine))
 
 
@@ -85,7 +93,7 @@ def held_again(platform: Platform, unit: Callable[[Connection], T]) -> T:
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
     # A ticket may take the free block of a network first.
-    return decided_again(lambda: platform.db.run(unit), tries=_TRIES, old=(AddressesTaken, IntegrityError))
+    return decided_again(lambda: platform.db.run(unit), tries=_TRIES, old=(AddressesTaken, SlotsTaken, IntegrityError))
 
 
 def _check(host: Host, caller: Caller, confirm: str) -> None:

@@ -1,5 +1,6 @@
 """What is to be reserved, as asked for: judged, looked up, and put to the scheduler as the machines it is for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -7,7 +8,7 @@ from sqlalchemy import Connection
 from controller.identity.caller import Caller
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Invalid, NotFound
-from inventory.domain.ids import ReservationId
+from inventory.domain.ids import HostId, ReservationId
 from inventory.domain.layout import NO_LAYOUT, compute_of
 from inventory.domain.organisation import Project
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
@@ -108,8 +109,8 @@ def resolve(connection: Connection, platform: Platform, wish: ReservationWish, p
     )
 
 
-def request_of(reservation: Reservation) -> PlacementRequest:
-    """Return the machines of a reservation as the scheduler is asked for them."""
+def request_of(reservation: Reservation, beside: Sequence[HostId] = ()) -> PlacementRequest:
+    """Return the machines of a reservation as the scheduler is asked for them; ``beside``: hosts of those that have a place."""
     member = MemberRequest(
         name="",
         group=_GROUP,
@@ -123,7 +124,7 @@ def request_of(reservation: Reservation) -> PlacementRequest:
         zone_id=reservation.zone_id,
         mlps_level=reservation.mlps_level,
         members=tuple(replace(member, name=f"{reservation.name}-{n}") for n in range(1, reservation.count + 1)),
-        rules=(GroupRule(group=_GROUP, spread=reservation.spread, is_hard=True),)
+        rules=(GroupRule(group=_GROUP, spread=reservation.spread, is_hard=True, existing_host_ids=tuple(beside)),)
         if reservation.spread is not SpreadLevel.NONE
         else (),
     )

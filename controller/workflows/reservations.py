@@ -47,6 +47,8 @@ class Shown:
     left_count: int
     #: Of these, those for which there is no address now; not looked at for lists.
     no_address_count: int | None = None
+    #: Machines whose place is no good any more, and for which no other has been found yet.
+    astray_count: int = 0
 
 
 class _Stale(Exception):
@@ -92,14 +94,16 @@ def show(platform: Platform, id_or_name: str, scope: Scope) -> Shown:
     with platform.db.read() as connection:
         found = reservations.get(connection, id_or_name, scope)
         slots = reservations.slots_of(connection, found.id)
-        return _with_addresses(connection, platform, _shown(connection, found, len(slots)), slots)
+        shown = _shown(connection, found, len(slots), reservations.astray(connection))
+        return _with_addresses(connection, platform, shown, slots)
 
 
 def page(platform: Platform, scope: Scope, *, limit: int, after: str, with_ended: bool) -> list[Shown]:
     """Return up to ``limit`` reservations with an id greater than ``after``."""
     with platform.db.read() as connection:
         found = reservations.page(connection, scope, limit=limit, after=after, with_ended=with_ended)
-        return [_shown(connection, reservation, left) for reservation, left in found]
+        astray = reservations.astray(connection)
+        return [_shown(connection, reservation, left, astray) for reservation, left in found]
 
 
 def release(platform: Platform, id_or_name: str, caller: Caller) -> Shown:
@@ -163,10 +167,11 @@ def _placed(connection: Connection, platform: Platform, reservation: Reservation
             reservation=reservation.name,
             count=reservation.count,
         )
-    return _slots(reservation, decision)
+    return slots_of(reservation, decision)
 
 
-def _slots(reservation: Reservation, placement: Placement) -> list[Slot]:
+def slots_of(reservation: Reservation, placement: Placement) -> list[Slot]:
+    """Return the slots that a placed reservation has, counted from one."""
     return [
         Slot(
             reservation_id=reservation.id,
@@ -186,7 +191,7 @@ def _slots(reservation: Reservation, placement: Placement) -> list[Slot]:
     ]
 
 
-def _shown(connection: Connection, reservation: Reservation, left_count: int) -> Shown:
+def _shown(connection: Connection, reservation: Reservation, left_count: int, astray: Sequence[Slot] = ()) -> Shown:
     departments = {d.id: d.code for d in directory.departments(connection)}
     projects = {p.id: p.code for p in directory.projects(connection)}
     zones = {z.id: z.code for z in directory.zones(connection)}
@@ -196,6 +201,7 @@ def _shown(connection: Connection, reservation: Reservation, left_count: int) ->
         project=projects[reservation.project_id],
         zone=zones[reservation.zone_id],
         left_count=left_count,
+        astray_count=sum(slot.reservation_id == reservation.id for slot in astray),
     )
 
 

@@ -108,6 +108,28 @@ def _highest(moments: Iterable[tuple[float, int]]) -> int:
     return highest
 
 
+def too_many(slots: Iterable[Slot], room: Mapping[Key, int]) -> list[Slot]:
+    """Return slots that are to leave so that the rest fits into ``room``: those that begin last first, and none without need."""
+    left, leaving = sorted(slots, key=_begins), list[Slot]()
+    while over := _over(left, room):
+        leaving.append(next(slot for slot in reversed(left) if over & slot.amounts().keys()))
+        left.remove(leaving[-1])
+    # One that was chosen for the sake of one amount may find that another choice made room for it.
+    for slot in reversed(leaving.copy()):
+        if not _over([*left, slot], room):
+            left.append(slot)
+            leaving.remove(slot)
+    return leaving
+
+
+def _begins(slot: Slot) -> tuple[int, str, int]:
+    return slot.starts_s, slot.reservation_id, slot.slot
+
+
+def _over(slots: Iterable[Slot], room: Mapping[Key, int]) -> set[Key]:
+    return {key for key, amount in peaks(slots).items() if amount > max(0, room.get(key, 0))}
+
+
 def choose_slots(
     slots: Sequence[Slot],
     others: Sequence[Slot],

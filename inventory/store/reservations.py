@@ -14,7 +14,7 @@ from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import DepartmentId, HostId, ProjectId, ReservationId
 from inventory.domain.layout import Layout, Seat
-from inventory.domain.reservation import Key, Reservation, ReservationState, Slot, peaks
+from inventory.domain.reservation import Key, Reservation, ReservationState, Slot, peaks, too_many
 from inventory.domain.scope import Scope
 from inventory.domain.system import SpreadLevel
 from inventory.store import bulk, changes
@@ -85,7 +85,7 @@ def insert(connection: Connection, reservation: Reservation, slots: Sequence[Slo
     values |= {"layout": reservation.layout.to_json(), "traits": list(reservation.traits)}
     connection.execute(t.reservations.insert().values(values))
     fields = ("reservation_id", "slot", "host_id", "storage_pool_id")
-    rows = [{**{f: getattr(s, f) for f in fields}, "seat": s.seat.to_json() if s.seat else None} for s in slots]
+    rows = [{**{f: getattr(s, f) for f in fields}, "seat": _seat_json(s)} for s in slots]
     bulk.insert_many(connection, t.reservation_slots, rows)
 
 
@@ -132,6 +132,49 @@ def hold_slots(connection: Connection, host_ids: Collection[HostId]) -> list[Key
         if not _set_held(connection, key, needed.get(key, 0), is_more=amount > 0):
             refused.append(key)
     return refused
+
+
+def astray(connection: Connection) -> list[Slot]:
+    """Return slots that cannot stay: their host was taken out of service, or has not enough for all that is promised on it.
+
+    Nobody can draw on them there. A host that has to stand by though it is not empty is one of those that have not enough.
+    A host that is only silent keeps what it has: silence alone is no loss.
+    """
+    held = _slots().with_only_columns(_S.host_id).order_by(None)
+    in_service = select(t.hosts.c.id).where(t.hosts.c.admin_state == AdminState.ACTIVE.value)
+    out = set(connection.execute(held.where(_S.host_id.not_in(in_service)).distinct()).scalars())
+    promised = _I.used + _I.foreign_used + _I.held_reserve + _I.held_reservations
+    full = set(
+        connection.execute(select(_I.host_id).where(_I.held_reservations > 0, promised > _I.capacity).distinct()).scalars()
+    )
+    if not out | full:
+        return []
+    slots = _read(connection, _slots().where(_S.host_id.in_(sorted(out | full))))
+    found = [slot for slot in slots if slot.host_id in out]
+    for host_id in sorted(full - out):
+        own = [slot for slot in slots if slot.host_id == host_id]
+        found += too_many(own, _room(connection, host_id))
+    return found
+
+
+def _room(connection: Connection, host_id: HostId) -> dict[Key, int]:
+    left = _I.capacity - _I.used - _I.foreign_used - _I.held_reserve
+    rows = connection.execute(select(_I.provider_id, _I.dimension, left).where(_I.host_id == host_id))
+    return {(provider, dimension): amount for provider, dimension, amount in rows}
+
+
+def move_slots(connection: Connection, before: Sequence[Slot], after: Sequence[Slot]) -> bool:
+    """Give slots other places; ``hold_slots`` is still to be called, for both hosts. False: one of them is not where it was."""
+    for old, new in zip(before, after, strict=True):
+        is_it = (_S.reservation_id == old.reservation_id) & (_S.slot == old.slot) & (_S.host_id == old.host_id)
+        place = {"host_id": new.host_id, "storage_pool_id": new.storage_pool_id, "seat": _seat_json(new)}
+        if connection.execute(update(t.reservation_slots).where(is_it).values(place)).rowcount != 1:
+            return False
+    return True
+
+
+def _seat_json(slot: Slot) -> dict[str, Any] | None:
+    return slot.seat.to_json() if slot.seat else None
 
 
 def recount_held(connection: Connection) -> list[tuple[str, str, int, int]]:

@@ -3,6 +3,7 @@
 Each function is one read of its own, so that the collector can let writers in between.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from inventory.domain.host import AdminState, Reachability
 from inventory.domain.reservation import ReservationState
 from inventory.domain.resource import Phase
 from inventory.domain.system import SystemState
+from inventory.store import reservations as reservation_store
 from inventory.store import tables as t
 from inventory.store.hosts import IS_COARSE
 
@@ -114,6 +116,8 @@ class ReservationCount:
     open: int
     overdue: int
     machines: Mapping[str, int]
+    #: Of these, machines that have no good place.
+    astray: Mapping[str, int]
 
 
 def reservations(connection: Connection, now_s: float) -> ReservationCount:
@@ -128,7 +132,11 @@ def reservations(connection: Connection, now_s: float) -> ReservationCount:
     joined = t.zones.outerjoin(t.reservations, r.zone_id == t.zones.c.id).outerjoin(t.reservation_slots, s.reservation_id == r.id)
     machines = select(t.zones.c.code, func.count(s.slot)).select_from(joined).group_by(t.zones.c.code)
     counts = {r[0]: int(r[1]) for r in connection.execute(machines)}
-    return ReservationCount(coming=coming, open=open_, overdue=overdue, machines=counts)
+    ids = [slot.reservation_id for slot in reservation_store.astray(connection)]
+    zones = select(r.id, t.zones.c.code).join(t.zones, r.zone_id == t.zones.c.id).where(r.id.in_(sorted(set(ids))))
+    zone_of = {row[0]: row[1] for row in connection.execute(zones)}
+    astray = dict.fromkeys(counts, 0) | Counter(zone_of[id_] for id_ in ids)
+    return ReservationCount(coming=coming, open=open_, overdue=overdue, machines=counts, astray=astray)
 
 
 def rooms(connection: Connection) -> list[Room]:

@@ -35,7 +35,8 @@ class ReservationIn(In):
 class Reservation(Out):
     """Capacity promised to a project for a time.
 
-    `no_address_count`: machines of those left for which there is no address now; null in lists.
+    `no_address_count`: machines of those left for which there is no address now; null in lists. `astray_count`: machines of
+    those left whose place is no good any more (host lost, taken out of service, or overfull), and that have no other one yet.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Reservation(Out):
     count: int
     left_count: int
     no_address_count: int | None
+    astray_count: int
     arch: str
     spread: SpreadLevel
     starts_s: int
