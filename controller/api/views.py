@@ -176,6 +176,7 @@ _HOST_FIELDS = (
     "dedicated_cpus",
     "shared_cpus",
     "observed_at_s",
+    "unreachable_since_s",
     "revision",
 )
 

@@ -114,6 +114,7 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.reason", " ".join(filter(None, (value["state_reason"], value["state_by"])))),
             ("cli.column.until", out.moment(value["state_until_s"])),
             ("cli.column.reachability", _word(out, value["reachability"])),
+            ("cli.column.unreachable_since", out.moment(value["unreachable_since_s"])),
             ("cli.column.pool", named(session, "pools", value["pool_id"])),
             ("cli.column.connection", value["connection"]),
             ("cli.column.place", " ".join(filter(None, (value["site"], value["room"], value["rack"])))),

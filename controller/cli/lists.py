@@ -82,10 +82,14 @@ def _hosts(out: Out) -> Sequence[Column]:
 
         return cell
 
+    def reachability(row: Row) -> str:
+        # A host is silent since some moment; nobody need look at each of them to learn it.
+        return " ".join(filter(None, (_word(out, "reachability")(row), out.moment(row["unreachable_since_s"]))))
+
     return [
         Column("cli.column.name", "name"),
         Column("cli.column.state", _word(out, "admin_state")),
-        Column("cli.column.reachability", _word(out, "reachability")),
+        Column("cli.column.reachability", reachability),
         Column("cli.column.vcpu", capacity("vcpu"), is_number=True),
         Column("cli.column.memory_mib", capacity("memory_mib"), is_number=True),
         Column("cli.column.disk_gib", capacity("disk_gib"), is_number=True),

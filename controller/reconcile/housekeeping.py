@@ -37,8 +37,11 @@ class Housekeeping:
         if ended:
             log.info("reservations ended", count=ended)
         for moves in self._slots.mend():
-            told = log.warning if moves.left_count else log.info
-            told("reserved room moves", reservation=moves.reservation.name, moved=len(moves.moved), left=moves.left_count)
+            counts = {"moved": len(moves.moved), "left": moves.left_count}
+            if moves.left_count:
+                log.warning("what is reserved finds no other host", reservation=moves.reservation.name, **counts)
+            else:
+                log.info("what is reserved is held on other hosts", reservation=moves.reservation.name, **counts)
         self._mend_reserves()
 
     def _mend_reserves(self) -> None:

@@ -330,6 +330,7 @@ _COLUMNS = words(
         "cpu_count": ("CPU", "CPUs"),
         "reserved": ("保留", "reserved"),
         "observed_at": ("观察于", "seen at"),
+        "unreachable_since": ("失联始于", "silent since"),
         "capacity": ("可承诺", "Capacity"),
         "total": ("总量", "total"),
         "foreign": ("外来", "foreign"),

@@ -33,14 +33,18 @@ ROWS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {
             "name": name,
             "admin_state": "active",
-            "reachability": "reachable",
+            "reachability": reachability,
+            "unreachable_since_s": since_s,
             "capacity": _CAPACITY,
             "site": site,
             "room": "三层",
             "rack": "A01",
             "id": f"host_{name}",
         }
-        for name, site in (("h1", "市数据中心一号楼"), ("host-of-a-long-name", "x"))
+        for name, site, reachability, since_s in (
+            ("h1", "市数据中心一号楼", "reachable", None),
+            ("host-of-a-long-name", "x", "unreachable", 1_780_272_000.5),
+        )
     ],
     "pools": [
         {"code": code, "name": name, "driver": "libvirt", "mlps_max": 3, "reserve": _RESERVE, "placement": "default", "id": "p"}

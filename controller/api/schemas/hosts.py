@@ -68,6 +68,7 @@ class Host(Out):
     shared_cpus: str
     traits: list[str]
     observed_at_s: int | None
+    unreachable_since_s: float | None
     revision: int
     capacity: list[Capacity]
     cells: list[Cell]

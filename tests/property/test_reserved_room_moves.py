@@ -21,7 +21,7 @@ from controller.workflows.reservation_wish import ReservationWish
 from controller.workflows.slot_moves import SlotMender
 from inventory.domain.errors import Conflict, Unplaceable
 from inventory.domain.host import AdminState, Host, Reachability, Reserve, ReserveLevel
-from inventory.domain.ids import HostId, seeded_ids
+from inventory.domain.ids import HostId, StoragePoolId, seeded_ids
 from inventory.domain.reservation import Slot
 from inventory.domain.resources import VCPU
 from inventory.domain.scope import PLATFORM
@@ -198,7 +198,7 @@ class SlotMoves(RuleBasedStateMachine):
         taken = {(s.reservation_id, s.host_id) for s in self._slots()}
         spread = {s.reservation.id for s in self._living() if s.reservation.spread is not SpreadLevel.NONE}
         free = {(r.provider_id, r.dimension): r.free for r in rows}
-        pools = {r.host_id: r.provider_id for r in rows if r.provider_id != r.host_id}
+        pools = {r.host_id: StoragePoolId(r.provider_id) for r in rows if r.provider_id != r.host_id}
         assert {s.host_id for s in left} == {s.host_id for s in left if (s.reservation_id, s.slot) in astray}, "all is told"
         for slot in left:
             if (slot.reservation_id, slot.slot) not in astray:
