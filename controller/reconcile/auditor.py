@@ -14,7 +14,7 @@ from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.layout import Seat
 from inventory.domain.resource import Observed, Phase, ResourceKind
 from inventory.domain.resources import is_fine
-from inventory.store import claims, foreign, invariants, reservations, standby
+from inventory.store import claims, foreign, homes, invariants, reservations, standby
 from inventory.store import hosts as host_store
 from quotas import store as quotas
 
@@ -210,9 +210,12 @@ def _agreement(connection: Connection, observations: Mapping[HostId, HostObserva
     """Every machine, disk and network of ours on a host has one living row there, and the other way round."""
     rows = invariants.standings(connection)
     journal = invariants.last_states(connection)
+    guests = homes.homes(connection)
     for host_id, observation in observations.items():
+        # Networks of a shared fabric are shown by all its hosts and counted where they stand.
+        segment_ids = observation.segment_ids if host_id not in guests else frozenset[ResourceId]()
         machines = {m.instance_id: m.state.value for m in observation.instances}
-        shown: dict[ResourceId, str] = dict.fromkeys((*observation.volume_ids, *observation.segment_ids), Observed.PRESENT.value)
+        shown: dict[ResourceId, str] = dict.fromkeys((*observation.volume_ids, *segment_ids), Observed.PRESENT.value)
         shown |= machines
         living = {r.id for r in rows.values() if r.host_id == host_id and r.phase != Phase.GONE.value}
         for resource_id in sorted(set(shown) - living):

@@ -182,6 +182,9 @@ class HostBook:
                     policy=policy,
                 )
                 continue
+            if known.host.home != host.home:
+                # Networks are compared on their home: what was no business of this host may be one now.
+                known.clean_print = None
             known.host, known.name = host, host.name
             if known.policy != policy:
                 # What was left as it is may be repaired now: the same look is compared again.

@@ -1,8 +1,9 @@
 """Looks at whole hosts, as the loop's transaction writes them: reachability, foreign guests, drift and leftovers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import structlog
 from sqlalchemy import Connection
 
 from controller.reconcile.adopted import follow_adopted
@@ -18,8 +19,10 @@ from drivers.protocol import ObservedForeign
 from inventory.domain.host import ForeignDomain, Reachability
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import ResourceKind
-from inventory.store import findings, foreign, resources, standby
+from inventory.store import findings, foreign, homes, resources, standby
 from inventory.store import hosts as host_store
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -122,6 +125,8 @@ class HostLooks:
         if moved:
             # A stand-by host that is gone or shared with others may be none any more.
             pools = {handle.host.pool_id for host_id in moved if (handle := self._book.known(host_id))}
+            for old, new in homes.hand_on(connection, pools, now_s):
+                log.info("another host serves the networks of a fabric", host_id=new, before=old)
             standby.renew(connection, sorted(pools))
 
     def _take(self, connection: Connection, unit: Unit, report: LookReport, print_: int, now_s: float) -> bool:
@@ -159,6 +164,9 @@ class HostLooks:
             unit.clean.append((host, print_, foreign_print))
             return
         rows = [r for r in resources.of_host(connection, host.id) if r.kind is not ResourceKind.ADOPTED]
+        if homes.home_of(connection, host.id) != host.id:
+            # Networks of a shared fabric are compared where they stand.
+            observation = replace(observation, segment_ids=frozenset(), loose_segment_ids=frozenset())
         elsewhere = resources.by_ids(connection, sorted(ids_on(observation) - {r.id for r in rows}))
         found_drift = drift(
             host.id, observation, report.started_at_s, rows, elsewhere, now_s, can_plug=host.can_plug, policy=host.policy

@@ -1,10 +1,12 @@
 """Addresses as a condition of placement: where a unit's networks have none left for its cards, it may not go.
 
-On each host a network of a department has a segment, or gets one out of a free block of the zone. Units of a request share no
-network, so what a segment has left is a fact of the request; free blocks are one count for the whole zone, which goes down as
-units are placed. A request that says nothing of addresses has plenty of them, and none of this costs it anything.
+On each host (or home: hosts that share one share its segments) a network of a department has a segment, or gets one out of a free
+block of the zone. Units that share a network go to one home, and each asks for what all of them take there; so what a segment has
+left is a fact of the request. Free blocks are one count for the whole zone, which goes down with the first unit of a network. A
+request that says nothing of addresses has plenty of them, and none of this costs it anything.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +35,8 @@ class Addresses:
     snapshot: Snapshot
     #: Blocks that units placed so far take.
     taken_blocks: int = 0
+    #: Units placed so far by what all take that hang together with them: only the first takes blocks.
+    _placed: Counter[tuple[tuple[str, int], ...]] = field(default_factory=Counter)
     #: What does not change: which hosts have addresses for each unit, and how many blocks it needs there.
     _known: dict[Need, tuple[Bool, Int32]] = field(default_factory=dict)
 
@@ -42,7 +46,7 @@ class Addresses:
             return np.ones(len(hosts), dtype=np.bool_)
         has_addresses, blocks = self._facts(need)
         allowed = has_addresses[hosts]
-        if self.room.block_count is not None:
+        if self.room.block_count is not None and not self._placed[need.cards]:
             allowed &= blocks[hosts] <= max(0, self.room.block_count - self.taken_blocks)
         return allowed
 
@@ -51,7 +55,7 @@ class Addresses:
         return not need.cards or bool(self.allows(need, np.array([host], dtype=np.int32))[0])
 
     def blocks_on(self, need: Need, host: int) -> int:
-        """Return how many blocks a unit takes on a host: one for each of its networks without a segment there."""
+        """Return how many blocks a unit takes on a host if it is the first: one for each network without a segment there."""
         return int(self._facts(need)[1][host]) if need.cards and self.room is not None else 0
 
     @property
@@ -62,17 +66,19 @@ class Addresses:
 
     def place(self, need: Need, host: int, sign: int) -> None:
         """Count the blocks of a unit on a host, or take them off again (``sign`` -1)."""
-        self.taken_blocks += sign * self.blocks_on(need, host)
+        self._placed[need.cards] += sign
+        if self._placed[need.cards] == (1 if sign > 0 else 0):
+            self.taken_blocks += sign * self.blocks_on(need, host)
 
     def lack(self, need: Need, host: int) -> Lack:
         """Return what a host lacks that fell: the network that is shortest, or blocks."""
         assert self.room is not None, "asked only for hosts that fell"
-        host_id = self.snapshot.host_ids[host]
-        found = [Lack(network=n, asked=c, free=self.room.free_on(n, host_id)) for n, c in need.cards]
+        home_id = self.snapshot.home_of(host)
+        found = [Lack(network=n, asked=c, free=self.room.free_on(n, home_id)) for n, c in need.cards]
         short = [lack for lack in found if lack.free < lack.asked]
         if short:
             return max(short, key=lambda lack: (lack.asked - lack.free, lack.network))
-        new = [network for network, _ in need.cards if not self.room.has_segment(network, host_id)]
+        new = [network for network, _ in need.cards if not self.room.has_segment(network, home_id)]
         return Lack(network=", ".join(new), asked=len(new), free=self.blocks_left or 0, is_block=True)
 
     def _facts(self, need: Need) -> tuple[Bool, Int32]:
@@ -83,14 +89,15 @@ class Addresses:
 
     def _look(self, need: Need) -> tuple[Bool, Int32]:
         assert self.room is not None
-        count, index_of = self.snapshot.host_count, self.snapshot.index_of
+        number_of, home_index = self.snapshot.home_number, self.snapshot.home_index
+        count = len(self.snapshot.homes) or self.snapshot.host_count
         has_addresses, blocks = np.ones(count, dtype=np.bool_), np.zeros(count, dtype=np.int32)
         for network, cards in need.cards:
-            segments = {index_of[h]: n for h, n in self.room.segments.get(network, {}).items() if h in index_of}
+            segments = {number_of[h]: n for h, n in self.room.segments.get(network, {}).items() if h in number_of}
             there = np.array(sorted(segments), dtype=np.int32)
             enough, new = np.full(count, cards <= self.room.segment_size), np.ones(count, dtype=np.int32)
-            enough[there] = [segments[host] >= cards for host in there.tolist()]
+            enough[there] = [segments[home] >= cards for home in there.tolist()]
             new[there] = 0
             has_addresses &= enough
             blocks += new
-        return has_addresses, blocks
+        return has_addresses[home_index], blocks[home_index]

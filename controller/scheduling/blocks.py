@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from controller.scheduling.columns import Int32
 from controller.scheduling.scoring import inverses
 from controller.scheduling.snapshot import Snapshot
+from inventory.domain.placement import Level, NetworkLevel
 from inventory.domain.system import SpreadLevel
 
 BLOCK = 128
 #: Up to here sorting by kind costs more than it saves.
 _SORTED_FROM = 8 * BLOCK
 #: The rows of ``Hosts.domain``.
-LEVELS = (SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE)
+LEVELS: tuple[Level, ...] = (SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE, NetworkLevel.HOME)
 
 
 class Hosts(NamedTuple):
@@ -89,7 +90,7 @@ def _layout(snapshot: Snapshot) -> Layout:
         bits=bits,
         section=section,
         accelerator=placed(snapshot.has_accelerator),
-        domain=placed(np.stack([snapshot.domain_index[level] for level in LEVELS])),
+        domain=placed(np.stack([*(snapshot.domain_index[level] for level in LEVELS[:-1]), snapshot.home_index])),
         ids=ids,
         is_alike=(np.arange(blocks) < alike_count).astype(np.uint8),
         only_section=_only_section(section, count),

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from inventory.domain.placement import Level
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU, is_fine
 from inventory.domain.system import SpreadLevel
 
@@ -36,9 +37,9 @@ _TRAIT_SHIFT = _ARCH_SHIFT + ARCHS_MAX
 _RESERVE_SHIFT = _TRAIT_SHIFT + TRAITS_MAX
 _RESERVE_LEVELS = (SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE)
 #: Asked for by machines that must stand apart by a level: after a failure nobody is moved into such a domain.
-NO_STANDBY_BITS = {level: 1 << (_RESERVE_SHIFT + n) for n, level in enumerate(_RESERVE_LEVELS)}
+NO_STANDBY_BITS: dict[Level, int] = {level: 1 << (_RESERVE_SHIFT + n) for n, level in enumerate(_RESERVE_LEVELS)}
 #: Asked for by machines that must stay together by a level: after a failure they are moved within their domain, or with it.
-STANDBY_HERE_BITS = {level: 1 << (_RESERVE_SHIFT + 3 + n) for n, level in enumerate(_RESERVE_LEVELS)}
+STANDBY_HERE_BITS: dict[Level, int] = {level: 1 << (_RESERVE_SHIFT + 3 + n) for n, level in enumerate(_RESERVE_LEVELS)}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from controller.scheduling.gang import (
     OnPlaced,
     anchors,
     fits,
-    kinds_of,
+    kinds_on,
     reorder,
     search,
     try_once,
@@ -26,7 +26,8 @@ from controller.scheduling.groups import Groups
 from controller.scheduling.policy import DEFAULT_POLICY, Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.suggest import suggestions
-from controller.scheduling.units import Need, Unit, check_request, units_of
+from controller.scheduling.units import Need, Unit, check_request
+from inventory.domain.ids import HostId
 from inventory.domain.placement import Explanation, MemberPlacement, Placement, PlacementRequest, Refusal
 
 __all__ = ["choose", "decide", "decide_on", "fits"]
@@ -85,15 +86,15 @@ def choose(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POL
         Invalid: the request makes no sense (see ``check_request``).
     """
     check_request(request)
-    chosen = _place(request, fleet, policy, kinds_of(units_of(request), fleet.snapshot))
+    chosen = _place(request, fleet, policy, kinds_on(request, fleet.snapshot))
     return None if chosen is None else _members(request, fleet.snapshot, chosen)
 
 
 def decide(request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
     """Return a host for every machine of the request, or a refusal if they do not all fit.
 
-    Machines that share networks go to one host; hard rules hold; nothing is ever over its capacity. Equal machines are
-    explained once, by the first of them.
+    Machines that share networks go to one host, or to hosts of one home; hard rules hold; nothing is ever over its capacity.
+    Equal machines are explained once, by the first of them.
 
     Raises:
         Invalid: the request makes no sense (see ``check_request``).
@@ -114,7 +115,7 @@ def decide_on(
     check_request(request)
     fleet.open()
     mark = fleet.mark()
-    kinds = kinds_of(units_of(request), fleet.snapshot)
+    kinds = kinds_on(request, fleet.snapshot)
     names = {kind[0].need: tuple(request.members[m].name for unit in kind for m in unit.members) for kind in kinds}
     book = _Book(names=names, policy=policy, on_page=on_page)
     # Nearly always the first attempt succeeds: it is explained as it goes.
@@ -207,8 +208,14 @@ def _members(request: PlacementRequest, snapshot: Snapshot, chosen: Sequence[Cho
                 pool_id=snapshot.pool_ids[snapshot.pool_index[choice.host]],
                 storage_pool_ids=tuple(snapshot.storage_ids[next(pools)] for _ in member.disks),
                 seat=next(seats) if member.layout else None,
+                home_id=_home(snapshot, choice.host),
             )
     return tuple(placed[m] for m in range(len(request.members)))
+
+
+def _home(snapshot: Snapshot, host: int) -> HostId | None:
+    home = snapshot.home_of(host)
+    return None if home == snapshot.host_ids[host] else home
 
 
 def _replay(request: PlacementRequest, fleet: Fleet, chosen: Sequence[Chosen], on_placed: OnPlaced | None = None) -> None:

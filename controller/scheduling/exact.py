@@ -7,7 +7,7 @@ Source: Perron, Furnon, "OR-Tools CP-SAT", https://developers.google.com/optimiz
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from controller.scheduling.groups import Groups
 from controller.scheduling.scoring import storage_asks
 from controller.scheduling.units import MEMBERS_MAX as UNITS_MAX
 from controller.scheduling.units import Need, Unit
+from inventory.domain.placement import NetworkLevel
 
 #: Kinds times hosts they may go to, at most: beyond it the model alone would take too long.
 PLACES_MAX = 2_000
@@ -81,12 +82,23 @@ def _model(kinds: Sequence[list[Unit]], hosts: Sequence[Int32], fleet: Fleet, gr
         model.add(sum(places[k, host] for host in hosts[k].tolist()) == len(kind))
     needs = [kind[0].need for kind in kinds]
     _add_capacity(model, places, needs, fleet)
-    for group in groups.rules:
-        _add_rule(model, places, needs, groups, group)
+    homes = {group: _add_rule(model, places, needs, groups, group) for group in groups.rules}
     if groups.addresses.blocks_left is not None:
-        blocks = (groups.addresses.blocks_on(needs[k], host) * count for (k, host), count in places.items())
-        model.add(sum(blocks) <= groups.addresses.blocks_left)
+        model.add(sum(_blocks(places, needs, groups, homes)) <= groups.addresses.blocks_left)
     return model, places
+
+
+def _blocks(places: Places, needs: Sequence[Need], groups: Groups, homes: Mapping[str, Mapping[int, Any]]) -> Iterator[Any]:
+    """Yield the blocks that are taken: for units that hang together by networks once, on the home that all of them go to."""
+    done: set[tuple[str, int]] = set()
+    for (k, host), count in places.items():
+        group = next((g for g, level in needs[k].hard if level is NetworkLevel.HOME), "")
+        blocks = groups.addresses.blocks_on(needs[k], host)
+        if not group:
+            yield blocks * count
+        elif (key := (group, groups.domain(group, host))) not in done:
+            done.add(key)
+            yield blocks * homes[group][key[1]]
 
 
 def _most(kind: Sequence[Unit], host: int, fleet: Fleet) -> int:
@@ -116,8 +128,8 @@ def _add_capacity(model: Any, places: Places, needs: Sequence[Need], fleet: Flee
         model.add(sum(terms) <= free[key])
 
 
-def _add_rule(model: Any, places: Places, needs: Sequence[Need], groups: Groups, group: str) -> None:
-    """Add a hard rule; a soft one is for the score only."""
+def _add_rule(model: Any, places: Places, needs: Sequence[Need], groups: Groups, group: str) -> Mapping[int, Any]:
+    """Add a hard rule; a soft one is for the score only. Returns, of a rule that keeps together, whether a domain is the one."""
     rule = groups.rules[group]
     of_group = {k: dict(need.counts)[group] for k, need in enumerate(needs) if group in dict(need.hard)}
     in_domain: dict[int, list[tuple[int, Any]]] = defaultdict(list)
@@ -125,18 +137,19 @@ def _add_rule(model: Any, places: Places, needs: Sequence[Need], groups: Groups,
         if k in of_group:
             in_domain[groups.domain(group, host)].append((of_group[k], count))
     if not rule.is_hard or not in_domain:
-        return
+        return {}
     if not rule.is_affinity:
         for domain, members in in_domain.items():
             mates = int(groups.counts[group][domain])
             model.add(sum(each * count for each, count in members) <= max(0, rule.max_per_domain - mates))
-        return
+        return {}
     is_home = {domain: _home(model, groups, group, domain) for domain in in_domain}
     if not groups.totals[group]:
         model.add(sum(is_home.values()) <= 1)
     for domain, members in in_domain.items():
         for _, count in members:
             model.add(count <= UNITS_MAX * is_home[domain])
+    return is_home
 
 
 def _home(model: Any, groups: Groups, group: str, domain: int) -> Any:

@@ -74,7 +74,10 @@ def pinned(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
 
 
 def network_reach(need: Need, fleet: Fleet, hosts: Int32) -> Int32:
-    """Keep the host where the unit's networks live; none if a hard spread tears machines of one network apart."""
+    """Keep the host where the unit's networks live; none if a hard spread tears machines of one network apart.
+
+    Where hosts share a home, ``Groups.reaches`` keeps those of the home.
+    """
     if need.conflict:
         return NOBODY
     return hosts if not need.reach else _only(need.reach, fleet.snapshot, hosts)
@@ -143,6 +146,8 @@ def survey(need: Need, fleet: Fleet, groups: Groups) -> Trail:
     hosts = trail[-1][1]
     for name, keep in FILTERS[_BASE_COUNT:]:
         hosts = keep(need, fleet, hosts) if hosts.size else hosts
+        if keep is network_reach and groups.reach is not None:
+            hosts = hosts[groups.reaches(need, hosts)]
         trail.append((name, hosts))
     hosts = hosts[groups.addresses.allows(need, hosts)] if need.cards else hosts
     trail.append((ADDRESSES, hosts))

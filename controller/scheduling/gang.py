@@ -14,6 +14,7 @@ from controller.scheduling.filters import survey
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.groups import Groups
 from controller.scheduling.policy import Policy
+from controller.scheduling.reach import reach_of
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Need, Unit, check_request, units_of
 from controller.scheduling.weighers import ranked
@@ -67,9 +68,14 @@ def fits(request: PlacementRequest, snapshot: Snapshot, policy: Policy) -> bool:
 def fits_on(request: PlacementRequest, fleet: Fleet, policy: Policy) -> bool:
     """Tell the same of a checked request on what is free now; the fleet is left as it was."""
     mark = fleet.mark()
-    attempt = try_once(kinds_of(units_of(request), fleet.snapshot), fleet, Groups(request, fleet.snapshot), policy)
+    attempt = try_once(kinds_on(request, fleet.snapshot), fleet, Groups(request, fleet.snapshot), policy)
     fleet.rollback(mark)
     return attempt.stuck is None
+
+
+def kinds_on(request: PlacementRequest, snapshot: Snapshot) -> list[list[Unit]]:
+    """Return the kinds of a checked request on these hosts."""
+    return kinds_of(units_of(request, reach_of(request, snapshot)), snapshot)
 
 
 def kinds_of(units: Sequence[Unit], snapshot: Snapshot) -> list[list[Unit]]:

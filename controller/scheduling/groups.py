@@ -4,18 +4,19 @@ A rule speaks of one group and one level (host, rack, room, site): at most so ma
 them in one domain. A hard rule is a condition, a soft one a number of misfits that costs score.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from controller.scheduling.address_room import Addresses
 from controller.scheduling.blocks import LEVELS
 from controller.scheduling.columns import Bool, Int32
+from controller.scheduling.reach import Reach, reach_of
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.tables import HARD_APART, HARD_TOGETHER, MISFITS_MAX, SOFT_APART, SOFT_TOGETHER
 from controller.scheduling.units import Need, is_existing
 from inventory.domain.ids import HostId
-from inventory.domain.placement import GroupRule, PlacementRequest
+from inventory.domain.placement import GroupRule, Level, NetworkLevel, PlacementRequest
 from inventory.domain.system import SpreadLevel
 
 
@@ -24,7 +25,10 @@ class Groups:
 
     def __init__(self, request: PlacementRequest, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.rules = {rule.group: rule for rule in request.rules if rule.spread is not SpreadLevel.NONE}
+        #: What shared networks ask, where hosts share homes.
+        self.reach: Reach | None = reach_of(request, snapshot)
+        rules = request.rules if self.reach is None else (*request.rules, *self.reach.rules)
+        self.rules = {rule.group: rule for rule in rules if rule.spread is not SpreadLevel.NONE}
         #: Members by failure domain, group after group.
         self.all_counts, self._offset = _room(self.rules, snapshot)
         #: Group -> members by failure domain of the rule's level.
@@ -83,8 +87,15 @@ class Groups:
 
     def allows(self, need: Need, hosts: Int32) -> Bool:
         """Tell for each host whether a unit may go there under its hard rules."""
+        return self._keeps(need, hosts, [rule for rule in need.hard if rule[1] is not NetworkLevel.HOME])
+
+    def reaches(self, need: Need, hosts: Int32) -> Bool:
+        """Tell for each host whether a unit reaches there those it shares a network with."""
+        return self._keeps(need, hosts, [rule for rule in need.hard if rule[1] is NetworkLevel.HOME])
+
+    def _keeps(self, need: Need, hosts: Int32, rules: Sequence[tuple[str, Level]]) -> Bool:
         allowed = np.ones(len(hosts), dtype=np.bool_)
-        for group, level in need.hard:
+        for group, level in rules:
             allowed &= self._allowed(group, need, self.counts[group][self.snapshot.domain_index[level][hosts]])
         return allowed
 

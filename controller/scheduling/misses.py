@@ -13,7 +13,7 @@ from controller.scheduling.groups import Groups
 from controller.scheduling.scoring import storage_asks
 from controller.scheduling.units import Need
 from inventory.domain.ids import HostId
-from inventory.domain.placement import HostMiss
+from inventory.domain.placement import HostMiss, NetworkLevel
 from inventory.domain.resources import disk_dimension
 
 Params = Mapping[str, Any]
@@ -125,9 +125,13 @@ def _pinned(need: Need, fleet: Fleet, _groups: Groups, _host: int) -> Params:
     return {"pinned": ", ".join(_names(need.pins, fleet))}
 
 
-def _network_reach(need: Need, fleet: Fleet, _groups: Groups, _host: int) -> Params:
+def _network_reach(need: Need, fleet: Fleet, groups: Groups, _host: int) -> Params:
     if need.conflict:
         return {"group": need.conflict}
+    homes = [group for group, level in need.hard if level is NetworkLevel.HOME]
+    if homes and not need.reach:
+        names = groups.snapshot.domain_names[NetworkLevel.HOME]
+        return {"network_host": ", ".join(names[n] for n in np.flatnonzero(groups.counts[homes[0]]).tolist())}
     return {"network_host": ", ".join(_names(need.reach, fleet))}
 
 

@@ -27,6 +27,7 @@ from controller.scheduling.columns import (
 from inventory.domain.host import AdminState, Host, Pool, Reachability, ReserveLevel, StoragePool, Zone
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.layout import HostCell
+from inventory.domain.placement import Level, NetworkLevel
 from inventory.domain.resources import ACCELERATOR_PREFIX, is_fine
 from inventory.domain.system import SpreadLevel
 
@@ -100,8 +101,8 @@ class Snapshot:
     virtualisation_index: Int32
     #: Names of the failure domains of each level, and the domain of each host. A host whose rack is not known counts to
     #: one rack of its room.
-    domain_names: Mapping[SpreadLevel, tuple[str, ...]]
-    domain_index: Mapping[SpreadLevel, Int32]
+    domain_names: Mapping[Level, tuple[str, ...]]
+    domain_index: Mapping[Level, Int32]
     rows: Rows
     #: What may be promised, one row per amount (``rows``).
     capacity_rows: Int32
@@ -122,6 +123,8 @@ class Snapshot:
     cells: Mapping[int, tuple[HostCell, ...]] = field(default_factory=dict)
     fine_capacity: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     fine_free: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    #: The host that the segments of each home stand on, by number (``home_index``); none where every host is its own.
+    homes: tuple[HostId, ...] = ()
     #: What is derived from facts alone, kept for those who need it (``memo``); shared by updated copies.
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -177,6 +180,28 @@ class Snapshot:
         for number, (zone_id, _) in enumerate(self.sections):
             found[zone_id] = (*found.get(zone_id, ()), number)
         return found
+
+    @cached_property
+    def home_index(self) -> Int32:
+        """Return the number of the home of each host (``Host.home``)."""
+        return self.domain_index[NetworkLevel.HOME if self.homes else SpreadLevel.HOST]
+
+    @cached_property
+    def home_number(self) -> Mapping[HostId, int]:
+        """Return the number of each home, by the host its segments stand on."""
+        return {home: n for n, home in enumerate(self.homes)} if self.homes else self.index_of
+
+    @cached_property
+    def wide_zones(self) -> frozenset[ZoneId]:
+        """Return the zones in which hosts share a home: there, machines of one network may be on several hosts."""
+        if not self.homes:
+            return frozenset()
+        shared = np.bincount(self.home_index, minlength=len(self.homes))[self.home_index] > 1
+        return frozenset(self.zone_ids[z] for z in np.unique(self.zone_index[shared]).tolist())
+
+    def home_of(self, host: int) -> HostId:
+        """Return the host that the segments of a host stand on."""
+        return self.homes[int(self.home_index[host])] if self.homes else self.host_ids[host]
 
     def policy_name(self, host: int) -> str:
         """Return the policy that the pool of a host names."""
@@ -288,6 +313,7 @@ class SnapshotBuilder:
             virtualisation_index=virtualisation_index,
             domain_names=domain_names,
             domain_index=domain_index,
+            homes=tuple(dict.fromkeys(h.home for h in hosts)) if any(h.home != h.id for h in hosts) else (),
             rows=rows,
             **_facts(entries, domain_index),
             **_amounts(entries, rows),
@@ -305,21 +331,26 @@ def _interned(values: Sequence[_T]) -> tuple[tuple[_T, ...], Int32]:
     return tuple(codes), column
 
 
-def _domains(hosts: Sequence[Host]) -> tuple[dict[SpreadLevel, tuple[str, ...]], dict[SpreadLevel, Int32]]:
+def _domains(hosts: Sequence[Host]) -> tuple[dict[Level, tuple[str, ...]], dict[Level, Int32]]:
     """Return names and columns of the failure domains; where a part of a place is not known its name says "?"."""
     columns = {
         SpreadLevel.RACK: _interned([(h.site, h.room, h.rack) for h in hosts]),
         SpreadLevel.ROOM: _interned([(h.site, h.room) for h in hosts]),
         SpreadLevel.SITE: _interned([(h.site,) for h in hosts]),
     }
-    names = {level: tuple("/".join(part or "?" for part in place) for place in places) for level, (places, _) in columns.items()}
-    index = {level: column for level, (_, column) in columns.items()}
+    names: dict[Level, tuple[str, ...]] = {
+        level: tuple("/".join(part or "?" for part in place) for place in places) for level, (places, _) in columns.items()
+    }
+    index: dict[Level, Int32] = {level: column for level, (_, column) in columns.items()}
     names[SpreadLevel.HOST] = tuple(h.name for h in hosts)
     index[SpreadLevel.HOST] = np.arange(len(hosts), dtype=np.int32)
+    homes, index[NetworkLevel.HOME] = _interned([h.home for h in hosts])
+    name_of = {h.id: h.name for h in hosts}
+    names[NetworkLevel.HOME] = tuple(name_of.get(home, home) for home in homes)
     return names, index
 
 
-def _facts(entries: Sequence[HostEntry], domain_index: Mapping[SpreadLevel, Int32]) -> dict[str, Any]:
+def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) -> dict[str, Any]:
     archs, arch_index = _interned([e.host.facts.arch if e.host.facts else "" for e in entries])
     traits = tuple(sorted({trait for e in entries for trait in e.traits}))
     if len(archs) > ARCHS_MAX or len(traits) > TRAITS_MAX:
@@ -349,7 +380,7 @@ _HEIGHT = {ReserveLevel.HOST: 0, ReserveLevel.RACK: 1, ReserveLevel.ROOM: 2}
 _RULE_HEIGHT = {SpreadLevel.RACK: 1, SpreadLevel.ROOM: 2, SpreadLevel.SITE: 3}
 
 
-def _reserve_bits(entries: Sequence[HostEntry], domain_index: Mapping[SpreadLevel, Int32]) -> list[int]:
+def _reserve_bits(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) -> list[int]:
     """Return for each host at which levels hard rules of groups would still hold after a failure."""
     bits = [0] * len(entries)
     for level, height in _RULE_HEIGHT.items():

@@ -1,17 +1,19 @@
 """From a request to the units that are placed: checks it, joins machines that must share a host, and finds equal ones.
 
 A *unit* is what goes to one host as a whole: one machine, or all machines that hang together by shared networks (a
-network lives on one host). A *need* is what a unit asks of a host; units with equal needs are ranked once.
+network lives on one host, unless hosts of the zone share a home: see ``reach``). A *need* is what a unit asks of a host;
+units with equal needs are ranked once.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from controller.scheduling.cells import SeatAsk
+from controller.scheduling.reach import Reach, cards, joined
 from inventory.domain.errors import Invalid
 from inventory.domain.ids import HostId, ZoneId
-from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
+from inventory.domain.placement import GroupRule, Level, MemberRequest, NetworkLevel, PlacementRequest
 from inventory.domain.resources import DISK_PREFIX, disk_dimension
 from inventory.domain.system import SpreadLevel
 
@@ -34,14 +36,14 @@ class Need:
     archs: tuple[str, ...]
     #: Hosts that machines of the unit are pinned to; more than one fits nowhere.
     pins: tuple[HostId, ...]
-    #: Hosts where networks of the unit live already.
+    #: Hosts where networks of the unit live already; where hosts share homes, only if these are several (``reach``).
     reach: tuple[HostId, ...]
     #: (group, level) of hard and soft rules of machines that are new.
-    hard: tuple[tuple[str, SpreadLevel], ...]
+    hard: tuple[tuple[str, Level], ...]
     #: Levels above the host of hard rules that tear apart, and that keep together.
-    apart: tuple[SpreadLevel, ...]
-    together: tuple[SpreadLevel, ...]
-    soft: tuple[tuple[str, SpreadLevel], ...]
+    apart: tuple[Level, ...]
+    together: tuple[Level, ...]
+    soft: tuple[tuple[str, Level], ...]
     #: Group whose hard rule two machines of the unit cannot keep; empty if there is none.
     conflict: str
     #: Traits that new and growing machines ask for.
@@ -52,7 +54,7 @@ class Need:
     is_staying: bool
     #: What machines ask of the cells of their host, in the order of members: those without a layout ask nothing.
     seats: tuple[SeatAsk, ...] = ()
-    #: (network, cards) of new machines, where addresses are short.
+    #: (network, cards) of new machines, where addresses are short: of all that hang together, for they share the segments.
     cards: tuple[tuple[str, int], ...] = ()
     #: Worked out once: a need is looked up several times for every machine.
     _hash: int = field(init=False, repr=False, compare=False)
@@ -111,17 +113,39 @@ def _check_amounts(member: MemberRequest) -> None:
             raise Invalid("placement.disk_size_not_positive", member=member.name, disk_class=disk_class, size_gib=size_gib)
 
 
-def units_of(request: PlacementRequest) -> list[Unit]:
+def units_of(request: PlacementRequest, reach: Reach | None = None) -> list[Unit]:
     """Return the units of a checked request, in the order of their first member."""
     rules = {r.group: r for r in request.rules if r.spread is not SpreadLevel.NONE}
+    if reach is not None:
+        return _units_within(request, reach, rules)
     units = []
-    for members in _joined(request.members):
+    for members in joined(request.members):
         if len(members) > 1:
             need = _need(request, [request.members[m] for m in members], rules)
         else:
             need = _need_of_one(request, request.members[members[0]], rules)
         units.append(Unit(need=need, members=members))
     return units
+
+
+def _units_within(request: PlacementRequest, reach: Reach, rules: Mapping[str, GroupRule]) -> list[Unit]:
+    """Return a unit for each machine: those that share a network are held to one home by a rule."""
+    alone, known = replace(request, network_hosts={}, addresses=None), dict[object, Need]()
+    units = []
+    for m, member in enumerate(request.members):
+        terms = reach.group_of.get(m, ""), reach.torn.get(m, ()), reach.cards_of.get(m, ())
+        key = (_likeness(member, alone, rules), terms)
+        if key not in known:
+            known[key] = _held(_need_of_one(alone, member, rules), *terms, is_short=request.addresses is not None)
+        units.append(Unit(need=known[key], members=(m,)))
+    return units
+
+
+def _held(need: Need, group: str, torn: tuple[HostId, ...], all_cards: tuple[tuple[str, int], ...], *, is_short: bool) -> Need:
+    """Return a need with what shared networks ask of it."""
+    if group:
+        need = replace(need, hard=(*need.hard, (group, NetworkLevel.HOME)), counts=(*need.counts, (group, 1)))
+    return replace(need, reach=torn, cards=all_cards if is_short and not need.is_staying else ())
 
 
 #: Needs of single machines by what they are made of: the same sizes are asked for again and again.
@@ -143,27 +167,7 @@ def _need_of_one(request: PlacementRequest, member: MemberRequest, rules: Mappin
 
 def is_existing(member: MemberRequest) -> bool:
     """Tell whether a machine exists and must stay: it is pinned and holds something there."""
-    return member.pinned_host_id is not None and len(member.held) > 0
-
-
-def _joined(members: Sequence[MemberRequest]) -> list[tuple[int, ...]]:
-    """Join machines by shared networks (union-find; the root is the lowest index)."""
-    parent = list(range(len(members)))
-
-    def root(m: int) -> int:
-        while parent[m] != m:
-            parent[m] = m = parent[parent[m]]
-        return m
-
-    first: dict[str, int] = {}
-    for m, member in enumerate(members):
-        for network in member.networks:
-            a, b = root(first.setdefault(network, m)), root(m)
-            parent[max(a, b)] = min(a, b)
-    joined: dict[int, list[int]] = {}
-    for m in range(len(members)):
-        joined.setdefault(root(m), []).append(m)
-    return [tuple(ms) for ms in joined.values()]
+    return member.is_existing
 
 
 def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[str, GroupRule]) -> object:
@@ -195,12 +199,8 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         counts=tuple(sorted(counts.items())),
         is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks) and not seats,
         seats=seats,
-        cards=_cards(members) if request.addresses is not None else (),
+        cards=cards(members) if request.addresses is not None else (),
     )
-
-
-def _cards(members: Sequence[MemberRequest]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(network for m in members if not is_existing(m) for network in m.networks).items()))
 
 
 def _stays(member: MemberRequest) -> bool:
@@ -221,7 +221,7 @@ def seat_ask(member: MemberRequest) -> SeatAsk:
     )
 
 
-def _levels(rules: Iterable[GroupRule]) -> tuple[SpreadLevel, ...]:
+def _levels(rules: Iterable[GroupRule]) -> tuple[Level, ...]:
     return tuple(sorted({rule.spread for rule in rules} - {SpreadLevel.HOST}))
 
 

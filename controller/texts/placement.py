@@ -137,12 +137,13 @@ TEXTS: dict[str, Text] = {
         zh="主机 {host} 不合适：云主机必须留在 {pinned}。", en="Host {host} is out: the machine must stay on {pinned}."
     ),
     "placement.miss.network_reach": Text(
-        zh="主机 {host} 不合适：所用网络位于主机 {network_host}，同一网络的云主机须在同一台主机上。",
-        en="Host {host} is out: its networks live on {network_host}, and machines that share a network stay on one host.",
+        zh="主机 {host} 不合适：所用网络位于主机 {network_host}，同一网络的云主机须在该主机或与其网络互通的主机上。",
+        en="Host {host} is out: its networks live on {network_host}, and machines of one network stay on it or on hosts it "
+        "shares a fabric with.",
     ),
     "placement.miss.network_reach_spread": Text(
-        zh="主机 {host} 不合适：组“{group}”要求强制分散，但组内云主机共用网络，网络目前不能跨主机。",
-        en="Host {host} is out: group “{group}” must be spread, but its machines share a network, which stays on one host.",
+        zh="主机 {host} 不合适：组“{group}”要求强制分散，但组内云主机共用网络，而该区域的网络不能跨主机。",
+        en="Host {host} is out: group “{group}” must be spread, but its machines share a network, which stays on one host here.",
     ),
     "placement.miss.capacity": Text(
         zh="主机 {host} 的 {dimension} 不足：需要 {asked}，剩余 {free}"

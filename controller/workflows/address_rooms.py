@@ -1,4 +1,5 @@
-"""Addresses that are left, for decisions: read once for a department, then kept and brought up to date host by host.
+"""Addresses that are left, for decisions: read once for a department, then kept and brought up to date host by host. Hosts
+here are homes (``Host.home``): what segments stand on.
 
 What is kept may say too little is left, never much too much for long: before it calls addresses short it reads them anew, and
 the commit refuses what is not there, whereupon all is forgotten. Where nothing is near full a decision costs no statement.
@@ -64,7 +65,7 @@ class AddressRooms:
         self._is_doubtful = False
 
     def follow(self, host_ids: Iterable[HostId] | None) -> None:
-        """Begin another transaction: on these hosts others changed something; ``None``: nobody knows where."""
+        """Begin another transaction: on hosts of these homes others changed something; ``None``: nobody knows where."""
         self._round += 1
         self._taken, self._taken_blocks, self._sizes = {}, Counter(), {}
         if host_ids is None or self._is_doubtful:
@@ -105,7 +106,7 @@ class AddressRooms:
         known = self._known.get(department_id)
         for member, place in zip(request.members, places, strict=True):
             for network in member.networks if known is not None and not is_existing(member) else ():
-                self._take(department_id, zone, segment_name(zone.code, network), place.host_id)
+                self._take(department_id, zone, segment_name(zone.code, network), place.home)
 
     def _take(self, department_id: DepartmentId, zone: Zone, name: str, host_id: HostId) -> None:
         there = self._known[department_id].free.setdefault(name, {})

@@ -26,7 +26,7 @@ from inventory.domain.resource import Desired
 from inventory.domain.resources import counted_as
 from inventory.domain.system import System
 from inventory.store import claims as claim_store
-from inventory.store import directory, hosts, new_resources, resources, systems
+from inventory.store import directory, homes, hosts, new_resources, resources, systems
 from quotas import budget_store
 from quotas import store as quota_store
 
@@ -128,8 +128,9 @@ class _Books:
             if key not in self.segments:
                 self.segments[key] = SegmentBook(connection, key[0], order.zone, blocks, new_id, order.now_s)
                 hosts_of[key], served[key] = set(), set()
-            hosts_of[key].update([place.host_id for place in order.placements.values()])
+            hosts_of[key].update([place.home for place in order.placements.values()])
             served[key].update([network for member in order.deltas.new for network in member.server.networks])
+        _keep_homes(connection, orders)
         # In one order everywhere: the rows are locked.
         for key in sorted(hosts_of):
             self.segments[key].read(hosts_of[key], served[key])
@@ -142,6 +143,13 @@ class _Books:
                 self.drafts.append(_draft(order, self.segments[order.department.id, order.zone.id], kinds, new_id))
             except Unplaceable:
                 self.left_out[order.ticket_id] = Stale(())
+
+
+def _keep_homes(connection: Connection, orders: Sequence[Order]) -> None:
+    """Have homes that other hosts share stay what they were when the machines were placed."""
+    shared = {place.home_id for order in orders for place in order.placements.values() if place.home_id is not None}
+    if shared and not homes.are_homes(connection, shared):
+        raise AddressesTaken
 
 
 def _draft(order: Order, segments: SegmentBook, kinds: Kinds, new_id: NewId) -> Drafter:

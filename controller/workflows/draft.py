@@ -53,7 +53,7 @@ class Drafter:
                     instance_id, member.name, place.host_id, server.disks, place.storage_pool_ids[1:], range(len(server.disks))
                 ),
                 nics=tuple(
-                    self._segments.nic(self._order.ticket_id, place.host_id, network, card, instance_id, member.name)
+                    self._segments.nic(self._order.ticket_id, place.home, network, card, instance_id, member.name)
                     for card, network in enumerate(server.networks)
                 ),
                 seat=place.seat,

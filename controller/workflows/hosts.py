@@ -18,7 +18,7 @@ from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachabilit
 from inventory.domain.ids import HostId, StoragePoolId
 from inventory.domain.layout import cores_of, cpus_text, read_cpus
 from inventory.domain.resources import DISK_PREFIX, MEMORY_MIB, VCPU, is_fine
-from inventory.store import capacities, directory, standby
+from inventory.store import capacities, directory, homes, standby
 from inventory.store import hosts as host_store
 
 #: States in which a host may be given guests, or keep those it has.
@@ -104,6 +104,7 @@ def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, call
             facts=facts,
             reachability=Reachability.REACHABLE,
             observed_at_s=observed_at_s,
+            home_id=homes.home_for(known, pool.id, facts.network_scope),
         )
         save_new(connection, host, pool, storage_of(platform, request, host.id))
         detail = {"name": host.name, "pool": pool.code, "connection": host.connection}
@@ -125,12 +126,16 @@ def refresh(platform: Platform, host_id: HostId | str, driver: ComputeDriver) ->
     observed_at_s = int(platform.clock())
 
     def unit(connection: Connection) -> Host:
+        if facts.network_scope:
+            # Of two hosts of a fabric that are read at once for the first time, the second one joins the first.
+            directory.lock_for_edit(connection)
         host = host_store.host(connection, host_id, lock=True)
         storage = [s for s in host_store.storage_pools(connection) if s.host_id == host.id]
         check_storage(host.name, [s.name for s in storage], facts)
         pool = pool_by_code(directory.pools(connection), host.pool_id)
         seen = replace(host, facts=facts, reachability=Reachability.REACHABLE, observed_at_s=observed_at_s)
-        if seen.facts != host.facts:
+        seen = replace(seen, home_id=homes.home_joined(connection, seen))
+        if (seen.facts, seen.home_id) != (host.facts, host.home_id):
             seen = replace(seen, revision=host.revision + 1)
         host_store.save_host(connection, seen)
         capacities.save_capacity(connection, seen, pool, storage)
@@ -169,6 +174,7 @@ def set_state(
         if to is AdminState.RETIRED:
             check_empty(connection, before)
         after = host_store.set_admin_state(connection, before.id, to, reason=reason, by=caller.user_name, until_s=until_s)
+        homes.hand_on(connection, [after.pool_id], platform.clock())
         standby.renew(connection, [after.pool_id])
         detail = {"from": before.admin_state.value, "to": to.value, "reason": reason, "until_s": until_s}
         seal(connection, platform, caller, "host.set_state", after.id, detail)

@@ -17,6 +17,7 @@ from controller.identity.caller import Caller
 from controller.scheduling.asked import Asked
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.reach import reach_of
 from controller.scheduling.units import units_of
 from controller.tickets import store
 from controller.workflows.acceptance import explanation_rows
@@ -163,8 +164,10 @@ class _Restoring:
         return [self._fate(machine) for machine in self.struck.machines]
 
     def _parts(self, machines: Sequence[Resource]) -> Iterator[list[Resource]]:
-        """Yield machines that hang together by their networks."""
-        for unit in units_of(self._ask(machines).request):
+        """Yield machines that hang together by their networks; where these span hosts, each by itself."""
+        asked = self._ask(machines)
+        snapshot = load_snapshot(self.connection, without=asked.without, only=asked.only)
+        for unit in units_of(asked.request, reach_of(asked.request, snapshot)):
             yield [machines[n] for n in unit.members]
 
     def _ask(self, machines: Sequence[Resource]) -> Asked:

@@ -55,7 +55,7 @@ class Picture:
             self._fleet = Fleet(load_snapshot(connection, revision=self._mark.text))
             self._host_of = {}
             self.loads += 1
-        self.addresses.follow(changed)
+        self.addresses.follow(None if changed is None else _homes(self._fleet.snapshot, changed))
         self._fleet.revision = self._mark.text
         self._fleet.use(self._engines.engine(self._fleet.snapshot.host_count))
         self._taken, self._written = [], None
@@ -106,6 +106,13 @@ class Picture:
 
 def _hosts(placements: Iterable[Placement]) -> set[HostId]:
     return {place.host_id for placement in placements for place in placement.members}
+
+
+def _homes(snapshot: Snapshot, host_ids: Iterable[HostId]) -> Iterable[HostId]:
+    """Return what segments of these hosts stand on."""
+    if not snapshot.homes:
+        return host_ids
+    return {snapshot.home_of(snapshot.index_of[h]) for h in host_ids if h in snapshot.index_of}
 
 
 def _read_again(connection: Connection, fleet: Fleet, host_ids: Iterable[HostId]) -> None:

@@ -15,7 +15,7 @@ from controller.scheduling.address_fit import AddressFit
 from controller.workflows.segments import segment_name
 from inventory.domain.ids import HostId
 from inventory.domain.reservation import Reservation, Slot
-from inventory.store import directory, networks
+from inventory.store import directory, homes, networks
 
 
 def count_without_address(connection: Connection, reservation: Reservation, slots: Sequence[Slot], now_s: float) -> int:
@@ -27,7 +27,8 @@ def count_without_address(connection: Connection, reservation: Reservation, slot
     for room in networks.rooms(connection, reservation.department_id, now_s):
         if room.name.startswith(segment_name(zone.code, "")):
             free[room.host_id] += max(0, address_plan.usable_count(room.cidr) - room.held_count)
-    wanted = Counter(slot.host_id for slot in slots)
+    home_of = homes.homes(connection)
+    wanted = Counter(home_of.get(slot.host_id, slot.host_id) for slot in slots)
     rest = np.array([max(0, count - free[host_id]) for host_id, count in sorted(wanted.items())], dtype=np.int32)
     blocks = address_plan.free_count(zone.address_range, zone.segment_prefix, networks.subnets_taken(connection))
     new = AddressFit(segment_size=address_plan.usable_count(zone.segment_prefix), block_count=blocks)

@@ -49,7 +49,7 @@ def taking(connection: Connection) -> Iterator[None]:
 
 
 def segment_name(zone_code: str, network: str) -> str:
-    """Return the name of a department network: unique per department and host."""
+    """Return the name of a department network: unique per department and home."""
     return f"{zone_code}/{network}"
 
 
@@ -71,7 +71,10 @@ class FreeBlocks:
 
 
 class SegmentBook:
-    """Segments of one department in one zone, by host and network; collects what the transaction has to write."""
+    """Segments of one department in one zone, by home and network; collects what the transaction has to write.
+
+    Hosts here are homes (``Host.home``): what segments stand on.
+    """
 
     def __init__(
         self, connection: Connection, department_id: DepartmentId, zone: Zone, blocks: FreeBlocks, new_id: NewId, now_s: float
@@ -113,8 +116,24 @@ class SegmentBook:
         if ids:
             self._rows |= networks.addresses(self._connection, ids)
 
+    def moved_nics(self, ticket_id: TicketId, home_id: HostId, machine: Resource) -> tuple[Nic, ...]:
+        """Return the cards of a machine that goes to a host of another home, or of the same: there its addresses stay its own.
+
+        Raises:
+            Unplaceable: as ``nic``.
+        """
+        self.read([home_id])
+        return tuple(
+            nic if self._has(home_id, nic) else self.nic(ticket_id, home_id, nic.network, number, machine.id, machine.name)
+            for number, nic in enumerate(machine.instance.nics)
+        )
+
+    def _has(self, home_id: HostId, nic: Nic) -> bool:
+        segment = self._known.get((home_id, segment_name(self._zone.code, nic.network)))
+        return segment is not None and segment.id == nic.segment_id
+
     def nic(self, ticket_id: TicketId, host_id: HostId, network: str, card: int, instance_id: ResourceId, hostname: str) -> Nic:
-        """Return a card in the department's network on a host, its address picked.
+        """Return a card in the department's network on a home, its address picked.
 
         Raises:
             Unplaceable: ``network.range_exhausted`` or ``network.segment_full``.

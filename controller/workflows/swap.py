@@ -17,7 +17,7 @@ from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
-from controller.workflows.segments import FreeBlocks, SegmentBook, taking
+from controller.workflows.segments import AddressesTaken, FreeBlocks, SegmentBook, taking
 from inventory.domain.claim import Claim, quota_amounts
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import Zone
@@ -28,7 +28,7 @@ from inventory.domain.resources import ADDRESS, disk_dimension
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import ServerSpec, System
 from inventory.store import claims as claim_store
-from inventory.store import directory, networks, resources, systems
+from inventory.store import directory, homes, networks, resources, systems
 from quotas import store as quota_store
 
 #: Times that a host is chosen where the one chosen before was filled by somebody else meanwhile.
@@ -176,18 +176,22 @@ def _specs(
 
 
 def _cards(connection: Connection, platform: Platform, machine: Resource, place: MemberPlacement) -> tuple[Nic, ...]:
+    """Return the cards there: where the home stays the same they are those it has, elsewhere its old addresses rest.
+
+    Raises:
+        AddressesTaken: the home is another one since the host was chosen.
+    """
     now_s = platform.clock()
-    left = networks.rest(connection, machine.id, now_s + platform.quarantine_s)
-    resources.look_now(connection, left, now_s)
+    if place.home_id is not None and not homes.are_homes(connection, [place.home_id]):
+        raise AddressesTaken
     assert machine.system_id is not None
     system = systems.get(connection, machine.system_id, PLATFORM)
     blocks = FreeBlocks(connection)
     book = SegmentBook(connection, DepartmentId(machine.department_id), _zone(connection, system), blocks, platform.new_id, now_s)
-    ticket_id = TicketId(machine.ticket_id or "")
-    cards = tuple(
-        book.nic(ticket_id, place.host_id, nic.network, number, machine.id, machine.name)
-        for number, nic in enumerate(machine.instance.nics)
-    )
+    cards = book.moved_nics(TicketId(machine.ticket_id or ""), place.home, machine)
+    old = {nic.segment_id for nic in machine.instance.nics} - {nic.segment_id for nic in cards}
+    left = networks.rest_in(connection, machine.id, old, now_s + platform.quarantine_s)
+    resources.look_now(connection, left, now_s)
     book.write_segments({machine.id})
     taken = book.write_addresses({machine.id})
     assert taken, "an address was taken inside our own transaction"

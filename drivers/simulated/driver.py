@@ -211,11 +211,11 @@ class SimulatedDriver(CloudVerbs):
                 wait_s = before()
             if wait_s:
                 self.world.sleep(wait_s)
-        # By name, so that two machines that pass each other do not wait for each other.
+        # By name, so that two machines that pass each other do not wait for each other; hosts of one fabric have one lock.
         locked = sorted({id(h): h for h in (host, also or host)}.values(), key=lambda h: h.name)
         with ExitStack() as locks:
-            for each in locked:
-                locks.enter_context(each.lock)
+            for lock in {id(each.lock): each.lock for each in locked}.values():
+                locks.enter_context(lock)
             result = work()
         for each in locked:
             deliver(each)

@@ -9,7 +9,6 @@ Nothing remembers the fence of what was deleted, because no real back end does e
 """
 
 from collections.abc import Callable
-from threading import Lock
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.protocol import (
@@ -27,13 +26,13 @@ from drivers.protocol import (
     VolumeRequest,
 )
 from drivers.simulated.cloud import Cloud
+from drivers.simulated.fabric import Fabric
 from drivers.simulated.processors import require_processors
 from drivers.simulated.records import (
     HostSpec,
     ImpossibleState,
     Machine,
     PoolSpec,
-    Segment,
     Volume,
     foreign_by_pool,
     guard,
@@ -64,6 +63,7 @@ class SimulatedHost:
         "clock",
         "cloud",
         "connection",
+        "fabric",
         "filled_gib",
         "foreign",
         "foreign_gib",
@@ -86,17 +86,21 @@ class SimulatedHost:
         "volumes",
     )
 
-    def __init__(self, name: str, spec: HostSpec, *, connection: str, clock: Clock, is_strict: bool) -> None:
+    def __init__(
+        self, name: str, spec: HostSpec, *, connection: str, clock: Clock, is_strict: bool, fabric: Fabric | None = None
+    ) -> None:
         self.name, self.spec, self.clock, self.is_strict = name, spec, clock, is_strict
         #: How faults name this host.
         self.connection = connection
         #: Whether it can say since when a machine is as it is.
         self.knows_since = True
-        self.lock = Lock()
+        self.fabric = fabric or Fabric()
+        self.fabric.hosts.append(self)
+        self.lock = self.fabric.lock
         self.machines: dict[ResourceId, Machine] = {}
         self.volumes: dict[ResourceId, Volume] = {}
         self.cloud = Cloud(self)
-        self.segments: dict[ResourceId, Segment] = {}
+        self.segments = self.fabric.segments
         self.foreign: dict[str, ObservedForeign] = {}
         #: GiB of disks of others by (whose, storage pool): as large as they may grow.
         self.foreign_gib: dict[tuple[str, str], int] = {}
@@ -105,7 +109,7 @@ class SimulatedHost:
         self.upload_count = 0
         #: Seeds by instance: a digest of what the guest is told.
         self.seeds: dict[ResourceId, int] = {}
-        self.gone: dict[ResourceId, None] = {}
+        self.gone = self.fabric.gone
         self.unreachable_until_s = 0.0
         #: A migration from here stops halfway, with half of the machine on the target.
         self.breaks_migrations = False
@@ -139,6 +143,7 @@ class SimulatedHost:
             driver_version="1",
             hypervisor_version="simulated",
             storage=tuple(storage_facts(self.name, pool, self.available_gib(pool)) for pool in spec.pools),
+            network_scope=spec.scope,
         )
 
     def available_gib(self, pool: PoolSpec) -> int:
@@ -278,34 +283,12 @@ class SimulatedHost:
 
     def put_segment(self, request: SegmentRequest, fence: int) -> None:
         """Make the network, with exactly these address entries."""
-        leases = request.leases
-        if len({e.mac for e in leases}) < len(leases) or len({e.address for e in leases}) < len(leases):
-            raise ImpossibleState(f"{self.name}: two address entries of {request.segment_id} share a MAC or an address")
-        segment = self.segments.get(request.segment_id)
-        if segment is not None:
-            guard(request.segment_id, segment.fence, fence)
-            if segment.cidr != request.cidr:
-                raise ImpossibleState(f"{self.name}: network {request.segment_id} changes its range")
-            segment.fence = fence
-            segment.leases = leases
-            segment.is_loose = False
-            return
-        if any(other.cidr == request.cidr for other in self.segments.values()):
-            raise ImpossibleState(f"{self.name}: {request.cidr} of {request.segment_id} is already another network's")
-        self.cloud.remember(request.department, request.segment_id)
-        self.segments[request.segment_id] = Segment(segment_id=request.segment_id, fence=fence, cidr=request.cidr, leases=leases)
+        self.fabric.put(self, request, fence)
 
     def drop_segment(self, segment_id: ResourceId, fence: int) -> None:
         """Remove the network if it is there."""
-        segment = self.segments.get(segment_id)
-        if segment is None:
-            return
-        guard(segment_id, segment.fence, fence)
-        if segment.cards or self.cloud.is_used(segment_id):
-            raise Transient("driver.segment_in_use", segment_id=segment_id)
-        del self.segments[segment_id]
-        self.cloud.rules.pop(segment_id, None)
-        self._remember_gone(segment_id)
+        if self.fabric.drop(segment_id, fence):
+            self._remember_gone(segment_id)
 
     # -- machines -----------------------------------------------------------------------------------------------------
 
@@ -403,10 +386,7 @@ class SimulatedHost:
         for volume_id in machine.disks:
             if (volume := self.volumes.get(volume_id)) is not None:
                 volume.instance_id = None
-        for nic in machine.nics:
-            if (segment := self.segments.get(nic.segment_id)) is not None:
-                segment.cards.pop(nic.mac, None)
-                segment.cards.pop(nic.address, None)
+        self.fabric.unplug(self, machine)
 
     def start(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
         """Start the machine, unless it runs."""

@@ -37,6 +37,8 @@ class HostSpec:
     huge_pages: tuple[tuple[int, int], ...] = ()
     #: (name, owner) of machines somebody else made there before.
     foreign: tuple[tuple[str, str], ...] = ()
+    #: Hosts of a world that name the same have their networks in common; empty: its own.
+    scope: str = ""
 
     def numa(self) -> tuple[Cell, ...]:
         """Return its cells: processors and memory evenly, threads of a core in different halves, as Linux numbers them."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from drivers.faults import Permanent
 from drivers.protocol import DriverEvent, ImageSource, ObservedForeign
+from drivers.simulated.fabric import Fabric
 from drivers.simulated.faults import FaultSource
 from drivers.simulated.host import SimulatedHost
 from drivers.simulated.records import HostSpec, ImpossibleState, Machine
@@ -83,6 +84,7 @@ class World:
         self.is_strict = is_strict
         self.hosts: dict[str, SimulatedHost] = {}
         self._specs: dict[HostSpec, HostSpec] = {}
+        self._fabrics: dict[str, Fabric] = {}
         self._lock = Lock()
         self._foreign_count = 0
 
@@ -94,7 +96,12 @@ class World:
                 wanted = spec or HostSpec()
                 shared = self._specs.setdefault(wanted, wanted)
                 host = SimulatedHost(
-                    name, shared, connection=f"simulated://{self.name}/{name}", clock=self.clock, is_strict=self.is_strict
+                    name,
+                    shared,
+                    connection=f"simulated://{self.name}/{name}",
+                    clock=self.clock,
+                    is_strict=self.is_strict,
+                    fabric=self._fabrics.setdefault(shared.scope, Fabric()) if shared.scope else None,
                 )
                 self.hosts[name] = host
                 for guest, owner in shared.foreign:

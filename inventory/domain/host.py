@@ -144,6 +144,8 @@ class HostFacts:
     traits: tuple[str, ...] = ()
     #: Its NUMA cells, where the back end shows them.
     cells: tuple[Cell, ...] = ()
+    #: Names the network fabric it shares with other hosts; empty where its networks are its own.
+    network_scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,14 @@ class Host:
     unreachable_since_s: float | None = None
     #: When a controller took it out of service to give it up; None once a person moved it to another state.
     loss_begun_s: float | None = None
+    #: The host that the segments of its network fabric stand on, if that is another one; itself unless it shares a fabric.
+    home_id: HostId | None = None
     revision: int = 1
+
+    @property
+    def home(self) -> HostId:
+        """Return the host that its segments stand on: one for all hosts that share a network fabric."""
+        return self.home_id or self.id
 
     @property
     def cells(self) -> tuple[HostCell, ...]:

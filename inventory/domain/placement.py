@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.layout import NO_LAYOUT, Layout, Seat
 from inventory.domain.resources import Resources
 from inventory.domain.system import SpreadLevel
+
+
+class NetworkLevel(StrEnum):
+    """What machines share that reach each other: beside the failure domains, for rules that no ticket writes."""
+
+    #: Hosts among which one segment of a department's network serves all (``Host.home``).
+    HOME = "home"
+
+
+#: What a rule speaks of.
+Level = SpreadLevel | NetworkLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,11 @@ class MemberRequest:
     #: The seat it has on its pinned host: free to itself.
     seat: Seat | None = None
 
+    @property
+    def is_existing(self) -> bool:
+        """Tell whether the machine exists and must stay: it is pinned and holds something there."""
+        return self.pinned_host_id is not None and len(self.held) > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRule:
@@ -45,7 +62,7 @@ class GroupRule:
 
     group: str
     #: Failure domain it speaks of.
-    spread: SpreadLevel
+    spread: Level
     is_hard: bool
     existing_host_ids: tuple[HostId, ...] = ()
     #: Machines of the group that may share one domain.
@@ -58,24 +75,24 @@ class GroupRule:
 class AddressRoom:
     """Addresses that the networks of a request find in its zone, where they are short.
 
-    A network on a host that is not named has no segment there, or one with more addresses than are asked for; where blocks are
-    counted, all segments are named.
+    Segments stand on the homes of hosts (``Host.home``): all hosts of a home share them. A network on a home that is not named
+    has no segment there, or one with more addresses than are asked for; where blocks are counted, all segments are named.
     """
 
-    #: Free addresses in the segments of the department's networks: name -> host -> addresses.
+    #: Free addresses in the segments of the department's networks: name -> home -> addresses.
     segments: Mapping[str, Mapping[HostId, int]]
     #: Machines that a new segment holds.
     segment_size: int
     #: Free blocks for new segments of the whole zone; ``None``: more than all networks of the request together can need.
     block_count: int | None = None
 
-    def has_segment(self, network: str, host_id: HostId) -> bool:
-        """Tell whether a network has a segment on a host, as far as that matters."""
-        return host_id in self.segments.get(network, {})
+    def has_segment(self, network: str, home_id: HostId) -> bool:
+        """Tell whether a network has a segment on a home, as far as that matters."""
+        return home_id in self.segments.get(network, {})
 
-    def free_on(self, network: str, host_id: HostId) -> int:
-        """Return the addresses a network has on a host, or would have in a new segment there."""
-        return self.segments.get(network, {}).get(host_id, self.segment_size)
+    def free_on(self, network: str, home_id: HostId) -> int:
+        """Return the addresses a network has on a home, or would have in a new segment there."""
+        return self.segments.get(network, {}).get(home_id, self.segment_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +103,7 @@ class PlacementRequest:
     mlps_level: int
     members: tuple[MemberRequest, ...]
     rules: tuple[GroupRule, ...] = ()
-    #: Networks that already live on one host for this system: name -> host.
+    #: Networks that this system has already: name -> a host whose home they live on.
     network_hosts: Mapping[str, HostId] = field(default_factory=dict)
     #: What is left of addresses where they are short; ``None``: there are plenty.
     addresses: AddressRoom | None = None
@@ -103,6 +120,13 @@ class MemberPlacement:
     storage_pool_ids: tuple[StoragePoolId, ...]
     #: For a machine that asks how it lies on its host.
     seat: Seat | None = None
+    #: Where its segments stand, if that is another host (``Host.home``).
+    home_id: HostId | None = None
+
+    @property
+    def home(self) -> HostId:
+        """Return the host its segments stand on."""
+        return self.home_id or self.host_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ def since_then(
 
 #: What placements are decided on, by table.
 DECIDED_ON: Mapping[str, Sequence[str]] = {
-    "hosts": ("name", "pool_id", "admin_state", "reachability", "facts", "operator_facts"),
+    "hosts": ("name", "pool_id", "admin_state", "reachability", "facts", "operator_facts", "home_id"),
     "storage_pools": ("host_id", "name", "disk_class"),
     "pools": ("code", "zone_id", "mlps_max", "placement", "reserve_level", "reserve_count"),
     "zones": ("code", "mlps_max"),

@@ -145,7 +145,9 @@ def _addresses(connection: Connection) -> dict[str, str]:
     """Return the first address of each machine where it runs: on its way it has others too, on the host it goes to."""
     a, segment, machine = t.addresses.c, t.resources.alias("segment"), t.resources.alias("machine")
     joined = t.addresses.join(segment, segment.c.id == a.segment_id).join(machine, machine.c.id == a.resource_id)
-    is_elsewhere = case((segment.c.host_id == machine.c.target_host_id, 1), else_=0)
+    target = t.hosts.alias("target")
+    joined = joined.outerjoin(target, target.c.id == machine.c.target_host_id)
+    is_elsewhere = case((segment.c.host_id == func.coalesce(target.c.home_id, target.c.id), 1), else_=0)
     given = select(a.resource_id, a.address).select_from(joined).order_by(a.resource_id, is_elsewhere, a.address)
     found: dict[str, str] = {}
     for resource_id, address in connection.execute(given):

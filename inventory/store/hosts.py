@@ -107,6 +107,7 @@ def host_of(row: Mapping[str, Any]) -> Host:
         observed_at_s=int(row["observed_at_s"]) if row["observed_at_s"] is not None else None,
         unreachable_since_s=row["unreachable_since_s"],
         loss_begun_s=row["loss_begun_s"],
+        home_id=row["home_id"],
         revision=row["revision"],
         **{**row["operator_facts"], "traits": tuple(row["operator_facts"].get("traits", ()))},
     )
@@ -168,6 +169,7 @@ def save_host(connection: Connection, host_: Host) -> None:
         "observed_at_s": host_.observed_at_s,
         "unreachable_since_s": host_.unreachable_since_s if host_.reachability is Reachability.UNREACHABLE else None,
         "loss_begun_s": host_.loss_begun_s,
+        "home_id": host_.home_id,
         "revision": host_.revision,
     }
     before = changes.row_before(connection, t.hosts, values)

@@ -107,6 +107,8 @@ hosts = Table(
     #: When a controller took it out of service to give it up; whoever moves it to another state ends that.
     Column("loss_begun_s", Seconds),
     Column("next_observation_s", Seconds, nullable=False, server_default=text("0")),
+    #: The host that the segments of its network fabric stand on; NULL where that is itself (``homes``).
+    Column("home_id", Text, ForeignKey("hosts.id")),
     Column("revision", Big, nullable=False, server_default=text("1")),
     sqlite_strict=True,
 )

@@ -19,6 +19,7 @@ from controller.scheduling.gang import kinds_of, try_once
 from controller.scheduling.groups import Groups
 from controller.scheduling.loading import load_compiled
 from controller.scheduling.policy import WEIGHT_NAMES, LargeSize, Policy
+from controller.scheduling.reach import reach_of
 from controller.scheduling.scoring import fill, slots
 from controller.scheduling.snapshot import HostEntry
 from controller.scheduling.stream import StreamRule, give_back, place_stream
@@ -31,7 +32,7 @@ from inventory.domain.placement import GroupRule, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
 from tests.support.address_rooms import breaks_addresses, some_room
-from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
+from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, with_homes, zone
 
 LEVELS = (SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM, SpreadLevel.SITE)
 ZONES = [zone("a", mlps_max=3), zone("b", mlps_max=2)]
@@ -95,6 +96,15 @@ def with_networks(source: random.Random, asked: PlacementRequest, count: int) ->
     return replace(asked, members=members, addresses=some_room(source, networks, count))
 
 
+def on_a_network(source: random.Random, asked: PlacementRequest, count: int) -> PlacementRequest:
+    """Return the request with a network that is somewhere already, now and then."""
+    if source.random() < 0.4:
+        return asked
+    networks = asked.members[0].networks or ("n1",)
+    members = tuple(replace(one, networks=networks) for one in asked.members)
+    return replace(asked, members=members, network_hosts={networks[0]: HostId(f"host_{source.randrange(count):05d}")})
+
+
 def some_rule(source: random.Random, count: int) -> Iterator[GroupRule]:
     if source.random() < 0.6:
         yield GroupRule(
@@ -139,7 +149,7 @@ def fits(need: Need, fleet: Fleet, host: int) -> bool:
 
 def has_addresses(need: Need, groups: Groups, host: int) -> bool:
     one = replace(member("m"), networks=tuple(network for network, count in need.cards for _ in range(count)))
-    return not breaks_addresses(groups.addresses.room, [(one, groups.snapshot.host_ids[host])])
+    return not breaks_addresses(groups.addresses.room, [(one, groups.snapshot.home_of(host))])
 
 
 def score(need: Need, fleet: Fleet, groups: Groups, policy: Policy, host: int) -> int:
@@ -194,6 +204,8 @@ def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
 ) -> None:
     source = random.Random(seed)
     entries = some_hosts(source, count, placements)
+    if source.random() < 0.4:
+        entries = with_homes(source, entries)
     shot = snapshot(entries)
     policy = replace(some_policy(source), others={name: some_policy(source) for name in ("one", "two")})
     assert [shot.policy_name(host) for host in range(count)] == [e.pool.placement for e in entries]
@@ -201,9 +213,10 @@ def test_both_engines_and_both_tiers_choose_what_a_plain_loop_chooses(
         patch.setattr(index_module, "BOUNDED_ABOVE", bounded_above)
         fleets = [Fleet(shot), Fleet(shot, compiled)]
     requests = [with_networks(source, some_request(source, max(1, count)), count) for _ in range(4)]
+    requests = [on_a_network(source, asked, count) if asked.zone_id in shot.wide_zones else asked for asked in requests]
     for _ in range(14 if count < 1000 else 6):
         asked = source.choice(requests)
-        need, groups = units_of(asked)[0].need, Groups(asked, shot)
+        need, groups = units_of(asked, reach_of(asked, shot))[0].need, Groups(asked, shot)
         expected = oracle(need, fleets[0], groups, policy)
         assert [fleet.best(need, policy, groups) for fleet in fleets] == [expected] * 2
         left = survey(need, fleets[0], groups)[-1][1]

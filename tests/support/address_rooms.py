@@ -9,7 +9,7 @@ from inventory.domain.placement import AddressRoom, MemberRequest
 
 
 def some_room(source: random.Random, networks: Sequence[str], host_count: int, *, blocks_max: int = 3) -> AddressRoom:
-    """Return addresses left in segments on some of ``host_count`` hosts."""
+    """Return addresses left in segments on some of ``host_count`` homes."""
     segments = {
         network: {HostId(f"host_{n:05d}"): source.randint(0, 3) for n in range(host_count) if source.random() < 0.5}
         for network in networks
@@ -19,7 +19,7 @@ def some_room(source: random.Random, networks: Sequence[str], host_count: int, *
 
 
 def breaks_addresses(room: AddressRoom | None, new: Sequence[tuple[MemberRequest, HostId]]) -> bool:
-    """Tell whether new machines on their hosts need addresses or blocks that are not there."""
+    """Tell whether new machines on their homes need addresses or blocks that are not there."""
     if room is None:
         return False
     cards = Counter((network, host_id) for one, host_id in new for network in one.networks)

@@ -1,7 +1,8 @@
 """Builders of hosts, snapshots and requests for the tests and the bench of the scheduler."""
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def entry(
     reachability: Reachability = Reachability.REACHABLE,
     cells: tuple[Cell, ...] = (),
     dedicated_cpus: str = "",
+    home: int | None = None,
 ) -> HostEntry:
     """Return host number ``number``; storage is (class, capacity GiB, used GiB) per pool; a stand-by host is held whole.
 
@@ -74,6 +76,7 @@ def entry(
         rack=rack,
         room=room,
         site=site,
+        home_id=None if home is None else HostId(f"host_{home:05d}"),
     )
     pools = [
         StorageEntry(
@@ -98,6 +101,16 @@ def entry(
         is_standby=is_standby,
         storage=pools,
     )
+
+
+def with_homes(source: random.Random, hosts: Sequence[HostEntry]) -> list[HostEntry]:
+    """Have hosts of a pool share one or two network homes."""
+    first: dict[object, HostId] = {}
+    keys = [(h.pool.id, source.choice([0, 0, 0, 1])) for h in hosts]
+    homes = [first.setdefault(key, h.host.id) for key, h in zip(keys, hosts, strict=True)]
+    return [
+        h if home == h.host.id else replace(h, host=replace(h.host, home_id=home)) for home, h in zip(homes, hosts, strict=True)
+    ]
 
 
 def snapshot(entries: Sequence[HostEntry], revision: str = "r1") -> Snapshot:

@@ -102,8 +102,9 @@ def furnish(
     new_id: NewId | None = None,
     driver: str = "simulated",
     cells: CellSpec = NO_CELLS,
+    scope: str = "",
 ) -> Furnished:
-    """Write a small platform into a database with tables."""
+    """Write a small platform into a database with tables; with a ``scope`` its hosts share one network fabric."""
     clock, new_id = Clock(), new_id or random_ids()
     platform = Platform(
         db=database,
@@ -153,18 +154,20 @@ def furnish(
         directory.save_image(connection, image)
         for meter in ("vcpu", "memory_mib", "disk_gib:standard", "address"):
             price_store.save_price(connection, Price(meter=meter, micro_yuan_per_unit_hour=1000, valid_from_s=0))
-        made = []
+        made: list[Host] = []
         for number in range(host_count):
             host = Host(
                 id=HostId(new_id("host")),
                 name=f"host-{number:04d}",
                 pool_id=pool.id,
                 connection=f"simulated://test/host-{number:04d}?cpus={cpu_count}&memory_mib={memory_mib}&disk_gib={disk_gib}"
-                + (cells.query if cells.count else ""),
+                + (cells.query if cells.count else "")
+                + (f"&scope={scope}" if scope else ""),
                 dedicated_cpus=cells.dedicated_cpus,
                 admin_state=AdminState.ACTIVE,
                 reachability=Reachability.REACHABLE,
                 rack=f"A{number % 8:02d}",
+                home_id=made[0].id if scope and made else None,
                 facts=HostFacts(
                     hostname=f"host-{number:04d}",
                     arch="x86_64",
@@ -172,6 +175,7 @@ def furnish(
                     cpu_count=cpu_count,
                     memory_mib=memory_mib,
                     storage=(StorageFacts(name="default", path="/pool", capacity_gib=disk_gib, available_gib=disk_gib),),
+                    network_scope=scope,
                     cells=HostSpec(
                         cpu_count=cpu_count,
                         memory_mib=memory_mib,

@@ -79,9 +79,10 @@ def running_controller(
     host_count: int = 3,
     cells: CellSpec = NO_CELLS,
     fencing: Fencing | None = None,
+    scope: str = "",
 ) -> Iterator[Running]:
     """Furnish, start the loop on a thread, and end it cleanly."""
-    furnished = furnish(database, folder, host_count=host_count, cells=cells)
+    furnished = furnish(database, folder, host_count=host_count, cells=cells, scope=scope)
     began = time.monotonic()
 
     def clock() -> float:

@@ -90,6 +90,8 @@ class Simulation:
 
     #: NUMA cells of its hosts.
     CELLS: ClassVar[CellSpec] = NO_CELLS
+    #: The network fabric its hosts share; empty: each has its own.
+    SCOPE: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class Simulation:
         self.without = without
         self.chooser = random.Random(seed)
         self.time = Time()
-        self.stage = stage(self.CELLS)
+        self.stage = stage(self.CELLS, self.SCOPE)
         self.stage.reset()
         self.new_id = seeded_ids(seed, lambda: int(self.time.now_s))
         self.faults = SeededFaults(seed * 7 + 1, rates)
@@ -127,6 +129,7 @@ class Simulation:
                 cells=self.CELLS.count,
                 threads=self.CELLS.threads,
                 huge_pages=self.CELLS.huge_pages,
+                scope=self.SCOPE,
             )
             self.world.add_host(host.name, spec)
         self.platform = replace(

@@ -128,7 +128,7 @@ class FaultyDatabase(Database):
 class Stage:
     """The furnished state every seed starts from: made once per process, copied per seed."""
 
-    def __init__(self, cells: CellSpec = NO_CELLS) -> None:
+    def __init__(self, cells: CellSpec = NO_CELLS, scope: str = "") -> None:
         self._raw = sqlite3.connect(":memory:", check_same_thread=False)
         self._raw.isolation_level = None
         self._template = sqlite3.connect(":memory:", check_same_thread=False)
@@ -152,6 +152,7 @@ class Stage:
             disk_gib=DISK_GIB,
             new_id=ids,
             cells=cells,
+            scope=scope,
         )
         self._raw.backup(self._template)
 
@@ -162,14 +163,14 @@ class Stage:
         self._template.backup(self._raw)
 
 
-_STAGES: dict[CellSpec, Stage] = {}
+_STAGES: dict[tuple[CellSpec, str], Stage] = {}
 
 
-def stage(cells: CellSpec = NO_CELLS) -> Stage:
+def stage(cells: CellSpec = NO_CELLS, scope: str = "") -> Stage:
     """Return this process's stage, one for each kind of hosts."""
-    if cells not in _STAGES:
-        _STAGES[cells] = Stage(cells)
-    return _STAGES[cells]
+    if (cells, scope) not in _STAGES:
+        _STAGES[cells, scope] = Stage(cells, scope)
+    return _STAGES[cells, scope]
 
 
 def spec_of(name: str, count: int, *, vcpu: int = 1, memory_mib: int = 1024, disks: int = 0) -> SystemSpec:

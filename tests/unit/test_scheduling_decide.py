@@ -16,7 +16,7 @@ from controller.scheduling.units import MEMBERS_MAX
 from inventory.domain.errors import Invalid
 from inventory.domain.host import AdminState
 from inventory.domain.ids import HostId, PoolId
-from inventory.domain.placement import GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
+from inventory.domain.placement import AddressRoom, GroupRule, MemberRequest, Placement, PlacementRequest, Refusal
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
 from tests.support.placement import GIB, entry, is_same_snapshot, member, request, snapshot, zone
@@ -126,6 +126,45 @@ def test_a_hard_spread_within_one_network_is_refused_as_network_reach() -> None:
     assert {(m.filter, m.params["group"]) for m in page.misses} == {("network_reach", "web")}
     codes = {code.removeprefix("placement.suggest.") for code, _ in page.suggestions}
     assert codes == {"fewer", "separate_networks", "soft_spread"}
+
+
+def test_machines_that_share_a_network_spread_over_the_hosts_of_one_home_and_no_further() -> None:
+    hosts = snapshot([entry(0, vcpu=3), entry(1, vcpu=8, home=1), entry(2, vcpu=8, home=1), entry(3, vcpu=8, home=1)])
+    members = [member(f"m{n}", vcpu=4, networks=("n",)) for n in range(5)]
+    found = placed(decide(request(*members), hosts))
+    assert set(found.values()) == {"host_00001", "host_00002", "host_00003"}
+    # Where the fullest host is not large enough for all, its home is given up for another one.
+    alone = snapshot([entry(0, vcpu=4), *(entry(n, vcpu=8, home=1) for n in (1, 2, 3))])
+    assert set(placed(decide(request(*members), alone)).values()) == {"host_00001", "host_00002", "host_00003"}
+    spread = (rule("web", SpreadLevel.HOST),)
+    found = placed(decide(request(*members[:3], rules=spread), hosts))
+    assert sorted(found.values()) == ["host_00001", "host_00002", "host_00003"]
+    page = refused(decide(request(*members[:4], rules=spread), hosts)).explanations[0]
+    assert {(m.host, m.filter) for m in page.misses} >= {("h00000", "network_reach"), ("h00001", "spread")}
+    assert {m.params["network_host"] for m in page.misses if m.filter == "network_reach"} == {"h00001"}
+
+
+def test_a_network_that_lives_on_a_home_lets_new_machines_go_to_all_its_hosts() -> None:
+    hosts = snapshot([entry(0), entry(1, vcpu=2, home=1), entry(2, home=1)])
+    asked = request(member("a", vcpu=4, networks=("n",)), network_hosts={"n": HostId("host_00001")})
+    answer = decide(asked, hosts)
+    assert placed(answer) == {"a": "host_00002"}
+    assert isinstance(answer, Placement)
+    assert answer.members[0].home == "host_00001"
+    torn = request(member("a", networks=("n", "k")), network_hosts={"n": HostId("host_00001"), "k": HostId("host_00000")})
+    assert dict(refused(decide(torn, hosts)).explanations[0].left_after)["network_reach"] == 0
+
+
+def test_addresses_of_a_home_are_counted_once_for_all_its_hosts() -> None:
+    hosts = snapshot([entry(n, home=0) for n in range(3)])
+    members = [member(f"m{n}", networks=("n",)) for n in range(4)]
+    spread = (rule("web", SpreadLevel.HOST),)
+    three = AddressRoom(segments={"n": {HostId("host_00000"): 3}}, segment_size=5)
+    assert isinstance(decide(request(*members[:3], rules=spread, addresses=three), hosts), Placement)
+    page = refused(decide(request(*members, addresses=three), hosts)).explanations[0]
+    assert {(m.filter, m.params["asked"], m.params["free"]) for m in page.misses} == {("addresses", 4, 3)}
+    one_block = AddressRoom(segments={}, segment_size=5, block_count=1)
+    assert isinstance(decide(request(*members[:3], rules=spread, addresses=one_block), hosts), Placement)
 
 
 def test_a_change_in_place_asks_for_growth_only() -> None:

@@ -54,6 +54,9 @@ class Board:
         fits: Flags = cluster.takes & cluster.allowed[cluster.kind[machine]]
         fits &= np.all((self.free >= demand) | (demand == 0), axis=1)
         fits[self.where[machine]] = False
+        within = cluster.within_reach(machine)
+        if within is not None:
+            fits &= within
         has_addresses = self._addresses.room(machine)
         if has_addresses is not None:
             fits &= has_addresses
@@ -74,6 +77,8 @@ class Board:
         """Tell whether one host could take a machine now."""
         cluster = self.cluster
         if host == self.where[machine] or not cluster.takes[host] or not cluster.allowed[cluster.kind[machine], host]:
+            return False
+        if not cluster.reaches(machine, host):
             return False
         demand = cluster.demand[machine]
         if not bool(np.all((self.free[host] >= demand) | (demand == 0))):

@@ -44,6 +44,8 @@ def _why_not_there(board: Board, machine: int, target: int | None) -> str:
         return "moves.target_closed"
     if not cluster.allowed[cluster.kind[machine], target]:
         return "moves.not_allowed"
+    if not cluster.reaches(machine, target):
+        return "moves.shares_network"
     if not board.keeps_spread(machine, target) or not board.keeps_reserve(machine, target):
         return "moves.spread"
     return "" if board.fits(machine, target) else "moves.no_room"

@@ -56,6 +56,8 @@ class MachineEntry:
     traits: tuple[str, ...] = ()
     #: The network of each of its cards.
     cards: tuple[NetworkKey, ...] = ()
+    #: It shares a network with others of its system: it may go to hosts of its home only.
+    is_homebound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,9 @@ class Cluster:
     cells: Mapping[int, tuple[HostCell, ...]] = field(default_factory=dict)
     fine_free: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     addresses: AddressColumns = field(default_factory=AddressColumns)
+    #: The home of every host by number, and machines that may not leave theirs; nothing where every host is its own.
+    home: Column = field(default_factory=lambda: np.empty(0, np.int64))
+    is_homebound: Flags = field(default_factory=lambda: np.empty(0, bool))
 
     @property
     def host_count(self) -> int:
@@ -135,6 +140,18 @@ class Cluster:
     def movable(self) -> Flags:
         """Return which machines may move."""
         return np.array([not reason for reason in self.stays], dtype=bool)
+
+    def within_reach(self, machine: int) -> Flags | None:
+        """Return the hosts that a machine may go to for its networks; nothing where that is every host."""
+        if not self.is_homebound.size or not self.is_homebound[machine]:
+            return None
+        found: Flags = self.home == self.home[self.host[machine]]
+        return found
+
+    def reaches(self, machine: int, host: int) -> bool:
+        """Tell the same of one host."""
+        within = self.within_reach(machine)
+        return within is None or bool(within[host])
 
     def domain_of(self, group: int) -> Column:
         """Return the failure domain of every host at the level of a group's rule."""
@@ -162,10 +179,22 @@ def cluster_of(
         host_names=tuple(e.host.name for e in entries),
         host_index=index,
         dimensions=dimensions,
-        addresses=address_columns(addresses or AddressesLeft(), host_ids, [m.cards for m in rows], index),
+        addresses=address_columns(
+            addresses or AddressesLeft(),
+            [e.host.home for e in entries],
+            [m.cards for m in rows],
+            [index[m.host_id] for m in rows],
+        ),
+        **_homes(entries, rows),
         **_host_columns(entries, dimensions, watts or {}),
         **_machine_columns(entries, rows, index, dimensions),
     )
+
+
+def _homes(entries: Sequence[HostEntry], rows: Sequence[MachineEntry]) -> dict[str, Any]:
+    if not any(m.is_homebound and not m.stays for m in rows):
+        return {}
+    return {"home": _codes([e.host.home for e in entries]), "is_homebound": np.array([m.is_homebound for m in rows], bool)}
 
 
 def _dimensions(entries: Sequence[HostEntry], rows: Sequence[MachineEntry]) -> tuple[str, ...]:

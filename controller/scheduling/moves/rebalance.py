@@ -157,6 +157,9 @@ class _Search:
         cluster = self.cluster
         feasible: Flags = cluster.allowed[np.ix_(cluster.kind[machines], targets)] & cluster.takes[targets]
         feasible &= sources[:, None] != targets[None, :]
+        if cluster.is_homebound.size:
+            is_same_home = cluster.home[cluster.host[machines]][:, None] == cluster.home[targets][None, :]
+            feasible &= is_same_home | ~cluster.is_homebound[machines][:, None]
         for d in range(len(cluster.dimensions)):
             demand = cluster.demand[machines, d]
             feasible &= (demand[:, None] <= self.board.free[targets, d][None, :]) | (demand == 0)[:, None]

@@ -168,15 +168,16 @@ def address_fits(
     if question.department:
         department = directory.department_by_code(connection, question.department)
         rooms = networks.rooms(connection, department.id, now_s)
-    found = {}
+    found, home_count = {}, len(snapshot.homes) or snapshot.host_count
     for zone in zones:
-        name, left = segment_name(zone.code, question.network), np.full(snapshot.host_count, -1, dtype=np.int64)
+        name, left = segment_name(zone.code, question.network), np.full(home_count, -1, dtype=np.int64)
         for room in rooms:
-            if room.name == name and room.host_id in snapshot.index_of:
-                left[snapshot.index_of[room.host_id]] = max(0, address_plan.usable_count(room.cidr) - room.held_count)
+            if room.name == name and room.host_id in snapshot.home_number:
+                left[snapshot.home_number[room.host_id]] = max(0, address_plan.usable_count(room.cidr) - room.held_count)
         found[zone.id] = AddressFit(
             segment_size=address_plan.usable_count(zone.segment_prefix),
             block_count=address_plan.free_count(zone.address_range, zone.segment_prefix, taken),
             left=left if question.department else None,
+            homes=snapshot.home_index if snapshot.homes else None,
         )
     return found

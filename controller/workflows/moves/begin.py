@@ -25,7 +25,7 @@ from inventory.domain.layout import Seat
 from inventory.domain.resource import Nic, Phase, Resource
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims as claim_store
-from inventory.store import directory, resources, systems
+from inventory.store import directory, homes, resources, systems
 
 HOUR_S = 3600.0
 
@@ -173,17 +173,15 @@ def _write(
 
 
 def _there(connection: Connection, platform: Platform, step: MoveStep, machine: Resource, now_s: float) -> Resource:
-    """Return the machine as it shall be on the target, with addresses given there."""
+    """Return the machine as it shall be on the target, with addresses given there, or its own where the home is the same."""
     assert machine.system_id is not None
     system = systems.get(connection, machine.system_id, PLATFORM)
     zone = next(z for z in directory.zones(connection) if z.code == system.spec.zone)
     department = DepartmentId(machine.department_id)
     book = SegmentBook(connection, department, zone, FreeBlocks(connection), platform.new_id, now_s)
     ticket_id = TicketId(machine.ticket_id or "")
-    nics: tuple[Nic, ...] = tuple(
-        book.nic(ticket_id, step.target_id, nic.network, number, machine.id, machine.name)
-        for number, nic in enumerate(machine.instance.nics)
-    )
+    home_id = homes.home_of(connection, step.target_id)
+    nics: tuple[Nic, ...] = book.moved_nics(ticket_id, home_id, machine)
     book.write_segments({machine.id})
     taken = book.write_addresses({machine.id})
     assert taken, "an address was taken inside our own transaction"

@@ -46,7 +46,7 @@ def arrived(connection: Connection, travel: Travel, *, now_s: float, rest_until_
     """Make machine and disks the target's: claims, addresses, specs, journal."""
     step, machine, volumes = _read(connection, travel)
     assert step.target_spec is not None
-    old = {n.segment_id for n in machine.instance.nics}
+    old = {n.segment_id for n in machine.instance.nics} - {n.segment_id for n in step.target_spec.nics}
     kinds = {machine.id: machine.kind.value} | {v.id: v.kind.value for v in volumes}
     claim_store.take_over_move(connection, kinds, step.target_id)
     ended = Ended(look=set(networks.rest_in(connection, machine.id, old, rest_until_s)))
@@ -80,7 +80,7 @@ def stayed(connection: Connection, travel: Travel, *, now_s: float, rest_until_s
     step, machine, volumes = _read(connection, travel)
     assert step.target_spec is not None
     claim_store.give_up_move(connection, [machine.id, *(v.id for v in volumes)])
-    new = {n.segment_id for n in step.target_spec.nics}
+    new = {n.segment_id for n in step.target_spec.nics} - {n.segment_id for n in machine.instance.nics}
     ended = Ended(look=set(networks.rest_in(connection, machine.id, new, rest_until_s)))
     fence = max(r.fence for r in (machine, *volumes))
     resources.end_move(connection, replace(machine, observed=travel.observed), fence=fence, revision=travel.revision, now_s=now_s)

@@ -58,13 +58,19 @@ class _Picture:
     _volumes: Mapping[ResourceId, Resource] = field(default_factory=dict)
     _shared: Mapping[tuple[str, str], int] = field(default_factory=dict)
     _pool_of: Mapping[HostId, PoolId] = field(default_factory=dict)
+    #: Host -> home, and how many hosts share each.
+    _home_of: Mapping[HostId, HostId] = field(default_factory=dict)
+    _home_sizes: Mapping[HostId, int] = field(default_factory=dict)
     #: For plans; a step finds out when it asks for the address.
     _cards: Cards | None = None
     _moved_s: Mapping[ResourceId, float] = field(default_factory=dict)
 
     def cluster(self, host_ids: Collection[HostId] | None) -> Cluster:
         """Return the picture of these hosts (all for None) and the machines found."""
-        wanted = [h for h in hosts.hosts(self.connection) if host_ids is None or h.id in host_ids]
+        every = hosts.hosts(self.connection)
+        self._home_of = {h.id: h.home for h in every}
+        self._home_sizes = Counter(self._home_of.values())
+        wanted = [h for h in every if host_ids is None or h.id in host_ids]
         rows = hosts.inventories_of(self.connection, [h.id for h in wanted])
         entries = list(host_entries(self.connection, wanted, chain.from_iterable(rows.values())))
         machines = [r for r in self.found if r.kind is ResourceKind.INSTANCE]
@@ -128,6 +134,7 @@ class _Picture:
             seat=spec.seat,
             traits=server.traits if server is not None else (),
             cards=self._cards.of(machine, system.spec.zone) if self._cards is not None else (),
+            is_homebound=self._shares_network(machine),
         )
 
     def _arch(self, server: ServerSpec | None) -> str:
@@ -149,12 +156,20 @@ class _Picture:
             (not self._is_offered(machine), "moves.not_offered"),
             (machine.desired is not Desired.RUNNING or machine.observed is not Observed.RUNNING, "moves.not_running"),
             (not is_at_rest(machine) or not all(is_at_rest(v) for v in self._own_volumes(machine)), "moves.not_settled"),
-            (any(self._shared[str(machine.system_id), n.network] > 1 for n in machine.instance.nics), "moves.shares_network"),
+            (self._shares_network(machine) and not self._has_wide_home(machine), "moves.shares_network"),
             (machine.id in self._moved_s, "moves.cooling"),
             (self._is_young(machine), "moves.dwelling"),
             (machine.instance.seat is not None and self.rules.bounds is not None, "moves.seated"),
         )
         return next((reason for is_so, reason in reasons if is_so), "")
+
+    def _shares_network(self, machine: Resource) -> bool:
+        return any(self._shared[str(machine.system_id), n.network] > 1 for n in machine.instance.nics)
+
+    def _has_wide_home(self, machine: Resource) -> bool:
+        """Tell whether other hosts share the home of a machine's host: to those it may go with its networks."""
+        assert machine.host_id is not None
+        return self._home_sizes[self._home_of[machine.host_id]] > 1
 
     def _is_offered(self, machine: Resource) -> bool:
         assert machine.host_id is not None
