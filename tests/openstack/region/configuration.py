@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.openstack.region.layout import REGION, Layout, write_whole
+from tests.openstack.region.layout import REGION, REPO, Layout, write_whole
 
 HERE = Path(__file__).parent
+#: What an operator is told to give to the role of our credential, rule by rule.
+POLICIES = REPO / "etc" / "openstack"
 Sections = Mapping[str, Mapping[str, object]]
 
 #: What a fake hypervisor has.
@@ -56,6 +58,10 @@ def _common(layout: Layout, user: str) -> dict[str, dict[str, object]]:
     }
 
 
+def _policy(service: str) -> dict[str, object]:
+    return {"policy_file": POLICIES / f"{service}.yaml"}
+
+
 def _transport(layout: Layout) -> str:
     return f"rabbit://region:{layout.password}@127.0.0.1:{layout.port('broker')}/"
 
@@ -83,6 +89,7 @@ def placement(layout: Layout) -> Sections:
         "api": {"auth_strategy": "keystone"},
         "placement_database": _database(layout, "placement", 5),
         "placement": {"randomize_allocation_candidates": "true"},
+        "oslo_policy": _policy("placement"),
         **_common(layout, "placement"),
     }
 
@@ -153,6 +160,7 @@ def nova(layout: Layout) -> Sections:
         "service_user": {"send_service_user_token": "true", **_credentials(layout, "nova")},
         "cache": {"enabled": "true", "backend": "dogpile.cache.memcached", "memcache_servers": _cache(layout)},
         "key_manager": {"backend": "nova.keymgr.conf_key_mgr.ConfKeyManager", "fixed_key": KEY},
+        "oslo_policy": _policy("nova"),
         **_common(layout, "nova"),
         # Only Nova tells what it does.
         "notifications": {"notification_format": "unversioned"},
@@ -226,6 +234,7 @@ def cinder(layout: Layout) -> Sections:
         "service_user": {"send_service_user_token": "true", **_credentials(layout, "cinder")},
         "key_manager": {"backend": "cinder.keymgr.conf_key_mgr.ConfKeyManager", "fixed_key": KEY},
         "coordination": {"backend_url": f"file://{layout.sub('lock')}"},
+        "oslo_policy": _policy("cinder"),
         **_common(layout, "cinder"),
     }
 

@@ -103,6 +103,9 @@ class Region:
         if not self.layout.is_done("identity"):
             seeding.seed_identity(self.layout)
             self.layout.mark_done("identity")
+        if not self.layout.is_done("limited"):
+            seeding.seed_limited(self.layout)
+            self.layout.mark_done("limited")
         if not self.layout.is_done("member"):
             seeding.seed_application_credential(self.layout)
             self.layout.mark_done("member")

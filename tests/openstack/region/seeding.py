@@ -23,6 +23,8 @@ ENDPOINTS = {
 }
 #: The user the platform acts as; its project holds what belongs to no department.
 PLATFORM_USER = "allotment"
+#: Another user of that project, no administrator: a member with a role to which the services' policies give a little more.
+LIMITED, LIMITED_ROLE = "allotment-limited", "allotment"
 #: A user that is a plain member of one project, and logs in with an application credential: the least a pool needs.
 MEMBER = "allotment-member"
 CLOUDS = """\
@@ -42,6 +44,10 @@ clouds:
     region_name: {region}
     auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
     allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}, projects: per-department, project_role: admin}}
+  limited:
+    region_name: {region}
+    auth: {{auth_url: "{url}", username: allotment-limited, password: "{password}", project_name: allotment, {domains}}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
   member:
     region_name: {region}
     auth_type: v3applicationcredential
@@ -105,6 +111,16 @@ def seed_identity(layout: Layout) -> None:
         own = identity.find_project(login) or identity.create_project(name=login, domain_id="default")
         user = identity.find_user(login) or identity.create_user(name=login, password=layout.password, domain_id="default")
         identity.assign_project_role_to_user(own, user, roles[role])
+
+
+def seed_limited(layout: Layout) -> None:
+    """Make the platform's user that is no administrator, and the role it has."""
+    identity = administrator(layout).identity
+    role = identity.find_role(LIMITED_ROLE) or identity.create_role(name=LIMITED_ROLE)
+    user = identity.find_user(LIMITED) or identity.create_user(name=LIMITED, password=layout.password, domain_id="default")
+    project = identity.find_project(PLATFORM_USER)
+    for given in (role, identity.find_role("member")):
+        identity.assign_project_role_to_user(project, user, given)
 
 
 def seed_application_credential(layout: Layout) -> None:
