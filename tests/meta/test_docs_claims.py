@@ -105,7 +105,6 @@ STILL: Mapping[str, Callable[[], bool]] = {
     "without a command or a field of a ticket": lambda: (
         not any(map(called, ("ensure_snapshot", "ensure_volume_of_snapshot", "screen_url")))
     ),
-    "notifications of a region": lambda: not OPENSTACK & Capability.EVENTS,
     "**Ticket actions** `adopt` and `transfer`": lambda: set(ACTIONS_NOT_OFFERED) == {"adopt", "transfer"},
     "an operator adopts with `allot adopt`": lambda: "adopt" in COMMANDS and "adopt" not in ACTIONS,
     "A web console": lambda: not (ROOT / "controller" / "console").exists(),
