@@ -112,10 +112,10 @@ class Takings:
 
     def book(self, machine: int, host: int, sign: int) -> None:
         """Take what a machine needs on a host (``sign`` 1), or give it back (-1)."""
-        home = int(self._columns.home[host])
-        if home == self._columns.own_home[machine]:
+        cards = self._columns.cards.get(machine)
+        if cards is None or (home := int(self._columns.home[host])) == self._columns.own_home[machine]:
             return
-        for network, count in self._columns.cards.get(machine, ()):
+        for network, count in cards:
             before = self._taken.get((network, home), 0)
             self._taken[network, home] = now = before + sign * count
             if not self._is_own(self._left, network):
@@ -139,6 +139,8 @@ class Takings:
     def likeness(self, machines: Sequence[int], host: int) -> tuple[int, ...]:
         """Return what tells hosts apart for these machines."""
         networks = sorted({network for m in machines for network, _ in self._columns.cards.get(m, ())})
+        if not networks:
+            return ()
         home = int(self._columns.home[host])
         own = tuple(home for m in machines if m in self._columns.cards and self._columns.own_home[m] == home)[:1]
         return (*(int(self._left[n][home]) * 2 + bool(self._has_segment[n][home]) for n in networks), *own)
