@@ -12,6 +12,7 @@ from enum import Flag, StrEnum, auto
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from inventory.domain.errors import Problem
 from inventory.domain.host import HostFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import Seat
@@ -369,6 +370,14 @@ class HasEvents(Protocol):
 
     def subscribe(self, listener: Callable[[DriverEvent], None]) -> None:
         """Call ``listener`` (from any thread) when something moves; lost events are allowed."""
+
+
+@runtime_checkable
+class TellsWhetherHeard(Protocol):
+    """Of a driver with ``Capability.EVENTS`` whose events come by a way of their own, that may be shut while all else goes on."""
+
+    def events_problem(self) -> Problem | None:
+        """Return why no events are heard now; None where they are, or where nobody has tried yet. Nobody is asked."""
 
 
 @runtime_checkable

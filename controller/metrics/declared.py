@@ -237,6 +237,11 @@ DRIVER_CALLS = _counter("allot_driver_calls_total", "Calls to back ends.", "pool
 DRIVER_FAULTS = _counter("allot_driver_faults_total", "Calls to back ends that failed.", "pool", "kind")
 DRIVER_HUNG = _counter("allot_driver_hung_calls_total", "Calls that outlived their deadline and were given up.")
 BREAKER_OPEN = gauge("allot_driver_breaker_open", "Hosts this controller leaves alone because they failed in a row.", "pool")
+EVENTS_UNHEARD = gauge(
+    "allot_driver_events_unheard",
+    "Hosts that are only looked at from time to time: the broker named for them is not heard.",
+    "pool",
+)
 
 # -- the service itself ------------------------------------------------------------------------------------------------
 STATE_WRITE_DURATION = _histogram(

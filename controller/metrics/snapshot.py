@@ -225,6 +225,8 @@ class MetricsSnapshot:
         yield single(m.DRIVER_HUNG, self._counters.reconcile.hung_calls)
         pools = sorted(self._pools.keys() | cut.keys())
         yield family(m.BREAKER_OPEN, {(self._pool(p),): cut.get(p, 0) for p in pools})
+        unheard = self._counters.reconcile.unheard_by_pool
+        yield family(m.EVENTS_UNHEARD, {(self._pool(p),): unheard.get(p, 0) for p in sorted(self._pools.keys() | unheard.keys())})
 
     def _pool(self, pool_id: str) -> str:
         return self._pools[pool_id][0] if pool_id in self._pools else pool_id

@@ -49,6 +49,8 @@ class ReconcileCounters:
     hosts_unreachable: int = 0
     #: Hosts whose breaker is open, by pool id; replaced, never changed.
     cut_by_pool: dict[str, int] = field(default_factory=dict)
+    #: Hosts whose events are to be heard and are not, by pool id; replaced, never changed.
+    unheard_by_pool: dict[str, int] = field(default_factory=dict)
     #: Attempts to cut the power of a host that does not answer, by result: confirmed, failed, outdated.
     fencings: dict[str, int] = field(default_factory=dict)
     #: Hosts given up without a person's word.

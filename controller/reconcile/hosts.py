@@ -5,20 +5,25 @@ nothing on it is touched, believed or freed: its resources keep what was last se
 that nobody knows better.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+import structlog
 from sqlalchemy import Connection
 
-from drivers.protocol import Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents
+from drivers.protocol import Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents, TellsWhetherHeard
 from drivers.registry import driver_factory
 from inventory.domain.clock import Clock
 from inventory.domain.drift import REPAIR_ALL, DriftPolicy
+from inventory.domain.errors import Problem
 from inventory.domain.host import Host, Reachability
 from inventory.domain.ids import HostId
 from inventory.store import directory
 from inventory.store import hosts as host_store
+
+log = structlog.get_logger()
 
 #: Opens the driver of a host: (host, name of the driver) -> driver.
 OpenDriver = Callable[[Host, str], ComputeDriver]
@@ -84,7 +89,14 @@ class HostHandle:
         self._failures = 0
         self._answers = 0
         self._driver: ComputeDriver | None = None
+        self._way_of_events: TellsWhetherHeard | None = None
         self._lock = Lock()
+
+    @property
+    def events_problem(self) -> Problem | None:
+        """Why its events are not heard now."""
+        way = self._way_of_events
+        return None if way is None else way.events_problem()
 
     def driver(self) -> ComputeDriver:
         """Return the open driver; opens it on first use, which may take long and may fail."""
@@ -96,6 +108,7 @@ class HostHandle:
                 opened = self._open_driver(self.host, self.driver_name)
                 if isinstance(opened, HasEvents) and Capability.EVENTS in opened.capabilities():
                     opened.subscribe(self._on_event)
+                    self._way_of_events = opened if isinstance(opened, TellsWhetherHeard) else None
                 self.can_plug = Capability.ATTACH_LIVE in opened.capabilities()
                 self._driver = opened
             return self._driver
@@ -142,6 +155,24 @@ class HostHandle:
         self.is_cut = False
         self._failures = self._answers = 0
         self.clean_print = None
+
+
+class Unheard:
+    """The ways of events that are shut: each is told of when it begins and when it is over, however many hosts share it."""
+
+    def __init__(self) -> None:
+        self._told: Mapping[str, Problem] = {}
+
+    def look(self, handles: Iterable[HostHandle]) -> dict[str, int]:
+        """Tell what changed; returns how many hosts are not heard, by pool id."""
+        found = [(h.host.pool_id, problem) for h in handles if (problem := h.events_problem) is not None]
+        now = {str(problem.to_json()): problem for _, problem in found}
+        for key in now.keys() - self._told.keys():
+            log.warning("events of hosts are not heard", code=now[key].code, **now[key].params)
+        for key in self._told.keys() - now.keys():
+            log.info("what kept events from being heard is over", code=self._told[key].code, **self._told[key].params)
+        self._told = now
+        return dict(Counter(pool_id for pool_id, _ in found))
 
 
 class HostBook:

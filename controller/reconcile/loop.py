@@ -20,7 +20,7 @@ from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.chores import Chores
 from controller.reconcile.counters import ReconcileCounters
 from controller.reconcile.facts import FactsLoader
-from controller.reconcile.hosts import HostBook, HostHandle, OpenDriver
+from controller.reconcile.hosts import HostBook, HostHandle, OpenDriver, Unheard
 from controller.reconcile.housekeeping import Housekeeping
 from controller.reconcile.jobs import JobMeans, LookReport, Report, ResourceJob, StepReport
 from controller.reconcile.looks import HostLooks, Unit
@@ -76,6 +76,7 @@ class Reconciler:
         self._wake = threading.Event()
         self._is_paused = False
         self.executor = executor(self)
+        self._unheard = Unheard()
         self._book = HostBook(
             open_driver,
             self._heard,
@@ -442,6 +443,7 @@ class Reconciler:
         cut = [h.host.pool_id for h in self._book.all() if h.is_cut]
         self.counters.hosts_unreachable = len(cut)
         self.counters.cut_by_pool = {pool_id: cut.count(pool_id) for pool_id in set(cut)}
+        self.counters.unheard_by_pool = self._unheard.look(self._book.all())
 
     def _extended(self, kept: Iterable[ResourceId]) -> None:
         still = set(kept)

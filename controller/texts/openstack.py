@@ -124,6 +124,20 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.broker_unreachable": Text(
+        zh="区域的消息服务 {broker} 无法连接；宿主机仍按周期查看。",
+        en="The region's message broker {broker} does not answer; hosts are looked at from time to time all the same.",
+        cure_zh="请检查 clouds.yaml 中 notifications 的地址和该消息服务；系统每十秒重试一次。",
+        cure_en="Check the address at notifications in clouds.yaml and the broker; it is tried again every ten seconds.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.broker_refused": Text(
+        zh="区域的消息服务 {broker} 拒绝连接：{reason}",
+        en="The region's message broker {broker} refuses us: {reason}",
+        cure_zh="请检查 clouds.yaml 中 notifications 的用户、口令和权限，以及 Nova 是否已发送通知。",
+        cure_en="Check user, password and rights at notifications in clouds.yaml, and that Nova is set to tell.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.balancer_failed": Text(
         zh="区域显示负载均衡 {balancer_id} 出错，且未能重建。",
         en="The region shows load balancer {balancer_id} in error, and it could not be failed over.",

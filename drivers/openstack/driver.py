@@ -31,7 +31,7 @@ from drivers.protocol import (
     SegmentRequest,
     VolumeRequest,
 )
-from inventory.domain.errors import CapabilityMissing
+from inventory.domain.errors import CapabilityMissing, Problem
 from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
@@ -110,6 +110,11 @@ class OpenStackDriver(CloudVerbs):
             if self._notices is None:
                 self._notices = BROKERS.take(url, ca_file, self._context.clock)
             self._notices.subscribe(self._context.host_id, listener)
+
+    def events_problem(self) -> Problem | None:
+        """Return why the region's broker is not heard."""
+        notices = self._notices
+        return None if notices is None else notices.problem
 
     def inspect_host(self) -> HostFacts:
         """Read what the hypervisors have, from Placement, and the storage, from Cinder."""

@@ -1,11 +1,12 @@
 """What Nova tells on the region's message broker, where ``clouds.yaml`` names one: a machine of ours moved, look now.
 
 Never required and never believed: a notice only makes the next look come at once. Lost ones, a broker that is away or a region
-that tells nothing cost nothing but that; looking goes on as without it. The queue is our own and goes with the connection, so
-that nobody else's notices are taken away and none pile up.
+that tells nothing cost nothing but that; looking goes on as without it, and why nothing is heard is kept for whoever asks. The
+queue is our own and goes with the connection, so that nobody else's notices are taken away and none pile up.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from drivers.openstack.marks import Mark, read_mark
 from drivers.protocol import DriverEvent, EventKind
+from inventory.domain.errors import Problem
 from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
 
@@ -54,6 +56,9 @@ class Notices:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        #: Whether the broker is heard now, and why not; None while it is, or before the first try is over.
+        self.is_heard = False
+        self.problem: Problem | None = None
 
     def subscribe(self, host_id: str, listener: Listener) -> None:
         """Tell ``listener`` of machines of a host; the first one makes the connection be sought."""
@@ -79,8 +84,9 @@ class Notices:
             try:
                 with self._listening() as connection:
                     self._drain(connection)
-            except (OSError, amqp.AMQPError):
+            except (OSError, amqp.AMQPError) as error:
                 # A broker that is away, or one that does not know Nova yet: looking goes on without it.
+                self.problem = problem_of(error, place_of(self._url))
                 self._stopped.wait(AGAIN_S)
 
     @contextmanager
@@ -95,8 +101,10 @@ class Notices:
             for key in KEYS:
                 channel.queue_bind(queue, exchange=EXCHANGE, routing_key=key)
             channel.basic_consume(queue, callback=lambda message: self.hear(message.body), no_ack=True)
+            self.is_heard, self.problem = True, None
             yield connection
         finally:
+            self.is_heard = False
             connection.collect()
 
     def _drain(self, connection: Any) -> None:
@@ -144,6 +152,22 @@ class BrokerBook:
 
 
 BROKERS = BrokerBook()
+
+
+def problem_of(error: Exception, broker: str) -> Problem:
+    """Return why a broker is not listened to. Pure; what a broker says never holds the password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Problem("driver.certificate_refused", {"connection": broker})
+    if isinstance(error, OSError):
+        # Its words come and go (refused, reset, timed out), and it stays one and the same state.
+        return Problem("openstack.broker_unreachable", {"broker": broker})
+    return Problem("openstack.broker_refused", {"broker": broker, "reason": str(error)})
+
+
+def place_of(url: str) -> str:
+    """Return an address without who goes there. Pure."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def connection_options(url: str, ca_file: str | None = None) -> Mapping[str, Any]:

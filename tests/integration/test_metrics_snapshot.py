@@ -209,6 +209,14 @@ def test_an_open_breaker_is_shown_by_pool(tmp_path: Path) -> None:
         assert _values(watched.text())['allot_driver_breaker_open{pool="sim"}'] == 2
 
 
+def test_hosts_whose_events_are_not_heard_are_shown_by_pool(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path / "state.db") as database:
+        watched = watch(database, tmp_path, world="unheard")
+        assert _values(watched.text())['allot_driver_events_unheard{pool="sim"}'] == 0
+        watched.counters.reconcile.unheard_by_pool = {str(watched.furnished.hosts[0].pool_id): 2}
+        assert _values(watched.text())['allot_driver_events_unheard{pool="sim"}'] == 2
+
+
 def _worked(database: Database, directory: Path, world: str) -> Watched:
     watched = watch(database, directory, world=world)
     watched.apply("portal")

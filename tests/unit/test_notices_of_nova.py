@@ -1,14 +1,16 @@
 """What Nova tells on a broker, read: whose machine it is about, and nothing that is not ours."""
 
 import json
+import ssl
 from collections.abc import Callable
 from typing import Any
 
+import amqp
 import pytest
 
 from drivers.faults import Permanent
 from drivers.openstack.marks import Mark
-from drivers.openstack.notices import Notices, connection_options, read_notice
+from drivers.openstack.notices import Notices, connection_options, place_of, problem_of, read_notice
 from drivers.openstack.settings import read_settings
 from drivers.protocol import DriverEvent
 from inventory.domain.ids import ResourceId
@@ -85,6 +87,22 @@ def test_the_address_of_a_broker_is_taken_apart() -> None:
     guarded = connection_options("amqps://mq.example.gov.cn:5999", "/etc/ca.pem")
     assert (guarded["host"], guarded["virtual_host"]) == ("mq.example.gov.cn:5999", "/")
     assert guarded["ssl"] == {"server_hostname": "mq.example.gov.cn", "ca_certs": "/etc/ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ssl.SSLCertVerificationError(1, "unknown authority"), "driver.certificate_refused"),
+        (ConnectionRefusedError(111, "refused"), "openstack.broker_unreachable"),
+        (TimeoutError("timed out"), "openstack.broker_unreachable"),
+        (amqp.AccessRefused("Login was refused"), "openstack.broker_refused"),
+        (amqp.NotFound("no exchange 'nova'"), "openstack.broker_refused"),
+    ],
+)
+def test_why_a_broker_is_not_heard_is_said_without_its_password(error: Exception, code: str) -> None:
+    found = problem_of(error, place_of("amqps://allot:secret@mq.example.gov.cn/nova"))
+    assert (found.code, "amqps://mq.example.gov.cn/nova") == (code, found.params.get("broker") or found.params["connection"])
+    assert "secret" not in str(found)
 
 
 @pytest.mark.parametrize("address", ["http://mq", "mq:5672", "amqp://"])

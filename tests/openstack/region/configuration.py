@@ -326,6 +326,9 @@ def write_all(layout: Layout) -> None:
     _write_plugins(layout)
     broker = (
         f"listeners.tcp.1 = 127.0.0.1:{layout.port('broker')}\n"
+        f"listeners.ssl.1 = 127.0.0.1:{layout.port('broker_tls')}\n"
+        f"ssl_options.certfile = {layout.broker_certificate}\n"
+        f"ssl_options.keyfile = {layout.broker_certificate.with_suffix('.key')}\n"
         f"default_user = region\ndefault_pass = {layout.password}\n"
         "log.console = true\nlog.console.level = warning\nlog.file = false\n"
     )

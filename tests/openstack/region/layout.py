@@ -15,6 +15,7 @@ PORTS = {
     "epmd": 14,
     "broker": 15,
     "broker_distribution": 16,
+    "broker_tls": 17,
     "keystone": 50,
     "placement": 51,
     "glance": 52,
@@ -55,6 +56,11 @@ class Layout:
     def port(self, service: str) -> int:
         """Return the port of a service."""
         return self.first_port + PORTS[service]
+
+    @property
+    def broker_certificate(self) -> Path:
+        """Return the broker's certificate, which vouches for itself; its key stands beside it."""
+        return self.sub("etc/rabbitmq") / "broker.crt"
 
     def url(self, service: str, path: str = "") -> str:
         """Return the address of a service."""

@@ -90,6 +90,7 @@ class Region:
     def _up(self, say: Callable[[str], None]) -> None:
         begun = time.monotonic()
         configuration.write_all(self.layout)
+        self._make_broker_certificate()
         self._start_foundations()
         if not self.layout.is_done("schemas"):
             say("making the databases")
@@ -165,6 +166,23 @@ class Region:
                 "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
             ),
         }
+
+    def _make_broker_certificate(self) -> None:
+        made = self.layout.broker_certificate
+        if not made.exists():
+            kind = [
+                "-newkey",
+                "rsa:2048",
+                "-noenc",
+                "-days",
+                "3650",
+                "-subj",
+                "/CN=broker",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ]
+            files: list[str | Path] = ["-keyout", made.with_suffix(".key"), "-out", made]
+            subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
 
     def _make_octavia_certificate(self) -> None:
         etc = self.layout.sub("etc")
