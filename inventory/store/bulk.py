@@ -176,16 +176,37 @@ def _given(columns: Columns, *, is_postgresql: bool) -> FromClause:
     if is_postgresql:
         arrays = [cast(bindparam(f"given_{name}", type_=Text), ARRAY(type_)) for name, type_ in columns]
         return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
+    if len(columns) == _OF_TWO_KEYS:
+        return _given_by_two_keys(*(name for name, _ in columns))
     each = func.json_each(bindparam("given_rows", type_=Text)).table_valued("value", name="each_given")
     fields = [cast(func.json_extract(each.c.value, f"$[{n}]"), type_).label(name) for n, (name, type_) in enumerate(columns)]
     return select(*fields).subquery("given")
 
 
+#: Two texts that are a key together, and what is given for it.
+_OF_TWO_KEYS = 3
+
+
+def _given_by_two_keys(first: str, second: str, value: str) -> FromClause:
+    """Return the rows of an object of objects: no row is a text of its own, to be read once for each of its columns."""
+    outer = func.json_each(bindparam("given_rows", type_=Text)).table_valued("key", "value", name="outer_given")
+    inner = func.json_each(outer.c.value).table_valued("key", "atom", name="inner_given", joins_implicitly=True)
+    return select(inner.c.key.label(first), outer.c.key.label(second), inner.c.atom.label(value)).subquery("given")
+
+
 def given_values(connection: Connection, rows: Sequence[tuple[Any, ...]], columns: Columns = KEY_AND_AMOUNT) -> dict[str, Any]:
-    """Return the parameters of a statement that joins with ``given``."""
+    """Return the parameters of a statement that joins with ``given``; where two columns are a key, each key is given once."""
     if not is_postgresql(connection):
-        return {"given_rows": json.dumps(rows)}
+        return {"given_rows": json.dumps(_by_two_keys(rows) if len(columns) == _OF_TWO_KEYS else rows)}
     return {f"given_{name}": _array([row[n] for row in rows]) for n, (name, _) in enumerate(columns)}
+
+
+def _by_two_keys(rows: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
+    """Return values by their keys: the second, of which there are few, outside."""
+    found: dict[str, dict[str, Any]] = {}
+    for first, second, value in rows:
+        found.setdefault(second, {})[first] = value
+    return found
 
 
 def _array(values: Sequence[str | int | None]) -> str:

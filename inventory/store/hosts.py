@@ -5,7 +5,24 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Text, bindparam, func, literal, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import UserDefinedType
 
 from inventory.domain.errors import Conflict, NotFound
 from inventory.domain.host import (
@@ -341,10 +358,8 @@ def try_use(
     """
     if not amounts:
         return []
-    # In any order: locks are taken in theirs by the database.
-    values = bulk.given_values(connection, [(*key, amount) for key, amount in amounts.items()])
-    _lock(connection, values)
-    held = connection.execute(_try_use(bulk.given(connection)), values).all()
+    given, values = _locked(connection, amounts)
+    held = connection.execute(_try_use(given), values).all()
     changes.note(connection, {host_id for _, _, host_id in held}, difference or changes.used(amounts))
     if len(held) == len(amounts):
         return []
@@ -355,31 +370,61 @@ def give_back(connection: Connection, amounts: Mapping[ProviderDimension, int]) 
     """Return promised capacity; the check constraint refuses to go below zero."""
     if not amounts:
         return
-    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
-    _lock(connection, values)
-    freed = connection.execute(_give_back(bulk.given(connection)), values)
+    given, values = _locked(connection, amounts)
+    freed = connection.execute(_give_back(given), values)
     changes.note(connection, freed.scalars(), changes.used(amounts, sign=-1))
 
 
 def use_as_found(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
     """Count what is there anyway as promised: no room is asked for, because nothing comes that was not there before."""
-    values = bulk.given_values(connection, [(*key, amount) for key, amount in sorted(amounts.items())])
-    _lock(connection, values)
-    found = connection.execute(_use(bulk.given(connection)), values)
+    given, values = _locked(connection, amounts)
+    found = connection.execute(_use(given), values)
     changes.note(connection, found.scalars(), changes.used(amounts))
 
 
-def _lock(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Lock rows in their one order, so that two transactions never wait for each other in a circle."""
-    if bulk.is_postgresql(connection):
-        connection.execute(_lock_rows(bulk.given(connection)), values)
+def _locked(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> tuple[FromClause, Mapping[str, Any]]:
+    """Lock rows in their one order, so that two transactions never wait for each other in a circle.
+
+    Returns them with the amounts given for them, to be joined with (``_is_given``), and the parameters of a statement that does.
+    """
+    # In any order: locks are taken in theirs by the database.
+    values = bulk.given_values(connection, [(*key, amount) for key, amount in amounts.items()])
+    given = bulk.given(connection)
+    if not bulk.is_postgresql(connection):
+        return given, values
+    rows, own = connection.execute(_lock_rows(given), values).one()
+    return _LOCKED, {"locked_rows": rows or "{}", "locked_amounts": own or "{}"}
+
+
+class _RowPlace(UserDefinedType[str]):
+    """PostgreSQL: where a row lies."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "TID"
+
+
+#: Rows that are locked stay where they are: found there, they cost no second search by their keys, which is planned badly.
+_PLACE = literal_column("inventories.ctid", _RowPlace())
+_LOCKED = (
+    func.unnest(
+        cast(bindparam("locked_rows", type_=Text), ARRAY(_RowPlace())),
+        cast(bindparam("locked_amounts", type_=Text), ARRAY(BigInteger)),
+    )
+    .table_valued(column("place", _RowPlace()), "amount", name="given", joins_implicitly=True)
+    .render_derived()
+)
 
 
 @cache
 def _lock_rows(given: FromClause) -> Any:
     rows = t.inventories.join(given, _is_given(given))
     order = (t.inventories.c.provider_id, t.inventories.c.dimension)
-    return select(literal(1)).select_from(rows).order_by(*order).with_for_update(of=t.inventories)
+    one = select(_PLACE.label("place"), given.c.amount).select_from(rows).order_by(*order).with_for_update(of=t.inventories)
+    # One text each, handed on as it comes: nobody here looks into it.
+    every = one.subquery("locked")
+    return select(cast(func.array_agg(every.c.place), Text), cast(func.array_agg(every.c.amount), Text))
 
 
 @cache
@@ -412,6 +457,8 @@ def _use(given: FromClause) -> Any:
 
 
 def _is_given(given: FromClause) -> ColumnElement[bool]:
+    if "place" in given.c:
+        return given.c.place == _PLACE
     return (t.inventories.c.provider_id == given.c.provider_id) & (t.inventories.c.dimension == given.c.dimension)
 
 
