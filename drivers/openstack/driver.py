@@ -136,6 +136,8 @@ class OpenStackDriver(CloudVerbs):
             self._storage(len(found) if address.hypervisor else 1),
             arch=region.settings.arch,
             compute_version=region.compute_version(),
+            # Networks are the region's: each of its hypervisors has them.
+            network_scope=address.cloud if address.hypervisor else "",
         )
 
     def _facts_of_project(self) -> HostFacts:

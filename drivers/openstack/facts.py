@@ -75,8 +75,12 @@ def host_facts(
     *,
     arch: str,
     compute_version: str,
+    network_scope: str = "",
 ) -> HostFacts:
-    """Return the facts of these hypervisors taken together; what kind they are is told by the first."""
+    """Return the facts of these hypervisors taken together; what kind they are is told by the first.
+
+    ``network_scope`` names the region where its networks are those of other hosts too.
+    """
     amounts = [providers[h.provider_id].amounts for h in hypervisors if h.provider_id in providers]
     first = hypervisors[0]
     traits = sorted(set().union(*(providers[h.provider_id].traits for h in hypervisors if h.provider_id in providers)))
@@ -91,6 +95,7 @@ def host_facts(
         hypervisor_version=f"{first.kind} {first.version}",
         storage=storage,
         traits=tuple(traits),
+        network_scope=network_scope,
     )
 
 

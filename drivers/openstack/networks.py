@@ -52,7 +52,7 @@ def ensure_segment(region: Region, request: SegmentRequest, mark: Mark) -> None:
     if network is None:
         network = _make_network(region, request, mark)
     else:
-        take_fence(region, network, mark.fence)
+        take_fence(region, network, mark.fence, host_id=mark.host_id)
     if not network.subnet_id:
         body = subnet_body(request, network.network_id)
         made = region.calls.change(
@@ -64,14 +64,17 @@ def ensure_segment(region: Region, request: SegmentRequest, mark: Mark) -> None:
     region.touch()
 
 
-def take_fence(region: Region, network: NetworkReading, fence: int) -> None:
+def take_fence(region: Region, network: NetworkReading, fence: int, *, host_id: str = "") -> None:
     """Refuse an older hold, record a newer one; Neutron refuses the record if the network changed since it was read.
+
+    ``host_id`` is the host it belongs to from now on, if that is to be written: another hypervisor of the region took over.
 
     Raises:
         StaleFence: the network carries a newer fence.
     """
-    if is_newer(fence, network.mark):
-        text = mark_text(replace(network.mark, fence=fence))
+    wanted = replace(network.mark, fence=fence, host_id=host_id or network.mark.host_id)
+    if is_newer(fence, network.mark) or wanted != network.mark:
+        text = mark_text(wanted)
         region.calls.change(
             "network",
             lambda: region.sdk.network.update_network(network.network_id, if_revision=network.revision, description=text),

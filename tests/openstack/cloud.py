@@ -54,8 +54,14 @@ class City:
         """Import the site and take a hypervisor into service."""
         (self.controller.directory / "demo-linux.qcow2").write_bytes(image or qcow2())
         self.controller.ok("import", self.controller.write("site.yaml", SITE), "--yes")
+        self.host_ids = set()
+        self.enrol(hypervisor, *more, cloud=cloud)
+
+    def enrol(self, hypervisor: str, *more: str, cloud: str = "departments") -> None:
+        """Take a hypervisor into service, or a further one."""
         place = ("--pool", "region", "--connection", f"openstack://{cloud}/{hypervisor}", "--storage", "standard:standard")
-        self.host_ids = {self.controller.ok("host", "enrol", hypervisor, *place, *more, "--activate", "-o", "json").json["id"]}
+        enrolled = self.controller.ok("host", "enrol", hypervisor, *place, *more, "--activate", "-o", "json").json
+        self.host_ids.add(enrolled["id"])
 
     def apply(self, document: Path | str, *more: str) -> str:
         """Hand a document in as a person does and wait until it is done; returns what was said."""
@@ -73,9 +79,8 @@ class City:
 
     def rows(self) -> list[Resource]:
         """Return what the platform says is there; removed networks whose subnet only rests are left out."""
-        (host_id,) = self.host_ids
         with self.controller.read() as connection:
-            found = resources.of_host(connection, HostId(host_id))
+            found = [r for host_id in sorted(self.host_ids) for r in resources.of_host(connection, HostId(host_id))]
         return [r for r in found if not (r.step == "rest" and r.observed is Observed.ABSENT)]
 
     def made(self) -> list[tuple[str, Any]]:
