@@ -15,7 +15,7 @@ from controller.workflows.capacity.failure import Fate
 from controller.workflows.loss import give_up, held_again
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Problem
-from inventory.domain.host import AdminState, Host, Reachability
+from inventory.domain.host import AdminState, Host
 from inventory.domain.ids import HostId
 from inventory.domain.loss import is_begun, is_given_up, verdict
 from inventory.store import directory, findings, hosts, standby
@@ -47,7 +47,8 @@ def begin_loss(platform: Platform, host_id: HostId) -> Host | None:
 
 
 def declare_fenced(platform: Platform, fenced: Host) -> list[Fate] | None:
-    """Give up what is on a host that was just seen to be off; nothing where somebody decided otherwise, or it answers.
+    """Give up what is on a host that was just seen to be off; nothing where somebody decided otherwise, it answers, or by now
+    more hosts are silent than may be given up.
 
     Raises:
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
@@ -55,9 +56,11 @@ def declare_fenced(platform: Platform, fenced: Host) -> list[Fate] | None:
 
     def unit(connection: Connection) -> list[Fate] | None:
         host = hosts.host(connection, fenced.id, lock=True)
-        is_same = is_begun(host) and host.revision == fenced.revision
-        is_wanted = any(pool.loss.is_on for pool in directory.pools(connection) if pool.id == host.pool_id)
-        if not (is_same and is_wanted) or host.reachability is Reachability.REACHABLE:
+        pool = next(p for p in directory.pools(connection) if p.id == host.pool_id)
+        own = [h for h in hosts.hosts(connection) if h.pool_id == pool.id]
+        # Others may have fallen silent since: then rather the network is broken.
+        is_due = host.id in {h.id for h in verdict(own, pool.loss, platform.clock()).go_on}
+        if not is_due or host.revision != fenced.revision:
             return None
         reason, begun_s = host.state_reason, host.loss_begun_s
         hosts.set_admin_state(

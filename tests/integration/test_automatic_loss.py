@@ -193,6 +193,26 @@ def test_a_person_who_decides_otherwise_meanwhile_ends_it(keeper: Keeper) -> Non
     assert keeper.told() == [("fencing", "closed")]
 
 
+def test_two_that_were_begun_one_after_the_other_are_not_given_up_while_both_are_silent(keeper: Keeper) -> None:
+    first = keeper.used()
+    second = next(h for h in keeper.here.hosts if h.id != first.id)
+    keeper.see(first, Reachability.UNREACHABLE)
+    keeper.pass_(AFTER_S, answers=False)
+    keeper.see(first, Reachability.REACHABLE)
+    keeper.see(second, Reachability.UNREACHABLE)
+    keeper.pass_(AFTER_S, answers=False)
+    assert len(keeper.waiting) == 2
+    keeper.see(first, Reachability.UNREACHABLE)
+    keeper.pass_(1)
+    assert {keeper.host(h.id).admin_state for h in (first, second)} == {AdminState.CORDONED}
+    assert {m.host_id for m in keeper.machines("portal")} == {first.id}
+    # The network is mended for one of them: the other one is what is left.
+    keeper.see(second, Reachability.REACHABLE)
+    keeper.pass_(REST_S)
+    assert keeper.host(first.id).admin_state is AdminState.MAINTENANCE
+    assert first.id not in {m.host_id for m in keeper.machines("portal")}
+
+
 def test_a_pool_that_says_so_no_longer_ends_it_at_any_moment(keeper: Keeper) -> None:
     lost = keeper.used()
     keeper.see(lost, Reachability.UNREACHABLE)
