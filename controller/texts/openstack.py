@@ -124,6 +124,27 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.group_missing": Text(
+        zh="区域的域 {domain} 中没有组 {group}，无法为其授予该部门项目中的角色。",
+        en="There is no group {group} in domain {domain} of the region to be given a role in the department's project.",
+        cure_zh="请在 Keystone 中建立该组，或在 clouds.yaml 中设置 department_group_missing: make；然后重试工单。",
+        cure_en="Make the group in Keystone, or set department_group_missing: make in clouds.yaml; then retry the ticket.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.role_missing": Text(
+        zh="区域没有角色 {role}；现有角色：{known}。",
+        en="The region has no role {role}; it has: {known}.",
+        cure_zh="请更正 clouds.yaml 中的 department_role；然后重试工单。",
+        cure_en="Correct department_role in clouds.yaml, then retry the ticket.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.role_too_strong": Text(
+        zh="角色 {role} 包含 {implied} 的权限，不授予部门人员。",
+        en="Role {role} implies {implied}: people of a department are not given it.",
+        cure_zh="请在 clouds.yaml 的 department_role 中选用 reader、member 或不包含管理员权限的角色；然后重试工单。",
+        cure_en="Choose reader, member or another such role at department_role in clouds.yaml; then retry the ticket.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.broker_unreachable": Text(
         zh="区域的消息服务 {broker} 无法连接；宿主机仍按周期查看。",
         en="The region's message broker {broker} does not answer; hosts are looked at from time to time all the same.",

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from drivers.faults import Transient
+from drivers.openstack import department_access
 from drivers.openstack.projects import TAG
 from drivers.openstack.region import Region
 from inventory.domain.organisation import PLACE_PREFIX, place_name
@@ -37,6 +38,7 @@ def ensure_department_absent(region: Region, code: str) -> None:
         region.calls.change("project", partial(identity.delete_project, project.id))
         for group in groups:
             region.calls.change("project", partial(neutron.delete_security_group, group.id))
+    department_access.withdraw(region.sdk, region.calls, region.settings, code)
     region.projects.forget(code)
 
 

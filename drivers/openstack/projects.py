@@ -1,6 +1,7 @@
 """In whose project things are made: the credential's own, or one for each department, made on first use.
 
-A department's project carries its code and the tag ``allotment``; nobody of the department gets a credential for it here.
+A department's project carries its code and the tag ``allotment``; nobody of the department gets a credential for it here,
+at most a role of a group (``department_access``).
 """
 
 import threading
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from drivers.faults import Permanent
+from drivers.openstack import department_access
 from drivers.openstack.calls import Calls
 from drivers.openstack.discovery import discover
 from drivers.openstack.settings import PER_DEPARTMENT, RegionSettings
@@ -147,6 +149,7 @@ class Projects:
         role = self._calls.read("project", lambda: identity.find_role(self._settings.project_role, ignore_missing=False))
         user_id = self._calls.read("project", lambda: self._sdk.current_user_id)
         self._calls.change("project", lambda: identity.assign_project_role_to_user(project, user_id, role))
+        department_access.grant(self._sdk, self._calls, self._settings, project.id, department)
         self._raise_quotas(project.id)
         return project
 

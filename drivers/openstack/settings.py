@@ -10,6 +10,11 @@ from drivers.openstack.notices import is_broker_address
 SECTION = "allotment"
 #: Everything in the project of the credential (all an application credential can do), or a project for each department.
 ONE, PER_DEPARTMENT = "one", "per-department"
+#: Stands for the department's code in the name of its group; what is done where there is no such group.
+DEPARTMENT_MARK = "{department}"
+REFUSE, MAKE = "refuse", "make"
+#: Roles nobody of a department is given: the administrator's (Keystone takes names in any case), and that of services.
+_STRONG_ROLES = frozenset({"admin", "service"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,12 @@ class RegionSettings:
     #: Domain the projects of departments are made in (id), and the role our user takes there.
     project_domain: str = "default"
     project_role: str = "member"
+    #: Group of a department's people that gets a role in the department's project (``{department}-operators``); empty: none.
+    department_group: str = ""
+    #: Domain it is looked for in (id), the role, and what is done where it is not there: ``refuse`` | ``make``.
+    department_group_domain: str = "default"
+    department_role: str = "reader"
+    department_group_missing: str = REFUSE
     #: Longest one call to an API may take.
     call_timeout_s: float = 30.0
     #: Attempts of a call that only reads, or that was refused for its rate.
@@ -61,6 +72,25 @@ def read_settings(section: Mapping[str, Any]) -> RegionSettings:
         wrong.append("projects")
     if values.get("notifications") and not is_broker_address(values["notifications"]):
         wrong.append("notifications")
+    wrong += _wrong_access(values)
     if wrong:
         raise Permanent("openstack.settings_invalid", names=", ".join(wrong), known=", ".join(kinds))
     return RegionSettings(**values)
+
+
+def is_strong_role(name: str) -> bool:
+    """Tell whether a role is none for people of a department. Pure."""
+    return name.strip().lower() in _STRONG_ROLES
+
+
+def _wrong_access(values: Mapping[str, Any]) -> list[str]:
+    """Return which settings about the groups of departments are wrong."""
+    group = values.get("department_group", "")
+    is_named_well = not set(group.replace(DEPARTMENT_MARK, "")) & set("{}")
+    is_apart = values.get("projects", ONE) == PER_DEPARTMENT
+    good = {
+        "department_group": not group or (is_named_well and is_apart),
+        "department_role": not is_strong_role(values.get("department_role", "")),
+        "department_group_missing": values.get("department_group_missing", REFUSE) in (REFUSE, MAKE),
+    }
+    return [name for name, is_good in good.items() if not is_good]

@@ -14,6 +14,7 @@ import pytest
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.address import Address, parse_address
+from drivers.openstack.department_access import people_of
 from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage, host_facts, storage_facts
 from drivers.openstack.flavors import pick_flavor
 from drivers.openstack.inventory import Hypervisor, Provider, provider_of, traits_told
@@ -244,6 +245,29 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert refused.value.problem.code == "openstack.settings_invalid"
     assert sorted(str(refused.value.problem.params["names"]).split(", ")) == ["attempts", "colour", "projects", "wait_s"]
     assert read_settings({"wait_s": "5"}).wait_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, ""),
+        ({"department_group": "auditors", "department_role": "member", "department_group_missing": "make"}, ""),
+        ({"department_role": "admin"}, "department_role"),
+        ({"department_role": " Admin"}, "department_role"),
+        ({"department_role": "service"}, "department_role"),
+        ({"department_group": "{code}-operators"}, "department_group"),
+        ({"projects": "one"}, "department_group"),
+        ({"department_group_missing": "perhaps"}, "department_group_missing"),
+    ],
+)
+def test_a_department_is_never_given_a_role_of_administrators(changes: dict[str, str], wrong: str) -> None:
+    section = {"projects": "per-department", "department_group": "{department}-operators", **changes}
+    if not wrong:
+        assert people_of(read_settings(section), "finance") in ("finance-operators", "auditors")
+        return
+    with pytest.raises(Permanent) as refused:
+        read_settings(section)
+    assert (refused.value.problem.code, refused.value.problem.params["names"]) == ("openstack.settings_invalid", wrong)
 
 
 @pytest.mark.parametrize(
