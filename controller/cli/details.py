@@ -130,7 +130,7 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.topology", out.say("cli.say.topology", **facts) if facts else ""),
             ("cli.column.memory_mib", facts.get("memory_mib")),
             ("cli.column.storage", "; ".join(out.say("cli.say.storage", **pool) for pool in facts.get("storage", ()))),
-            ("cli.column.traits", ", ".join([*value["traits"], *facts.get("traits", ())])),
+            ("cli.column.traits", ", ".join([*value["traits"], *facts.get("places", ()), *facts.get("traits", ())])),
             ("cli.column.reserved", amounts(out, value["reserved"])),
             ("cli.column.capacity_override", amounts(out, value["capacity_override"])),
             ("cli.column.overcommit", times(out, value["overcommit_permille"])),

@@ -24,7 +24,7 @@ from controller.scheduling.columns import (
     mlps_bits,
     trait_bit,
 )
-from inventory.domain.host import AdminState, Host, Pool, Reachability, ReserveLevel, StoragePool, Zone
+from inventory.domain.host import AdminState, Host, Pool, Reachability, ReserveLevel, StoragePool, Zone, told_apart
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.layout import HostCell
 from inventory.domain.placement import Level, NetworkLevel
@@ -67,7 +67,7 @@ class HostEntry:
     @property
     def traits(self) -> frozenset[str]:
         """Return what it has besides amounts, by name: machines may ask for it."""
-        return frozenset(self.host.traits)
+        return self.host.offers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -352,7 +352,8 @@ def _domains(hosts: Sequence[Host]) -> tuple[dict[Level, tuple[str, ...]], dict[
 
 def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) -> dict[str, Any]:
     archs, arch_index = _interned([e.host.facts.arch if e.host.facts else "" for e in entries])
-    traits = tuple(sorted({trait for e in entries for trait in e.traits}))
+    own = {trait for e in entries for trait in e.host.traits}
+    traits = told_apart(own, {trait for e in entries for trait in e.traits}, TRAITS_MAX)
     if len(archs) > ARCHS_MAX or len(traits) > TRAITS_MAX:
         raise ValueError(f"{len(archs)} architectures and {len(traits)} traits: at most {ARCHS_MAX} and {TRAITS_MAX}")
     mlps = [min(e.pool.mlps_max, e.zone.mlps_max) for e in entries]
@@ -363,7 +364,7 @@ def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) ->
         | of_reserve
         | mlps_bits(level)
         | arch_bit(arch)
-        | sum(bit_of[t] for t in e.traits)
+        | sum(bit_of[t] for t in e.traits if t in bit_of)
         for e, level, arch, of_reserve in zip(entries, mlps, arch_index.tolist(), reserve, strict=True)
     ]
     return {

@@ -8,8 +8,15 @@ TEXTS: Mapping[str, Text] = {
     "openstack.address_invalid": Text(
         zh="连接地址“{connection}”不是 OpenStack 主机的写法。",
         en="“{connection}” does not name a host of an OpenStack region.",
-        cure_zh="请写成 openstack://云名/计算节点名；若由该区域自行选择计算节点，则写 openstack://云名。云名取自 clouds.yaml。",
-        cure_en="Write openstack://CLOUD/HYPERVISOR, or openstack://CLOUD where the region chooses (CLOUD: see clouds.yaml).",
+        cure_zh="请写成 openstack://云名/计算节点名；由区域自行选择时写 openstack://云名（可加 ?zone=可用区）。",
+        cure_en="Write openstack://CLOUD/HYPERVISOR, or openstack://CLOUD or openstack://CLOUD?zone=AZ where the region chooses.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.zone_unknown": Text(
+        zh="区域 {cloud} 中没有可用区 {zone}，现有：{known}。",
+        en="The region {cloud} has no availability zone {zone}. It has: {known}.",
+        cure_zh="请改正主机的连接地址；可用区须至少有一个在用的计算节点。",
+        cure_en="Correct the host's connection. A zone needs one hypervisor in use at least.",
         actor=Actor.OPERATOR,
     ),
     "openstack.cloud_unknown": Text(

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from controller.scheduling.columns import TRAITS_MAX
 from controller.tickets import store as ticket_store
 from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import Zone
@@ -114,7 +115,7 @@ class Reader:
     @cached_property
     def traits(self) -> list[str]:
         """Return what hosts have by name."""
-        return hosts.traits(self.connection)
+        return hosts.traits(self.connection, TRAITS_MAX)
 
     @cached_property
     def prices(self) -> list[Price]:

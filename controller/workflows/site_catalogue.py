@@ -14,7 +14,7 @@ from controller.workflows.site_changes import Comparison
 from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.clock import first_second
 from inventory.domain.errors import AllotError
-from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool
+from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool, told_apart
 from inventory.domain.ids import HostId, SizeId, StoragePoolId
 from inventory.importers.site_records import Limit, SiteHost, SiteImage, SitePrice
 from inventory.store import directory
@@ -114,9 +114,10 @@ def _hosts(found: Comparison) -> None:
 def _check_traits(found: Comparison, stored: Mapping[str, Host]) -> None:
     """Refuse more different traits than placement tells apart, and sizes that ask for one no host has."""
     hosts = {name: host.traits for name, host in stored.items()} | {h.name: h.traits for h in found.document.hosts}
-    offered = sorted({trait for traits in hosts.values() for trait in traits})
-    if len(offered) > TRAITS_MAX:
-        found.refuse("site.too_many_traits", "hosts", count=len(offered), highest=TRAITS_MAX)
+    own = {trait for traits in hosts.values() for trait in traits}
+    if len(own) > TRAITS_MAX:
+        found.refuse("site.too_many_traits", "hosts", count=len(own), highest=TRAITS_MAX)
+    offered = told_apart(own, {trait for host in stored.values() for trait in host.offers}, TRAITS_MAX)
     for index, size in enumerate(found.document.sizes):
         for trait in sorted(set(size.traits) - set(offered)):
             known = ", ".join(offered) or "—"

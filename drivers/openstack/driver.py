@@ -19,6 +19,7 @@ from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, st
 from drivers.openstack.marks import Mark, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
 from drivers.openstack.region import BOOK, Listing, Region, broker_of
+from drivers.openstack.zones import ZONE_WORD, places_of, trait_of
 from drivers.protocol import (
     Capability,
     ComputeDriver,
@@ -119,25 +120,35 @@ class OpenStackDriver(CloudVerbs):
     def inspect_host(self) -> HostFacts:
         """Read what the hypervisors have, from Placement, and the storage, from Cinder."""
         region, address = self._region, self._address
+        if address.zone:
+            region.zones.require(address.cloud, address.zone)
         try:
             found = region.inventory.hypervisors()
         except Permanent as fault:
             if address.hypervisor or fault.problem.code != "openstack.forbidden":
                 raise
             return self._facts_of_project()
+        aggregates = region.inventory.aggregates()
+        if address.zone and aggregates is None:
+            return self._facts_of_project()
         chosen = [h for h in found if address.hypervisor in ("", h.name)]
+        if address.zone:
+            there = region.inventory.provider_ids(address.zone, aggregates or [])
+            chosen = [h for h in chosen if h.provider_id in there]
         if not chosen:
             known = ", ".join(h.name for h in found) or "—"
             raise Permanent("openstack.hypervisor_unknown", name=address.hypervisor or address.cloud, known=known)
+        first = region.inventory.describe(chosen[0])
         return host_facts(
             address.hypervisor or address.cloud,
-            [region.inventory.describe(chosen[0]), *chosen[1:]],
+            [first, *chosen[1:]],
             region.inventory.providers(),
-            self._storage(len(found) if address.hypervisor else 1),
+            self._storage(len(found) if address.hypervisor else self._zone_count()),
             arch=region.settings.arch,
             compute_version=region.compute_version(),
             # Networks are the region's: each of its hypervisors has them.
             network_scope=address.cloud if address.hypervisor else "",
+            places=places_of(first.service_host, aggregates or []) if address.hypervisor else self._own_place(),
         )
 
     def _facts_of_project(self) -> HostFacts:
@@ -146,10 +157,20 @@ class OpenStackDriver(CloudVerbs):
         return project_facts(
             self._address.cloud,
             region.compute_limits(),
-            self._storage(1),
+            self._storage(self._zone_count()),
             arch=region.settings.arch,
             compute_version=region.compute_version(),
+            places=self._own_place(),
         )
+
+    def _own_place(self) -> tuple[str, ...]:
+        """Return what a zone that is one host is asked for by; a whole region is in none."""
+        trait = trait_of(ZONE_WORD, self._address.zone)
+        return (trait,) if trait else ()
+
+    def _zone_count(self) -> int:
+        """Return how many hosts the region may be, where this one is not a hypervisor."""
+        return len(self._region.zones.names().compute) if self._address.zone else 1
 
     def _storage(self, share_count: int) -> tuple[StorageFacts, ...]:
         return storage_facts(*self._region.storage(), share_count)
@@ -180,7 +201,7 @@ class OpenStackDriver(CloudVerbs):
         )
 
     def _share_count(self, listing: Listing) -> int:
-        return len(listing.alive or ()) if self._address.hypervisor else 1
+        return len(listing.alive or ()) if self._address.hypervisor else self._zone_count()
 
     def _require_alive(self, listing: Listing) -> None:
         name = self._address.hypervisor
@@ -192,7 +213,8 @@ class OpenStackDriver(CloudVerbs):
 
     def _is_foreign(self, server: ServerReading) -> bool:
         # One with a mark that is not ours is another platform's, or was moved here behind our back: it takes room here.
-        return not self._is_mine(server.mark) and self._address.hypervisor in ("", server.hypervisor)
+        is_here = self._address.hypervisor in ("", server.hypervisor) and self._address.zone in ("", server.zone)
+        return is_here and not self._is_mine(server.mark)
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
         """Read one machine; None only when the region answered that there is none."""
@@ -233,7 +255,7 @@ class OpenStackDriver(CloudVerbs):
     def ensure_volume(self, request: VolumeRequest, fence: int) -> None:
         """Have the disk, ready."""
         mark = self._mark(request.volume_id, fence, department=request.department)
-        volumes.ensure_volume(self._region, request, mark, request.department)
+        volumes.ensure_volume(self._region, request, mark, request.department, zone=self._address.zone)
 
     def ensure_volume_absent(self, volume_id: ResourceId, storage_pool: str, fence: int) -> None:  # noqa: ARG002  ids are unique in a region
         """Have no such disk."""
@@ -255,7 +277,7 @@ class OpenStackDriver(CloudVerbs):
     def _have(self, request: MachineRequest, fence: int) -> tuple[ServerReading, bool]:
         region, hypervisor = self._region, self._address.hypervisor
         mark = self._mark(request.instance_id, fence, system=request.system, department=request.department)
-        server, is_new = servers.ensure_server(region, request, mark, hypervisor)
+        server, is_new = servers.ensure_server(region, request, mark, hypervisor, self._address.zone)
         if not is_new:
             server = changes.end_resize(region, server, request)
             server = servers.take_fence(region, server, fence)

@@ -76,10 +76,11 @@ def host_facts(
     arch: str,
     compute_version: str,
     network_scope: str = "",
+    places: tuple[str, ...] = (),
 ) -> HostFacts:
     """Return the facts of these hypervisors taken together; what kind they are is told by the first.
 
-    ``network_scope`` names the region where its networks are those of other hosts too.
+    ``network_scope`` names the region where its networks are those of other hosts too; ``places`` what all of them stand in.
     """
     amounts = [providers[h.provider_id].amounts for h in hypervisors if h.provider_id in providers]
     first = hypervisors[0]
@@ -96,11 +97,18 @@ def host_facts(
         storage=storage,
         traits=tuple(traits),
         network_scope=network_scope,
+        places=places,
     )
 
 
 def project_facts(
-    name: str, limits: tuple[int, int], storage: tuple[StorageFacts, ...], *, arch: str, compute_version: str
+    name: str,
+    limits: tuple[int, int],
+    storage: tuple[StorageFacts, ...],
+    *,
+    arch: str,
+    compute_version: str,
+    places: tuple[str, ...] = (),
 ) -> HostFacts:
     """Return the facts of a region seen only through a project's limits (vCPUs, MiB; -1 for none)."""
     vcpu_count, memory_mib = limits
@@ -112,4 +120,5 @@ def project_facts(
         memory_mib=UNBOUNDED_MEMORY_MIB if memory_mib < 0 else memory_mib,
         driver_version=f"OpenStack compute {compute_version}",
         storage=storage,
+        places=places,
     )

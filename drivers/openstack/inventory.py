@@ -5,7 +5,7 @@ for: each provider with room, or in a tree with room, comes with all of its own.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from openstack import exceptions as sdk_errors
 
 from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
+from drivers.openstack.zones import Aggregate, aggregate_of, zone_query
 
 #: Placement's first version with everything asked for here.
 PLACEMENT_VERSION = "1.36"
@@ -50,6 +51,8 @@ class Hypervisor:
     is_alive: bool
     cpu_model: str = ""
     arch: str = ""
+    #: Nova's name of its compute service, which aggregates list; told with the details only.
+    service_host: str = ""
 
 
 class Inventory:
@@ -112,6 +115,20 @@ class Inventory:
         """Return one hypervisor with its details."""
         return hypervisor_of(self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id)))
 
+    def aggregates(self) -> list[Aggregate] | None:
+        """Return the region's aggregates: one call; None where this credential may not ask."""
+        try:
+            return self._calls.read("inventory", lambda: [aggregate_of(a) for a in self._sdk.compute.aggregates()])
+        except Permanent as fault:
+            if fault.problem.code != "openstack.forbidden":
+                raise
+            return None
+
+    def provider_ids(self, zone: str, aggregates: Sequence[Aggregate]) -> frozenset[str]:
+        """Return the providers of a zone: one call."""
+        found = self._get(f"/resource_providers{zone_query(zone, aggregates)}")
+        return frozenset(p["uuid"] for p in found["resource_providers"])
+
     def alive(self) -> frozenset[str] | None:
         """Return the names of the hypervisors that report in; None where this credential may not ask."""
         try:
@@ -150,4 +167,5 @@ def hypervisor_of(hypervisor: Any) -> Hypervisor:
         is_alive=hypervisor.state == "up",
         cpu_model=str(cpu.get("model", "")),
         arch=str(cpu.get("arch", "")),
+        service_host=str((hypervisor.service_details or {}).get("host", "")),
     )

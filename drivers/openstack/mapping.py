@@ -48,6 +48,8 @@ class Parts:
     hypervisor: str = ""
     #: The server group, empty for none.
     group_id: str = ""
+    #: The availability zone, empty where the region decides, and with a hypervisor.
+    zone: str = ""
 
 
 def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, Any]:
@@ -70,6 +72,8 @@ def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, 
         body["user_data"] = base64.b64encode(text.encode()).decode()
     if parts.hypervisor:
         body["hypervisor_hostname"] = parts.hypervisor
+    if parts.zone:
+        body["availability_zone"] = parts.zone
     if parts.group_id:
         body["scheduler_hints"] = {"group": parts.group_id}
     return body
@@ -98,9 +102,9 @@ def user_data_text(request: MachineRequest) -> str:
 
 
 def volume_body(
-    request: VolumeRequest, mark: Mark, *, image_id: str | None = None, snapshot_id: str | None = None
+    request: VolumeRequest, mark: Mark, *, image_id: str | None = None, snapshot_id: str | None = None, zone: str = ""
 ) -> dict[str, Any]:
-    """Return what a new disk is asked for with."""
+    """Return what a new disk is asked for with; one of a snapshot is made where that is."""
     body: dict[str, Any] = {
         "name": request.volume_id,
         "size": request.size_gib,
@@ -111,6 +115,8 @@ def volume_body(
         body["image_id"] = image_id
     if snapshot_id is not None:
         body["snapshot_id"] = snapshot_id
+    elif zone:
+        body["availability_zone"] = zone
     return body
 
 
@@ -204,6 +210,8 @@ class ServerReading:
     fault: str = ""
     #: Id of the project it is in.
     project_id: str = ""
+    #: The availability zone it is in; empty before it was scheduled.
+    zone: str = ""
 
     @property
     def is_at_rest(self) -> bool:
@@ -310,6 +318,7 @@ def read_server(server: Any) -> ServerReading:
         power=server.power_state,
         fault=str(fault.get("message", "")),
         project_id=server.project_id or "",
+        zone=server.availability_zone or "",
     )
 
 

@@ -31,6 +31,7 @@ from drivers.openstack.projects import BALANCING, Projects
 from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
+from drivers.openstack.zones import Zones
 from inventory.domain.ids import ResourceId
 
 #: What every region must have, by the SDK's names.
@@ -84,6 +85,7 @@ class Region:
         self.has_balancers = bool(self.calls.read("discover", lambda: self.sdk.has_service(BALANCING)))
         self.projects = Projects(self.sdk, self.calls, self.settings)
         self.inventory = Inventory(self.sdk, self.calls)
+        self.zones = Zones(self.sdk, self.calls)
         #: Which server is which machine of ours: a hint that saves a search, believed only after a look.
         self.server_ids: dict[str, str] = {}
         #: Which network is which of ours, and which flavor has a size and since when (monotonic): hints of the same kind.

@@ -106,7 +106,9 @@ def write_metadata(region: Region, server: ServerReading, values: dict[str, str]
     region.touch()
 
 
-def ensure_server(region: Region, request: MachineRequest, mark: Mark, hypervisor: str) -> tuple[ServerReading, bool]:
+def ensure_server(
+    region: Region, request: MachineRequest, mark: Mark, hypervisor: str, zone: str = ""
+) -> tuple[ServerReading, bool]:
     """Have the machine, at rest; tells whether it was made now.
 
     Raises:
@@ -120,7 +122,7 @@ def ensure_server(region: Region, request: MachineRequest, mark: Mark, hyperviso
         if not _is_hopeless(found, region.settings.build_limit_s, region.clock()):
             return rest(region, found), False
         delete_server(region, found)
-    made = _create(region, request, mark, hypervisor)
+    made = _create(region, request, mark, hypervisor, zone)
     settled = rest(region, made)
     if settled.status == "ERROR":
         delete_server(region, settled)
@@ -137,7 +139,7 @@ def _is_hopeless(server: ServerReading, build_limit_s: float, now_s: float) -> b
     return server.status == "BUILD" and now_s - moment_s(server.created_at, now_s) > build_limit_s
 
 
-def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str) -> ServerReading:
+def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str, zone: str) -> ServerReading:
     root = volumes.find_volume(region, request.instance_id)
     if root is None:
         raise Transient("driver.volume_missing", volume_id=request.instance_id)
@@ -148,6 +150,7 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
         disk_ids=tuple(disk_id(region, d.volume_id) for d in sorted(request.disks, key=lambda d: d.slot)),
         port_ids=tuple(networks.ensure_ports(region, request.nics, request.hostname, port_mark(mark.resource_id, mark.host_id))),
         hypervisor=hypervisor,
+        zone=zone,
     )
     compute = region.projects.connection(request.department).compute
 

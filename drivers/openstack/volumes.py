@@ -38,9 +38,15 @@ def our_id(region: Region, volume_id: str) -> ResourceId:
 
 
 def ensure_volume(
-    region: Region, request: VolumeRequest, mark: Mark, department: str, find_source: Callable[[], str] | None = None
+    region: Region,
+    request: VolumeRequest,
+    mark: Mark,
+    department: str,
+    find_source: Callable[[], str] | None = None,
+    *,
+    zone: str = "",
 ) -> VolumeReading:
-    """Have the disk, ready to be used; ``find_source`` gives the snapshot a new one is made of.
+    """Have the disk, ready to be used; ``find_source`` gives the snapshot a new one is made of, ``zone`` where any other is made.
 
     Raises:
         StaleFence: a newer hold has acted on it.
@@ -55,7 +61,7 @@ def ensure_volume(
             _delete(region, found)
             found = None
     if found is None:
-        return _make(region, request, mark, department, None if find_source is None else find_source())
+        return _make(region, request, mark, department, None if find_source is None else find_source(), zone)
     ready = _wait_ready(region, found)
     if ready.size_gib > request.size_gib:
         raise Permanent("driver.volume_shrink", volume_id=request.volume_id, size_gib=request.size_gib)
@@ -131,7 +137,9 @@ def ensure_volume_absent(region: Region, volume_id: ResourceId, fence: int) -> N
         _delete(region, found)
 
 
-def _make(region: Region, request: VolumeRequest, mark: Mark, department: str, snapshot_id: str | None) -> VolumeReading:
+def _make(
+    region: Region, request: VolumeRequest, mark: Mark, department: str, snapshot_id: str | None, zone: str
+) -> VolumeReading:
     image_id = None
     if request.image is not None:
         image = images.find_image(region, request.image.sha256)
@@ -139,7 +147,7 @@ def _make(region: Region, request: VolumeRequest, mark: Mark, department: str, s
             raise Transient("driver.image_missing", storage_pool=request.storage_pool, image=request.image.image_id)
         image_id = image.id
     block = region.projects.connection(department).block_storage
-    body = volume_body(request, mark, image_id=image_id, snapshot_id=snapshot_id)
+    body = volume_body(request, mark, image_id=image_id, snapshot_id=snapshot_id, zone=region.zones.of_storage(zone))
     made = read_volume(region.calls.change("volume", lambda: block.create_volume(**body)))
     region.touch()
     region.disks[made.volume_id] = request.volume_id

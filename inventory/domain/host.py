@@ -1,6 +1,6 @@
 """Hosts, the pools and zones they stand in, and where they may go next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -142,6 +142,8 @@ class HostFacts:
     storage: tuple["StorageFacts", ...] = ()
     #: What else the back end says of itself in words of its own (Placement's traits).
     traits: tuple[str, ...] = ()
+    #: Where the back end says it stands (zones, aggregates), by name as traits are written: machines may ask for it.
+    places: tuple[str, ...] = ()
     #: Its NUMA cells, where the back end shows them.
     cells: tuple[Cell, ...] = ()
     #: Names the network fabric it shares with other hosts; empty where its networks are its own.
@@ -213,6 +215,11 @@ class Host:
         return self.home_id or self.id
 
     @property
+    def offers(self) -> frozenset[str]:
+        """Return all that machines may ask for by name: what the operator says it has, and where its back end says it stands."""
+        return frozenset(self.traits).union(self.facts.places if self.facts else ())
+
+    @property
     def cells(self) -> tuple[HostCell, ...]:
         """Return its cells with what their processors are for; none where they are not known."""
         return host_cells(self.facts.cells, self.dedicated_cpus, self.shared_cpus) if self.facts else ()
@@ -223,6 +230,17 @@ class Host:
         if not (self.dedicated_cpus or self.shared_cpus):
             return ""
         return cpus_text(cpu for cell in self.cells for cpu in cell.shared)
+
+
+def told_apart(own: Iterable[str], places: Iterable[str], most: int) -> tuple[str, ...]:
+    """Return the names that may be asked for where only so many are told apart, sorted.
+
+    Those the operator gave come first (their number is checked where they are given), then places by name, from the back:
+    zones (``az-``) are few, and after ``aggregate-``. Fewer hosts never make one of them drop out.
+    """
+    given = sorted(set(own))
+    found = sorted(set(places) - set(given), reverse=True)
+    return tuple(sorted([*given, *found[: max(0, most - len(given))]]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     FromClause,
@@ -33,6 +34,7 @@ from inventory.domain.host import (
     Reachability,
     StorageFacts,
     StoragePool,
+    told_apart,
 )
 from inventory.domain.ids import HostId, StoragePoolId
 from inventory.domain.layout import Cell
@@ -107,6 +109,7 @@ def host_of(row: Mapping[str, Any]) -> Host:
                 "machine_types": tuple(facts["machine_types"]),
                 "storage": storage,
                 "traits": tuple(facts.get("traits", ())),
+                "places": tuple(facts.get("places", ())),
                 "cells": tuple(_cell(c) for c in facts.get("cells", ())),
             }
         )
@@ -470,11 +473,17 @@ def connections(connection: Connection, host_ids: Collection[HostId]) -> dict[Ho
     return {HostId(r.id): r.connection for r in connection.execute(statement)}
 
 
-def traits(connection: Connection) -> list[str]:
-    """Return what hosts have by name, each name once."""
-    column = t.hosts.c.operator_facts
-    rows = connection.execute(select(column).where(type_coerce(column, Text).like('%"traits":["%'))).scalars()
-    return sorted({trait for facts in rows for trait in facts["traits"]})
+def traits(connection: Connection, most: int) -> list[str]:
+    """Return what hosts have by name and may be asked for (``told_apart``), each name once."""
+    own, places = (
+        {name for facts in _with_names(connection, given, key) for name in facts[key]}
+        for given, key in ((t.hosts.c.operator_facts, "traits"), (t.hosts.c.facts, "places"))
+    )
+    return list(told_apart(own, places, most))
+
+
+def _with_names(connection: Connection, given: Column[Any], key: str) -> Iterable[Mapping[str, Any]]:
+    return connection.execute(select(given).where(type_coerce(given, Text).like(f'%"{key}":["%'))).scalars()
 
 
 def confinements(connection: Connection, host_ids: Collection[HostId]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from controller.identity.caller import local_operator
 from controller.identity.tables import audit
+from controller.scheduling.columns import TRAITS_MAX
 from controller.texts.catalogue import say
 from controller.workflows import hosts as work
 from controller.workflows.hosts import EnrolRequest, StorageRequest
@@ -16,7 +17,7 @@ from drivers.faults import Transient
 from drivers.protocol import ComputeDriver, DriverContext
 from drivers.registry import driver_factory
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound
-from inventory.domain.host import AdminState, Host, Reachability
+from inventory.domain.host import AdminState, Host, HostFacts, Reachability
 from inventory.domain.ids import HostId
 from inventory.store import hosts
 from inventory.store import tables as t
@@ -159,6 +160,27 @@ def test_reading_again_takes_over_more_memory_and_keeps_what_is_used(furnished: 
 def test_reading_again_without_news_changes_no_revision(furnished: Furnished) -> None:
     host = enrol(furnished)
     assert work.refresh(furnished.platform, host.id, driver(furnished, host.connection)).revision == host.revision
+
+
+def test_where_a_host_stands_is_offered_and_offered_no_more_once_it_was_read_otherwise(furnished: Furnished) -> None:
+    class Standing:
+        def inspect_host(self) -> HostFacts:
+            return replace(driver(furnished, connection_of("n1")).inspect_host(), places=places)
+
+    def offered() -> list[str]:
+        with furnished.platform.db.read() as connection:
+            return hosts.traits(connection, TRAITS_MAX)
+
+    standing: Any = Standing()  # only inspect_host is asked
+    places: tuple[str, ...] = ("aggregate-ssd", "az-east")
+    host = work.enrol(furnished.platform, request(traits=["sriov"]), standing, OPERATOR)
+    assert host.offers == {"aggregate-ssd", "az-east", "sriov"}
+    assert offered() == ["aggregate-ssd", "az-east", "sriov"]
+    places = ("az-west",)
+    assert work.refresh(furnished.platform, host.id, standing).revision == host.revision + 1
+    assert offered() == ["az-west", "sriov"]
+    with furnished.platform.db.read() as connection:
+        assert hosts.traits(connection, 1) == ["sriov"]
 
 
 def test_a_storage_pool_that_went_away_changes_nothing_and_is_told(furnished: Furnished) -> None:

@@ -108,7 +108,7 @@ def test_a_disk_is_asked_for_as_the_golden_file_says(update_golden: bool, tmp_pa
     root = replace(machine().root, image=image)
     bodies = [
         volume_body(root, MARK, image_id="I"),
-        volume_body(VolumeRequest(volume_id=VOLUME, role="data", storage_pool="ssd", size_gib=5), MARK, image_id=None),
+        volume_body(VolumeRequest(volume_id=VOLUME, role="data", storage_pool="ssd", size_gib=5), MARK, zone="az-1"),
     ]
     assert_golden("openstack/volumes.json", text(bodies), update=update_golden)
 
@@ -219,14 +219,22 @@ def test_what_does_not_bear_the_whole_mark_is_not_ours(metadata: dict[str, str] 
         ("openstack://City-One/hv-001", Address("City-One", "hv-001")),
         ("openstack://city", Address("city", "")),
         ("openstack://city/", Address("city", "")),
+        ("openstack://city?zone=az-1", Address("city", "", "az-1")),
+        ("openstack://city?zone=%E4%B8%9C+1", Address("city", "", "东 1")),
     ],
 )
-def test_an_address_names_a_region_or_one_hypervisor(connection: str, address: Address) -> None:
+def test_an_address_names_a_region_one_zone_or_one_hypervisor(connection: str, address: Address) -> None:
     assert parse_address(connection) == address
     assert parse_address(address.text) == address
 
 
-@pytest.mark.parametrize("connection", ["", "city", "qemu:///system", "openstack://", "openstack://a/b/c", "openstack://a/b?c=d"])
+NO_ADDRESSES = (
+    "", "city", "qemu:///system", "openstack://", "openstack://a/b/c", "openstack://a/b?c=d", "openstack://a?zone=", "openstack://a?zone",
+    "openstack://a?zone=x&zone=y", "openstack://a/hv?zone=x", "openstack://a?zone=x#y",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("connection", NO_ADDRESSES)
 def test_what_is_no_address_is_refused(connection: str) -> None:
     with pytest.raises(Permanent) as refused:
         parse_address(connection)
@@ -508,5 +516,6 @@ def test_a_rule_between_machines_is_a_policy_of_nova(is_together: bool, is_hard:
 
 def test_a_machine_joins_its_group_as_it_is_made() -> None:
     parts = Parts(flavor_id="F", root_id="R")
-    assert "scheduler_hints" not in server_body(machine(), MARK, parts)
+    assert not {"scheduler_hints", "availability_zone"} & server_body(machine(), MARK, parts).keys()
+    assert server_body(machine(), MARK, replace(parts, zone="az-1"))["availability_zone"] == "az-1"
     assert server_body(machine(), MARK, replace(parts, group_id="G"))["scheduler_hints"] == {"group": "G"}
