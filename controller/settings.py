@@ -55,6 +55,9 @@ class Reconcile(_Section):
     )
     call_deadline_s: int = Field(default=120, ge=1, description="Longest a call to a back end may take (s).")
     observe_interval_s: int = Field(default=30, ge=1, description="How often each host is looked at (s).")
+    refresh_interval_s: int = Field(
+        default=1800, ge=0, description="How often what a host is (its size, zone and the like) is read again (s); 0: never."
+    )
     graceful_stop_s: int = Field(default=60, ge=0, description="How long a guest is asked politely to stop (s).")
     audit_interval_s: int = Field(default=300, ge=1, description="How often the invariants are checked (s).")
     drift_stopped: DriftAnswer = Field(

@@ -355,6 +355,7 @@ def _reconcile_settings(settings: Settings) -> ReconcileSettings:
         claim_most=given.batch_count,
         record_most=given.batch_count,
         observe_s=given.observe_interval_s,
+        refresh_s=given.refresh_interval_s,
         audit_s=given.audit_interval_s,
         retention=Retention(
             explanations_s=kept.explanations_days * 86_400.0,

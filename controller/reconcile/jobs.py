@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from controller.reconcile.hosts import HostHandle
+from controller.reconcile.refreshing import Refresher
 from controller.reconcile.sampling import SampleBox
 from controller.workflows.engine import (
     Drop,
@@ -61,6 +62,8 @@ class JobMeans:
     act_for_s: float
     #: Where looks leave the counters of machines.
     samples: SampleBox | None = None
+    #: Reads what hosts are again.
+    refresher: Refresher | None = None
 
     def resource_job(
         self, host: HostHandle, resource: Resource, facts: Facts, step: str, target: HostHandle | None = None
@@ -166,12 +169,14 @@ class ResourceJob:
 
 @dataclass(slots=True, eq=False)
 class LookJob:
-    """One observation of a whole host; where they are due, its machines' counters after it."""
+    """One observation of a whole host; where they are due, its machines' counters after it, and what the host is."""
 
     means: JobMeans
     host: HostHandle
     lane: str = "observe"
     _has_looked: bool = False
+    #: What is still to be done after the look, one piece after another.
+    _rest: list[Callable[[], None]] = field(default_factory=list)
     _started_at_s: float = 0.0
     _is_over: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -187,10 +192,10 @@ class LookJob:
         return self.means.settings.observe_deadline_s
 
     def advance(self) -> bool:
-        """Look; then, as a piece of its own, ask for counters."""
+        """Look; then, as pieces of their own, ask for counters and read what the host is."""
         if self._has_looked:
-            self._sample()
-            return False
+            self._rest.pop()()
+            return bool(self._rest)
         self._has_looked = True
         self._started_at_s = self.means.clock()
         try:
@@ -200,8 +205,19 @@ class LookJob:
         except AllotError as error:
             self._tell(None, error.problems[0])
         else:
-            return self.means.samples is not None and self.means.samples.is_due(self.host.id)
-        return False
+            self._rest = self._due()
+        return bool(self._rest)
+
+    def _due(self) -> list[Callable[[], None]]:
+        means, host_id = self.means, self.host.id
+        is_sampled = means.samples is not None and means.samples.is_due(host_id)
+        is_read = means.refresher is not None and means.refresher.is_due(host_id)
+        return [piece for piece, is_due in ((self._read_again, is_read), (self._sample, is_sampled)) if is_due]
+
+    def _read_again(self) -> None:
+        refresher = self.means.refresher
+        assert refresher is not None
+        refresher.read(self.host.id, self.host.driver)
 
     def _sample(self) -> None:
         samples = self.means.samples

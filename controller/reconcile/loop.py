@@ -27,6 +27,7 @@ from controller.reconcile.looks import HostLooks, Unit
 from controller.reconcile.lost_hosts import LostHosts
 from controller.reconcile.outcomes import Outcome, problem_of
 from controller.reconcile.recorder import Recorder, Swap, move_tickets
+from controller.reconcile.refreshing import Refresher
 from controller.reconcile.sampling import SampleBox
 from controller.reconcile.settings import ReconcileSettings
 from controller.reconcile.workers import Executor, Job
@@ -94,6 +95,7 @@ class Reconciler:
             backoff_s=self._backoff_s,
             act_for_s=self.settings.hold_s - self.settings.hold_margin_s,
             samples=samples,
+            refresher=Refresher(platform=platform, interval_s=self.settings.refresh_s, monotonic=monotonic),
         )
         self._looks = HostLooks(
             owner=owner, book=self._book, facts=self._facts, means=self._means, settings=self.settings, new_id=platform.new_id

@@ -23,6 +23,8 @@ class ReconcileSettings:
     #: Period of observation of a host, and of probes of one that failed to answer or is cut off.
     observe_s: float = 30.0
     probe_s: float = 10.0
+    #: Period of reading again what a host is; 0: it is read when it is enrolled only.
+    refresh_s: float = 0.0
     observe_most: int = 256
     #: An idle loop begins looks, and records those that found nothing new, at most this often: each time is a commit.
     looks_s: float = 3.0

@@ -122,7 +122,30 @@ def refresh(platform: Platform, host_id: HostId | str, driver: ComputeDriver) ->
         NotFound: ``host.not_found``.
         Invalid: ``host.storage_missing``: a registered storage pool is not there; nothing is changed then.
     """
+    return _take_facts(platform, host_id, driver.inspect_host())
+
+
+def refresh_changed(platform: Platform, host_id: HostId | str, driver: ComputeDriver) -> bool:
+    """Read what a host is again and write it only where it is otherwise; tells whether it was.
+
+    Raises:
+        DriverFault, NotFound, Invalid: as ``refresh``.
+    """
     facts = driver.inspect_host()
+    with platform.db.read() as connection:
+        known = host_store.host(connection, host_id).facts
+    if known is not None and _lasting(known) == _lasting(facts):
+        return False
+    _take_facts(platform, host_id, facts)
+    return True
+
+
+def _lasting(facts: HostFacts) -> HostFacts:
+    """Return the facts but for the room left in storage, which looks tell."""
+    return replace(facts, storage=tuple(replace(s, available_gib=0) for s in facts.storage))
+
+
+def _take_facts(platform: Platform, host_id: HostId | str, facts: HostFacts) -> Host:
     observed_at_s = int(platform.clock())
 
     def unit(connection: Connection) -> Host:

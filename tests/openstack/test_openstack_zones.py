@@ -140,16 +140,17 @@ def test_who_may_not_look_at_hypervisors_has_the_limits_of_its_project_in_a_zone
     assert facts.cpu_count == connect("openstack://member").inspect_host().cpu_count
 
 
-@pytest.mark.usefixtures("aggregate")
-def test_a_ticket_asks_for_a_zone_and_gets_it(region: Region, behind: Behind, tmp_path: Path) -> None:
-    with city(tmp_path / "town", region, behind) as town:
+def test_a_ticket_asks_for_a_zone_and_gets_it_and_another_zone_is_seen(
+    region: Region, behind: Behind, aggregate: Any, tmp_path: Path
+) -> None:
+    with city(tmp_path / "town", region, behind, ALLOT_RECONCILE__REFRESH_INTERVAL_S="10") as town:
         town.furnish(INSIDE, cloud="region")
         town.enrol(OUTSIDE, cloud="region")
         assert "az-gz-east" in town.controller.ok("host", "show", INSIDE).out
-        _asks_and_gets(town)
+        _asks_and_gets(town, behind, aggregate)
 
 
-def _asks_and_gets(town: City) -> None:
+def _asks_and_gets(town: City, behind: Behind, aggregate: Any) -> None:
     asked = TICKET.replace("spread: host}", "traits: [az-gz-east]}")
     town.apply(town.controller.write("east.yaml", asked))
     assert {m["host"] for m in town.machines().values()} == {INSIDE}
@@ -163,3 +164,7 @@ def _asks_and_gets(town: City) -> None:
     assert "openstack.zone_unknown" in enrolled.err + enrolled.out
     town.controller.ok("release", "wide", "--confirm", "wide", "--wait", "--timeout", str(TICKET_S))
     until(lambda: town.made() == [], TICKET_S, "nothing of it is left in the region")
+    behind.cloud.compute.set_aggregate_metadata(aggregate, {"availability_zone": "GZ West"})
+    until(lambda: "az-gz-west" in town.controller.ok("host", "show", INSIDE).out, 60, "the other zone is seen")
+    planned = town.controller.allot("plan", town.controller.write("west.yaml", asked.replace("az-gz-east", "az-gz-west")))
+    assert f"{INSIDE}: web-1, web-2" in planned.out
