@@ -6,9 +6,12 @@ from sqlalchemy import Connection, select
 
 from inventory.domain.catalogue import Price
 from inventory.store import tables as t
-from metering import book_store, tables
+from metering import book_store, book_tables, tables
 from metering.books import planned
 from metering.meters import meter_of
+
+#: Tables that ``prices`` reads, for who keeps them (``revisions``).
+PRICED_BY = (tables.prices, book_tables.price_books)
 
 
 def prices(connection: Connection) -> list[Price]:

@@ -19,6 +19,7 @@ from controller.workflows.commit import LeftOut, Order, Stale
 from controller.workflows.obligation import growth, lease_end_s
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote
+from controller.workflows.reading import Reader
 from inventory.domain.errors import Conflict, Invalid, Problem, QuotaExceeded, Unplaceable
 from inventory.domain.ids import SystemId, TicketId
 from inventory.domain.placement import Placement, Refusal
@@ -81,14 +82,15 @@ def _check_budget(offer: Quote) -> None:
         raise QuotaExceeded(refusal.code, problems=refusal.problems, details=offer.to_json() | refusal.details, **refusal.params)
 
 
-def accept_new(connection: Connection, platform: Platform, accepting: Sequence[Accepting]) -> dict[TicketId, LeftOut]:
+def accept_new(reader: Reader, platform: Platform, accepting: Sequence[Accepting]) -> dict[TicketId, LeftOut]:
     """Accept tickets for new systems, each whole or not at all; returns those that were left out, and why.
 
     Raises:
         As ``commit.commit_many``; the caller must roll back.
     """
     orders = {a.ticket.id: _order(platform, a.ticket, a.offer) for a in accepting}
-    left_out = commit_module.commit_many(connection, list(orders.values()), platform.new_id)
+    connection = reader.connection
+    left_out = commit_module.commit_many(connection, list(orders.values()), platform.new_id, reader.departments)
     held = [a for a in accepting if a.ticket.id not in left_out]
     store.insert(connection, [(a.ticket, a.data) for a in held])
     explained = [explanation_rows(platform, a.ticket.id, a.offer.decision, a.offer.asked, a.ticket.system_id) for a in held]

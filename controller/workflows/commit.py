@@ -78,10 +78,13 @@ def commit(connection: Connection, order: Order, new_id: NewId) -> Stale | None:
     return left_out
 
 
-def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) -> dict[TicketId, LeftOut]:
+def commit_many(
+    connection: Connection, orders: Sequence[Order], new_id: NewId, departments: Sequence[Department] | None = None
+) -> dict[TicketId, LeftOut]:
     """Write everything these orders promise, each as a whole or not at all; returns those that were left out, and why.
 
-    Orders are judged one after the other: each finds limits and capacity as those before it leave them.
+    Orders are judged one after the other: each finds limits and capacity as those before it leave them. Who has read all
+    ``departments`` in this transaction hands them in.
 
     Raises:
         Conflict: a system or a department changed meanwhile; the caller must roll back.
@@ -92,7 +95,7 @@ def commit_many(connection: Connection, orders: Sequence[Order], new_id: NewId) 
         if order.draw is not None and not take(connection, order.draw):
             return {order.ticket_id: Stale(())}
     left_out: dict[TicketId, LeftOut] = {}
-    departments = directory.departments(connection)
+    departments = directory.departments(connection) if departments is None else departments
     drafts: list[Drafter] = []
     for _ in range(_ROUNDS):
         books = _Books(connection, [o for o in orders if o.ticket_id not in left_out], new_id)

@@ -10,6 +10,7 @@ from controller.tickets.approval import ApprovalPolicy
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.picture import Picture
 from controller.workflows.placing import PlacingCounters
+from controller.workflows.reading import KeptLists
 from controller.workflows.report_room import ReportRoom
 from controller.workflows.turns import Turns
 from controller.workflows.works import Works
@@ -38,6 +39,8 @@ class Platform:
     #: Tickets that wait to be decided, and what they are decided on: of this controller alone.
     turns: Turns[Any] = field(default_factory=Turns, compare=False)
     picture: Picture = field(default_factory=Picture, compare=False)
+    #: Organisation and catalogue as this controller read them last.
+    lists: KeptLists = field(default_factory=KeptLists, compare=False)
     placing: PlacingCounters = field(default_factory=PlacingCounters, compare=False)
     #: How long after its end a period takes word of what happened in it, before it is reviewed.
     closing_grace_s: int = 72 * 3600

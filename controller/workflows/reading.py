@@ -1,8 +1,12 @@
-"""What a transaction reads of organisation and catalogue: each list once, however many tickets it decides on."""
+"""What a transaction reads of organisation and catalogue: each list once, however many tickets it decides on.
 
-from collections.abc import Collection, Mapping
+A controller may keep the lists beyond it (``KeptLists``): then a transaction asks only whether they are still what is stored.
+"""
+
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -12,19 +16,42 @@ from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, ProjectId
 from inventory.domain.organisation import Department, Project
-from inventory.store import directory, hosts, systems
+from inventory.store import directory, hosts, revisions, systems
 from metering import store as price_store
 from quotas import budget_store
 from quotas import store as quota_store
 from quotas.budgets import Budget
 from quotas.limits import Level
 
+T = TypeVar("T")
+#: Tables of the lists that may be kept.
+_TABLES = (*directory.LISTED, *price_store.PRICED_BY)
+
+
+class KeptLists:
+    """Lists of one controller, kept as long as nobody changes a row of what they were read from.
+
+    For transactions that write none of it: what one wrote itself and rolled back must not be kept.
+    """
+
+    def __init__(self) -> None:
+        self._read_at: revisions.Revision | None = None
+        self._lists: dict[str, Any] = {}
+
+    def now(self, connection: Connection) -> dict[str, Any]:
+        """Return lists by name that are as this transaction would read them; others are to be added."""
+        read_at = revisions.revision(connection, _TABLES)
+        if read_at is None or read_at != self._read_at:
+            self._read_at, self._lists = read_at, {}
+        return self._lists
+
 
 class Reader:
-    """Lists by the transaction of ``connection``, read when first asked for."""
+    """Lists by the transaction of ``connection``, read when first asked for, if they are not kept."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, kept: KeptLists | None = None) -> None:
         self.connection = connection
+        self._kept = kept
         self._levels: dict[ProjectId, list[Level]] = {}
         #: What decisions of this transaction will hold, by scope and dimension.
         self._planned: dict[tuple[str, str], int] = {}
@@ -33,6 +60,15 @@ class Reader:
         self._expected: frozenset[str] = frozenset()
         self._callers: frozenset[str] = frozenset()
         self._obliged: dict[tuple[str, int], int] = {}
+
+    @cached_property
+    def _lists(self) -> dict[str, Any]:
+        return {} if self._kept is None else self._kept.now(self.connection)
+
+    def _list(self, name: str, read: Callable[[Connection], T]) -> T:
+        if name not in self._lists:
+            self._lists[name] = read(self.connection)
+        return cast(T, self._lists[name])
 
     def levels(self, project: Project) -> list[Level]:
         """Return the limits that count for a project on the way up, as they were read; ``planned`` came since."""
@@ -85,27 +121,27 @@ class Reader:
     @cached_property
     def departments(self) -> list[Department]:
         """Return every department, by code."""
-        return directory.departments(self.connection)
+        return self._list("departments", directory.departments)
 
     @cached_property
     def projects(self) -> list[Project]:
         """Return every project, by code."""
-        return directory.projects(self.connection)
+        return self._list("projects", directory.projects)
 
     @cached_property
     def zones(self) -> list[Zone]:
         """Return every zone, by code."""
-        return directory.zones(self.connection)
+        return self._list("zones", directory.zones)
 
     @cached_property
     def sizes(self) -> list[Size]:
         """Return every size, smallest first."""
-        return directory.sizes(self.connection)
+        return self._list("sizes", directory.sizes)
 
     @cached_property
     def images(self) -> dict[str, Image]:
         """Return every image by name."""
-        return {image.name: image for image in directory.images(self.connection)}
+        return self._list("images", _images_by_name)
 
     @cached_property
     def disk_classes(self) -> list[str]:
@@ -120,4 +156,8 @@ class Reader:
     @cached_property
     def prices(self) -> list[Price]:
         """Return every price, by meter and date."""
-        return price_store.prices(self.connection)
+        return self._list("prices", price_store.prices)
+
+
+def _images_by_name(connection: Connection) -> dict[str, Image]:
+    return {image.name: image for image in directory.images(connection)}

@@ -216,7 +216,7 @@ class _Intake:
     def __init__(self, connection: Connection, platform: Platform) -> None:
         self._connection = connection
         self._platform = platform
-        self._reader = Reader(connection)
+        self._reader = Reader(connection, platform.lists)
         self._new: dict[TicketId, tuple[Submission, Accepting]] = {}
         self._others: list[tuple[Submission, Ticket, Quote]] = []
         platform.picture.follow(connection)
@@ -275,7 +275,7 @@ class _Intake:
         if not self._new:
             return next(iter(self.write().items()))
         ((submission, accepting),) = self._new.values()
-        left_out = accept_new(self._connection, self._platform, [accepting]).get(accepting.ticket.id)
+        left_out = accept_new(self._reader, self._platform, [accepting]).get(accepting.ticket.id)
         if isinstance(left_out, Stale):
             raise StalePicture(left_out)
         if left_out is not None:
@@ -287,7 +287,7 @@ class _Intake:
     def _write_new(self) -> dict[Submission, Ticket]:
         if not self._new:
             return {}
-        left_out = accept_new(self._connection, self._platform, [accepting for _, accepting in self._new.values()])
+        left_out = accept_new(self._reader, self._platform, [accepting for _, accepting in self._new.values()])
         for why in left_out.values():
             if isinstance(why, Stale):
                 self._platform.placing.rejected(why, self._platform.picture.host_name)

@@ -18,6 +18,9 @@ from inventory.store import bulk, changes
 from inventory.store import tables as t
 from inventory.store.scoping import in_scope
 
+#: Tables of organisation and catalogue that a ticket is read with, for who keeps lists of them (``revisions``).
+LISTED = (t.departments, t.projects, t.zones, t.sizes, t.images)
+
 
 def _mapping(row: Row[Any]) -> dict[str, Any]:
     return dict(row._mapping)

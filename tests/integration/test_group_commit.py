@@ -18,6 +18,7 @@ from controller.workflows.picture import Picture
 from controller.workflows.place import load_snapshot
 from controller.workflows.placing import PlacingCounters
 from controller.workflows.platform import Platform
+from controller.workflows.reading import KeptLists
 from controller.workflows.segments import AddressesTaken
 from controller.workflows.submission import Submission, lead
 from controller.workflows.turns import Turns
@@ -25,6 +26,7 @@ from controller.workflows.wish import parse
 from inventory.domain.errors import AllotError, Invalid, QuotaExceeded, Unavailable, Unplaceable
 from inventory.domain.host import AdminState
 from inventory.domain.ids import HostId, NewId, TicketId
+from inventory.domain.organisation import Department
 from inventory.domain.resources import VCPU
 from inventory.domain.scope import PLATFORM
 from inventory.store import changes, claims, hosts
@@ -139,10 +141,12 @@ def test_a_mistake_in_one_ticket_is_told_to_its_own_and_the_rest_shares_the_tran
 def test_a_group_that_meets_something_unforeseen_is_decided_one_by_one(here: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
     together = commit_module.commit_many
 
-    def breaks_for_many(connection: Connection, orders: list[commit_module.Order], new_id: NewId) -> object:
+    def breaks_for_many(
+        connection: Connection, orders: list[commit_module.Order], new_id: NewId, departments: list[Department]
+    ) -> object:
         if len(orders) > 1:
             raise AddressesTaken
-        return together(connection, orders, new_id)
+        return together(connection, orders, new_id, departments)
 
     monkeypatch.setattr(commit_module, "commit_many", breaks_for_many)
     led = _led(here, ticket_text("system-1"), ticket_text("system-2"))
@@ -298,7 +302,7 @@ def test_several_controllers_that_plan_at_once_never_promise_a_host_twice(postgr
 
 
 def _another(platform: Platform) -> Platform:
-    return replace(platform, turns=Turns(), picture=Picture(), placing=PlacingCounters())
+    return replace(platform, turns=Turns(), picture=Picture(), lists=KeptLists(), placing=PlacingCounters())
 
 
 def test_a_release_waits_its_turn_and_goes_alone(here: Furnished) -> None:
