@@ -128,10 +128,10 @@ class OpenStackDriver(CloudVerbs):
             if address.hypervisor or fault.problem.code != "openstack.forbidden":
                 raise
             return self._facts_of_project()
-        aggregates = region.inventory.aggregates()
+        chosen = [h for h in found if address.hypervisor in ("", h.name)]
+        aggregates = region.inventory.aggregates() if chosen else []
         if address.zone and aggregates is None:
             return self._facts_of_project()
-        chosen = [h for h in found if address.hypervisor in ("", h.name)]
         if address.zone:
             there = region.inventory.provider_ids(address.zone, aggregates or [])
             chosen = [h for h in chosen if h.provider_id in there]
