@@ -167,8 +167,9 @@ class MigrationRequest:
     machine: MachineRequest
     #: Its data disks in the storage pools of the target.
     volumes: tuple[VolumeRequest, ...]
-    #: Connection of the target host.
+    #: Connection of the target host, and its id in the inventory.
     target_connection: str
+    target_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

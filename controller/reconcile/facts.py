@@ -103,6 +103,7 @@ class FactsLoader:
         root, *rest = step.storage_pool_ids
         return MoveFacts(
             target_connection=connection,
+            target_id=step.target_id,
             spec=spec,
             storage_pool=self._pools.get(root, ""),
             volume_pools={d.volume_id: self._pools.get(p, "") for d, p in zip(disks, rest, strict=True)},

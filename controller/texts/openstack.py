@@ -131,6 +131,20 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.migration_failed": Text(
+        zh="区域没有把云主机 {machine} 迁移到 {target}：{reason}。云主机仍在原处运行。",
+        en="The region did not bring machine {machine} to {target}: {reason}. It runs on where it was.",
+        cure_zh="请检查目标节点的计算服务是否在运行、是否被停用，并查看 Nova 的日志；排除后重新制定迁移计划。",
+        cure_en="See that the target's compute service runs and is enabled, and read Nova's log; then make a new plan of moves.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.migration_changes_pool": Text(
+        zh="磁盘 {volume_id} 在存储池 {storage_pool} 中，迁移不能把它移到 {wanted}。",
+        en="Disk {volume_id} is in storage pool {storage_pool}, and a move does not bring it to {wanted}.",
+        cure_zh="请让同一区域的各宿主机登记相同的存储池；然后重新制定迁移计划。",
+        cure_en="Enrol the hosts of a region with the same storage pools; then make a new plan of moves.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.group_missing": Text(
         zh="区域的域 {domain} 中没有组 {group}，无法为其授予该部门项目中的角色。",
         en="There is no group {group} in domain {domain} of the region to be given a role in the department's project.",

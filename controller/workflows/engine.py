@@ -16,7 +16,7 @@ from drivers.faults import DriverFault, OutcomeUnknown, Permanent, StaleFence, T
 from drivers.protocol import ComputeDriver, ImageSource, LeaseEntry, ObservedInstance
 from inventory.domain.drift import REPAIR_ALL, DriftKind, DriftPolicy, drift_of_run
 from inventory.domain.errors import AllotError, Problem
-from inventory.domain.ids import ResourceId
+from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Desired, InstanceSpec, Observed, Resource
 
 # -- what a step says -------------------------------------------------------------------------------------------------
@@ -127,6 +127,7 @@ class MoveFacts:
     """Where a machine is on its way to."""
 
     target_connection: str
+    target_id: HostId
     #: The machine as it shall be there.
     spec: InstanceSpec
     #: Back-end names of the storage pools there: of the root disk, and of each data disk.

@@ -185,4 +185,9 @@ def _request(context: StepContext) -> MigrationRequest:
         )
         for volume_id in sorted(move.volume_pools)
     )
-    return MigrationRequest(machine=machine_request(going), volumes=volumes, target_connection=move.target_connection)
+    return MigrationRequest(
+        machine=machine_request(going),
+        volumes=volumes,
+        target_connection=move.target_connection,
+        target_id=move.target_id,
+    )

@@ -58,9 +58,10 @@ class Harness:
     meddle_rules: Callable[[ResourceId], None] | None = None
     #: A driver of a host that does not answer (may raise the fault itself).
     open_unreachable: Callable[[], ComputeDriver] | None = None
-    #: A second host machines may be brought to, by its driver and its connection.
+    #: A second host machines may be brought to, by its driver, its connection and its id.
     open_target: Callable[[], ComputeDriver] | None = None
     target_connection: str = ""
+    target_id: str = ""
     #: Name of a network outside that department networks may be connected to.
     outside: str | None = None
     #: Let the next changing request to the host get lost without a word.

@@ -21,7 +21,10 @@ def _mover(scene: Scene) -> LiveMigrates:
 def _ready(scene: Scene, machine: MachineRequest, *volumes: VolumeRequest) -> MigrationRequest:
     """Have the image on the target, and ask for the machine there."""
     scene.target.ensure_image(scene.harness.image, scene.harness.storage_pool)
-    return MigrationRequest(machine=machine, volumes=volumes, target_connection=scene.harness.target_connection)
+    harness = scene.harness
+    return MigrationRequest(
+        machine=machine, volumes=volumes, target_connection=harness.target_connection, target_id=harness.target_id
+    )
 
 
 def _with_disk(scene: Scene) -> tuple[MachineRequest, VolumeRequest]:

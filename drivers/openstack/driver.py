@@ -11,12 +11,12 @@ from functools import cached_property, reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import cards, changes, images, networks, server_groups, servers, volumes
+from drivers.openstack import cards, changes, images, migrations, networks, server_groups, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
-from drivers.openstack.marks import Mark, mark_text, port_mark, reboot_values
+from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
 from drivers.openstack.region import BOOK, Listing, Region, broker_of
 from drivers.openstack.zones import ZONE_WORD, places_of, trait_of
@@ -28,6 +28,7 @@ from drivers.protocol import (
     HostObservation,
     ImageSource,
     MachineRequest,
+    MigrationRequest,
     ObservedInstance,
     SegmentRequest,
     VolumeRequest,
@@ -89,6 +90,7 @@ class OpenStackDriver(CloudVerbs):
         """Return the powers of the region; until it was reached, those that every region has: nothing is asked of it here."""
         region = self._open or BOOK.peek(self._address.cloud)
         base = _CAPABILITIES | (Capability.EVENTS if self._broker[0] else Capability.NONE)
+        base |= Capability.LIVE_MIGRATION if self._address.hypervisor else Capability.NONE
         if region is None:
             return base
         more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
@@ -214,15 +216,21 @@ class OpenStackDriver(CloudVerbs):
     def _is_foreign(self, server: ServerReading) -> bool:
         # One with a mark that is not ours is another platform's, or was moved here behind our back: it takes room here.
         is_here = self._address.hypervisor in ("", server.hypervisor) and self._address.zone in ("", server.zone)
-        return is_here and not self._is_mine(server.mark)
+        is_expected = server.mark is not None and server.mark.going == self._place
+        return is_here and not (self._is_mine(server.mark) or is_expected)
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._context.host_id, self._address.hypervisor)
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
         """Read one machine; None only when the region answered that there is none."""
         found = servers.find_server(self._region, instance_id)
-        if found is None or not self._is_mine(found.mark):
-            return None
-        nics = cards.nics_of(self._region, cards.ports_of(self._region, found))
-        return replace(self._observed(found), nics=nics)
+        return None if found is None or not self._is_mine(found.mark) else self._with_cards(found)
+
+    def _with_cards(self, server: ServerReading) -> ObservedInstance:
+        nics = cards.nics_of(self._region, cards.ports_of(self._region, server))
+        return replace(self._observed(server), nics=nics)
 
     def _observed(self, server: ServerReading) -> ObservedInstance:
         return observed_of(server, changes.known_disks(self._region, server))
@@ -259,7 +267,7 @@ class OpenStackDriver(CloudVerbs):
 
     def ensure_volume_absent(self, volume_id: ResourceId, storage_pool: str, fence: int) -> None:  # noqa: ARG002  ids are unique in a region
         """Have no such disk."""
-        volumes.ensure_volume_absent(self._region, volume_id, fence)
+        volumes.ensure_volume_absent(self._region, volume_id, self._context.host_id, fence)
 
     # --- machines ----------------------------------------------------------------------------------------------------
 
@@ -336,15 +344,33 @@ class OpenStackDriver(CloudVerbs):
         """Have no machine, no root disk and no port of that id."""
         region = self._region
         found = servers.find_server(region, instance_id)
-        if found is not None:
+        if found is not None and self._is_mine(found.mark):
             servers.check_fence(found, fence)
             servers.delete_server(region, found)
-        volumes.ensure_volume_absent(region, instance_id, fence)
+            found = None
+        volumes.ensure_volume_absent(region, instance_id, self._context.host_id, fence)
         # A create that died between its ports and its machine leaves them attached to nothing.
         for port in networks.ports_of(region, description=mark_text(port_mark(instance_id, self._context.host_id))):
-            networks.delete_port(region, port)
+            if found is None or port.device_id != found.server_id:
+                networks.delete_port(region, port)
         if not self._address.hypervisor:
             server_groups.ensure_no_empty_group(region, self._context.host_id)
+
+    def ensure_migrated(self, request: MigrationRequest, fence: int) -> ObservedInstance:
+        """Have the machine run on another hypervisor of the region, marked as that host's."""
+        self._require_hypervisor()
+        target = Place(request.target_id, parse_address(request.target_connection).hypervisor)
+        return self._with_cards(migrations.ensure_migrated(self._region, request, self._place, target, fence))
+
+    def ensure_not_migrating(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
+        """Have no migration of it under way; one that had ended elsewhere is finished, and the machine is not here."""
+        self._require_hypervisor()
+        kept = migrations.ensure_kept(self._region, instance_id, self._place, fence)
+        return None if kept is None else self._with_cards(kept)
+
+    def _require_hypervisor(self) -> None:
+        if not self._address.hypervisor:
+            raise CapabilityMissing("driver.capability_missing", capability="live_migration")
 
     def _mark(self, resource_id: ResourceId, fence: int, *, system: str = "", department: str = "") -> Mark:
         return Mark(resource_id=resource_id, fence=fence, host_id=self._context.host_id, system=system, department=department)

@@ -289,7 +289,18 @@ class SnapshotReading:
 
 #: Nova takes no metadata from a machine in these states. Source: Nova, ``compute/api.py``, ``update_instance_metadata``.
 _UNMARKABLE_STATUS = frozenset(
-    {"BUILD", "ERROR", "VERIFY_RESIZE", "REVERT_RESIZE", "SHELVED", "SHELVED_OFFLOADED", "RESCUE", "SOFT_DELETED", "DELETED"}
+    {
+        "BUILD",
+        "ERROR",
+        "MIGRATING",
+        "VERIFY_RESIZE",
+        "REVERT_RESIZE",
+        "SHELVED",
+        "SHELVED_OFFLOADED",
+        "RESCUE",
+        "SOFT_DELETED",
+        "DELETED",
+    }
 )
 _RUNNING_STATUS = frozenset({"ACTIVE", "PASSWORD", "REBOOT", "HARD_REBOOT"})
 _STOPPED_STATUS = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED"})
@@ -328,7 +339,8 @@ def state_of(server: ServerReading) -> Observed:
         return Observed.RUNNING
     if server.status in _STOPPED_STATUS:
         return Observed.STOPPED
-    if server.status == "VERIFY_RESIZE":
+    if server.status in ("VERIFY_RESIZE", "MIGRATING"):
+        # A machine that is moved live runs all the while.
         return {_POWER_OFF: Observed.STOPPED, _POWER_ON: Observed.RUNNING}.get(server.power or 0, Observed.UNKNOWN)
     return Observed.UNKNOWN
 

@@ -13,7 +13,16 @@ from drivers.faults import StaleFence
 _PREFIX = "allotment_"
 _FIELDS = ("id", "fence", "host", "system", "department")
 _REBOOTS = _PREFIX + "reboots"
+_GOING = _PREFIX + "going"
 _WORD = re.compile(r"allotment_(\w+)=(\S*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hypervisor as a host of the inventory."""
+
+    host_id: str
+    hypervisor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,8 @@ class Mark:
     department: str = ""
     #: The last restart by order that was carried out.
     reboots: int = 0
+    #: Where a machine was last asked to be moved to, until it was seen there or has stayed.
+    going: Place | None = None
 
     def values(self) -> dict[str, str]:
         """Return the mark as metadata."""
@@ -49,7 +60,13 @@ def read_mark(metadata: Mapping[str, str] | None) -> Mark | None:
         system=system,
         department=department,
         reboots=int(reboots) if reboots.isdecimal() else 0,
+        going=_read_place(found.get(_GOING, "")),
     )
+
+
+def _read_place(text: str) -> Place | None:
+    host_id, _, hypervisor = text.partition(" ")
+    return Place(host_id, hypervisor) if host_id and hypervisor else None
 
 
 def refuse_older(fence: int, mark: Mark) -> None:
@@ -80,6 +97,21 @@ def fence_values(fence: int) -> dict[str, str]:
 def reboot_values(number: int) -> dict[str, str]:
     """Return the metadata that records the last restart carried out."""
     return {_REBOOTS: str(number)}
+
+
+def going_values(place: Place) -> dict[str, str]:
+    """Return the metadata that says of a machine where it is asked to be moved to."""
+    return {_GOING: f"{place.host_id} {place.hypervisor}"}
+
+
+def host_values(host_id: str, fence: int) -> dict[str, str]:
+    """Return the metadata that makes a disk a host's."""
+    return {_PREFIX + "host": host_id, **fence_values(fence)}
+
+
+def settled_values(host_id: str, fence: int) -> dict[str, str]:
+    """Return the metadata that makes a machine a host's and ends its move, in one write."""
+    return {**host_values(host_id, fence), _GOING: ""}
 
 
 def mark_text(mark: Mark) -> str:

@@ -195,6 +195,13 @@ def hold_port(region: Region, port: PortReading, nic: NicRequest) -> None:
         region.calls.change("port", lambda: region.sdk.network.update_port(port.port_id, **body))
 
 
+def ensure_port_host(region: Region, port: PortReading, host_id: str) -> None:
+    """Have a port that was made for a machine be the host's that the machine is."""
+    if port.mark is not None and port.mark.host_id != host_id:
+        text = mark_text(replace(port.mark, host_id=host_id))
+        region.calls.change("port", lambda: region.sdk.network.update_port(port.port_id, description=text))
+
+
 def _make_network(region: Region, request: SegmentRequest, mark: Mark) -> NetworkReading:
     body = _owned(region, request.department, network_body(request, mark))
     made = read_network(region.calls.change("network", lambda: region.sdk.network.create_network(**body)))

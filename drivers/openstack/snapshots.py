@@ -5,7 +5,7 @@ from functools import partial
 from drivers.faults import Permanent, Transient
 from drivers.openstack import volumes
 from drivers.openstack.mapping import SnapshotReading, oldest_of, read_snapshot
-from drivers.openstack.marks import Mark, fence_values, is_newer
+from drivers.openstack.marks import Mark, fence_values, host_values, is_newer
 from drivers.openstack.region import Region
 from drivers.powers import SnapshotRequest
 from drivers.protocol import VolumeRequest
@@ -57,6 +57,13 @@ def take_fence(region: Region, snapshot: SnapshotReading, fence: int) -> None:
     if is_newer(fence, snapshot.mark):
         block = region.sdk.block_storage
         region.calls.change("snapshot", lambda: block.set_snapshot_metadata(snapshot.snapshot_id, **fence_values(fence)))
+
+
+def ensure_host(region: Region, snapshot: SnapshotReading, host_id: str) -> None:
+    """Have a copy be the host's that its disk is."""
+    if snapshot.mark is not None and snapshot.mark.host_id != host_id:
+        block, values = region.sdk.block_storage, host_values(host_id, snapshot.mark.fence)
+        region.calls.change("snapshot", lambda: block.set_snapshot_metadata(snapshot.snapshot_id, **values))
 
 
 def require_snapshot(region: Region, snapshot_id: ResourceId) -> SnapshotReading:

@@ -6,7 +6,7 @@ from functools import partial
 from drivers.faults import Permanent, Transient
 from drivers.openstack import images
 from drivers.openstack.mapping import VolumeReading, moment_s, oldest_of, read_volume, volume_body
-from drivers.openstack.marks import Mark, fence_values, is_newer
+from drivers.openstack.marks import Mark, fence_values, host_values, is_newer
 from drivers.openstack.region import Region
 from drivers.protocol import VolumeRequest
 from inventory.domain.ids import ResourceId
@@ -30,7 +30,7 @@ def find_volume(region: Region, volume_id: ResourceId) -> VolumeReading | None:
 def our_id(region: Region, volume_id: str) -> ResourceId:
     """Return our id of a volume, by the region's id; empty where it is gone or not ours. Asked once: it never changes."""
     if volume_id not in region.disks:
-        seen = _look(region, volume_id)
+        seen = look_at(region, volume_id)
         if seen is None or seen.mark is None:
             return ResourceId("")
         region.disks[volume_id] = ResourceId(seen.mark.resource_id)
@@ -56,7 +56,7 @@ def ensure_volume(
     require_pool(region, request.storage_pool)
     found = find_volume(region, request.volume_id)
     if found is not None:
-        take_fence(region, found, mark.fence)
+        ensure_host(region, found, mark.host_id, mark.fence)
         if _never_was_ready(region, found):
             _delete(region, found)
             found = None
@@ -123,14 +123,27 @@ def take_fence(region: Region, volume: VolumeReading, fence: int) -> None:
         region.touch()
 
 
-def ensure_volume_absent(region: Region, volume_id: ResourceId, fence: int) -> None:
-    """Have no such disk.
+def ensure_host(region: Region, volume: VolumeReading, host_id: str, fence: int) -> None:
+    """Have a disk be a host's: a disk is the region's, and goes with its machine from one hypervisor to another.
+
+    Raises:
+        StaleFence: the volume carries a newer fence.
+    """
+    assert volume.mark is not None, "only volumes of ours are given to a host"
+    if is_newer(fence, volume.mark) or volume.mark.host_id != host_id:
+        block, values = region.sdk.block_storage, host_values(host_id, fence)
+        region.calls.change("volume", lambda: block.set_volume_metadata(volume.volume_id, **values))
+        region.touch()
+
+
+def ensure_volume_absent(region: Region, volume_id: ResourceId, host_id: str, fence: int) -> None:
+    """Have no such disk of a host; one that went to another host with its machine is that host's.
 
     Raises:
         StaleFence: a newer hold has acted on it.
         Transient: ``driver.volume_in_use``, or it is not gone yet.
     """
-    while (found := find_volume(region, volume_id)) is not None:
+    while (found := find_volume(region, volume_id)) is not None and found.mark is not None and found.mark.host_id == host_id:
         take_fence(region, found, fence)
         if found.server_ids:
             raise Transient("driver.volume_in_use", volume_id=volume_id, machine=", ".join(found.server_ids))
@@ -154,7 +167,8 @@ def _make(
     return _wait_ready(region, made)
 
 
-def _look(region: Region, volume_id: str) -> VolumeReading | None:
+def look_at(region: Region, volume_id: str) -> VolumeReading | None:
+    """Read one disk by the region's id."""
     block = region.sdk.block_storage
     return region.calls.find("volume", lambda: read_volume(block.get_volume(volume_id)))
 
@@ -163,7 +177,7 @@ def _wait_ready(region: Region, volume: VolumeReading) -> VolumeReading:
     first: list[VolumeReading] = [volume]
 
     def look() -> VolumeReading | None:
-        seen = first.pop() if first else _look(region, volume.volume_id)
+        seen = first.pop() if first else look_at(region, volume.volume_id)
         if seen is None:
             raise Transient("driver.volume_missing", volume_id=volume.name)
         if seen.status in _FAILED:
@@ -179,7 +193,7 @@ def _grow(region: Region, volume: VolumeReading, size_gib: int) -> VolumeReading
     region.touch()
 
     def look() -> VolumeReading | None:
-        seen = _look(region, volume.volume_id)
+        seen = look_at(region, volume.volume_id)
         return None if seen is None or seen.size_gib != size_gib else _wait_ready(region, seen)
 
     return region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=volume.name, verb="extend"))
@@ -189,7 +203,7 @@ def _delete(region: Region, volume: VolumeReading) -> None:
     block = region.sdk.block_storage
 
     def look() -> bool | None:
-        seen = _look(region, volume.volume_id)
+        seen = look_at(region, volume.volume_id)
         if seen is not None and seen.status == "error_deleting":
             raise Transient("openstack.volume_failed", volume_id=volume.name, status=seen.status)
         return True if seen is None else None
@@ -215,7 +229,7 @@ def _ask_to_delete(region: Region, volume: VolumeReading) -> None:
         if copies:
             raise Transient("driver.volume_has_snapshots", internal=fault.internal, volume_id=volume.name) from fault
         # A machine that is gone may leave its disks behind on their way out of it.
-        seen = _look(region, volume.volume_id)
+        seen = look_at(region, volume.volume_id)
         if not {volume.status, "" if seen is None else seen.status} & _PASSING:
             raise
         if seen is not None:

@@ -26,6 +26,9 @@ _CIDRS = itertools.count(1)
 HOST_ID = f"host_conformance_{WORKER}"
 #: The hypervisor of this worker's conformance checks; the last ones of the region are for stories and faults.
 HYPERVISOR = f"hv-{WORKER + 1:03d}"
+#: Where machines are moved to, and its id.
+TARGET_HYPERVISOR = "hv-007"
+TARGET_ID = f"host_target_{WORKER}"
 
 
 def new_id(kind: str) -> ResourceId:
@@ -220,6 +223,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         seen.update(behind.image_ids(image))
         return len(seen)
 
+    target = connection.replace(hypervisor, TARGET_HYPERVISOR)
     return Harness(
         open_driver=lambda: driver_of(connection),
         image=image,
@@ -239,4 +243,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         meddle_rules=behind.meddle_rules,
         outside=OUTSIDE,
         open_unreachable=lambda: driver_of("openstack://silent/hv-001"),
+        open_target=lambda: driver_of(target, TARGET_ID),
+        target_connection=target,
+        target_id=TARGET_ID,
     )

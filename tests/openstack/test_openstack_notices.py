@@ -81,7 +81,7 @@ def test_what_happens_behind_the_platforms_back_is_put_right_when_it_is_told(
 
 
 def _stays_where_it_is(town: City) -> None:
-    """Machines of a region are not moved by the platform, and a plan that would empty their host says so of each."""
+    """There is no other hypervisor it could go to, and a plan that would empty its host says so."""
     plan = town.controller.ok("plan-moves", "drain", "hv-006", "--dry-run", "-o", "json").json
     assert plan["steps"] == []
-    assert [stay["reason"] for stay in plan["stays"]] == ["moves.not_offered"]
+    assert [stay["reason"] for stay in plan["stays"]] == ["moves.no_room"]

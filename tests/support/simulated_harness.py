@@ -104,6 +104,7 @@ def make_harness(
         open_unreachable=lambda: open_driver("dead"),
         open_target=lambda: open_driver(TARGET),
         target_connection=f"simulated://{world.name}/{TARGET}",
+        target_id=TARGET,
         lose_next_request=lose_next_request,
         outside=OUTSIDE,
     )

@@ -152,7 +152,9 @@ def test_a_machine_that_does_not_run_has_no_screen_and_does_not_travel(bench: Be
     instance_id = bench.create(request)
     travel = partial(
         bench.driver.ensure_migrated,
-        MigrationRequest(machine=request, volumes=(), target_connection=f"simulated://{bench.world.name}/{TARGET}"),
+        MigrationRequest(
+            machine=request, volumes=(), target_connection=f"simulated://{bench.world.name}/{TARGET}", target_id=TARGET
+        ),
         1,
     )
     bench.world.cut(TARGET)
