@@ -39,7 +39,11 @@ def told(here: Service) -> dict[str, Any]:
     return found
 
 
-def test_a_host_tells_since_when_it_is_silent_until_it_answers(here: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_host_tells_since_when_it_is_silent_until_it_answers(
+    here: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Wide enough for no word of the table to be broken.
+    monkeypatch.setenv("COLUMNS", "220")
     assert told(here)["unreachable_since_s"] is None
     see(here, Reachability.UNREACHABLE)
     here.clock.now_s += 60
