@@ -38,6 +38,33 @@ prices:
   - {meter: "disk_gib:standard", unit: GiB-hour, price: "0.000700", valid-from: 2026-01-01}
   - {meter: address, unit: address-hour, price: "0.003000", valid-from: 2026-01-01}
 """
+#: What a ticket for a new system says beside its servers.
+SYSTEM = """\
+project: {code: GZ2026-MZJ-017}
+system: {mlps: {level: 2}, network: gov-public}
+lease: {end: 12个月}
+environment: test
+"""
+
+
+def head_of(system: str, action: str = "create") -> str:
+    """Return how a ticket for a system begins."""
+    return f"""\
+apiVersion: allotment/v1
+kind: Ticket
+metadata: {{name: {system}, action: {action}}}
+applicant: {{department: civil-affairs, contact: {{name: 张三, phone: "020-81234567"}}}}
+"""
+
+
+def servers_of(*servers: str) -> str:
+    """Return the servers of a ticket, each as the language writes it on one line, without the braces around it."""
+    return "\n".join(("resources:", "  servers:", *(f"    - {{{server}}}" for server in servers), ""))
+
+
+def ticket_text(system: str, *servers: str) -> str:
+    """Return a ticket for a new system of the city."""
+    return head_of(system) + SYSTEM + servers_of(*servers)
 
 
 class City:

@@ -8,36 +8,17 @@ from typing import Any
 
 from inventory.domain.errors import Unavailable
 from inventory.domain.resource import Phase
-from tests.openstack.cloud import City
+from tests.openstack.cloud import SYSTEM, City, head_of, servers_of
 from tests.support.libvirtd import until
 
 SETTLE_S = 300
 STRIKE_S = 400
 POLL_S = 0.2
 FINAL = ("done", "failed", "refused", "cancelled")
-HEAD = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {system}, action: {action}}}
-applicant: {{department: civil-affairs, contact: {{name: 张三, phone: "020-81234567"}}}}
-"""
 BODIES = {
-    "create": """\
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-    - {name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]}
-""",
+    "create": SYSTEM + servers_of("name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]"),
     # Another size, and a disk more.
-    "change": """\
-base: 1
-resources:
-  servers:
-    - {name: web, size: {cpu: 2, memory: 192MiB}, disks: [{name: more, size: 1GiB}]}
-""",
+    "change": "base: 1\n" + servers_of("name: web, size: {cpu: 2, memory: 192MiB}, disks: [{name: more, size: 1GiB}]"),
     "release": "",
 }
 #: What the region has of one system after each ticket: a root disk and data disks, a network and its group.
@@ -59,7 +40,7 @@ class Life:
 
     def hand_in(self, action: str) -> str:
         """Hand the ticket in unless it is there; returns its id, or nothing when nobody answers."""
-        text = HEAD.format(system=self.system, action=action) + BODIES[action]
+        text = head_of(self.system, action) + BODIES[action]
         try:
             with self.town.controller.client() as client:
                 found = [x["id"] for x in client.all("/v1/tickets") if (x["system_name"], x["action"]) == (self.system, action)]

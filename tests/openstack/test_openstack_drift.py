@@ -9,7 +9,7 @@ import pytest
 from drivers.openstack.marks import Mark
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import ResourceKind
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import STORAGE_POOL, Behind, new_id
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
@@ -17,19 +17,7 @@ from tests.support.libvirtd import until
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
 
 HYPERVISOR = "hv-006"
-TICKET = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: drift, action: create}
-applicant: {department: civil-affairs, contact: {name: 张三, phone: "020-81234567"}}
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-    - {name: web, count: 4, size: tiny, image: demo-linux, spread: none}
-"""
+TICKET = ticket_text("drift", "name: web, count: 4, size: tiny, image: demo-linux, spread: none")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import Behind
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
@@ -22,20 +22,11 @@ pools:
 sizes:
   - {name: broad, vcpu: 8, memory: 1GiB, root-disk: 1GiB}
 """
-TICKET = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: both, action: create}
-applicant: {department: civil-affairs, contact: {name: 张三, phone: "020-81234567"}}
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-    - {name: wide, size: broad, image: demo-linux, spread: none, networks: [back]}
-    - {name: web, count: 2, size: tiny, image: demo-linux, spread: none}
-"""
+TICKET = ticket_text(
+    "both",
+    "name: wide, size: broad, image: demo-linux, spread: none, networks: [back]",
+    "name: web, count: 2, size: tiny, image: demo-linux, spread: none",
+)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 from inventory.store import journal
 from metering.intervals import intervals
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_id
 from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
 from tests.openstack.region.region import Region
@@ -33,19 +33,7 @@ HYPERVISORS = ("hv-006", "hv-007")
 HERE, THERE = "host_moved_from", "host_moved_to"
 ASK, FENCE, LATER = "os-migrateLive", 20, 30
 MOVED_S = 200
-TICKET = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: mover, action: create}
-applicant: {department: civil-affairs, contact: {name: 张三, phone: "020-81234567"}}
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-    - {name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]}
-"""
+TICKET = ticket_text("mover", "name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from drivers.conformance import CHECKS, Outcome, run_check
 from drivers.protocol import Capability, DriverEvent
 from inventory.domain.errors import CapabilityMissing
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import HYPERVISOR, Behind, driver_of, region_harness, small_image
 from tests.openstack.proxy import proxied_clouds
 from tests.openstack.region.region import Region
@@ -17,19 +17,7 @@ from tests.support.libvirtd import until
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
 
 TOLD = f"openstack://told/{HYPERVISOR}"
-TICKET = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: told, action: create}
-applicant: {department: civil-affairs, contact: {name: 张三, phone: "020-81234567"}}
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-  - {name: web, size: tiny, image: demo-linux}
-"""
+TICKET = ticket_text("told", "name: web, size: tiny, image: demo-linux")
 
 
 def test_a_machine_that_moved_is_told_to_another_connection(behind: Behind, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from drivers.faults import StaleFence
 from drivers.protocol import SegmentRequest
 from inventory.domain.ids import ResourceId
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import Behind, driver_of, new_cidr, new_id
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
@@ -16,19 +16,7 @@ from tests.support.libvirtd import until
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
 
 HYPERVISORS = ("hv-006", "hv-007")
-TICKET = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: wide, action: create}
-applicant: {department: civil-affairs, contact: {name: 张三, phone: "020-81234567"}}
-project: {code: GZ2026-MZJ-017}
-system: {mlps: {level: 2}, network: gov-public}
-lease: {end: 12个月}
-environment: test
-resources:
-  servers:
-    - {name: web, count: 2, size: tiny, image: demo-linux, spread: host}
-"""
+TICKET = ticket_text("wide", "name: web, count: 2, size: tiny, image: demo-linux, spread: host")
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ import pytest
 from drivers.faults import Permanent
 from drivers.openstack.driver import OpenStackDriver
 from inventory.domain.resource import Observed
-from tests.openstack.cloud import TICKET_S, City, city
+from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import Behind, driver_of
 from tests.openstack.proxy import proxied_clouds
 from tests.openstack.region.configuration import HOST_VCPUS
 from tests.openstack.region.region import Region
-from tests.openstack.test_openstack_reach import TICKET
 from tests.openstack.wish import assert_nothing_left, wish_on
 from tests.support.libvirtd import until
 
@@ -151,7 +150,7 @@ def test_a_ticket_asks_for_a_zone_and_gets_it_and_another_zone_is_seen(
 
 
 def _asks_and_gets(town: City, behind: Behind, aggregate: Any) -> None:
-    asked = TICKET.replace("spread: host}", "traits: [az-gz-east]}")
+    asked = ticket_text("wide", "name: web, count: 2, size: tiny, image: demo-linux, traits: [az-gz-east]")
     town.apply(town.controller.write("east.yaml", asked))
     assert {m["host"] for m in town.machines().values()} == {INSIDE}
     refused = town.controller.allot("plan", town.controller.write("west.yaml", asked.replace("az-gz-east", "az-gz-west")))
