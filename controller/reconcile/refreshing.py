@@ -4,13 +4,13 @@ A host that grew or shrank, or that its region put into another zone, is promise
 first half an interval or more after the controller's start, at moments that are spread, so that a start asks nothing more.
 """
 
-import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
+from controller.reconcile.host_intervals import HostIntervals
 from controller.workflows import hosts as workflow
 from controller.workflows.platform import Platform
 from drivers.faults import DriverFault
@@ -28,20 +28,18 @@ class Refresher:
     #: 0: hosts are read when they are enrolled only.
     interval_s: float
     monotonic: Callable[[], float]
-    _due_at: dict[str, float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _intervals: HostIntervals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._intervals = HostIntervals(
+            interval_s=self.interval_s,
+            monotonic=self.monotonic,
+            first_after_s=lambda id_: self.interval_s * (0.5 + _share(id_) / 2),
+        )
 
     def is_due(self, host_id: str) -> bool:
         """Tell whether a host is to be read now, and take it that it is."""
-        if not self.interval_s:
-            return False
-        now = self.monotonic()
-        with self._lock:
-            due_at = self._due_at.setdefault(host_id, now + self.interval_s * (0.5 + _share(host_id) / 2))
-            if now < due_at:
-                return False
-            self._due_at[host_id] = now + self.interval_s
-        return True
+        return self._intervals.take(host_id)
 
     def read(self, host_id: str, open_driver: Callable[[], ComputeDriver]) -> None:
         """Read what a host is, and take it over where it is not what is known; what stands in the way is told in the log."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from controller.reconcile.host_intervals import HostIntervals
 from controller.workflows import sampled
 from controller.workflows.platform import Platform
 from drivers.protocol import Capability, ComputeDriver, HasStats, InstanceStats
@@ -40,20 +41,16 @@ class SampleBox:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     counters: SampleCounters = field(default_factory=SampleCounters)
-    _asked_at: dict[str, float] = field(default_factory=dict)
+    _intervals: HostIntervals = field(init=False)
     _waiting: list[Taken] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._intervals = HostIntervals(interval_s=self.interval_s, monotonic=self.monotonic)
+
     def is_due(self, host_id: str) -> bool:
         """Tell whether a host is to be asked now, and take it that it is."""
-        if not self.interval_s:
-            return False
-        now = self.monotonic()
-        with self._lock:
-            if now - self._asked_at.get(host_id, float("-inf")) < self.interval_s:
-                return False
-            self._asked_at[host_id] = now
-        return True
+        return self._intervals.take(host_id)
 
     def take(self, host_id: str, driver: ComputeDriver) -> None:
         """Ask a host for its counters; one whose back end has none is left alone.

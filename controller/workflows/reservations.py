@@ -139,7 +139,7 @@ def expire(platform: Platform) -> int:
             left = _end(connection, found, ReservationState.EXPIRED)
             if left is not None:
                 ended += 1
-                audit.append(connection, _expiry(found, left, now_s))
+                audit.append(connection, platforms_event(found, "expire", now_s, {"ends_s": found.ends_s, "count": left}))
         return ended
 
     return platform.db.run(once)
@@ -222,15 +222,16 @@ def _note(
     seal(connection, platform, caller, action, reservation.id, facts, reservation.department_id)
 
 
-def _expiry(reservation: Reservation, left_count: int, now_s: float) -> audit.AuditEvent:
+def platforms_event(reservation: Reservation, action: str, now_s: float, detail: Mapping[str, object]) -> audit.AuditEvent:
+    """Return what the platform did to a reservation by itself, to be sealed."""
     return audit.AuditEvent(
         at_s=now_s,
         actor="allot",
         role="controller",
         source="reconciler",
-        action="reservation.expire",
+        action=f"reservation.{action}",
         target=reservation.id,
         on_behalf_of=reservation.department_id,
         department_id=reservation.department_id,
-        detail={"name": reservation.name, "ends_s": reservation.ends_s, "count": left_count},
+        detail={"name": reservation.name, **detail},
     )

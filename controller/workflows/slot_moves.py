@@ -5,7 +5,7 @@ the reconciler for all others, whenever there is something new. A slot is a prom
 Where nothing fits it stays counted where it was, which is told, until there is room.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from controller.workflows.decided_again import decided_again
 from controller.workflows.place import load_snapshot
 from controller.workflows.platform import Platform
 from controller.workflows.reservation_wish import request_of
-from controller.workflows.reservations import slots_of
+from controller.workflows.reservations import platforms_event, slots_of
 from inventory.domain.ids import HostId, ReservationId
 from inventory.domain.placement import Placement
 from inventory.domain.reservation import Reservation, ReservationState, Slot, peaks
@@ -91,7 +91,9 @@ def note_moves(connection: Connection, platform: Platform, found: Sequence[SlotM
     """Seal what was moved, one event for each reservation; the last statements of a transaction (see ``audit.append``)."""
     for moves in found:
         if moves.moved:
-            audit.append(connection, _event(moves, platform.clock()))
+            from_hosts = dict(Counter(slot.host_id for slot in moves.moved))
+            detail = {"count": len(moves.moved), "left": moves.left_count, "from": from_hosts}
+            audit.append(connection, platforms_event(moves.reservation, "move", platform.clock(), detail))
 
 
 def _in_turn(slots: Sequence[Slot] | frozenset[Slot]) -> list[ReservationId]:
@@ -150,20 +152,3 @@ def _places(connection: Connection, platform: Platform, reservation: Reservation
 def _decided(snapshot: Snapshot, platform: Platform, wanted: Reservation, beside: Sequence[HostId]) -> list[Slot] | None:
     decision = decide(request_of(wanted, beside), snapshot, platform.policy)
     return slots_of(wanted, decision) if isinstance(decision, Placement) else None
-
-
-def _event(moves: SlotMoves, now_s: float) -> audit.AuditEvent:
-    reservation, from_hosts = moves.reservation, defaultdict[str, int](int)
-    for slot in moves.moved:
-        from_hosts[slot.host_id] += 1
-    return audit.AuditEvent(
-        at_s=now_s,
-        actor="allot",
-        role="controller",
-        source="reconciler",
-        action="reservation.move",
-        target=reservation.id,
-        on_behalf_of=reservation.department_id,
-        department_id=reservation.department_id,
-        detail={"name": reservation.name, "count": len(moves.moved), "left": moves.left_count, "from": dict(from_hosts)},
-    )
