@@ -14,7 +14,7 @@ import tenacity
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
-from drivers.faults import DriverFault, Transient
+from drivers.faults import DriverFault, Permanent, Transient
 from drivers.openstack.translate_errors import fault_of
 
 T = TypeVar("T")
@@ -54,6 +54,15 @@ class Calls:
                 return None
 
         return self.read(verb, unless_missing)
+
+    def read_if_allowed(self, verb: str, call: Callable[[], T]) -> T | None:
+        """Make a call that changes nothing; None where this credential may not ask."""
+        try:
+            return self.read(verb, call)
+        except Permanent as fault:
+            if fault.problem.code != "openstack.forbidden":
+                raise
+            return None
 
     def change(self, verb: str, call: Callable[[], T]) -> T:
         """Make a call that changes something.

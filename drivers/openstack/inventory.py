@@ -12,7 +12,6 @@ from typing import Any
 
 from openstack import exceptions as sdk_errors
 
-from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
 from drivers.openstack.zones import Aggregate, aggregate_of, zone_query
 
@@ -84,12 +83,8 @@ class Inventory:
 
     def _told_traits(self) -> Mapping[str, frozenset[str]]:
         """Return the traits of the providers with room, by id; none where this credential may not ask for candidates."""
-        try:
-            return traits_told(self._get(f"/allocation_candidates?resources={ROOM}"))
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
-            return {}
+        found = self._calls.read_if_allowed("inventory", lambda: self._answered(f"/allocation_candidates?resources={ROOM}"))
+        return {} if found is None else traits_told(found)
 
     def _read(self, provider: Any, traits: Iterable[str] | None) -> Provider:
         if traits is None:
@@ -98,18 +93,20 @@ class Inventory:
         return provider_of(provider, inventories["inventories"], traits)
 
     def _get(self, path: str) -> Mapping[str, Any]:
-        def get() -> Mapping[str, Any]:
-            answer = self._sdk.placement.get(path, microversion=PLACEMENT_VERSION)
-            sdk_errors.raise_from_response(answer)
-            body: Mapping[str, Any] = answer.json()
-            return body
+        return self._calls.read("inventory", lambda: self._answered(path))
 
-        return self._calls.read("inventory", get)
+    def _answered(self, path: str) -> Mapping[str, Any]:
+        answer = self._sdk.placement.get(path, microversion=PLACEMENT_VERSION)
+        sdk_errors.raise_from_response(answer)
+        body: Mapping[str, Any] = answer.json()
+        return body
 
     def hypervisors(self) -> list[Hypervisor]:
         """Return the hypervisors, sorted by name; without details, for which Nova would ask every one of them."""
-        found = self._calls.read("inventory", lambda: list(self._sdk.compute.hypervisors(details=False)))
-        return sorted((hypervisor_of(h) for h in found), key=lambda h: h.name)
+        return sorted(self._calls.read("inventory", self._listed), key=lambda h: h.name)
+
+    def _listed(self) -> list[Hypervisor]:
+        return [hypervisor_of(h) for h in self._sdk.compute.hypervisors(details=False)]
 
     def describe(self, hypervisor: Hypervisor) -> Hypervisor:
         """Return one hypervisor with its details."""
@@ -117,12 +114,7 @@ class Inventory:
 
     def aggregates(self) -> list[Aggregate] | None:
         """Return the region's aggregates: one call; None where this credential may not ask."""
-        try:
-            return self._calls.read("inventory", lambda: [aggregate_of(a) for a in self._sdk.compute.aggregates()])
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
-            return None
+        return self._calls.read_if_allowed("inventory", lambda: [aggregate_of(a) for a in self._sdk.compute.aggregates()])
 
     def provider_ids(self, zone: str, aggregates: Sequence[Aggregate]) -> frozenset[str]:
         """Return the providers of a zone: one call."""
@@ -131,12 +123,8 @@ class Inventory:
 
     def alive(self) -> frozenset[str] | None:
         """Return the names of the hypervisors that report in; None where this credential may not ask."""
-        try:
-            return frozenset(h.name for h in self.hypervisors() if h.is_alive)
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
-            return None
+        found = self._calls.read_if_allowed("inventory", self._listed)
+        return None if found is None else frozenset(h.name for h in found if h.is_alive)
 
 
 def traits_told(candidates: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-from drivers.faults import Permanent
 from drivers.openstack import department_access
 from drivers.openstack.calls import Calls
 from drivers.openstack.discovery import discover
@@ -63,13 +62,8 @@ class Projects:
 
     def _may_see_all(self) -> bool:
         compute = self._sdk.compute
-        try:
-            self._calls.read("machine", lambda: list(compute.servers(all_projects=True, limit=1, paginated=False)))
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
-            return False
-        return True
+        one = self._calls.read_if_allowed("machine", lambda: list(compute.servers(all_projects=True, limit=1, paginated=False)))
+        return one is not None
 
     def names(self, project_ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of projects; one that cannot be learned is called by its id. Asked only when a new one comes."""
@@ -80,11 +74,8 @@ class Projects:
             return {id_: self._names[id_] or id_ for id_ in project_ids}
 
     def _read_names(self) -> dict[str, str]:
-        try:
-            found = self._calls.read("project", lambda: list(self._sdk.identity.projects()))
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
+        found = self._calls.read_if_allowed("project", lambda: list(self._sdk.identity.projects()))
+        if found is None:
             # A plain member sees its own project only, and knows its name.
             project = self._calls.read("project", lambda: self._sdk.current_project)
             return {project.id: project.name} if project.name else {}

@@ -216,13 +216,9 @@ class Region:
 
     def _read_storage_pools(self) -> list[Mapping[str, object]] | None:
         """Return what Cinder says of its pools; None where this credential may not ask."""
-        try:
-            pools = self.calls.read("storage", lambda: list(self.sdk.block_storage.backend_pools()))
-        except Permanent as fault:
-            if fault.problem.code != "openstack.forbidden":
-                raise
-            return None
-        return [p.capabilities or {} for p in pools]
+        return self.calls.read_if_allowed(
+            "storage", lambda: [p.capabilities or {} for p in self.sdk.block_storage.backend_pools()]
+        )
 
     def close(self) -> None:
         """Drop the connections."""

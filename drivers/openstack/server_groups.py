@@ -75,13 +75,8 @@ def _policy(group: Any) -> str:
 def ensure_no_empty_group(region: Region, host_id: str) -> None:
     """Take our groups away that have no machine; a credential that may not see groups has made none."""
     compute, scope = region.sdk.compute, region.projects.listing_scope()
-    try:
-        found = region.calls.read("server group", lambda: list(compute.server_groups(**scope)))
-    except Permanent as fault:
-        if fault.problem.code != "openstack.forbidden":
-            raise
-        return
-    for group in found:
+    found = region.calls.read_if_allowed("server group", lambda: list(compute.server_groups(**scope)))
+    for group in found or ():
         if group.name.startswith(_PREFIX) and group.name.endswith(f" {host_id}") and not group.member_ids:
             region.calls.change("server group", partial(compute.delete_server_group, group.id))
 
