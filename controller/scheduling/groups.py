@@ -14,7 +14,7 @@ from controller.scheduling.columns import Bool, Int32
 from controller.scheduling.reach import Reach, reach_of
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.tables import HARD_APART, HARD_TOGETHER, MISFITS_MAX, SOFT_APART, SOFT_TOGETHER
-from controller.scheduling.units import Need, is_existing
+from controller.scheduling.units import Need
 from inventory.domain.ids import HostId
 from inventory.domain.placement import GroupRule, Level, NetworkLevel, PlacementRequest
 from inventory.domain.system import SpreadLevel
@@ -42,7 +42,7 @@ class Groups:
     def _count_existing(self, request: PlacementRequest) -> None:
         staying: dict[str, set[HostId]] = {}
         for member in request.members:
-            if member.pinned_host_id is not None and is_existing(member):
+            if member.pinned_host_id is not None and member.is_existing:
                 staying.setdefault(member.group, set()).add(member.pinned_host_id)
         for rule in self.rules.values():
             for host_id in _hosts_of(rule, staying.get(rule.group, set())):

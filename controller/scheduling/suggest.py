@@ -29,7 +29,7 @@ from controller.scheduling.fleet import Fleet
 from controller.scheduling.gang import Attempt, fits_on
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
-from controller.scheduling.units import Unit, is_existing, units_of
+from controller.scheduling.units import Unit, units_of
 from inventory.domain.placement import MemberRequest, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 
@@ -88,7 +88,7 @@ def _alter_split(request: PlacementRequest, params: Mapping[str, Any]) -> Placem
     half = {VCPU: params[VCPU], MEMORY_MIB: params[MEMORY_MIB]}
     members: list[MemberRequest] = []
     for member in request.members:
-        if member.group != params["group"] or is_existing(member):
+        if member.group != params["group"] or member.is_existing:
             members.append(member)
             continue
         lower = {d: min(amount, half.get(d, amount)) for d, amount in member.compute.amounts}
@@ -106,7 +106,7 @@ def _alter_disk(request: PlacementRequest, params: Mapping[str, Any]) -> Placeme
 
 
 def _alter_count(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
-    new = [m.name for m in request.members if m.group == params["group"] and not is_existing(m)]
+    new = [m.name for m in request.members if m.group == params["group"] and not m.is_existing]
     dropped = set(new[params["fits"] :])
     return replace(request, members=tuple(m for m in request.members if m.name not in dropped))
 
@@ -198,7 +198,7 @@ def _shape(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
     """Yield vCPU and memory of the host that has most of both, where both are short."""
     unit, fleet, groups = _stuck(attempt), attempt.fleet, attempt.groups
     member, ask = request.members[unit.members[0]], dict(unit.need.ask)
-    if len(unit.members) > 1 or not {VCPU, MEMORY_MIB} <= ask.keys() or is_existing(member):
+    if len(unit.members) > 1 or not {VCPU, MEMORY_MIB} <= ask.keys() or member.is_existing:
         return
     others = tuple(a for a in unit.need.ask if a[0] not in (VCPU, MEMORY_MIB))
     hosts = survey(replace(unit.need, ask=others), fleet, groups)[-1][1]
@@ -215,9 +215,9 @@ def _split(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
     """Yield two machines of half the size for each new one, where both halves are whole."""
     member = request.members[_stuck(attempt).members[0]]
     vcpu, memory = member.compute[VCPU], member.compute[MEMORY_MIB]
-    alike = [m for m in request.members if m.group == member.group and not is_existing(m)]
+    alike = [m for m in request.members if m.group == member.group and not m.is_existing]
     is_even = vcpu > 1 and memory > 1 and vcpu % 2 == 0 and memory % 2 == 0
-    if not is_even or is_existing(member) or any(m.compute != member.compute for m in alike):
+    if not is_even or member.is_existing or any(m.compute != member.compute for m in alike):
         return
     half = {VCPU: vcpu // 2, MEMORY_MIB: memory // 2}
     yield PREFIX + "split", {"group": member.group, "asked": len(alike), "count": 2 * len(alike), **half}
@@ -226,7 +226,7 @@ def _split(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
 def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
     unit, fleet, groups = _stuck(attempt), attempt.fleet, attempt.groups
     member = request.members[unit.members[0]]
-    if len(unit.members) > 1 or is_existing(member):
+    if len(unit.members) > 1 or member.is_existing:
         return
     for disk_class, size in sorted({(c, max(s for k, s in member.disks if k == c)) for c, _ in member.disks}):
         hosts = survey(replace(unit.need, disks=tuple(d for d in unit.need.disks if d[0] != disk_class)), fleet, groups)[-1][1]
@@ -239,7 +239,7 @@ def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable
 
 def _fewer(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
     for group in sorted({request.members[m].group for m in _stuck(attempt).members}):
-        asked = sum(m.group == group and not is_existing(m) for m in request.members)
+        asked = sum(m.group == group and not m.is_existing for m in request.members)
 
         of = partial(_of_count, group, asked)
         count = _largest(asked - 1, partial(_is_true_of, is_true, of))

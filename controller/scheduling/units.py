@@ -165,11 +165,6 @@ def _need_of_one(request: PlacementRequest, member: MemberRequest, rules: Mappin
     return need
 
 
-def is_existing(member: MemberRequest) -> bool:
-    """Tell whether a machine exists and must stay: it is pinned and holds something there."""
-    return member.is_existing
-
-
 def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[str, GroupRule]) -> object:
     reach = tuple(request.network_hosts[n] for n in member.networks if n in request.network_hosts)
     group = member.group if member.group in rules else ""
@@ -179,7 +174,7 @@ def _likeness(member: MemberRequest, request: PlacementRequest, rules: Mapping[s
 
 
 def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Mapping[str, GroupRule]) -> Need:
-    counts = Counter(m.group for m in members if m.group in rules and not is_existing(m))
+    counts = Counter(m.group for m in members if m.group in rules and not m.is_existing)
     ask, disks = _asked(members)
     seats = tuple(seat_ask(m) for m in members if m.layout)
     return Need(
@@ -187,7 +182,7 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         mlps_level=request.mlps_level,
         ask=ask,
         disks=disks,
-        archs=tuple(sorted({m.arch for m in members if not is_existing(m)} - set(ANY_ARCH))),
+        archs=tuple(sorted({m.arch for m in members if not m.is_existing} - set(ANY_ARCH))),
         pins=tuple(sorted({m.pinned_host_id for m in members if m.pinned_host_id is not None})),
         reach=tuple(sorted({request.network_hosts[n] for m in members for n in m.networks if n in request.network_hosts})),
         hard=tuple((g, rules[g].spread) for g in sorted(counts) if rules[g].is_hard),
@@ -197,7 +192,7 @@ def _need(request: PlacementRequest, members: Sequence[MemberRequest], rules: Ma
         conflict=min((g for g, count in counts.items() if _tears_apart(rules[g], count)), default=""),
         traits=tuple(sorted({trait for m in members if not _stays(m) for trait in m.traits})),
         counts=tuple(sorted(counts.items())),
-        is_staying=all(is_existing(m) for m in members) and not ask and not any(size for _, size in disks) and not seats,
+        is_staying=all(m.is_existing for m in members) and not ask and not any(size for _, size in disks) and not seats,
         seats=seats,
         cards=cards(members) if request.addresses is not None else (),
     )
@@ -207,7 +202,7 @@ def _stays(member: MemberRequest) -> bool:
     """Tell whether a machine exists and asks for nothing more."""
     held = dict(member.held.amounts)
     grows = any(amount > held.get(dimension, 0) for dimension, amount in member.compute.amounts)
-    return is_existing(member) and not (grows or member.disks or member.layout)
+    return member.is_existing and not (grows or member.disks or member.layout)
 
 
 def seat_ask(member: MemberRequest) -> SeatAsk:

@@ -13,7 +13,6 @@ from itertools import islice, takewhile
 from sqlalchemy import Connection
 
 from controller.networks import address_plan
-from controller.scheduling.units import is_existing
 from controller.workflows.segments import segment_name
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, HostId, ZoneId
@@ -86,7 +85,7 @@ class AddressRooms:
         self, connection: Connection, department_id: DepartmentId, zone: Zone, request: PlacementRequest, now_s: float
     ) -> PlacementRequest:
         """Return the request with what is left for its new machines, where that is not plenty."""
-        asked = Counter(n for m in request.members if not is_existing(m) for n in m.networks)
+        asked = Counter(n for m in request.members if not m.is_existing for n in m.networks)
         if not asked:
             return request
         free = self._segments(connection, department_id, now_s)
@@ -105,7 +104,7 @@ class AddressRooms:
         """Count what a decision takes, for the decisions after it."""
         known = self._known.get(department_id)
         for member, place in zip(request.members, places, strict=True):
-            for network in member.networks if known is not None and not is_existing(member) else ():
+            for network in member.networks if known is not None and not member.is_existing else ():
                 self._take(department_id, zone, segment_name(zone.code, network), place.home)
 
     def _take(self, department_id: DepartmentId, zone: Zone, name: str, host_id: HostId) -> None:

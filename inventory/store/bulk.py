@@ -201,11 +201,12 @@ def given_values(connection: Connection, rows: Sequence[tuple[Any, ...]], column
     return {f"given_{name}": _array([row[n] for row in rows]) for n, (name, _) in enumerate(columns)}
 
 
-def _by_two_keys(rows: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
+def _by_two_keys(rows: Sequence[tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
     """Return values by their keys: the second, of which there are few, outside."""
     found: dict[str, dict[str, Any]] = {}
     for first, second, value in rows:
         found.setdefault(second, {})[first] = value
+    assert sum(map(len, found.values())) == len(rows), "of two amounts given for one key one would be lost"
     return found
 
 

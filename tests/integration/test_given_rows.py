@@ -1,9 +1,13 @@
 """Rows that are handed in as parameters arrive in the database as they were, whatever is written in them."""
 
+from pathlib import Path
+
+import pytest
 from sqlalchemy import select
 
 from inventory.store import bulk
 from inventory.store.engine import Database
+from tests.support.database import sqlite_database
 
 TRICKY = ["", "NULL", "null", '"', "\\", '\\"', "{a,b}", "a,b", " a ", "张三", "%s", "%(x)s", ":x", "a\nb\tc", "'", "{", "}"]
 
@@ -20,3 +24,12 @@ def test_nothing_given_is_no_row(database: Database) -> None:
     with database.read() as connection:
         given = bulk.given(connection)
         assert connection.execute(select(given), bulk.given_values(connection, [])).all() == []
+
+
+def test_of_two_amounts_for_one_key_none_is_lost(tmp_path: Path) -> None:
+    with (
+        sqlite_database(tmp_path / "state.db") as database,
+        database.read() as connection,
+        pytest.raises(AssertionError, match="would be lost"),
+    ):
+        bulk.given_values(connection, [("host_a", "vcpu", 1), ("host_a", "vcpu", 2)])
