@@ -31,6 +31,7 @@ class Capability(Flag):
     NETWORKS = auto()
     DIRECT_KERNEL_BOOT = auto()
     LIVE_MIGRATION = auto()
+    EVACUATION = auto()
     SNAPSHOTS = auto()
     OUTSIDE = auto()
     FILTERS = auto()
@@ -398,6 +399,27 @@ class LiveMigrates(Protocol):
 
     def ensure_not_migrating(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
         """Have no migration of it under way, and none ever by an older hold; returns the machine here, None if it is gone."""
+
+
+@runtime_checkable
+class Evacuates(Protocol):
+    """``Capability.EVACUATION``: disks outlive their host. Called on the host a machine is to have from now on.
+
+    Whoever calls has it from a person, or from means to cut its power, that the host it was lost with is off. It is in one place
+    at any moment all the same: one whose old host turns out to be up is moved from there instead.
+    """
+
+    def ensure_evacuated(self, request: MachineRequest, fence: int) -> ObservedInstance | None:
+        """Have the machine here, with the disks and cards it had; returns what was seen.
+
+        None: there is none to bring back, or it never ran and was taken away; those of its disks there are belong to this host.
+
+        Raises:
+            Permanent: ``driver.evacuation_failed``: this host does not take it; it is where it was, and another may be asked.
+        """
+
+    def ensure_abandoned(self, instance_id: ResourceId, fence: int) -> None:
+        """Have no such machine any more; the disks in it belong to this host, to be removed as others are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ def drift(
     reap, orphans = _strangers(host_id, ids_on(observation) - {r.id for r in rows} - late, elsewhere)
     findings += orphans
     # What is on its way here is no leftover; it may become one, so the same observation is compared again.
-    is_clean = is_clean and not any(r.target_host_id == host_id for r in elsewhere.values())
+    is_clean = is_clean and not any(r.target_host_id == host_id or r.lost_host_id for r in elsewhere.values())
     is_clean = is_clean and not (wake or reap or late)
     return Drift(wake=wake, reap=reap, findings=tuple(findings), lasting=tuple(lasting), is_clean=is_clean)
 
@@ -164,6 +164,6 @@ def _strangers(
         if row is None:
             subject = f"orphan:{host_id}:{resource_id}"
             findings.append(Finding(kind="orphan", subject=subject, host_id=host_id, detail={"resource": resource_id}))
-        elif row.phase is Phase.GONE or host_id not in (row.host_id, row.target_host_id):
+        elif row.phase is Phase.GONE or (row.lost_host_id is None and host_id not in (row.host_id, row.target_host_id)):
             reap.append(resource_id)
     return tuple(reap), findings

@@ -31,6 +31,8 @@ class Outcome:
 
 #: The step that removes leftovers elsewhere: whatever becomes of it, the row stays as it is.
 REAP = "reap"
+#: The step that brings a machine back from a lost host.
+EVACUATE = "evacuate"
 #: Lets go of the hold; the fence stays raised.
 LET_GO: Mapping[str, Any] = {"owner": "", "hold_until_s": 0.0}
 
@@ -42,7 +44,7 @@ def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
         return dict(LET_GO)
     if isinstance(flow, Drop):
         return {**LET_GO, "next_try_s": now_s, "fence": max(resource.fence, flow.found_fence)}
-    seen = observation_of(outcome, now_s)
+    seen = {**observation_of(outcome, now_s), **_back(outcome)}
     if row.generation != resource.generation:
         return {**seen, **LET_GO, **_superseded(resource, flow, now_s)}
     if isinstance(flow, Next):
@@ -51,6 +53,12 @@ def changes_of(outcome: Outcome, row: HeldRow, now_s: float) -> dict[str, Any]:
     if isinstance(flow, Wait) and flow.step.startswith("clear") and flow.problem is None:
         flow = replace(flow, problem=cause_of(outcome, row))
     return {**seen, **LET_GO, **_ended(resource, flow, row, now_s)}
+
+
+def _back(outcome: Outcome) -> Mapping[str, Any]:
+    """Return what is true once a lost machine is on its new host, or nothing of it is left to be brought there."""
+    ended = [r.flow for r in outcome.results if r.step == EVACUATE]
+    return {"lost_host_id": None} if any(isinstance(flow, Next) and flow.problem is None for flow in ended) else {}
 
 
 def cause_of(outcome: Outcome, row: HeldRow) -> Problem | None:
@@ -68,7 +76,8 @@ def _superseded(resource: Resource, flow: Flow, now_s: float) -> dict[str, Any]:
 
 def _reached(resource: Resource) -> dict[str, Any]:
     """Return what is true once the wish of the claimed row was reached: every way there restarts what was to be restarted."""
-    return {"settled_generation": resource.generation, "reboots_done": resource.reboots_wanted}
+    back = {} if resource.lost_host_id is None else {"lost_host_id": None}
+    return {"settled_generation": resource.generation, "reboots_done": resource.reboots_wanted, **back}
 
 
 def _ended(resource: Resource, flow: Wait | Done | Fail, row: HeldRow, now_s: float) -> dict[str, Any]:
@@ -202,14 +211,16 @@ def _earliest(seen: Seen, resource: Resource, known_s: float, now_s: float) -> f
 # -- the story of a ticket --------------------------------------------------------------------------------------------
 
 #: Steps people are told of when they are done.
-TOLD = frozenset({"image", "root_disk", "define", "start", "volume", "segment", "halt", "resize_stop", "stop", "remove", "clear"})
+TOLD = frozenset(
+    {"image", "root_disk", "define", "start", "volume", "segment", "halt", "resize_stop", "stop", "remove", "clear", EVACUATE}
+)
 Line = tuple[str, str, Mapping[str, Any]]
 
 
 def story_of(outcome: Outcome) -> list[Line]:
     """Return (subject, code, parameters) of what is worth telling; looks at settled resources are not."""
     resource = outcome.resource
-    is_settled = resource.generation == resource.settled_generation
+    is_settled = resource.generation == resource.settled_generation and resource.lost_host_id is None
     if is_settled or resource.ticket_id is None or outcome.results[-1].step == REAP:
         return []
     lines: list[Line] = []

@@ -6,6 +6,7 @@ only holds at a commit: what is freed is freed with the word that it is gone.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +44,9 @@ TELL_SINGLY_MAX = 20
 #: Known sizes of tickets are forgotten beyond this.
 _SIZES_MAX = 10_000
 
+#: Rest before a host that did not take a lost machine is asked again.
+PASSED_ON_REST_S = 60.0
+
 #: Moves the claims, cards and specs of a machine that was cleared (and of its disks) to another host, inside the open
 #: transaction; returns the machine and its disks as they shall be, or None where no host fits. Raises AddressesTaken, with
 #: nothing written, where another controller took an address at the same moment.
@@ -75,6 +79,8 @@ class _Batch:
     gone: list[Resource] = field(default_factory=list)
     changed: list[Resource] = field(default_factory=list)
     cleared: list[tuple[Outcome, HeldRow]] = field(default_factory=list)
+    #: Lost machines that a host does not take.
+    passed_on: list[tuple[Outcome, HeldRow]] = field(default_factory=list)
     #: Machines whose move ended, one way or the other.
     travelled: list[tuple[Outcome, HeldRow, JournalRow | None]] = field(default_factory=list)
     stories: dict[TicketId, list[Any]] = field(default_factory=dict)
@@ -139,6 +145,9 @@ class Recorder:
             # Also under a newer wish: first it must be known where the machine is.
             batch.travelled.append((outcome, replace(row, revision=row.revision + len(lines)), lines[-1] if lines else None))
             return
+        if isinstance(flow, Done) and flow.ending is Ending.PASSED_ON:
+            batch.passed_on.append((outcome, replace(row, revision=row.revision + len(lines))))
+            return
         if is_current and isinstance(flow, Done) and flow.ending is Ending.CLEARED:
             batch.cleared.append((outcome, replace(row, revision=row.revision + len(lines))))
             return
@@ -202,6 +211,8 @@ class Recorder:
             assert written == len(holds), "a locked hold was lost inside the transaction"
         for outcome, row in batch.cleared:
             self._place_again(connection, batch, outcome, row)
+        for outcome, row in batch.passed_on:
+            self._pass_on(connection, batch, outcome, row)
         for outcome, row, last in batch.travelled:
             self._end_move(connection, batch, outcome, row, last)
         journal.append(connection, batch.journal)
@@ -245,7 +256,7 @@ class Recorder:
         """Give a machine that was cleared from its host to another one, with its disks, or fail it."""
         resource = outcome.resource
         volumes = resources.lock_parts(connection, [d.volume_id for d in resource.instance.disks])
-        if any(v.hold_until_s > batch.now_s or v.observed is not Observed.ABSENT for v in volumes):
+        if _are_held(volumes, batch.now_s) or any(v.observed is not Observed.ABSENT for v in volumes):
             self._clear_later(connection, batch, outcome, row, delay_s=1.0)
             return
         moved = None
@@ -258,6 +269,38 @@ class Recorder:
         if moved is None:
             self._fail_cleared(connection, batch, outcome, row)
             return
+        self._placed_again(connection, batch, resource, row, moved)
+
+    def _pass_on(self, connection: Connection, batch: _Batch, outcome: Outcome, row: HeldRow) -> None:
+        """Give a lost machine that a host does not take to another one; where there is none, the same is asked again later."""
+        resource = outcome.resource
+        volumes = resources.lock_parts(connection, [d.volume_id for d in resource.instance.disks])
+        moved = None
+        if self._swap is not None and resource.placements < self._placements_max and not _are_held(volumes, batch.now_s):
+            # Where another controller was faster with an address, there is a next time.
+            with suppress(AddressesTaken):
+                moved = self._swap(connection, resource, volumes)
+        if resource.ticket_id is not None:
+            batch.stories.setdefault(resource.ticket_id, []).extend(story_of(outcome))
+        if moved is not None:
+            self._placed_again(connection, batch, resource, row, moved)
+            return
+        problem = cause_of(outcome, row)
+        waiting = {
+            **LET_GO,
+            "step": "",
+            "attempts": resource.attempts + 1,
+            "problem": problem.to_json() if problem else None,
+            "next_try_s": batch.now_s + PASSED_ON_REST_S,
+            "phase": Phase.PENDING.value,
+            "revision": row.revision,
+        }
+        self._write_one(connection, resource, waiting)
+
+    def _placed_again(
+        self, connection: Connection, batch: _Batch, resource: Resource, row: HeldRow, moved: Sequence[Resource]
+    ) -> None:
+        """Write down where a machine and its disks are to be, and tell it."""
         # What was lost stays lost until it is there again, however often it is placed.
         state = LOST if row.last_state == LOST else ALLOCATED
         for new in moved:
@@ -327,6 +370,10 @@ class Recorder:
                 self._sizes[ticket_id] = resources.count_of_ticket(connection, ticket_id)
             many = self._sizes[ticket_id] > TELL_SINGLY_MAX
             tickets.add_events(connection, ticket_id, summed_up(lines) if many else lines, batch.now_s)
+
+
+def _are_held(parts: Sequence[Resource], now_s: float) -> bool:
+    return any(part.hold_until_s > now_s for part in parts)
 
 
 def move_tickets(connection: Connection, ticket_ids: Iterable[TicketId], now_s: float) -> None:

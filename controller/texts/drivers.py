@@ -103,6 +103,14 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Nothing to do: the platform looks again and gives this move up.",
         actor=Actor.NOBODY,
     ),
+    "driver.evacuation_failed": Text(
+        zh="云主机 {machine} 没有在 {target} 上恢复：{reason}。它的磁盘没有改动。",
+        en="Machine {machine} was not brought back on {target}: {reason}. Its disks are as they were.",
+        cure_zh="系统会换一台宿主机或稍后重试；若持续出现，请检查目标节点是否启用、资源是否足够，并查看 Nova 调度器的日志。",
+        cure_en="Another host is tried, or the same later. If it stays, see that the target is enabled and has room, and read the"
+        " log of Nova's scheduler.",
+        actor=Actor.OPERATOR,
+    ),
     "driver.migration_target_unreachable": Text(
         zh="迁移的目标宿主机（{connection}）没有应答。",
         en="The host the machine is to move to ({connection}) does not answer.",

@@ -60,6 +60,18 @@ _STEPS: Mapping[str, tuple[str, str, str, str]] = {
         "{count} 台云主机所在宿主机失效，正在其他宿主机上由镜像重建；原磁盘内容已丢失",
         "{count} machines lost with their host are made anew from their images elsewhere; their disks are empty",
     ),
+    "host_lost_kept": (
+        "{name}：所在宿主机 {host} 失效，正在其他宿主机上用原有磁盘和地址恢复",
+        "{name}: its host {host} is lost; it is brought back on another one, with its disks and addresses",
+        "{count} 台云主机所在宿主机失效，正在其他宿主机上用原有磁盘和地址恢复",
+        "{count} machines lost with their host are brought back on others, with their disks and addresses",
+    ),
+    "evacuate": (
+        "{name}：已用原有磁盘在其他宿主机上恢复",
+        "{name}: brought back on another host with its disks",
+        "{count} 台云主机已用原有磁盘在其他宿主机上恢复",
+        "{count} machines brought back on other hosts with their disks",
+    ),
     "trouble": (
         "{name}：步骤 {step} 遇到问题，系统会自动重试",
         "{name}: step {step} met a problem and is retried",

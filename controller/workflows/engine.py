@@ -58,6 +58,8 @@ class Ending(StrEnum):
     MOVED = "moved"
     #: Known to stay where it is: nothing of it is on the host it was to move to, and nothing will come there any more.
     STAYED = "stayed"
+    #: The host it was to be brought back to does not take it: another one is to be asked.
+    PASSED_ON = "passed_on"
     #: A leftover on a host the resource does not live on was removed.
     REAPED = "reaped"
 
@@ -305,7 +307,7 @@ def answer(fault: DriverFault, step: str, context: StepContext) -> Flow:
     """Return what follows from a fault: try again, place elsewhere, or give up."""
     resource, settings = context.resource, context.settings
     attempts = resource.attempts + 1
-    if step.startswith("move"):
+    if step.startswith("move") or step == "evacuate":
         # Whatever happened, the next look at both hosts tells; giving up is a step of its own.
         return Wait(delay_s=context.backoff_s(attempts), step="", problem=fault.problem, is_failure=True)
     is_new = resource.settled_generation == 0 and resource.desired is not Desired.ABSENT and not _ever_was(context)

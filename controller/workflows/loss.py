@@ -1,4 +1,5 @@
-"""A host that is lost: its machines are given other hosts, the reserve of the pool included, and made anew there.
+"""A host that is lost: its machines are given other hosts, the reserve of the pool included, and made anew there; where their
+disks outlive it, they are brought back on those.
 
 A person took it out of service, another one says that it is off and that its disks are given up; or the pool has it done without
 them (``automatic_loss``), once its means has cut the power. All of it is one transaction:
@@ -7,7 +8,7 @@ there are any. Should the host come back, what it still has of them is removed: 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -25,6 +26,7 @@ from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.capacity.failure import Fate, Struck, systems_on
 from controller.workflows.decided_again import decided_again
 from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.heirs import heirs_of, keeps_disks
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
@@ -180,7 +182,14 @@ class _Restoring:
         request = placement_request(spec, self.zone, Deltas(new=new), others, self.archs)
         department_id, now_s = self.struck.system.department_id, self.platform.clock()
         request = AddressRooms().of(self.connection, department_id, self.zone, request, now_s)
-        return Asked(request=request, without=(self.host.id,), only=self.only)
+        return Asked(request=request, without=(self.host.id,), only=self._among())
+
+    def _among(self) -> tuple[HostId, ...]:
+        """Return the only hosts that are asked: with disks that outlive their host a machine goes where these are."""
+        if not keeps_disks(self.host):
+            return self.only
+        heirs = heirs_of(self.connection, self.host)
+        return tuple(h for h in heirs if h in self.only) or (self.host.id,) if self.only else heirs
 
     def _place(self, machines: Sequence[Resource]) -> bool:
         asked = self._ask(machines)
@@ -200,8 +209,9 @@ class _Restoring:
         if moved is None:
             return False
         journal.append(connection, [self._told(rows[new.id], new) for new in moved])
+        lost_id = self.host.id if keeps_disks(self.host) else None
         for new in moved:
-            resources.move(connection, new, revision=new.revision + 1, now_s=now_s)
+            resources.move(connection, replace(new, lost_host_id=lost_id), revision=new.revision + 1, now_s=now_s)
         ticket_id, system_id = TicketId(str(machines[0].ticket_id)), SystemId(self.struck.system.id)
         store.add_explanations(connection, explanation_rows(self.platform, ticket_id, decision, asked, system_id))
         names = hosts.names(connection, [place.host_id for place in decision.members])
@@ -224,7 +234,7 @@ class _Restoring:
         """Tell the stories of the tickets, and have the system's state be what its machines' are."""
         for machine in (m for m in self.struck.machines if m.id in self._to):
             params = {"name": machine.name, "host": self.host.name}
-            event = (machine.name, "step.host_lost", params)
+            event = (machine.name, "step.host_lost_kept" if keeps_disks(self.host) else "step.host_lost", params)
             store.add_events(self.connection, TicketId(str(machine.ticket_id)), [event], self.platform.clock())
         systems.refresh_state(self.connection, self.struck.system.id)
 

@@ -135,7 +135,7 @@ def _has_only_copy_there(context: StepContext) -> bool:
 
 
 def volume_travels(context: StepContext) -> Flow:
-    """Leave a data disk alone that is on its way with its machine."""
+    """Leave a data disk alone that is on its way with its machine, or comes back with it."""
     owner = context.facts.instance
     return Wait(delay_s=2 * context.settings.parts_s, step="", wake=(owner.id,) if owner is not None else ())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from controller.workflows import change, create, delete, migrate
+from controller.workflows import change, create, delete, evacuate, migrate
 from controller.workflows.engine import Facts, Step
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 
@@ -28,6 +28,9 @@ STEPS: Mapping[str, Step] = {
     "move_seen": migrate.move_seen,
     "move_back": migrate.move_back,
     "volume_travels": migrate.volume_travels,
+    "evacuate": evacuate.evacuate,
+    "pass_on": evacuate.pass_on,
+    "abandon": evacuate.abandon,
     "leave": delete.leave,
     "stop": delete.stop,
     "remove": delete.remove,
@@ -46,6 +49,7 @@ LANES: Mapping[str, str] = {
     "image": "bulk",
     "move_image": "bulk",
     "move_over": "patient",
+    "evacuate": "patient",
     "stop": "patient",
     "halt": "patient",
     "resize_stop": "patient",
@@ -57,6 +61,7 @@ DEADLINES_S: Mapping[str, float] = {
     "image": 3600.0,
     "move_image": 3600.0,
     "move_over": 3600.0,
+    "evacuate": 600.0,
     "stop": 180.0,
     "halt": 180.0,
     "resize_stop": 180.0,
@@ -77,6 +82,8 @@ def _first_of_instance(resource: Resource) -> str:
     if resource.target_host_id is not None:
         # Whatever is wanted of it: first it must be in one place.
         return "move"
+    if resource.lost_host_id is not None:
+        return "abandon" if resource.desired is Desired.ABSENT else "evacuate"
     if resource.desired is Desired.ABSENT:
         return "leave"
     if resource.settled_generation == 0 and resource.step in ("clear", "clear_parts"):
@@ -87,8 +94,12 @@ def _first_of_instance(resource: Resource) -> str:
     return "parts" if resource.step == "parts" else "image"
 
 
+def _is_still_lost(owner: Resource | None) -> bool:
+    return owner is not None and owner.phase is not Phase.GONE and owner.lost_host_id is not None
+
+
 def _first_of_volume(resource: Resource, owner: Resource | None) -> str:
-    if resource.target_host_id is not None:
+    if resource.target_host_id is not None or (resource.lost_host_id is not None and _is_still_lost(owner)):
         return "volume_travels"
     if resource.desired is Desired.ABSENT:
         return "volume_drop"

@@ -15,6 +15,7 @@ from controller.scheduling.explain import explanation_to_json
 from controller.tickets import store as tickets
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.heirs import heirs_of
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.segments import AddressesTaken, FreeBlocks, SegmentBook, taking
@@ -28,7 +29,7 @@ from inventory.domain.resources import ADDRESS, disk_dimension
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import ServerSpec, System
 from inventory.store import claims as claim_store
-from inventory.store import directory, homes, networks, resources, systems
+from inventory.store import directory, homes, hosts, networks, resources, systems
 from quotas import store as quota_store
 
 #: Times that a host is chosen where the one chosen before was filled by somebody else meanwhile.
@@ -121,12 +122,14 @@ def _ask(connection: Connection, platform: Platform, machine: Resource) -> Asked
     member = NewMember(name=machine.name, server=server)
     request = placement_request(system.spec, zone, Deltas(new=(member,)), others, archs)
     request = AddressRooms().of(connection, department_id, zone, request, now_s)
-    # Where it just failed is no place for it, whatever else speaks for it.
-    return Asked(request=request, without=() if machine.host_id is None else (machine.host_id,))
+    # Where it just failed is no place for it, whatever else speaks for it; what was lost goes where its disks are.
+    without = tuple(h for h in (machine.host_id, machine.lost_host_id) if h is not None)
+    only = () if machine.lost_host_id is None else heirs_of(connection, hosts.host(connection, machine.lost_host_id))
+    return Asked(request=request, without=without, only=only)
 
 
 def _decide(connection: Connection, platform: Platform, asked: Asked) -> Placement | None:
-    decision = decide(asked.request, load_snapshot(connection, without=asked.without), platform.policy)
+    decision = decide(asked.request, load_snapshot(connection, without=asked.without, only=asked.only), platform.policy)
     return decision if isinstance(decision, Placement) else None
 
 

@@ -62,6 +62,9 @@ class Harness:
     open_target: Callable[[], ComputeDriver] | None = None
     target_connection: str = ""
     target_id: str = ""
+    #: Let the host fail, as if its power were cut, and have it back; the second host can be given what it had.
+    lose_host: Callable[[], None] | None = None
+    return_host: Callable[[], None] | None = None
     #: Name of a network outside that department networks may be connected to.
     outside: str | None = None
     #: Let the next changing request to the host get lost without a word.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from drivers.conformance.check import check
 from drivers.conformance.scene import Scene, expect, expect_fault
 from drivers.powers import Balances, CountsUsage, Filters, HasScreen, KeepsDepartments, ReachesOutside, Snapshots
-from drivers.protocol import Capability, DriverEvent, HasConsole, HasEvents, HasStats, LiveMigrates
+from drivers.protocol import Capability, DriverEvent, Evacuates, HasConsole, HasEvents, HasStats, LiveMigrates
 from inventory.domain.errors import CapabilityMissing
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
@@ -16,6 +16,7 @@ _PROTOCOLS = {
     Capability.STATS: HasStats,
     Capability.EVENTS: HasEvents,
     Capability.LIVE_MIGRATION: LiveMigrates,
+    Capability.EVACUATION: Evacuates,
     Capability.SNAPSHOTS: Snapshots,
     Capability.OUTSIDE: ReachesOutside,
     Capability.FILTERS: Filters,
@@ -29,6 +30,7 @@ _METHODS = {
     Capability.STATS: "stats",
     Capability.EVENTS: "subscribe",
     Capability.LIVE_MIGRATION: "ensure_not_migrating",
+    Capability.EVACUATION: "ensure_abandoned",
     Capability.SNAPSHOTS: "snapshots",
     Capability.OUTSIDE: "public_addresses",
     Capability.FILTERS: "rules",
@@ -55,6 +57,7 @@ def undeclared_powers_are_refused(scene: Scene) -> None:
         Capability.STATS: (),
         Capability.EVENTS: (lambda _event: None,),
         Capability.LIVE_MIGRATION: (instance_id, scene.fence),
+        Capability.EVACUATION: (instance_id, scene.fence),
         Capability.SNAPSHOTS: (),
         Capability.OUTSIDE: (),
         Capability.FILTERS: (ResourceId(scene.harness.new_id("segment")),),

@@ -9,6 +9,7 @@ from drivers.conformance import (
     balancers,
     cloud,
     disks,
+    evacuation,
     fences,
     images,
     life,
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     *meddled.CHECKS,
     *powers.CHECKS,
     *migration.CHECKS,
+    *evacuation.CHECKS,
     *cloud.CHECKS,
     *balancers.CHECKS,
 )

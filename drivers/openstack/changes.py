@@ -27,7 +27,7 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
     """
     wanted = (request.vcpu_count, request.memory_mib)
     if (server.vcpu_count, server.memory_mib) == wanted:
-        return _bring_home(region, server, hypervisor)
+        return bring_home(region, server, hypervisor)
     if state_of(server) is not Observed.STOPPED:
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
     compute = region.sdk.compute
@@ -35,10 +35,10 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
     region.calls.change("resize", lambda: compute.resize_server(server.server_id, flavor_id))
     region.touch()
     seen = servers.rest(region, server, lambda now: now.status == "VERIFY_RESIZE")
-    return _bring_home(region, _confirm(region, seen), hypervisor)
+    return bring_home(region, _confirm(region, seen), hypervisor)
 
 
-def _bring_home(region: Region, server: ServerReading, hypervisor: str) -> ServerReading:
+def bring_home(region: Region, server: ServerReading, hypervisor: str) -> ServerReading:
     """Have a stopped machine on the hypervisor its capacity is promised on: a resize may have put it elsewhere."""
     is_away = hypervisor and server.hypervisor and server.hypervisor != hypervisor
     if not is_away or state_of(server) is not Observed.STOPPED:

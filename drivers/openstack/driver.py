@@ -11,7 +11,7 @@ from functools import cached_property, reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import cards, changes, images, migrations, networks, server_groups, servers, volumes
+from drivers.openstack import cards, changes, evacuation, images, migrations, networks, server_groups, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
@@ -90,7 +90,7 @@ class OpenStackDriver(CloudVerbs):
         """Return the powers of the region; until it was reached, those that every region has: nothing is asked of it here."""
         region = self._open or BOOK.peek(self._address.cloud)
         base = _CAPABILITIES | (Capability.EVENTS if self._broker[0] else Capability.NONE)
-        base |= Capability.LIVE_MIGRATION if self._address.hypervisor else Capability.NONE
+        base |= Capability.LIVE_MIGRATION | Capability.EVACUATION if self._address.hypervisor else Capability.NONE
         if region is None:
             return base
         more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
@@ -148,8 +148,8 @@ class OpenStackDriver(CloudVerbs):
             self._storage(len(found) if address.hypervisor else self._zone_count()),
             arch=region.settings.arch,
             compute_version=region.compute_version(),
-            # Networks are the region's: each of its hypervisors has them.
-            network_scope=address.cloud if address.hypervisor else "",
+            # Networks and disks are the region's: each of its hypervisors has them.
+            scope=address.cloud if address.hypervisor else "",
             places=places_of(first.service_host, aggregates or []) if address.hypervisor else self._own_place(),
         )
 
@@ -358,19 +358,30 @@ class OpenStackDriver(CloudVerbs):
 
     def ensure_migrated(self, request: MigrationRequest, fence: int) -> ObservedInstance:
         """Have the machine run on another hypervisor of the region, marked as that host's."""
-        self._require_hypervisor()
+        self._require_hypervisor("live_migration")
         target = Place(request.target_id, parse_address(request.target_connection).hypervisor)
         return self._with_cards(migrations.ensure_migrated(self._region, request, self._place, target, fence))
 
     def ensure_not_migrating(self, instance_id: ResourceId, fence: int) -> ObservedInstance | None:
         """Have no migration of it under way; one that had ended elsewhere is finished, and the machine is not here."""
-        self._require_hypervisor()
+        self._require_hypervisor("live_migration")
         kept = migrations.ensure_kept(self._region, instance_id, self._place, fence)
         return None if kept is None else self._with_cards(kept)
 
-    def _require_hypervisor(self) -> None:
+    def ensure_evacuated(self, request: MachineRequest, fence: int) -> ObservedInstance | None:
+        """Have a machine on this hypervisor that another one was lost with, marked as this host's."""
+        self._require_hypervisor("evacuation")
+        found = evacuation.ensure_evacuated(self._region, request, self._place, fence)
+        return None if found is None else self._with_cards(found)
+
+    def ensure_abandoned(self, instance_id: ResourceId, fence: int) -> None:
+        """Have no such machine, and its disks marked as this host's."""
+        self._require_hypervisor("evacuation")
+        evacuation.ensure_abandoned(self._region, instance_id, self._place, fence)
+
+    def _require_hypervisor(self, capability: str) -> None:
         if not self._address.hypervisor:
-            raise CapabilityMissing("driver.capability_missing", capability="live_migration")
+            raise CapabilityMissing("driver.capability_missing", capability=capability)
 
     def _mark(self, resource_id: ResourceId, fence: int, *, system: str = "", department: str = "") -> Mark:
         return Mark(resource_id=resource_id, fence=fence, host_id=self._context.host_id, system=system, department=department)

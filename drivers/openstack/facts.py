@@ -75,12 +75,12 @@ def host_facts(
     *,
     arch: str,
     compute_version: str,
-    network_scope: str = "",
+    scope: str = "",
     places: tuple[str, ...] = (),
 ) -> HostFacts:
     """Return the facts of these hypervisors taken together; what kind they are is told by the first.
 
-    ``network_scope`` names the region where its networks are those of other hosts too; ``places`` what all of them stand in.
+    ``scope`` names the region where its networks and disks are those of other hosts too; ``places`` what all of them stand in.
     """
     amounts = [providers[h.provider_id].amounts for h in hypervisors if h.provider_id in providers]
     first = hypervisors[0]
@@ -96,7 +96,8 @@ def host_facts(
         hypervisor_version=f"{first.kind} {first.version}",
         storage=storage,
         traits=tuple(traits),
-        network_scope=network_scope,
+        network_scope=scope,
+        disk_scope=scope,
         places=places,
     )
 

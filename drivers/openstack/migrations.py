@@ -47,8 +47,8 @@ def ensure_migrated(region: Region, request: MigrationRequest, here: Place, targ
     if settled.hypervisor != target.hypervisor:
         if found.status == MIGRATING:
             raise _failed(settled, target)
-        settled = _go(region, servers.take_fence(region, settled, fence), target, fence)
-    return _settle(region, settled, disks, target.host_id, fence)
+        settled = go(region, servers.take_fence(region, settled, fence), target, fence)
+    return settle(region, settled, disks, target.host_id, fence)
 
 
 def ensure_kept(region: Region, instance_id: ResourceId, here: Place, fence: int) -> ServerReading | None:
@@ -74,9 +74,9 @@ def ensure_kept(region: Region, instance_id: ResourceId, here: Place, fence: int
         return kept
     disks = [v for v in (volumes.look_at(region, i) for i in kept.volume_ids) if v is not None and v.mark is not None]
     if kept.hypervisor == going.hypervisor:
-        _settle(region, kept, disks, going.host_id, fence)
+        settle(region, kept, disks, going.host_id, fence)
         return None
-    return _settle(region, kept, disks, here.host_id, fence)
+    return settle(region, kept, disks, here.host_id, fence)
 
 
 def _disks_of(region: Region, request: MigrationRequest) -> list[VolumeReading]:
@@ -98,11 +98,11 @@ def _disks_of(region: Region, request: MigrationRequest) -> list[VolumeReading]:
     return disks
 
 
-def _go(region: Region, server: ServerReading, target: Place, fence: int) -> ServerReading:
+def go(region: Region, server: ServerReading, target: Place, fence: int) -> ServerReading:
     """Ask Nova to bring a running machine to the target, and wait until it does nothing with it any more."""
     if state_of(server) is not Observed.RUNNING:
         raise Transient("driver.not_running", instance=server.name)
-    service = _service_of(region, target)
+    service = service_of(region, target)
     servers.write_metadata(region, server, going_values(target))
     # Nova has no conditional write: a newer hold that came in between is seen here.
     servers.check_fence(_look(region, server), fence)
@@ -122,7 +122,7 @@ def _ask(region: Region, server: ServerReading, service: str) -> None:
     sdk_errors.raise_from_response(answer)
 
 
-def _service_of(region: Region, target: Place) -> str:
+def service_of(region: Region, target: Place) -> str:
     """Return the name of a hypervisor's compute service, which is what Nova moves machines to."""
     found = next((h for h in region.inventory.hypervisors() if h.name == target.hypervisor), None)
     if found is None:
@@ -142,7 +142,7 @@ def _look(region: Region, server: ServerReading) -> ServerReading:
     return seen
 
 
-def _settle(region: Region, server: ServerReading, disks: Iterable[VolumeReading], host_id: str, fence: int) -> ServerReading:
+def settle(region: Region, server: ServerReading, disks: Iterable[VolumeReading], host_id: str, fence: int) -> ServerReading:
     """Have everything of a machine be a host's by its mark; the machine last, so that what was cut is found and finished."""
     assert server.mark is not None, "only machines of ours are moved"
     for volume in disks:

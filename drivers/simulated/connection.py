@@ -8,7 +8,21 @@ from drivers.simulated.records import HostSpec, PoolSpec
 from inventory.domain.errors import Invalid
 
 KEYS = frozenset(
-    {"cpus", "memory_mib", "disk_gib", "arch", "pools", "without", "delay_ms", "cells", "threads", "huge", "foreign", "scope"}
+    {
+        "cpus",
+        "memory_mib",
+        "disk_gib",
+        "arch",
+        "pools",
+        "without",
+        "delay_ms",
+        "cells",
+        "threads",
+        "huge",
+        "foreign",
+        "scope",
+        "disks",
+    }
 )
 
 
@@ -31,7 +45,7 @@ def read_connection(text: str) -> Connection:
     ``pools=default:4000,fast:800`` names storage pools with their GiB, ``without=stats,events`` takes powers away,
     ``delay_ms`` slows every verb of the world down, ``cells=2&threads=2&huge=2048:512`` shows NUMA cells, threads of a core and
     huge pages (KiB: pages in each cell), ``foreign=mail:civil-it,files`` two machines somebody else made (name:owner),
-    ``scope=north`` the network fabric it shares with all hosts of the world that name it.
+    ``scope=north`` the network fabric it shares with all hosts of the world that name it, ``disks=north`` the storage.
 
     Raises:
         Invalid: ``simulated.connection_bad``.
@@ -65,6 +79,7 @@ def _spec(options: dict[str, str]) -> HostSpec:
         cells=_count(options.get("cells", "0"), least=0),
         threads=_count(options.get("threads", "1")),
         scope=options.get("scope", ""),
+        disks=options.get("disks", ""),
         foreign=tuple((name, owner) for name, _, owner in _parts(options.get("foreign", ""))),
         huge_pages=tuple((_count(kib), _count(count)) for kib, _, count in _parts(options.get("huge", ""))),
     )

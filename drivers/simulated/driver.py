@@ -21,6 +21,7 @@ from drivers.protocol import (
 )
 from drivers.simulated.cloud_verbs import CloudVerbs
 from drivers.simulated.connection import read_connection
+from drivers.simulated.evacuation import abandon, bring_back
 from drivers.simulated.faults import Call, Site
 from drivers.simulated.host import SimulatedHost
 from drivers.simulated.world import World, deliver, world_named
@@ -38,20 +39,23 @@ POWERS = (
     | Capability.NETWORKS
     | Capability.DIRECT_KERNEL_BOOT
     | Capability.LIVE_MIGRATION
+    | Capability.EVACUATION
     | CLOUD_POWERS
 )
+#: Without which some definitions cannot be had.
+_DEFINING = Capability.DIRECT_KERNEL_BOOT | Capability.RESIZE_COLD | Capability.ATTACH_LIVE
 
 
 class SimulatedDriver(CloudVerbs):
     """One connection to one simulated host: ``ComputeDriver``, ``HasConsole``, ``Reboots``, ``HasStats``, ``HasEvents``,
-    ``LiveMigrates``, and those of ``drivers.powers``."""
+    ``LiveMigrates``, ``Evacuates``, and those of ``drivers.powers``."""
 
     __slots__ = ("_is_closed", "_listeners", "_powers", "host", "world")
 
     def __init__(self, world: World, host: SimulatedHost, *, without: Capability = Capability.NONE) -> None:
         self.world = world
         self.host = host
-        self._powers = POWERS & ~without
+        self._powers = POWERS & ~without & (~Capability.NONE if host.spec.disks else ~Capability.EVACUATION)
         self._is_closed = False
         self._listeners: tuple[Callable[[DriverEvent], None], ...] = ()
 
@@ -97,7 +101,7 @@ class SimulatedDriver(CloudVerbs):
 
     def ensure_defined(self, request: MachineRequest, fence: int) -> None:
         """Have the machine's definition, its seed and its disks as asked."""
-        if self._powers != POWERS:
+        if _DEFINING not in self._powers:
             self._require_for(request)
         self._call("ensure_defined", request.instance_id, lambda: self.host.define(request, fence))
 
@@ -154,6 +158,28 @@ class SimulatedDriver(CloudVerbs):
         self._require(Capability.LIVE_MIGRATION)
         return self._call("ensure_not_migrating", instance_id, lambda: self.host.keep(instance_id, fence))
 
+    def ensure_evacuated(self, request: MachineRequest, fence: int) -> ObservedInstance | None:
+        """Have a machine here that another host with the same storage was lost with."""
+        self._require(Capability.EVACUATION)
+        instance_id = request.instance_id
+        origin = self._origin(instance_id)
+        return self._call(
+            "ensure_evacuated", instance_id, lambda: bring_back(self.host, origin, request, fence), also=origin, is_also_off=True
+        )
+
+    def ensure_abandoned(self, instance_id: ResourceId, fence: int) -> None:
+        """Have no such machine, and its disks here."""
+        self._require(Capability.EVACUATION)
+        origin = self._origin(instance_id)
+        self._call(
+            "ensure_abandoned", instance_id, lambda: abandon(self.host, origin, instance_id, fence), also=origin, is_also_off=True
+        )
+
+    def _origin(self, instance_id: ResourceId) -> SimulatedHost | None:
+        """Return the other host with the same storage that has a machine, or its root disk."""
+        mates = (h for h in self.world.hosts.values() if h is not self.host and h.spec.disks == self.host.spec.disks)
+        return next((h for h in mates if instance_id in h.machines or instance_id in h.volumes), None)
+
     def _target(self, request: MigrationRequest) -> SimulatedHost:
         connection = read_connection(request.target_connection)
         return self.world.add_host(connection.host, connection.spec)
@@ -180,10 +206,11 @@ class SimulatedDriver(CloudVerbs):
         *,
         before: Callable[[], float] | None = None,
         also: SimulatedHost | None = None,
+        is_also_off: bool = False,
     ) -> T:
         """Do one verb: its delay, its fault if one is due, then the work under the host's lock and the events after it.
 
-        ``also`` is a second host the work changes.
+        ``also`` is a second host the work changes, whether it answers or not where it ``is_also_off``.
         """
         world = self.world
         if delay_s := world.delay_s(verb):
@@ -193,7 +220,7 @@ class SimulatedDriver(CloudVerbs):
             self._let_late_requests_act()
         if self._is_closed or (host.unreachable_until_s and world.clock() < host.unreachable_until_s):
             raise Transient("driver.unreachable", connection=host.connection)
-        if also is not None and also.unreachable_until_s and world.clock() < also.unreachable_until_s:
+        if also is not None and not is_also_off and also.unreachable_until_s and world.clock() < also.unreachable_until_s:
             raise Transient("driver.migration_target_unreachable", connection=also.connection)
         source = world.faults
         if source is None:

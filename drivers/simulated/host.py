@@ -144,6 +144,7 @@ class SimulatedHost:
             hypervisor_version="simulated",
             storage=tuple(storage_facts(self.name, pool, self.available_gib(pool)) for pool in spec.pools),
             network_scope=spec.scope,
+            disk_scope=spec.disks,
         )
 
     def available_gib(self, pool: PoolSpec) -> int:

@@ -39,6 +39,8 @@ class HostSpec:
     foreign: tuple[tuple[str, str], ...] = ()
     #: Hosts of a world that name the same have their networks in common; empty: its own.
     scope: str = ""
+    #: Hosts of a world that name the same can be given each other's machines and disks; empty: disks are lost with it.
+    disks: str = ""
 
     def numa(self) -> tuple[Cell, ...]:
         """Return its cells: processors and memory evenly, threads of a core in different halves, as Linux numbers them."""

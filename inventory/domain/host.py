@@ -148,6 +148,9 @@ class HostFacts:
     cells: tuple[Cell, ...] = ()
     #: Names the network fabric it shares with other hosts; empty where its networks are its own.
     network_scope: str = ""
+    #: Names what keeps the disks of its machines when it is lost, the same for all hosts that can be given them
+    #: (``Capability.EVACUATION``); empty where they are lost with it.
+    disk_scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

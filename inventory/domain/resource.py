@@ -247,6 +247,8 @@ class Resource:
     created_at_s: float = 0.0
     #: The host it is on its way to; capacity is promised on both until it was seen there, or is known to stay.
     target_host_id: HostId | None = None
+    #: The host it was lost with, while its disks outlive that and it is not back yet: nothing of it is made anew or removed.
+    lost_host_id: HostId | None = None
     #: What the back end said beside the state: console path, agent, last stop reason.
     detail: Mapping[str, Any] = field(default_factory=dict)
 

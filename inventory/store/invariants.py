@@ -122,6 +122,7 @@ _UNKNOWN = union_all(
     _unknown("resources", _R.system_id, t.systems.c.id),
     _unknown("resources", _R.host_id, t.hosts.c.id),
     _unknown("resources", _R.target_host_id, t.hosts.c.id),
+    _unknown("resources", _R.lost_host_id, t.hosts.c.id),
     _unknown("claims", _C.project_id, t.projects.c.id),
     _unknown("claims", _C.resource_id, _R.id),
 )

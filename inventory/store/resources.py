@@ -164,8 +164,7 @@ def of_host(connection: Connection, host_id: HostId) -> list[Resource]:
 
 def by_ids(connection: Connection, ids: Iterable[ResourceId]) -> dict[ResourceId, Resource]:
     """Return the resources of these ids; missing ones are left out."""
-    wanted = list(ids)
-    if not wanted:
+    if not (wanted := list(ids)):
         return {}
     return {ResourceId(r.id): from_row(r) for r in connection.execute(_BY_IDS, {"ids": wanted})}
 
@@ -210,8 +209,8 @@ def claim_for_reap(
     statement = (
         update(t.resources)
         .where(_R.id.in_(list(ids)), _R.hold_until_s <= now_s)
-        .where((_R.phase == Phase.GONE.value) | _R.host_id.is_(None) | (_R.host_id != host_id))
-        # What is on its way there is no leftover.
+        .where((_R.phase == Phase.GONE.value) | _R.host_id.is_(None) | (_R.host_id != host_id) & _R.lost_host_id.is_(None))
+        # What is on its way there is no leftover, nor what is still to be brought back from where it was lost.
         .where(_R.target_host_id.is_(None) | (_R.target_host_id != host_id))
         .values(owner=owner, hold_until_s=now_s + hold_s, fence=_R.fence + 1)
         .returning(t.resources)
@@ -415,13 +414,14 @@ def _anew(now_s: float) -> dict[str, Any]:
 
 
 def move(connection: Connection, resource: Resource, *, revision: int, now_s: float) -> None:
-    """Write a resource's new host and spec and have it made there. A raised fence makes late work of the old place void."""
+    """Write a resource's new host and spec and have it made or brought back there. A raised fence voids late work elsewhere."""
     values = {
         "host_id": resource.host_id,
+        "lost_host_id": resource.lost_host_id,
         "spec": resource.spec.to_json(),
         "observed": Observed.UNKNOWN.value,
         "phase": Phase.PENDING.value,
-        "settled_generation": 0,
+        "settled_generation": _R.settled_generation if resource.lost_host_id else 0,  # what once worked is not half made
         **_anew(now_s),
         "fence": _R.fence + 1,
         "placements": _R.placements + 1,

@@ -255,6 +255,8 @@ resources = Table(
     Column("host_id", Text),
     #: Where it is on its way to.
     Column("target_host_id", Text),
+    #: The lost host it is still to be brought back from.
+    Column("lost_host_id", Text),
     Column("desired", Text, nullable=False),
     Column("observed", Text, nullable=False),
     Column("phase", Text, nullable=False),

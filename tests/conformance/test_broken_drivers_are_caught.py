@@ -12,11 +12,12 @@ from drivers.simulated.driver import POWERS, SimulatedDriver
 from tests.conformance.broken_clouds import BROKEN_CLOUDS
 from tests.conformance.broken_drivers import BROKEN as BROKEN_DRIVERS
 from tests.conformance.broken_drivers import LiesAboutPowers
+from tests.conformance.broken_evacuations import BROKEN_EVACUATIONS
 from tests.conformance.broken_meddled import BROKEN_MEDDLED
 from tests.conformance.broken_migrations import BROKEN_MIGRATIONS
 from tests.support.simulated_harness import make_harness
 
-BROKEN = BROKEN_DRIVERS | BROKEN_MEDDLED | BROKEN_MIGRATIONS | BROKEN_CLOUDS
+BROKEN = BROKEN_DRIVERS | BROKEN_MEDDLED | BROKEN_MIGRATIONS | BROKEN_EVACUATIONS | BROKEN_CLOUDS
 
 
 def failing_checks(folder: Path, driver_class: type[SimulatedDriver], without: Capability = Capability.NONE) -> set[str]:

@@ -17,8 +17,8 @@ LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE
 #: Checks whose probe a real libvirtd cannot offer without a proxy in between, or that look into packet filters.
 NOT_APPLICABLE = frozenset({"a_lost_request_is_never_a_success", "a_network_that_lets_through_more_is_shown_and_put_right"})
 
-#: Powers of a cloud, and moving machines, which needs a second host.
-NOT_OFFERED = CLOUD_POWERS | Capability.LIVE_MIGRATION
+#: Powers of a cloud, moving machines, which needs a second host, and disks that outlive theirs.
+NOT_OFFERED = CLOUD_POWERS | Capability.LIVE_MIGRATION | Capability.EVACUATION
 
 
 @pytest.mark.parametrize("check", [c for c in CHECKS if not c.lacks & LACKS], ids=lambda c: c.name)

@@ -28,8 +28,8 @@ NOT_APPLICABLE = frozenset(
     }
 )
 
-#: Powers of a cloud, and moving machines, which needs a second host.
-NOT_OFFERED = CLOUD_POWERS | Capability.LIVE_MIGRATION
+#: Powers of a cloud, moving machines, which needs a second host, and disks that outlive theirs.
+NOT_OFFERED = CLOUD_POWERS | Capability.LIVE_MIGRATION | Capability.EVACUATION
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.name)

@@ -28,6 +28,7 @@ def here(database: Database, tmp_path: Path) -> Furnished:
         (t.resources.c.system_id, "resources"),
         (t.resources.c.host_id, "resources"),
         (t.resources.c.target_host_id, "resources"),
+        (t.resources.c.lost_host_id, "resources"),
         (t.claims.c.project_id, "claims"),
         (t.claims.c.resource_id, "claims"),
     ],

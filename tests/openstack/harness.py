@@ -72,7 +72,7 @@ class Behind:
         self.cloud = cloud
         self._foreign_flavor: Any = None
 
-    def make_foreign(self, hypervisor: str, project_id: str = "") -> str:
+    def make_foreign(self, hypervisor: str, project_id: str = "", flavor_id: str = "") -> str:
         """Run a machine that carries no mark of ours, of the administrator or in a project, and return its id."""
         compute = self._compute_of(project_id) if project_id else self.cloud.compute
         # Each worker has its own: two that look side by side would both make one.
@@ -82,7 +82,7 @@ class Behind:
             name=name, data=b"foreign", disk_format="raw", container_format="bare"
         )
         made = compute.create_server(
-            name="foreign", flavor_id=flavor.id, image_id=image.id, networks="none", hypervisor_hostname=hypervisor
+            name="foreign", flavor_id=flavor_id or flavor.id, image_id=image.id, networks="none", hypervisor_hostname=hypervisor
         )
         compute.wait_for_server(made, interval=0.5, wait=SERVER_S)
         return str(made.id)

@@ -24,6 +24,11 @@ IN_PROJECTS = frozenset(
 )
 NOT_APPLICABLE = frozenset(
     {
+        # Take the compute service from a hypervisor, see ``test_openstack_evacuation``.
+        "a_machine_of_a_lost_host_runs_on_another_with_its_disks",
+        "an_abandoned_machine_leaves_disks_that_can_be_removed",
+        "an_older_hold_brings_nothing_back",
+        "nothing_is_brought_back_where_there_was_nothing",
         # Needs a proxy in between, see ``test_openstack_faults``.
         "a_lost_request_is_never_a_success",
         # Nova keeps no definition beside what runs.

@@ -103,8 +103,10 @@ def furnish(
     driver: str = "simulated",
     cells: CellSpec = NO_CELLS,
     scope: str = "",
+    disks: str = "",
 ) -> Furnished:
-    """Write a small platform into a database with tables; with a ``scope`` its hosts share one network fabric."""
+    """Write a small platform into a database with tables; with a ``scope`` its hosts share one network fabric, with ``disks``
+    the storage."""
     clock, new_id = Clock(), new_id or random_ids()
     platform = Platform(
         db=database,
@@ -162,7 +164,8 @@ def furnish(
                 pool_id=pool.id,
                 connection=f"simulated://test/host-{number:04d}?cpus={cpu_count}&memory_mib={memory_mib}&disk_gib={disk_gib}"
                 + (cells.query if cells.count else "")
-                + (f"&scope={scope}" if scope else ""),
+                + (f"&scope={scope}" if scope else "")
+                + (f"&disks={disks}" if disks else ""),
                 dedicated_cpus=cells.dedicated_cpus,
                 admin_state=AdminState.ACTIVE,
                 reachability=Reachability.REACHABLE,
@@ -176,6 +179,7 @@ def furnish(
                     memory_mib=memory_mib,
                     storage=(StorageFacts(name="default", path="/pool", capacity_gib=disk_gib, available_gib=disk_gib),),
                     network_scope=scope,
+                    disk_scope=disks,
                     cells=HostSpec(
                         cpu_count=cpu_count,
                         memory_mib=memory_mib,

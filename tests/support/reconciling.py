@@ -80,9 +80,10 @@ def running_controller(
     cells: CellSpec = NO_CELLS,
     fencing: Fencing | None = None,
     scope: str = "",
+    disks: str = "",
 ) -> Iterator[Running]:
     """Furnish, start the loop on a thread, and end it cleanly."""
-    furnished = furnish(database, folder, host_count=host_count, cells=cells, scope=scope)
+    furnished = furnish(database, folder, host_count=host_count, cells=cells, scope=scope, disks=disks)
     began = time.monotonic()
 
     def clock() -> float:

@@ -22,6 +22,7 @@ from drivers.simulated.cloud import OUTSIDE
 from drivers.simulated.driver import SimulatedDriver
 from drivers.simulated.faults import LostRequest, Script
 from drivers.simulated.host import SimulatedHost
+from drivers.simulated.records import HostSpec
 from drivers.simulated.world import World
 from inventory.domain.ids import ResourceId, seeded_ids
 
@@ -71,8 +72,8 @@ def make_harness(
 ) -> Harness:
     clock = VirtualClock()
     world = make_world(clock)
-    host = world.add_host(HOST)
-    world.add_host(TARGET)
+    host = world.add_host(HOST, HostSpec(disks="shared"))
+    world.add_host(TARGET, HostSpec(disks="shared"))
     world.add_host("dead")
     world.cut("dead")
     numbers = count()
@@ -105,6 +106,8 @@ def make_harness(
         open_target=lambda: open_driver(TARGET),
         target_connection=f"simulated://{world.name}/{TARGET}",
         target_id=TARGET,
+        lose_host=lambda: world.cut(HOST),
+        return_host=lambda: world.heal(HOST),
         lose_next_request=lose_next_request,
         outside=OUTSIDE,
     )

@@ -61,7 +61,7 @@ def test_a_host_may_have_machines_of_others_from_the_start_and_only_then(world_n
 
 
 def test_pools_powers_and_delay_are_read(world_name: str) -> None:
-    text = f"simulated://{world_name}/h1?pools=default:10,fast:5&without=stats,events&delay_ms=250"
+    text = f"simulated://{world_name}/h1?pools=default:10,fast:5&without=stats,events&delay_ms=250&disks=north"
     driver = open_driver(context(text))
     assert [(p.name, p.capacity_gib) for p in driver.host.spec.pools] == [("default", 10), ("fast", 5)]
     assert driver.capabilities() == POWERS & ~(Capability.STATS | Capability.EVENTS)
@@ -118,3 +118,10 @@ def test_every_fault_of_the_simulated_driver_has_a_text_and_gives_all_it_names()
     assert len(raised) > 15
     for code, given in raised:
         assert _parameters(TEXTS[code].en) <= given, code
+
+
+def test_disks_that_are_lost_with_their_host_bring_no_machine_back(world_name: str) -> None:
+    driver = open_driver(context(f"simulated://{world_name}/h1"))
+    assert driver.capabilities() == POWERS & ~Capability.EVACUATION
+    assert driver.inspect_host().disk_scope == ""
+    assert open_driver(context(f"simulated://{world_name}/h2?disks=north")).inspect_host().disk_scope == "north"

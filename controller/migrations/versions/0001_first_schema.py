@@ -601,6 +601,7 @@ def upgrade() -> None:
         sa.Column("system_id", sa.Text(), nullable=True),
         sa.Column("host_id", sa.Text(), nullable=True),
         sa.Column("target_host_id", sa.Text(), nullable=True),
+        sa.Column("lost_host_id", sa.Text(), nullable=True),
         sa.Column("desired", sa.Text(), nullable=False),
         sa.Column("observed", sa.Text(), nullable=False),
         sa.Column("phase", sa.Text(), nullable=False),

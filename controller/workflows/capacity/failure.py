@@ -15,6 +15,7 @@ from controller.scheduling.explain import explanation_to_json
 from controller.scheduling.fleet import Fleet
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.heirs import heirs_of, is_kin, keeps_disks
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from inventory.domain.errors import Invalid
@@ -63,13 +64,21 @@ def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequen
     if len(set(names)) > HOSTS_MAX:
         raise Invalid("capacity.too_many_hosts", count=len(set(names)), highest=HOSTS_MAX)
     lost = {h.id: h for h in (hosts.host(connection, name) for name in names)}
-    fleet = Fleet(load_snapshot(connection, without=tuple(lost), with_reserve=True))
+    fleet = Fleet(load_snapshot(connection, without=tuple(lost), only=_heirs(connection, lost), with_reserve=True))
     archs = {image.name: image.arch for image in directory.images(connection)}
     zones = {z.code: z for z in directory.zones(connection)}
     struck = systems_on(connection, lost)
     order = [_Replacing(connection, platform, fleet, one, zones[one.system.spec.zone], archs) for one in struck]
     _place(order, fleet)
     return sorted((fate for one in order for fate in one.fates(lost)), key=lambda f: (f.system, f.machine))
+
+
+def _heirs(connection: Connection, lost: Mapping[HostId, Host]) -> tuple[HostId, ...]:
+    """Return the only hosts that are asked where all that fail have their disks in common: machines go where these are."""
+    first = next(iter(lost.values()))
+    if not all(keeps_disks(h) and is_kin(h, first) for h in lost.values()):
+        return ()
+    return tuple(h for h in heirs_of(connection, first) if h not in lost) or tuple(lost)
 
 
 def _place(order: Sequence["_Replacing"], fleet: Fleet) -> None:

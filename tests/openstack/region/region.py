@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,6 +82,22 @@ class Region:
             environment["REGION_OCTAVIA_WORKER"] = "1"
         command = schemas.service_command(target, "--config-file", config_file(self.layout, service))
         self.processes.start(name, command, self._port(name), environment)
+
+    @contextmanager
+    def without_computes(self, *lost: str) -> Iterator[None]:
+        """Kill the compute service of some hypervisors, and have it again at the end; the others are started again at once."""
+        try:
+            self._restart_computes(lost)
+            yield
+        finally:
+            self._restart_computes(())
+
+    def _restart_computes(self, without: Collection[str]) -> None:
+        self.processes.kill(COMPUTE)
+        # Nova writes whole seconds.
+        begun_s = float(int(time.time()))
+        self._start_computes(without)
+        seeding.wait_ready(self.layout, READY_S, begun_s, without=without)
 
     def wait_ready(self, since_s: float = 0.0) -> None:
         """Wait until every service has reported in after a moment: when a test started again what they stand on."""
@@ -207,7 +223,7 @@ class Region:
             self._wait(name, service)
         self._wait("octavia", "octavia")
 
-    def _start_computes(self) -> None:
+    def _start_computes(self, without: Collection[str] = ()) -> None:
         environment = {
             **schemas.service_environment(self.layout),
             "REGION_HOST_VCPUS": str(configuration.HOST_VCPUS),
@@ -215,7 +231,7 @@ class Region:
             "REGION_HOST_DISK_GIB": str(configuration.HOST_DISK_GIB),
         }
         program = configuration.HERE / "services" / "run_computes.py"
-        names = ",".join(self.layout.host_names())
+        names = ",".join(name for name in self.layout.host_names() if name not in without)
         command: list[str | Path] = [schemas.SYSTEM_PYTHON, program, names, "--config-file", config_file(self.layout, "nova")]
         self.processes.start(COMPUTE, command, self._port(COMPUTE), environment)
 

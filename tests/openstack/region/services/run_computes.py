@@ -50,6 +50,14 @@ class RegionDriver(fake.FakeDriver):
                 state = power_state.SHUTDOWN if is_off else power_state.RUNNING
                 self.instances[machine.uuid] = fake.FakeInstance(machine.name, state, machine.uuid)
                 self._interfaces.update((card["id"], card) for card in machine.get_network_info())
+        self._find_evacuated(host)
+
+    def _find_evacuated(self, host):
+        """Have what was evacuated from here while this service was down still here, as a hypervisor would: Nova removes it."""
+        wanted = {"source_compute": host, "migration_type": "evacuation", "status": ["accepted", "pre-migrating", "done"]}
+        for migration in objects.MigrationList.get_by_filters(context.get_admin_context(), wanted):
+            machine = objects.Instance.get_by_uuid(context.get_admin_context(read_deleted="yes"), migration.instance_uuid)
+            self.instances[machine.uuid] = fake.FakeInstance(machine.name, power_state.RUNNING, machine.uuid)
 
     def spawn(self, *args, **kwargs):
         """Build a machine, as soon as builds are not held up."""
