@@ -363,7 +363,7 @@ class HasStats(Protocol):
     """``Capability.STATS``."""
 
     def stats(self) -> Sequence[InstanceStats]:
-        """Return the counters of every running machine of ours in one call."""
+        """Return the counters of every running machine of ours in one call; where each is asked, of those whose turn it is."""
 
 
 @runtime_checkable

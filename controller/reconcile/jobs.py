@@ -224,9 +224,11 @@ class LookJob:
         assert samples is not None
         try:
             samples.take(self.host.id, self.host.driver())
-        except (DriverFault, AllotError):
-            # The look has told how the host is; counters go on, and the next sample brings what this one would have.
-            samples.failed()
+        # The look has told how the host is; counters go on, and the next sample brings what this one would have.
+        except DriverFault as fault:
+            samples.failed(self.host.id, fault.problem)
+        except AllotError as error:
+            samples.failed(self.host.id, error.problems[0])
 
     def give_up(self, *, is_hung: bool) -> None:
         """Hear that the host does not answer."""

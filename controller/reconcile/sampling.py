@@ -8,12 +8,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
+
 from controller.reconcile.host_intervals import HostIntervals
 from controller.workflows import sampled
 from controller.workflows.platform import Platform
 from drivers.protocol import Capability, ComputeDriver, HasStats, InstanceStats
+from inventory.domain.errors import Problem
 from metering.sample_store import Taken
 from metering.samples import Sample, packed
+
+log = structlog.get_logger(__name__)
 
 #: Hosts whose samples may wait to be written; more are dropped, and the next sample of the host brings what they did.
 _BOX_MOST = 20_000
@@ -43,6 +48,8 @@ class SampleBox:
     counters: SampleCounters = field(default_factory=SampleCounters)
     _intervals: HostIntervals = field(init=False)
     _waiting: list[Taken] = field(default_factory=list)
+    #: Why hosts did not tell theirs last, by code.
+    _told: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -63,16 +70,22 @@ class SampleBox:
         body = packed(map(_sample, driver.stats()))
         at_ms = int(self.clock() * 1000)
         with self._lock:
+            self._told.pop(host_id, None)
             self.counters.hosts += 1
             if len(self._waiting) >= _BOX_MOST:
                 self.counters.dropped += 1
             elif body:
                 self._waiting.append(Taken(host_id, at_ms, body))
 
-    def failed(self) -> None:
-        """Count a host that did not tell its counters; it is asked again after the interval."""
+    def failed(self, host_id: str, problem: Problem) -> None:
+        """Count a host that did not tell its counters, and say why once; it is asked again after the interval."""
         with self._lock:
             self.counters.failed += 1
+            is_news = self._told.get(host_id) != problem.code
+            self._told[host_id] = problem.code
+        if is_news:
+            params = dict(problem.params)
+            log.warning("a host does not tell the counters of its machines", host_id=host_id, code=problem.code, params=params)
 
     def emptied(self) -> list[Taken]:
         """Return what waits; it waits no longer."""

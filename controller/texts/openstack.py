@@ -131,6 +131,15 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.diagnostics_refused": Text(
+        zh="{name} 不提供云主机的用量计数（HTTP {status}）。一天之内不再询问。",
+        en="{name} does not give the counters of machines (HTTP {status}). It is not asked again for a day.",
+        cure_zh="403：给凭据的角色加上 Nova 的规则 os_compute_api:os-server-diagnostics；501：该节点的虚拟化驱动不支持。"
+        "也可以把 diagnostics_per_s 设为 0。",
+        cure_en="403: give the credential's role Nova's rule os_compute_api:os-server-diagnostics. 501: the hypervisor's driver"
+        " has none. Or set diagnostics_per_s to 0.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.migration_failed": Text(
         zh="区域没有把云主机 {machine} 迁移到 {target}：{reason}。云主机仍在原处运行。",
         en="The region did not bring machine {machine} to {target}: {reason}. It runs on where it was.",

@@ -44,6 +44,14 @@ class Calls:
         answer: T = self._retrying(_is_passing)(self._translated, verb, call, changes=False)
         return answer
 
+    def once(self, verb: str, call: Callable[[], T]) -> T:
+        """Make a call that changes nothing, and not again whatever comes: for what is asked again later anyway.
+
+        Raises:
+            DriverFault: see ``translate_errors``.
+        """
+        return self._translated(verb, call, changes=False)
+
     def find(self, verb: str, call: Callable[[], T]) -> T | None:
         """Make a call that reads one thing; None only when the region answered that there is none."""
 

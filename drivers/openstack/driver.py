@@ -5,7 +5,7 @@ here; how each kind is made stands in ``servers``, ``changes``, ``volumes``, ``n
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, reduce
 from operator import or_
@@ -18,7 +18,7 @@ from drivers.openstack.facts import foreign_storage, host_facts, project_facts, 
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
-from drivers.openstack.region import BOOK, Listing, Region, broker_of
+from drivers.openstack.region import BOOK, Listing, Region, asks_diagnostics, broker_of
 from drivers.openstack.zones import ZONE_WORD, places_of, trait_of
 from drivers.protocol import (
     Capability,
@@ -27,6 +27,7 @@ from drivers.protocol import (
     DriverEvent,
     HostObservation,
     ImageSource,
+    InstanceStats,
     MachineRequest,
     MigrationRequest,
     ObservedInstance,
@@ -91,6 +92,8 @@ class OpenStackDriver(CloudVerbs):
         region = self._open or BOOK.peek(self._address.cloud)
         base = _CAPABILITIES | (Capability.EVENTS if self._broker[0] else Capability.NONE)
         base |= Capability.LIVE_MIGRATION | Capability.EVACUATION if self._address.hypervisor else Capability.NONE
+        if self._asks_diagnostics and (region is None or region.diagnostics.is_offered(self._address.hypervisor)):
+            base |= Capability.STATS
         if region is None:
             return base
         more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
@@ -99,6 +102,23 @@ class OpenStackDriver(CloudVerbs):
     @cached_property
     def _broker(self) -> tuple[str, str | None]:
         return broker_of(self._address.cloud)
+
+    @cached_property
+    def _asks_diagnostics(self) -> bool:
+        return asks_diagnostics(self._address.cloud)
+
+    def stats(self) -> Sequence[InstanceStats]:
+        """Return counters of running machines of this host, as many as may be asked for now; those who waited longest.
+
+        Raises:
+            CapabilityMissing: ``clouds.yaml`` does not ask for them, or the region or hypervisor refuses.
+        """
+        if Capability.STATS not in self.capabilities():
+            raise CapabilityMissing("driver.capability_missing", capability="stats")
+        region = self._region
+        listing = region.listing()
+        region.diagnostics.forget_all_but(s.server_id for s in listing.servers)
+        return region.diagnostics.of([s for s in listing.servers if self._is_mine(s.mark)])
 
     def subscribe(self, listener: Callable[[DriverEvent], None]) -> None:
         """Call ``listener`` when the region tells of a machine of this host; nobody waits for its broker.

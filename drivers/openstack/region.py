@@ -15,6 +15,7 @@ from openstack import exceptions as sdk_errors
 
 from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
+from drivers.openstack.diagnostics import Diagnostics
 from drivers.openstack.discovery import discover, require_project
 from drivers.openstack.inventory import Inventory
 from drivers.openstack.mapping import (
@@ -86,6 +87,7 @@ class Region:
         self.projects = Projects(self.sdk, self.calls, self.settings)
         self.inventory = Inventory(self.sdk, self.calls)
         self.zones = Zones(self.sdk, self.calls)
+        self.diagnostics = Diagnostics(self.sdk, self.calls, per_s=self.settings.diagnostics_per_s)
         #: Which server is which machine of ours: a hint that saves a search, believed only after a look.
         self.server_ids: dict[str, str] = {}
         #: Which network is which of ours, and which flavor has a size and since when (monotonic): hints of the same kind.
@@ -257,6 +259,15 @@ class RegionBook:
                 self._regions[cloud] = (region, users - 1)
                 return
         region.close()
+
+
+def asks_diagnostics(cloud: str) -> bool:
+    """Tell whether a cloud's machines are asked for their counters; nobody is asked."""
+    try:
+        return read_settings(_config_of(cloud).config.get(SECTION) or {}).diagnostics_per_s > 0
+    except Permanent:
+        # What is wrong is said by the first verb.
+        return False
 
 
 def broker_of(cloud: str) -> tuple[str, str | None]:

@@ -44,6 +44,8 @@ class RegionSettings:
     observe_max_age_s: float = 10.0
     #: All machines are listed anew after this time; in between only those that changed.
     whole_listing_s: float = 300.0
+    #: Calls a second for the counters of machines (Nova's diagnostics), by all hosts of the region together; 0: none.
+    diagnostics_per_s: float = 0.0
     #: Architecture of hypervisors that do not tell theirs.
     arch: str = "x86_64"
     #: The region's message broker, where Nova tells what it does: ``amqp[s]://user:password@host[:port][/vhost]``; empty: none.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from controller.reconcile.chores import Retention, _forget_use, _months
 from controller.reconcile.jobs import JobMeans, LookJob, LookReport, Report
@@ -15,7 +16,7 @@ from controller.reconcile.ledger import LedgerKeeper
 from controller.reconcile.sampling import SampleBox, SampleKeeper
 from controller.workflows import sampled
 from controller.workflows.engine import StepSettings
-from drivers.faults import Transient
+from drivers.faults import Permanent, Transient
 from drivers.protocol import Capability, HostObservation, InstanceStats
 from inventory.domain.ids import ResourceId
 from inventory.store.engine import Database
@@ -281,6 +282,41 @@ def test_counters_that_do_not_come_spoil_no_look(local: Billing) -> None:
     found.look(Host(id="host_b", powers=Capability.NONE))
     assert [isinstance(r, LookReport) and r.problem for r in found.reports] == [None, None]
     assert (found.box.counters.failed, found.box.emptied()) == (1, [])
+
+
+def test_why_counters_do_not_come_is_told_once(local: Billing) -> None:
+    found = Sampling(local)
+    refused = Permanent("openstack.diagnostics_refused", name="hv-1", status=501)
+    host = Host(answer=refused)
+    answers: tuple[Any, ...] = (refused, refused, Transient("driver.unreachable", connection="a"), [], refused)
+    with capture_logs() as told:
+        for answer in answers:
+            host.answer = answer
+            found.look(host)
+            found.later(STEP_S)
+    lines = [line["code"] for line in told if "counters" in line["event"]]
+    # Again once another reason came, or counters did.
+    assert lines == ["openstack.diagnostics_refused", "driver.unreachable", "openstack.diagnostics_refused"]
+    assert found.box.counters.failed == 4
+
+
+@pytest.mark.parametrize(("turn", "is_covered"), [(3, True), (4, False)])
+def test_machines_that_take_turns_lose_no_byte_and_are_covered_up_to_every_third_interval(
+    local: Billing, turn: int, is_covered: bool
+) -> None:
+    found = Sampling(local)
+    host = Host()
+    for n in range(13):
+        grown = InstanceStats(instance_id=ResourceId(WEB), cpu_time_ns=n * STEP_S * 10**9, network_received_bytes=n * 1000)
+        host.answer = [] if n % turn else [grown]
+        found.look(host)
+        found.keeper.tick()
+        found.later(STEP_S)
+    found.later(3600)
+    found.keeper.tick()
+    [web] = uses(local)
+    assert web.used.received_bytes == 12_000
+    assert (web.used.cpu.at_most(95) is not None) is is_covered
 
 
 def test_what_cannot_be_written_waits(local: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
