@@ -14,7 +14,7 @@ from inventory.domain.ids import DepartmentId, SystemId, TicketId, first_id
 from inventory.domain.resource import Phase, Resource
 from inventory.domain.scope import Scope
 from inventory.domain.system import SystemState
-from inventory.store import bulk
+from inventory.store import bulk, systems
 from inventory.store.changes import Mark
 from inventory.store.scoping import in_scope
 from inventory.store.tables import resources as resource_table
@@ -375,17 +375,16 @@ _LATEST_LIKE = (
 )
 
 
-def named(connection: Connection, department_ids: Collection[DepartmentId], names: Collection[str]) -> set[tuple[str, str]]:
-    """Return which of these names of systems tickets of these departments speak of: (department, name)."""
+def heard_of(connection: Connection, department_ids: Collection[DepartmentId], names: Collection[str]) -> set[tuple[str, str]]:
+    """Return which of these names living systems of these departments have, or tickets speak of: (department, name)."""
     values = {"departments": sorted(department_ids), "names": sorted(names)}
-    return {(r.department_id, r.system_name) for r in connection.execute(_NAMED, values)}
+    return {(r.department_id, r.name) for r in connection.execute(_HEARD_OF, values)}
 
 
-_NAMED = (
+_HEARD_OF = systems.LIVING_NAMED.union(
     select(_T.department_id, _T.system_name)
     .where(_T.department_id.in_(bindparam("departments", expanding=True)))
     .where(_T.system_name.in_(bindparam("names", expanding=True)))
-    .distinct()
 )
 
 

@@ -190,16 +190,12 @@ def _hold(
     kept, left_out = _judged(books.drafts, asked, ledger, obligations)
     if not kept:
         return [], left_out
-    # What was promised of a refused order beside the row that refused it must not stay.
-    savepoint = connection.begin_nested()
     guarded = {draft.order.ticket_id: draft.guarded() for draft in kept}
     refused = set(claim_store.hold_orders(connection, guarded))
     if not refused:
-        savepoint.commit()
         ledger.write()
         obligations.write()
         return kept, left_out
-    savepoint.rollback()
     for draft in kept:
         own = refused & guarded[draft.order.ticket_id].keys()
         if own:

@@ -16,7 +16,7 @@ from inventory.domain.catalogue import Image, Price, Size
 from inventory.domain.host import Zone
 from inventory.domain.ids import DepartmentId, ProjectId
 from inventory.domain.organisation import Department, Project
-from inventory.store import directory, hosts, revisions, systems
+from inventory.store import directory, hosts, revisions
 from metering import store as price_store
 from quotas import budget_store
 from quotas import store as quota_store
@@ -115,8 +115,7 @@ class Reader:
 
     @cached_property
     def _heard_of(self) -> set[tuple[str, str]]:
-        living = systems.living_named(self.connection, self._asking, self._expected)
-        return living | ticket_store.named(self.connection, self._asking, self._expected)
+        return ticket_store.heard_of(self.connection, self._asking, self._expected)
 
     @cached_property
     def departments(self) -> list[Department]:

@@ -198,7 +198,7 @@ def given_values(connection: Connection, rows: Sequence[tuple[Any, ...]], column
     """Return the parameters of a statement that joins with ``given``; where two columns are a key, each key is given once."""
     if not is_postgresql(connection):
         return {"given_rows": json.dumps(_by_two_keys(rows) if len(columns) == _OF_TWO_KEYS else rows)}
-    return {f"given_{name}": _array([row[n] for row in rows]) for n, (name, _) in enumerate(columns)}
+    return {f"given_{name}": _array([row[n] for row in rows], type_) for n, (name, type_) in enumerate(columns)}
 
 
 def _by_two_keys(rows: Sequence[tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
@@ -210,12 +210,12 @@ def _by_two_keys(rows: Sequence[tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _array(values: Sequence[str | int | None]) -> str:
+def _array(values: Sequence[str | int | None], type_: type[TypeEngine[Any]]) -> str:
     """Return values as PostgreSQL writes an array: the driver looks at each of them for as long as the database takes."""
-    return f"{{{','.join([_element(value) for value in values])}}}"
-
-
-def _element(value: str | int | None) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return "NULL" if value is None else str(value)
+    if type_ is not Text:
+        return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    # Escaped all at once.
+    joined = "\0".join(map(str, values))
+    assert joined.count("\0") == max(len(values) - 1, 0), "no text has a null character"
+    texts = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return f'{{"{texts}"}}' if values else "{}"

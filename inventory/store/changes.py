@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Insert, Select, Text, bindparam, cast, delete, func, insert, literal, select
 from sqlalchemy.schema import Table
 
-from inventory.domain.ids import HostId
+from inventory.domain.ids import HostId, TicketId
 from inventory.store import bulk
 from inventory.store import tables as t
+from inventory.store.columns import Encoded, encoded
 
 #: Notes that are kept at least; a reader that was away for longer reads everything again.
 KEPT = 20_000
@@ -74,7 +75,7 @@ class Changes:
 Difference = Mapping[str, Any]
 
 
-def note(connection: Connection, host_ids: Iterable[HostId] | None, difference: Difference) -> None:
+def note(connection: Connection, host_ids: Iterable[HostId] | None, difference: Difference | Encoded) -> None:
     """Note that amounts changed on these hosts, and by how much; ``None``: hosts came, or what they are changed."""
     listed = None if host_ids is None else sorted(set(host_ids))
     if listed != []:
@@ -93,6 +94,15 @@ def _note(*, is_postgresql: bool) -> Insert:
 def used(amounts: Mapping[tuple[str, str], int], *, sign: int = 1) -> Difference:
     """Return the difference of promises that were made, or given back."""
     return {"used": [(*key, sign * amount) for key, amount in amounts.items()]}
+
+
+def used_by(orders: Mapping[TicketId, Mapping[tuple[str, str], int]]) -> Encoded:
+    """Return the difference of promises that were made to several orders, one after the other, by name."""
+    words = {dimension: encoded(dimension) for amounts in orders.values() for _, dimension in amounts}
+    # As it is stored: of hundreds of machines a general encoder takes longer than anything else of it. No id needs to be escaped.
+    each = [f'["{id_}",{words[dimension]},{n}]' for amounts in orders.values() for (id_, dimension), n in amounts.items()]
+    counts = encoded([(name, len(amounts)) for name, amounts in orders.items()])
+    return Encoded(f'{{"orders":{counts},"used":[{",".join(each)}]}}')
 
 
 def amounts_of(connection: Connection, host_ids: Collection[HostId], column: str) -> dict[tuple[str, str], int]:
@@ -151,16 +161,17 @@ def _last_id(connection: Connection) -> int:
 
 
 #: The oldest transaction that is still running: none before it will commit anything any more.
-_HORIZON = select(cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger))
+_HORIZON = select(cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger).label("horizon"))
 
 
 def since(connection: Connection, mark: Mark) -> Changes:
     """Return what was noted since ``mark``, each note once."""
     is_postgresql = bulk.is_postgresql(connection)
-    # Read before the notes: a transaction that ends in between is read now and once more, never missed.
-    horizon = connection.execute(_HORIZON).scalar_one() if is_postgresql else 0
     values = {"last_id": mark.last_id, "horizon": mark.horizon}
     rows = connection.execute(_since(is_postgresql=is_postgresql), values).all()
+    horizon = rows[0].now_horizon if is_postgresql else 0
+    # Without a note there is one row all the same, for the horizon.
+    rows = [r for r in rows if r.id is not None]
     fresh = [r for r in rows if r.id not in mark.read]
     read = frozenset(r.id for r in rows if r.transaction_id >= horizon) if is_postgresql else frozenset()
     last_id = max([mark.last_id, *(r.id for r in rows)])
@@ -173,8 +184,13 @@ def since(connection: Connection, mark: Mark) -> Changes:
 
 @cache
 def _since(*, is_postgresql: bool) -> Select[Any]:
-    statement = select(_C.id, _C.transaction_id, _C.host_ids).order_by(_C.id)
-    return statement.where(_C.transaction_id >= bindparam("horizon") if is_postgresql else _C.id > bindparam("last_id"))
+    columns = _C.id, _C.transaction_id, _C.host_ids
+    if not is_postgresql:
+        return select(*columns).where(_C.id > bindparam("last_id")).order_by(_C.id)
+    # Of one snapshot with the notes: what was still running there is read once more, never missed.
+    now = _HORIZON.subquery("now")
+    notes = now.outerjoin(t.capacity_changes, _C.transaction_id >= bindparam("horizon"))
+    return select(*columns, now.c.horizon.label("now_horizon")).select_from(notes).order_by(_C.id)
 
 
 def own(connection: Connection, mark: Mark) -> dict[int, frozenset[HostId] | None]:

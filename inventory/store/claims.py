@@ -16,7 +16,7 @@ from inventory.store.columns import encoded
 def hold(connection: Connection, amounts: Mapping[hosts.ProviderDimension, int]) -> list[hosts.ProviderDimension]:
     """Promise what claims add up to (``totals``) by guarded updates, in one order everywhere (no deadlocks).
 
-    Returns what refused, in order; after a refusal the caller must roll back.
+    Returns what refused, in order; after a refusal nothing is promised.
     """
     return hosts.try_use(connection, amounts)
 
@@ -29,8 +29,7 @@ def hold_orders(
     for amounts in orders.values():
         for key, amount in amounts.items():
             sums[key] = sums.get(key, 0) + amount
-    used = [(*key, amount) for amounts in orders.values() for key, amount in amounts.items()]
-    return hosts.try_use(connection, sums, {"used": used, "orders": [(name, len(own)) for name, own in orders.items()]})
+    return hosts.try_use(connection, sums, changes.used_by(orders))
 
 
 def insert(connection: Connection, claims: Iterable[Claim]) -> None:

@@ -42,6 +42,7 @@ from inventory.domain.resources import CELL_PREFIX, CPU_PREFIX
 from inventory.store import bulk, changes
 from inventory.store import tables as t
 from inventory.store.claim_amounts import claim_amounts
+from inventory.store.columns import Encoded
 
 _OPERATOR_FACTS = (
     "site",
@@ -352,21 +353,30 @@ def inventories_of(connection: Connection, host_ids: Iterable[HostId]) -> dict[H
 
 
 def try_use(
-    connection: Connection, amounts: Mapping[ProviderDimension, int], difference: changes.Difference | None = None
+    connection: Connection, amounts: Mapping[ProviderDimension, int], difference: changes.Difference | Encoded | None = None
 ) -> list[ProviderDimension]:
     """Promise capacity: last check and write of every row in one statement.
 
     ``difference`` tells the same of several orders, one after the other. Returns what was refused: it does not fit, or the
-    host takes nothing new. Then the caller rolls back.
+    host takes nothing new. Then nothing is promised.
     """
     if not amounts:
         return []
     given, values = _locked(connection, amounts)
     held = connection.execute(_try_use(given), values).all()
-    changes.note(connection, {host_id for _, _, host_id in held}, difference or changes.used(amounts))
     if len(held) == len(amounts):
+        changes.note(connection, {host_id for _, _, host_id in held}, difference or changes.used(amounts))
         return []
-    return sorted(amounts.keys() - {(provider_id, dimension) for provider_id, dimension, _ in held})
+    kept = {(provider_id, dimension): amounts[provider_id, dimension] for provider_id, dimension, _ in held}
+    _undo(connection, kept)
+    return sorted(amounts.keys() - kept.keys())
+
+
+def _undo(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
+    """Take back what this transaction has just promised and not noted yet: its rows are still locked."""
+    if amounts:
+        given, values = _locked(connection, amounts)
+        connection.execute(_give_back(given), values)
 
 
 def give_back(connection: Connection, amounts: Mapping[ProviderDimension, int]) -> None:
@@ -433,14 +443,12 @@ def _lock_rows(given: FromClause) -> Any:
 @cache
 def _try_use(given: FromClause) -> Any:
     i = t.inventories.c
+    h = t.hosts.c
+    # A value, not a question whether there is such a row: PostgreSQL would plan a join, which reads every host and counter.
     accepting = (
-        select(t.hosts.c.id)
-        .where(
-            t.hosts.c.id == i.host_id,
-            t.hosts.c.admin_state == AdminState.ACTIVE.value,
-            t.hosts.c.reachability == Reachability.REACHABLE.value,
-        )
-        .exists()
+        select((h.admin_state == AdminState.ACTIVE.value) & (h.reachability == Reachability.REACHABLE.value))
+        .where(h.id == i.host_id)
+        .scalar_subquery()
     )
     has_room = i.used + i.foreign_used + i.held_reserve + i.held_reservations + given.c.amount <= i.capacity
     statement = update(t.inventories).where(_is_given(given), has_room, accepting).values(used=i.used + given.c.amount)

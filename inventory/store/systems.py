@@ -1,6 +1,6 @@
 """Systems of departments."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
@@ -58,15 +58,8 @@ def find(connection: Connection, department_id: DepartmentId, name: str) -> Syst
 _FIND = select(t.systems).where(_S.department_id == bindparam("department"), _S.name == bindparam("system"), t.LIVING_SYSTEM)
 
 
-def living_named(
-    connection: Connection, department_ids: Collection[DepartmentId], names: Collection[str]
-) -> set[tuple[str, str]]:
-    """Return which of these names living systems of these departments have: (department, name)."""
-    values = {"departments": sorted(department_ids), "names": sorted(names)}
-    return {(r.department_id, r.name) for r in connection.execute(_LIVING_NAMED, values)}
-
-
-_LIVING_NAMED = select(_S.department_id, _S.name).where(
+#: Which of these names living systems of these departments have.
+LIVING_NAMED = select(_S.department_id, _S.name).where(
     _S.department_id.in_(bindparam("departments", expanding=True)),
     _S.name.in_(bindparam("names", expanding=True)),
     t.LIVING_SYSTEM,

@@ -188,9 +188,13 @@ def test_nothing_stays_promised_of_an_order_that_is_left_out_last(here: Furnishe
 
     def fills_up(connection: Connection, wanted: Wanted) -> list[hosts.ProviderDimension]:
         rounds.append(len(wanted))
-        if len(rounds) <= 2:
-            hosts.try_use(connection, {((first, second)[len(rounds) - 1].id, VCPU): CPUS})
-        return hold(connection, wanted)
+        of_others: dict[hosts.ProviderDimension, int] = (
+            {((first, second)[len(rounds) - 1].id, VCPU): CPUS} if len(rounds) <= 2 else {}
+        )
+        hosts.try_use(connection, of_others)
+        refused = hold(connection, wanted)
+        hosts.give_back(connection, of_others)
+        return refused
 
     monkeypatch.setattr(claims, "hold_orders", fills_up)
     led = _led(here, *(ticket_text(f"system-{n}", count=CPUS) for n in range(2)))
@@ -207,10 +211,12 @@ def test_nothing_stays_promised_of_the_only_order_of_a_group_when_it_is_left_out
     rounds: list[int] = []
 
     def fills_up(connection: Connection, wanted: Wanted) -> list[hosts.ProviderDimension]:
-        if not rounds:
-            hosts.try_use(connection, {(host.id, VCPU): CPUS for host in here.hosts})
+        of_others: dict[hosts.ProviderDimension, int] = {} if rounds else {(host.id, VCPU): CPUS for host in here.hosts}
+        hosts.try_use(connection, of_others)
         rounds.append(len(wanted))
-        return hold(connection, wanted)
+        refused = hold(connection, wanted)
+        hosts.give_back(connection, of_others)
+        return refused
 
     monkeypatch.setattr(claims, "hold_orders", fills_up)
     wrong, right = _led(here, ticket_text("wrong").replace(b"tiny", b"no-such"), ticket_text("right"))

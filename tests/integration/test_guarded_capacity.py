@@ -1,14 +1,15 @@
 """Many promises in one statement: every row is guarded on its own, and what was refused is named. On both engines."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from inventory.domain.host import AdminState
 from inventory.domain.resources import MEMORY_MIB, VCPU
-from inventory.store import bulk, hosts
+from inventory.store import bulk, changes, hosts
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from tests.support.platform import Furnished, furnish
@@ -41,10 +42,11 @@ def test_what_fits_is_promised_and_given_back(here: Furnished) -> None:
 def test_each_row_that_refuses_is_named_in_order_and_no_other(here: Furnished) -> None:
     first, second = (h.id for h in here.hosts)
     with here.platform.db.write() as connection:
+        before = changes.mark_now(connection)
         refused = hosts.try_use(connection, {(second, VCPU): CPUS + 1, (first, VCPU): CPUS, (second, MEMORY_MIB): 10**9})
         assert refused == sorted([(second, VCPU), (second, MEMORY_MIB)])
-        connection.rollback()
-    assert _used(here.platform.db) == {}
+        assert changes.own(connection, before) == {}
+    assert _used(here.platform.db) == {}, "what was promised beside it is kept"
 
 
 def test_a_host_that_takes_nothing_new_and_one_nobody_knows_refuse(here: Furnished) -> None:
@@ -69,6 +71,20 @@ def test_nothing_asked_is_nothing_done(here: Furnished) -> None:
 
 
 @pytest.mark.postgres
+def test_the_host_of_a_counter_is_looked_up_not_joined(postgres_database: Database, tmp_path: Path) -> None:
+    """Planned as a join, every promise read all hosts and all counters where the database knew too little of them."""
+    here = furnish(postgres_database, tmp_path, host_count=2, cpu_count=CPUS)
+    asked: list[tuple[str, Any]] = []
+    with postgres_database.write() as connection:
+        event.listen(connection, "before_cursor_execute", lambda _c, _cursor, sql, given, *_: asked.append((sql, given)))
+        assert hosts.try_use(connection, {(here.hosts[0].id, VCPU): 1}) == []
+        ((sql, given),) = [(sql, given) for sql, given in asked if sql.startswith("UPDATE inventories")]
+        plan = [row[0].strip() for row in connection.exec_driver_sql(f"EXPLAIN {sql}", given)]
+    at = next(n for n, line in enumerate(plan) if line.startswith("SubPlan"))
+    assert [n for n, line in enumerate(plan) if " on hosts" in line] == [at + 1], plan
+
+
+@pytest.mark.postgres
 def test_promises_of_many_rows_in_any_order_neither_deadlock_nor_exceed_the_capacity(
     postgres_database: Database, tmp_path: Path
 ) -> None:
@@ -79,10 +95,7 @@ def test_promises_of_many_rows_in_any_order_neither_deadlock_nor_exceed_the_capa
     def attempt(_round: int, number: int) -> bool:
         mine = keys[number % 4 :] + keys[: number % 4]
         with postgres_database.write() as connection:
-            refused = hosts.try_use(connection, dict.fromkeys(mine, 1))
-            if refused:
-                connection.rollback()
-        return not refused
+            return not hosts.try_use(connection, dict.fromkeys(mine, 1))
 
     def empty(round_: int) -> None:
         if round_:
