@@ -25,6 +25,9 @@ def show_plan(out: Out, plan: Json) -> None:
     if summary["freed"]:
         kwh = f"{summary['saving_wh'] / 1000:.1f}"
         out.line("cli.moves.freed", hosts=", ".join(summary["freed"]), count=len(summary["freed"]), kwh=kwh)
+    if summary["wanted"]:
+        hosts = ", ".join(summary["room_on"]) or "—"
+        out.line("cli.moves.room", count=len(summary["room_on"]), wanted=summary["wanted"], hosts=hosts)
     if plan["problem"]:
         out.line("cli.moves.problem", sentence=plan["problem"]["detail"])
     _show_steps(out, plan)

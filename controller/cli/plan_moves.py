@@ -61,6 +61,24 @@ def consolidate(
     _make(ctx, {**body, "moves_each_most": moves_each_most, "fill_most_permille": fill_most_permille})
 
 
+@app.command("make-room")
+def make_room(
+    ctx: typer.Context,
+    size: str,
+    count: int = typer.Option(1, "--count", min=1, max=1000),
+    zone: str | None = typer.Option(None, "--zone"),
+    mlps_level: int = typer.Option(1, "--mlps-level", min=1, max=5),
+    disk_class: str = typer.Option("standard", "--disk-class"),
+    moves_most: int = typer.Option(1000, "--moves-most", min=1),
+    memory_most_mib: int | None = typer.Option(None, "--memory-most-mib", min=1),
+    dry_run: bool = typer.Option(False, "--dry-run"),
+) -> None:
+    """Plan to make room for machines that no host has room for."""
+    room = {"size": size, "count": count, "zone": zone, "mlps_level": mlps_level, "disk_class": disk_class}
+    body = {"kind": "make-room", "room": room, "moves_most": moves_most, "memory_most_mib": memory_most_mib, "dry_run": dry_run}
+    _make(ctx, body)
+
+
 @app.command()
 def run(ctx: typer.Context, plan: str) -> None:
     """Let a plan begin."""

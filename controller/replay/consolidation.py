@@ -1,11 +1,14 @@
-"""Replays a trace with moves in between: hosts are emptied so that they can be powered off, as ``plan-moves consolidate`` would.
+"""Replays a trace with moves in between: hosts are emptied so that they can be powered off, as ``plan-moves consolidate`` would,
+and room is made for large machines so that fewer hosts are powered on for them, as ``plan-moves make-room`` would.
 
-Every so often, after what ends and before what arrives, the planner of the platform looks at the replay's state. What it plans
-is done at once: a replay knows no time a move takes.
+Every so often, after what ends and before what arrives, the planner of the platform looks at the replay's state; and before a
+large machine arrives that no host in use has room for. What is planned is done at once: a replay knows no time a move takes.
+Whoever checks a replay may take all moves of a moment after what ends and before what arrives then.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +17,11 @@ from controller.replay.stays import Moves
 from controller.replay.trace import Trace
 from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32
 from controller.scheduling.engine import PLAIN, Engine
-from controller.scheduling.moves.cluster import FIRST_DIMENSIONS, Cluster
+from controller.scheduling.moves.cluster import DWELLING, FIRST_DIMENSIONS, Cluster, Wanted
 from controller.scheduling.moves.consolidate import consolidate
+from controller.scheduling.moves.make_room import make_room
 from controller.scheduling.moves.plan import Limits, Plan
-from controller.scheduling.policy import Policy
+from controller.scheduling.policy import LargeSize, Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.stream import StreamRun
 from inventory.domain.ids import ResourceId
@@ -33,13 +37,19 @@ Planner = Callable[[Cluster, Limits], Plan]
 class Consolidation:
     """How often machines are moved, how many, and which."""
 
-    every_s: int = 1800
+    every_s: int = 900
     #: At most so many moves for a thousand machines of the trace.
     moves_permille: int = 10
+    #: Machines that go for one large machine that no host in use has room for; 0 makes no room.
+    room_each_most: int = 2
+    #: What part of the moves is left for that when hosts are emptied.
+    room_permille: int = 100
     #: Machines younger than this stay: most of them are soon gone by themselves.
-    dwell_s: int = 3600
+    dwell_s: int = 5400
     limits: Limits = field(
-        default_factory=lambda: Limits(saving_least_wh_per_gib=0, moves_each_most=12, move_mib=65536, fill_most_permille=930)
+        default_factory=lambda: Limits(
+            saving_least_wh_per_gib=0, moves_each_most=16, move_mib=65536, fill_most_permille=943, aside_permille=800
+        )
     )
     planner: Planner = consolidate
 
@@ -57,11 +67,13 @@ def replay_with_moves(
     """Return the host each machine of a trace was placed on, ``REFUSED`` for none, and the moves made after that."""
     orders = orders_of(trace, distinct_up_to)
     run = stream_of(orders, hosts, policy, engine)
-    desk = _Desk(trace, hosts, orders, run, consolidation)
-    last_s = int(trace.arrival_s.max(initial=0))
-    for now_s in range(consolidation.every_s, last_s + consolidation.every_s, consolidation.every_s):
-        done = run.through(int(np.searchsorted(orders.moment, 2 * now_s + 1)))
-        desk.move(now_s)
+    desk = _Desk(trace, hosts, orders, run, consolidation, policy.large)
+    for stop in desk.stops():
+        done = run.through(stop.order)
+        if stop.is_large:
+            desk.make_room(stop)
+        else:
+            desk.empty(stop)
         if on_progress is not None:
             on_progress(done, len(run))
     run.through(len(run))
@@ -73,27 +85,83 @@ def replay_with_moves(
     return placed_on, Moves.of(desk.rows)
 
 
+class _Stop(NamedTuple):
+    """Where a replay is held up, and what for."""
+
+    order: int
+    #: Room is made for the large machines of the gang that comes next; otherwise hosts are emptied.
+    is_large: bool
+    now_s: int
+
+
 class _Desk:
     """Looks at a replay from time to time and moves machines."""
 
-    def __init__(self, trace: Trace, hosts: Snapshot, orders: Orders, run: StreamRun, consolidation: Consolidation) -> None:
+    def __init__(
+        self, trace: Trace, hosts: Snapshot, orders: Orders, run: StreamRun, consolidation: Consolidation, large: LargeSize | None
+    ) -> None:
         self._trace, self._orders, self._run, self._consolidation = trace, orders, run, consolidation
         self.rows: list[tuple[int, int, int, int]] = []
         self._empty = _hosts_alone(hosts)
         self._ids = tuple(ResourceId(str(machine)) for machine in range(trace.count))
+        self._most = consolidation.moves_permille * trace.count // 1000
+        #: By class: whether room is made for it.
+        self._is_large = np.array([large is not None and _is_large(size, large) for size in orders.sizes], bool)
 
-    def move(self, now_s: int) -> None:
-        """Plan for this moment, and do it."""
-        budget = self._consolidation.moves_permille * self._trace.count // 1000 - len(self.rows)
-        if budget <= 0:
+    def stops(self) -> list[_Stop]:
+        """Return where machines are moved, in order."""
+        last_s, every_s = int(self._trace.arrival_s.max(initial=0)), self._consolidation.every_s
+        moments = range(every_s, last_s + every_s, every_s)
+        regular = [_Stop(int(np.searchsorted(self._orders.moment, 2 * now_s + 1)), False, now_s) for now_s in moments]
+        begins = self._larges() if self._consolidation.room_each_most else []
+        return sorted([*regular, *(_Stop(order, True, int(self._orders.moment[order]) // 2) for order in begins)])
+
+    def _larges(self) -> list[int]:
+        """Return the first orders of gangs with a large machine; a machine that comes alone is a gang of its own."""
+        order, gang = self._orders.order, self._orders.gang
+        _, begins, number = np.unique(gang, return_index=True, return_inverse=True)
+        first = np.where(gang >= 0, begins[number.reshape(-1)], np.arange(len(gang)))
+        is_large = (order >= 0) & self._is_large[np.maximum(order, 0)]
+        return [int(order) for order in np.unique(first[is_large])]
+
+    def empty(self, stop: _Stop) -> None:
+        """Empty hosts, as the planner says."""
+        held = self._most * self._consolidation.room_permille // 1000 if self._consolidation.room_each_most else 0
+        if (budget := self._most - held - len(self.rows)) > 0:
+            cluster = self._cluster(stop.now_s)
+            self._move(
+                stop, cluster, self._consolidation.planner(cluster, replace(self._consolidation.limits, moves_most=budget))
+            )
+
+    def make_room(self, stop: _Stop) -> None:
+        """Make room for the large machines that come next, where no host in use has any."""
+        budget = self._most - len(self.rows)
+        sizes = [self._orders.sizes[c] for c in self._gang(stop.order) if self._is_large[c]]
+        free = self._run.free(VCPU_ROW), self._run.free(MEMORY_ROW)
+        capacity = self._empty.capacity
+        is_on = (free[0] < capacity[:, 0]) | (free[1] < capacity[:, 1])
+        fits = is_on & (free[0] >= sizes[0][0]) & (free[1] >= sizes[0][1])
+        if budget <= 0 or (len(sizes) == 1 and fits.any()):
             return
-        cluster = self._cluster(now_s)
-        limits = replace(self._consolidation.limits, moves_most=budget)
-        for step in self._consolidation.planner(cluster, limits).moves:
+        cluster = self._cluster(stop.now_s)
+        limits = Limits(moves_most=budget, moves_each_most=self._consolidation.room_each_most)
+        wanted = tuple(Wanted(demand=np.array(size, np.int64), hosts=is_on) for size in sizes)
+        self._move(stop, cluster, make_room(replace(cluster, wanted=wanted), limits))
+
+    def _gang(self, order: int) -> Int32:
+        """Return the classes of the gang that begins with an order."""
+        gang = self._orders.gang
+        end = order + 1
+        while gang[order] >= 0 and end < len(gang) and gang[end] == gang[order]:
+            end += 1
+        return self._orders.order[order:end]
+
+    def _move(self, stop: _Stop, cluster: Cluster, plan: Plan) -> None:
+        for step in plan.moves:
             machine, target = int(step.machine_id), cluster.host_index[step.target_id]
-            order = int(self._orders.placed_by[machine])
-            self.rows.append((machine, now_s, self._run.host_of(order), target))
-            self._run.move(order, target)
+            placed = int(self._orders.placed_by[machine])
+            self.rows.append((machine, stop.now_s, self._run.host_of(placed), target))
+            self._run.move(placed, target)
 
     def _cluster(self, now_s: int) -> Cluster:
         trace, position = self._trace, self._run.stream.position[self._orders.placed_by]
@@ -102,7 +170,8 @@ class _Desk:
         demand = np.stack([trace.vcpus[machine], trace.memory_mib[machine]], axis=1)
         free = self._empty.capacity.copy()
         np.subtract.at(free, host, demand)
-        is_young = trace.arrival_s[machine] > now_s - self._consolidation.dwell_s
+        # What came at this moment is young however long that is: its stay must not begin with a move.
+        is_young = trace.arrival_s[machine] > now_s - max(1, self._consolidation.dwell_s)
         ids = tuple(self._ids[m] for m in machine.tolist())
         named, group = np.unique(self._orders.group[self._orders.placed_by[machine]], return_inverse=True)
         lone = int(len(named) > 0 and named[0] == -1)
@@ -123,8 +192,12 @@ class _Desk:
             group_is_hard=(True,) * groups,
             group_most=(1,) * groups,
             group_is_together=(False,) * groups,
-            stays=tuple("moves.dwelling" if young else "" for young in is_young.tolist()),
+            stays=tuple(DWELLING if young else "" for young in is_young.tolist()),
         )
+
+
+def _is_large(size: tuple[int, int], large: LargeSize) -> bool:
+    return size[0] >= large.vcpu_count and size[1] >= large.memory_mib
 
 
 def _hosts_alone(hosts: Snapshot) -> Cluster:

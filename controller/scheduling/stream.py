@@ -221,6 +221,10 @@ class StreamRun:
         position = int(self.stream.position[order])
         return int(self._fleet.hosts.ids[position]) if position >= 0 else -1
 
+    def free(self, row: int) -> Int32:
+        """Return what is free of a dimension on every host."""
+        return self._fleet.column(row)
+
     def hosts_at(self, positions: Int32) -> Int32:
         """Return which hosts stand at positions of the stream."""
         return self._fleet.hosts.ids[positions]

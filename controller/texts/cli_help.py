@@ -123,6 +123,10 @@ _COMMANDS = {
     "cli.help.plan-moves.consolidate": Text(
         "计划腾出整台主机以便断电节能。", "Plan to free whole hosts so that they can be powered off."
     ),
+    "cli.help.plan-moves.make-room": Text(
+        "为没有一台主机放得下的云主机腾挪空间：移走少量其他云主机。",
+        "Plan to make room for machines that no host has room for, by moving a few others.",
+    ),
     "cli.help.plan-moves.run": Text(
         "执行计划：逐步进行，每步开始前重新核实。", "Run a plan: step by step, each judged again before it begins."
     ),
@@ -259,6 +263,13 @@ _PARAMETERS = {
     "cli.param.saving_least_wh_per_gib": Text(
         "每复制 1 GiB 至少节省的电量（Wh）。", "Least saving for each GiB to be copied (Wh)."
     ),
+    "cli.param.plan-moves.make-room.size": Text("需要空间的云主机的规格名称。", "Size of the machines that need room."),
+    "cli.param.plan-moves.make-room.count": Text("需要空间的云主机台数。", "How many machines need room (count)."),
+    "cli.param.plan-moves.make-room.zone": Text(
+        "只在该网络区域内；默认为全部。", "Within this network zone only; all by default."
+    ),
+    "cli.param.plan-moves.make-room.mlps_level": Text("其主机须满足的等保级别。", "MLPS level their hosts must be good for."),
+    "cli.param.plan-moves.make-room.disk_class": Text("系统盘的存储类别。", "Class of their root disks."),
     "cli.param.moves_each_most": Text("腾空一台主机最多移动多少台。", "Most machines moved off one host to free it (count)."),
     "cli.param.fill_most_permille": Text(
         "留用主机的 vCPU 和内存最多占用多少（‰）。", "How full of vCPU and of memory the hosts that stay on may be (‰)."

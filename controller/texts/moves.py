@@ -47,6 +47,18 @@ TEXTS: Mapping[str, Text] = {
         "请改正请求。",
         "Correct the request.",
     ),
+    "moves.size_missing": _operator(
+        "计划类型 {kind} 与规格不符：只有 make-room 需要且必须指定规格。",
+        "A plan of kind {kind}: make-room needs a size, and only make-room takes one.",
+        "请改正请求。",
+        "Correct the request.",
+    ),
+    "moves.size_lies": _operator(
+        "规格 {size} 要求独占 CPU、NUMA 或大页，无法为它计划腾挪空间。",
+        "Size {size} asks how its machines lie on hosts (pinned CPUs, NUMA nodes, huge pages); no room can be planned for it.",
+        "请用 allot capacity fit 查看哪些主机放得下，或腾空一台主机（allot plan-moves drain）。",
+        "See with allot capacity fit what fits, or empty a host (allot plan-moves drain).",
+    ),
     "moves.machine_gone": _operator(
         "云主机 {machine} 已不存在。",
         "Machine {machine} is gone.",
@@ -152,6 +164,9 @@ TEXTS: Mapping[str, Text] = {
     "cli.moves.freed": Text(
         "腾出 {count} 台主机：{hosts}；断电预计节省 {kwh} kWh",
         "Frees {count} hosts: {hosts}; powered off, they save {kwh} kWh",
+    ),
+    "cli.moves.room": Text(
+        "需要空间的 {wanted} 台云主机中，{count} 台放得下：{hosts}", "Room for {count} of {wanted} machines: {hosts}"
     ),
     "cli.moves.problem": Text("已停止：{sentence}", "Stopped: {sentence}"),
     "cli.moves.nothing": Text("没有需要移动的云主机。", "Nothing is to be moved."),

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -9,14 +10,17 @@ from hypothesis import strategies as st
 
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.check import first_stale
-from controller.scheduling.moves.cluster import Cluster
+from controller.scheduling.moves.cluster import Cluster, MachineEntry, WantedEntry
 from controller.scheduling.moves.consolidate import consolidate
 from controller.scheduling.moves.drain import drain
+from controller.scheduling.moves.make_room import make_room
 from controller.scheduling.moves.plan import Limits, Plan
 from controller.scheduling.moves.rebalance import rebalance
 from controller.scheduling.moves.repair import repair
 from controller.scheduling.moves.score import Loads, score_of
-from tests.support.moves import Judge, Town, fewest_moves, random_town, used_by
+from inventory.domain.ids import HostId, ResourceId
+from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
+from tests.support.moves import ZONES, Judge, Town, fewest_moves, random_town, used_by
 from tests.support.placement import entry
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -28,6 +32,7 @@ LIMITS = (
     Limits(saving_least_wh_per_gib=0),
     Limits(saving_least_wh_per_gib=0, moves_each_most=1),
     Limits(saving_least_wh_per_gib=0, fill_most_permille=700),
+    Limits(saving_least_wh_per_gib=0, fill_most_permille=900, aside_permille=600),
 )
 
 
@@ -37,7 +42,20 @@ def plans(source: random.Random, town: Town) -> list[tuple[Plan, Limits]]:
     cluster = town.cluster
     host_id = source.choice(town.hosts).host.id
     made = [drain(cluster, [host_id], limits), rebalance(cluster, limits), repair(cluster, limits), consolidate(cluster, limits)]
-    return [(plan, limits) for plan in made]
+    return [(plan, limits) for plan in [*made, make_room(with_wanted(source, town).cluster, limits)]]
+
+
+def with_wanted(source: random.Random, town: Town, most: int = 3) -> Town:
+    """Return a town in which large machines need room."""
+    wanted = (
+        WantedEntry(
+            compute=Resources.of({VCPU: source.randint(3, 9), MEMORY_MIB: source.randint(3, 9)}),
+            disk=("standard", source.randint(1, 20)) if source.random() < 0.5 else None,
+            zone_id=ZONES[0].id if source.random() < 0.7 else "",
+        )
+        for _ in range(source.randint(1, most))
+    )
+    return replace(town, wanted=tuple(wanted))
 
 
 @given(SEEDS)
@@ -65,7 +83,7 @@ def test_no_machine_moves_twice_and_bounds_hold(seed: int) -> None:
     for plan, limits in plans(source, town):
         assert len({m.machine_id for m in plan.moves}) == len(plan.moves)
         assert len(plan.moves) <= limits.moves_most
-        if limits.memory_most_mib is not None and plan.kind.value in ("rebalance", "consolidate"):
+        if limits.memory_most_mib is not None and plan.kind.value in ("rebalance", "consolidate", "make-room"):
             assert plan.memory_mib <= limits.memory_most_mib
 
 
@@ -104,6 +122,74 @@ def test_consolidation_moves_few_off_each_host_and_leaves_room_on_the_others(see
         capacity = sum(int(cluster.capacity[h, dimension]) for h in is_on)
         taken = sum(int(cluster.capacity[h, dimension] - after.free[h, dimension]) for h in is_on)
         assert 1000 * taken <= fill_most * capacity
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_room_that_was_made_is_there_for_all_at_once(seed: int) -> None:
+    source = random.Random(seed)
+    town = with_wanted(source, random_town(source))
+    plan = make_room(town.cluster)
+    now = town.after(plan.moves)
+    assert len(plan.room_on) == len(town.wanted)
+    for number, (wanted, host_id) in enumerate(zip(town.wanted, plan.room_on, strict=True)):
+        if host_id is None:
+            continue
+        comes, judge = guest(now, wanted, host_id, number), Judge(now.hosts, now.machines)
+        assert judge.why_not(comes, host_id) == ""
+        now = replace(now, machines=(*now.machines, comes))
+        assert not Judge(now.hosts, now.machines).storage_is_over([pool for _, _, pool in comes.disks])
+
+
+def guest(town: Town, wanted: WantedEntry, host_id: HostId, number: int = 0) -> MachineEntry:
+    """Return a machine that was wanted, on a host, its disk in the roomiest pool there."""
+    host = next(h for h in town.hosts if h.host.id == host_id)
+    used = Counter[str]()
+    for _, size_gib, pool_id in (disk for m in town.machines for disk in m.disks):
+        used[pool_id] += size_gib
+    pool = max((s for s in host.storage), key=lambda s: s.capacity_gib - used[s.pool.id])
+    return MachineEntry(
+        id=ResourceId(f"wanted-{number}"), name=f"wanted-{number}", host_id=host_id, compute=wanted.compute,
+        zone_id=wanted.zone_id or host.zone.id, mlps_level=wanted.mlps_level,
+        disks=((*wanted.disk, pool.pool.id),) if wanted.disk else (),
+    )  # fmt: skip
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_room_is_made_where_one_move_makes_it_and_nothing_moves_where_there_is_some(seed: int) -> None:
+    source = random.Random(seed)
+    town = with_wanted(source, random_town(source), most=1)
+    wanted = replace(town.wanted[0], disk=None)
+    plan = make_room(replace(town, wanted=(wanted,)).cluster)
+    if takers(town, wanted):
+        assert plan.room_on[0] in takers(town, wanted)
+        assert not plan.moves
+        return
+    on = {m.host_id for m in town.machines}
+    for machine in (m for m in town.machines if not m.stays and not m.disks):
+        for target_id in on - {machine.host_id}:
+            moved = tuple(replace(m, host_id=target_id) if m.id == machine.id else m for m in town.machines)
+            is_possible = not Judge(town.hosts, town.machines).why_not(machine, target_id)
+            if is_possible and machine.host_id in takers(replace(town, machines=moved), wanted):
+                assert plan.room_on[0] is not None, "a single move makes room"
+                assert len(plan.moves) == 1
+
+
+def takers(town: Town, wanted: WantedEntry) -> set[HostId]:
+    """Return the hosts with room for a machine without a disk that is nowhere yet."""
+    judge = Judge(town.hosts, town.machines)
+    return {h.host.id for h in town.hosts if not judge.why_not(guest(town, wanted, h.host.id), h.host.id)}
+
+
+@given(SEEDS)
+@settings(max_examples=80, deadline=None)
+def test_hosts_that_are_set_aside_take_nothing_from_others(seed: int) -> None:
+    town = random_town(random.Random(seed))
+    limits = Limits(saving_least_wh_per_gib=0, fill_most_permille=1000, aside_permille=1000)
+    plan = consolidate(town.cluster, limits)
+    assert not {m.target_id for m in plan.moves} & {m.source_id for m in plan.moves}
+    assert {m.source_id for m in plan.moves} == set(plan.freed)
 
 
 def town_after(town: Town, plan: Plan) -> Cluster:

@@ -1,6 +1,7 @@
 """A replay never breaks a host or a rule at any instant, and decides like a plain loop over all hosts."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +30,11 @@ POLICIES = [
     Policy(name="large", version=1, weights={"keep_large": 9, "balance": 2, "even_out": 5}, large=LARGE),
     Policy(name="spread", version=1, weights={"spread_load": 10, "balance": 1}),
 ]
+
+#: Keeps hosts off that are not in use, and has room made for what is not small.
+ROOMY = Policy(
+    name="roomy", version=1, weights={"keep_usable": 7, "keep_empty": 40}, large=LargeSize(vcpu_count=2, memory_mib=3 * GIB)
+)
 
 
 @pytest.fixture(scope="module")
@@ -189,15 +195,24 @@ def test_a_replay_with_moves_breaks_nothing_at_any_instant_and_keeps_its_bounds(
     with TemporaryDirectory() as folder:
         requests = read_trace(write_trace(Path(folder) / "trace.csv", rows))
         hosts = read_hosts(write_hosts(Path(folder) / "hosts.csv", shapes))
-    limits = Limits(saving_least_wh_per_gib=0, fill_most_permille=source.choice([800, 1000]))
-    how = Consolidation(every_s=source.randint(1, 9), moves_permille=permille, dwell_s=source.randint(0, 3), limits=limits)
-    placed_on, moves = replay_with_moves(requests, hosts, DEFAULT_POLICY, how, distinct_up_to=distinct_up_to)
+    limits = Limits(
+        saving_least_wh_per_gib=0, fill_most_permille=source.choice([800, 1000]), aside_permille=source.choice([0, 500, 1000])
+    )
+    how = Consolidation(
+        every_s=source.randint(1, 9),
+        moves_permille=permille,
+        dwell_s=source.randint(0, 3),
+        room_each_most=source.choice([0, 1, 2]),
+        room_permille=source.choice([0, 500]),
+        limits=limits,
+    )
+    placed_on, moves = replay_with_moves(requests, hosts, ROOMY, how, distinct_up_to=distinct_up_to)
     columns = (moves.machine.tolist(), moves.at_s.tolist(), moves.source.tolist(), moves.target.tolist())
     made = [MoveRow(*row) for row in zip(*columns, strict=True)]
     assert broken_with_moves(rows, shapes, dict(enumerate(placed_on.tolist())), made, distinct_up_to) == []
     assert len(made) <= permille * len(rows) // 1000
     assert all(rows[move.vm].arrival_s <= move.at_s - how.dwell_s for move in made), "a young machine moved"
-    again = replay_with_moves(requests, hosts, DEFAULT_POLICY, how, distinct_up_to=distinct_up_to, engine=compiled)
+    again = replay_with_moves(requests, hosts, ROOMY, how, distinct_up_to=distinct_up_to, engine=compiled)
     assert again[0].tolist() == placed_on.tolist()
     assert again[1].target.tolist() == moves.target.tolist()
     # Emptying hosts early never adds time: as many seconds at most as each stay for itself.
@@ -221,6 +236,18 @@ def test_moves_empty_hosts_and_the_summary_counts_their_hours(tmp_path: Path) ->
     assert summarise(requests, hosts, placed_on, moves, until_s=500).host_seconds == 500 + 100
     # 10 of 16 vCPU for 50 s, 4 until 900 s, 5 after that; hosts of 8.
     assert summarise(requests, hosts, placed_on, moves).bound_host_seconds == round((10 * 50 + 4 * 850 + 5 * 100) / 8)
+
+
+def test_room_is_made_for_a_large_machine_instead_of_another_host(tmp_path: Path) -> None:
+    # Three vCPUs are taken of either host, as five more were on the first until they ended: six fit on none, until one goes.
+    small = [TraceRow(0, 0, 0, 50, 5, 2 * GIB), TraceRow(1, 1, 1, 1000, 3, GIB), TraceRow(2, 2, 2, 1000, 3, GIB)]
+    requests = read_trace(write_trace(tmp_path / "trace.csv", [*small, TraceRow(3, 3, 100, 500, 6, 6 * GIB)]))
+    hosts = read_hosts(write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB)] * 3))
+    how = Consolidation(every_s=10_000, moves_permille=250, dwell_s=0)
+    placed_on, moves = replay_with_moves(requests, hosts, ROOMY, how)
+    assert len(set(placed_on.tolist())) == 2
+    assert moves.at_s.tolist() == [100]
+    assert len(set(replay_with_moves(requests, hosts, ROOMY, replace(how, room_each_most=0))[0].tolist())) == 3
 
 
 def test_the_checker_of_moves_finds_each_fault() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, cluster_of
+from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, WantedEntry, cluster_of
 from controller.scheduling.moves.plan import Move
 from controller.scheduling.snapshot import HostEntry
 from inventory.domain.host import AdminState
@@ -24,10 +24,11 @@ class Town:
     hosts: tuple[HostEntry, ...]
     machines: tuple[MachineEntry, ...]
     watts: dict[HostId, HostWatts] = field(default_factory=dict)
+    wanted: tuple[WantedEntry, ...] = ()
 
     @property
     def cluster(self) -> Cluster:
-        return cluster_of(self.hosts, self.machines, self.watts)
+        return cluster_of(self.hosts, self.machines, self.watts, wanted=self.wanted)
 
     def after(self, moves: Sequence[Move]) -> "Town":
         """Return the town with these moves made, whether they fit or not."""

@@ -16,7 +16,7 @@ from controller.moves.model import MovePlan, MoveStep
 from controller.scheduling.moves.plan import Limits
 from controller.texts.catalogue import say
 from controller.workflows.moves import plans
-from controller.workflows.moves.plans import PlanRequest
+from controller.workflows.moves.plans import PlanRequest, RoomWish
 from drivers.faults import DriverFault
 from drivers.protocol import Capability, DriverContext
 from inventory.domain.host import Host, Pool
@@ -43,8 +43,9 @@ def list_move_plans(call: TheCall, limit: Limit = 100, after: After = "") -> Res
 )
 def make_move_plan(call: TheCall, body: Annotated[schemas.MovePlanIn, Body()]) -> Response:
     """Compute a plan and store it, to be looked at and run later; nothing moves yet."""
-    bounds = Limits(**body.model_dump(exclude={"kind", "host", "dry_run"}))
-    request = PlanRequest(kind=body.kind, host=body.host or "", limits=bounds, migrating=_migrating(call))
+    bounds = Limits(**body.model_dump(exclude={"kind", "host", "room", "dry_run"}))
+    room = RoomWish(**body.room.model_dump(exclude_none=True)) if body.room else None
+    request = PlanRequest(kind=body.kind, host=body.host or "", room=room, limits=bounds, migrating=_migrating(call))
     plan, steps = plans.compute(call.platform, request, call.caller, is_dry_run=body.dry_run)
     with call.platform.db.read() as connection:
         value = _whole(call, connection, plan, steps)

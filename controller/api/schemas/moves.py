@@ -7,11 +7,22 @@ from controller.moves.model import PlanState, StepState
 from controller.scheduling.moves.plan import PlanKind
 
 
+class RoomWishIn(In):
+    """Machines of one size that room is to be made for."""
+
+    size: Name = Field(description="Name of the size.")
+    count: Whole = Field(default=1, ge=1, le=1000, description="How many machines.")
+    zone: Name | None = Field(default=None, description="Code of the zone; all zones where none is named.")
+    mlps_level: Whole = Field(default=1, ge=1, le=5, description="MLPS level their hosts must be good for.")
+    disk_class: Name = Field(default="standard", description="Class of their root disk.")
+
+
 class MovePlanIn(In):
     """What plan is asked for, and its bounds."""
 
     kind: PlanKind
     host: Name | None = Field(default=None, description="Name or id of the host to empty; for `drain` only.")
+    room: RoomWishIn | None = Field(default=None, description="What room is made for; for `make-room` only.")
     moves_most: Whole = Field(default=1000, ge=1, le=100_000)
     memory_most_mib: Whole | None = Field(default=None, ge=1, lt=2**53, description="Most memory to copy (MiB).")
     horizon_h: Whole = Field(default=24, ge=1, le=8760, description="For how long freed hosts would be off (h).")
@@ -36,6 +47,8 @@ class MoveSummary(Out):
     saving_wh: int
     broken_before: int
     broken_after: int
+    wanted: int = Field(description="Machines that room was to be made for.")
+    room_on: list[str] = Field(description="The host of each of them that has room afterwards.")
 
 
 class MoveStay(Out):

@@ -7,7 +7,7 @@ import numpy as np
 
 from controller.scheduling.cells import SeatAsk, seats_for
 from controller.scheduling.moves.addresses import Takings
-from controller.scheduling.moves.cluster import Cluster, Flags
+from controller.scheduling.moves.cluster import Cluster, Column, Flags
 from controller.scheduling.moves.plan import Move, Stay
 from inventory.domain.layout import Seat
 from inventory.domain.resources import MEMORY_MIB
@@ -162,6 +162,16 @@ class Board:
             chosen[number] = best
         return tuple(chosen)
 
+    def has_pool_for(self, host: int, disk: tuple[str, int] | None) -> bool:
+        """Tell whether a storage pool of a host has room for a disk (class, GiB)."""
+        return disk is None or self._roomiest(host, disk) is not None
+
+    def _roomiest(self, host: int, disk: tuple[str, int]) -> int | None:
+        disk_class, size_gib = disk
+        pools = self.cluster.storage_of[host].get(disk_class, ())
+        best = max(pools, key=lambda p: (int(self.storage_free[p]), -p), default=None)
+        return best if best is not None and self.storage_free[best] >= size_gib else None
+
     # -- moving -------------------------------------------------------------------------------------------------------
 
     def move(self, machine: int, host: int) -> None:
@@ -181,6 +191,12 @@ class Board:
         self.disk_pools[machine] = pools
         self._on[host].add(machine)
         self.where[machine] = host
+
+    def hold(self, host: int, demand: Column, disk: tuple[str, int] | None) -> None:
+        """Keep room free on a host, for a machine that is nowhere yet."""
+        self.free[host] -= demand
+        if disk is not None and (pool := self._roomiest(host, disk)) is not None:
+            self.storage_free[pool] -= disk[1]
 
     def lift(self, machine: int) -> None:
         """Take a machine off its host, to be put somewhere later."""

@@ -24,6 +24,8 @@ Flags = NDArray[np.bool_]
 #: Dimensions that come first in every picture, in this order.
 FIRST_DIMENSIONS = (VCPU, MEMORY_MIB)
 ANY_ARCH = ("", "any")
+#: Why a machine stays that has not been there for long: many are soon gone by themselves.
+DWELLING = "moves.dwelling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,31 @@ class MachineEntry:
     cards: tuple[NetworkKey, ...] = ()
     #: It shares a network with others of its system: it may go to hosts of its home only.
     is_homebound: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedEntry:
+    """A machine that is nowhere yet and needs room, as plain values."""
+
+    compute: Resources
+    #: (class, GiB) of its only disk.
+    disk: tuple[str, int] | None = None
+    #: Empty: any.
+    zone_id: str = ""
+    mlps_level: int = 1
+    arch: str = "any"
+    traits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The same as columns."""
+
+    #: By dimension of the picture.
+    demand: Column
+    #: The hosts that may carry it.
+    hosts: Flags
+    disk: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +149,8 @@ class Cluster:
     cells: Mapping[int, tuple[HostCell, ...]] = field(default_factory=dict)
     fine_free: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     addresses: AddressColumns = field(default_factory=AddressColumns)
+    #: Machines that need room (``make_room``).
+    wanted: tuple[Wanted, ...] = ()
     #: The home of every host by number, and machines that may not leave theirs; nothing where every host is its own.
     home: Column = field(default_factory=lambda: np.empty(0, np.int64))
     is_homebound: Flags = field(default_factory=lambda: np.empty(0, bool))
@@ -163,6 +192,7 @@ def cluster_of(
     machines: Iterable[MachineEntry],
     watts: Mapping[HostId, HostWatts] | None = None,
     addresses: AddressesLeft | None = None,
+    wanted: Sequence[WantedEntry] = (),
 ) -> Cluster:
     """Return the picture of these hosts and of the machines on them; without ``addresses`` there is plenty of them.
 
@@ -172,7 +202,7 @@ def cluster_of(
     entries = sorted(hosts, key=lambda e: e.host.id)
     rows = sorted(machines, key=lambda m: m.id)
     index = {e.host.id: i for i, e in enumerate(entries)}
-    dimensions = _dimensions(entries, rows)
+    dimensions = _dimensions(entries, rows, wanted)
     host_ids = tuple(e.host.id for e in entries)
     return Cluster(
         host_ids=host_ids,
@@ -185,6 +215,7 @@ def cluster_of(
             [m.cards for m in rows],
             [index[m.host_id] for m in rows],
         ),
+        wanted=_wanted(entries, wanted, dimensions),
         **_homes(entries, rows),
         **_host_columns(entries, dimensions, watts or {}),
         **_machine_columns(entries, rows, index, dimensions),
@@ -197,9 +228,20 @@ def _homes(entries: Sequence[HostEntry], rows: Sequence[MachineEntry]) -> dict[s
     return {"home": _codes([e.host.home for e in entries]), "is_homebound": np.array([m.is_homebound for m in rows], bool)}
 
 
-def _dimensions(entries: Sequence[HostEntry], rows: Sequence[MachineEntry]) -> tuple[str, ...]:
+def _wanted(entries: Sequence[HostEntry], wanted: Sequence[WantedEntry], dimensions: Sequence[str]) -> tuple[Wanted, ...]:
+    amounts = [{**w.compute, **({disk_dimension(w.disk[0]): w.disk[1]} if w.disk else {})} for w in wanted]
+    allowed = _allowed(entries, [(w.zone_id, w.mlps_level, w.arch, w.traits) for w in wanted])
+    return tuple(
+        Wanted(demand=np.array([asked.get(d, 0) for d in dimensions], np.int64), hosts=hosts, disk=one.disk)
+        for one, asked, hosts in zip(wanted, amounts, allowed, strict=True)
+    )
+
+
+def _dimensions(entries: Sequence[HostEntry], rows: Sequence[MachineEntry], wanted: Sequence[WantedEntry]) -> tuple[str, ...]:
     further = {d for e in entries for d in e.capacity if not is_fine(d)} | {d for m in rows for d in m.compute}
+    further |= {d for w in wanted for d in w.compute}
     classes = {s.pool.disk_class for e in entries for s in e.storage} | {d[0] for m in rows for d in m.disks}
+    classes |= {w.disk[0] for w in wanted if w.disk}
     disks = {disk_dimension(c) for c in classes}
     return (*FIRST_DIMENSIONS, *sorted(further - set(FIRST_DIMENSIONS) - disks), *sorted(disks))
 

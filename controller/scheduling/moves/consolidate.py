@@ -3,6 +3,9 @@
 A host is emptied entirely or not touched. Its machines go where least usable room is lost; hosts that are empty, or were
 emptied by the plan, are never used again, and those that stay on are not filled beyond the bound. Hosts without watts (operator
 facts) are not emptied: nobody knows what it saves.
+
+Hosts may be set aside (``Limits.aside_permille``): those with least that will stay, a part of all that could be spared. They are
+emptied as soon as it is cheap, and take nothing from others until then.
 """
 
 from collections.abc import Sequence
@@ -10,18 +13,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from controller.scheduling.moves.board import Board
-from controller.scheduling.moves.cluster import FIRST_DIMENSIONS, Cluster
-from controller.scheduling.moves.drain import SOFT_MATE, largest_first
+from controller.scheduling.moves.cluster import DWELLING, FIRST_DIMENSIONS, Cluster
+from controller.scheduling.moves.drain import largest_first
 from controller.scheduling.moves.energy import saving_wh
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
 from controller.scheduling.moves.score import score_micro
 from controller.scheduling.moves.steps import Step, played
+from controller.scheduling.moves.targets import FIRST, least_lost
 from inventory.domain.resources import MEMORY_MIB
 
 MIB_PER_GIB = 1024
-#: What evenness of vCPU and memory weighs against room that is lost.
-EVEN = 1.5
-FIRST, MEMORY = len(FIRST_DIMENSIONS), FIRST_DIMENSIONS.index(MEMORY_MIB)
+MEMORY = FIRST_DIMENSIONS.index(MEMORY_MIB)
 
 
 def consolidate(cluster: Cluster, limits: Limits | None = None) -> Plan:
@@ -55,20 +57,38 @@ class _Consolidation:
         #: Hosts that may still take: on, and not to be emptied themselves.
         self._open = cluster.takes & np.array([not self.board.is_empty(i) for i in range(cluster.host_count)], bool)
         self._has_received: set[int] = set()
+        #: Hosts worth emptying, now or when what is young on them is gone: most watt hours per GiB first.
+        self._worth = self._by_worth()
+        self._aside = np.isin(np.arange(cluster.host_count), self._worth[: self._spared() * self.limits.aside_permille // 1000])
 
     def candidates(self) -> list[int]:
-        """Return the hosts worth emptying: most watt hours per GiB first."""
-        cluster = self.cluster
+        """Return the hosts to be emptied now, the best first."""
+        is_one = self._aside if self._aside.any() else self._open
+        return [host for host in self._worth if is_one[host] and self._is_movable(self.board.on(host))]
+
+    def _by_worth(self) -> list[int]:
         worth = []
-        for host in np.flatnonzero(self._open & (cluster.watts_idle > 0)).tolist():
-            on = self.board.on(host)
-            if self._is_too_many(len(on)) or any(cluster.stays[m] for m in on):
-                continue
-            saved_wh = int(cluster.watts_idle[host]) * self.limits.horizon_h
-            copied_gib = max(1, self._cost_mib(on) // MIB_PER_GIB)
+        for host in np.flatnonzero(self._open & (self.cluster.watts_idle > 0)).tolist():
+            saved_wh = int(self.cluster.watts_idle[host]) * self.limits.horizon_h
+            copied_gib = max(1, self._cost_mib([m for m in self.board.on(host) if not self._is_young(m)]) // MIB_PER_GIB)
             if saved_wh >= self.limits.saving_least_wh_per_gib * copied_gib:
                 worth.append((-saved_wh // copied_gib, host))
-        return [host for _, host in sorted(worth)]
+        return [
+            host for _, host in sorted(worth) if all(self._is_young(m) or not self.cluster.stays[m] for m in self.board.on(host))
+        ]
+
+    def _is_young(self, machine: int) -> bool:
+        return self.cluster.stays[machine] == DWELLING
+
+    def _is_movable(self, machines: Sequence[int]) -> bool:
+        return not self._is_too_many(len(machines)) and not any(self.cluster.stays[m] for m in machines)
+
+    def _spared(self) -> int:
+        """Return how many of the hosts worth emptying could be off without the others being too full."""
+        capacity = self.cluster.capacity[:, :FIRST]
+        taken = (self.cluster.capacity - self.board.free)[self._open, :FIRST].sum(axis=0)
+        left = capacity[self._open].sum(axis=0) - np.cumsum(capacity[self._worth], axis=0)
+        return int(np.all(1000 * taken <= self.limits.fill_most_permille * left, axis=1).sum())
 
     def _is_too_many(self, count: int) -> bool:
         most = self.limits.moves_each_most
@@ -92,7 +112,7 @@ class _Consolidation:
         self._open[host] = False
         steps: list[Step] = []
         for machine in largest_first(self.cluster, self.board.on(host)):
-            target = self._target(machine)
+            target = least_lost(self.board, machine, self._open & ~self._aside)
             if target is None:
                 self._take_back(steps)
                 self._open[host] = True
@@ -104,21 +124,6 @@ class _Consolidation:
         self.freed.append(host)
         self._memory_mib += sum(int(self.cluster.demand[m, MEMORY]) for m, _, _ in steps)
         return True
-
-    def _target(self, machine: int) -> int | None:
-        """Return the host that loses least of the room usable in both vCPU and memory, and becomes most even (as the policy)."""
-        board, cluster = self.board, self.cluster
-        hosts = np.flatnonzero(board.room(machine) & self._open)
-        if not len(hosts):
-            return None
-        capacity = np.maximum(cluster.capacity[hosts, :FIRST], 1)
-        left = board.free[hosts, :FIRST] / capacity
-        after = left - cluster.demand[machine, :FIRST] / capacity
-        lost = left.min(axis=1) ** 2 - after.min(axis=1) ** 2
-        cost = lost + EVEN * (np.ptp(after, axis=1) - np.ptp(left, axis=1))
-        if cluster.group[machine] >= 0:
-            cost = cost + SOFT_MATE * np.array([board.mates_in(machine, int(h)) for h in hosts])
-        return int(hosts[np.argmin(cost)])
 
     def _may_afford(self, host: int) -> bool:
         on = self.board.on(host)

@@ -13,6 +13,7 @@ class PlanKind(StrEnum):
     REBALANCE = "rebalance"
     REPAIR = "repair"
     CONSOLIDATE = "consolidate"
+    MAKE_ROOM = "make-room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Limits:
     moves_each_most: int | None = None
     move_mib: int = 0
     fill_most_permille: int = 1000
+    #: Consolidation: what part of the hosts that could be spared takes nothing from others, because they are to be emptied next.
+    aside_permille: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,8 @@ class Plan:
     freed: tuple[HostId, ...] = field(default=())
     #: Saved over ``Limits.horizon_h`` by powering the freed hosts off.
     saving_wh: int = 0
+    #: For each machine that was to get room the host that has it then, None where there is none (``make_room``).
+    room_on: tuple[HostId | None, ...] = ()
     #: Broken rules before and after (overfull hosts, machines in a failure domain too many, machines where they may not be).
     broken_before: int = 0
     broken_after: int = 0

@@ -8,7 +8,7 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from controller.moves import store as move_store
-from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, cluster_of
+from controller.scheduling.moves.cluster import DWELLING, Cluster, HostWatts, MachineEntry, WantedEntry, cluster_of
 from controller.workflows.moves.addresses import Cards
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.place import host_entries
@@ -29,6 +29,8 @@ class Rules:
     migrating: Collection[PoolId] | None = None
     #: Cool-down and dwell; None where a move is needed (drain, repair).
     bounds: MoveBounds | None = None
+    #: Machines that are nowhere yet and need room.
+    wanted: Sequence[WantedEntry] = ()
 
 
 def load_cluster(connection: Connection, rules: Rules) -> Cluster:
@@ -88,7 +90,7 @@ class _Picture:
         watts = {e.host.id: HostWatts(idle=e.host.watts_idle, most=e.host.watts_most) for e in entries}
         placed = [entry for m in machines for entry in self._entries(m)]
         left = self._cards.left(self.connection, self.rules.now_s) if self._cards is not None else None
-        return cluster_of(entries, placed, watts, left)
+        return cluster_of(entries, placed, watts, left, self.rules.wanted)
 
     def _entries(self, machine: Resource) -> Iterator[MachineEntry]:
         entry = self._entry(machine)
@@ -158,7 +160,7 @@ class _Picture:
             (not is_at_rest(machine) or not all(is_at_rest(v) for v in self._own_volumes(machine)), "moves.not_settled"),
             (self._shares_network(machine) and not self._has_wide_home(machine), "moves.shares_network"),
             (machine.id in self._moved_s, "moves.cooling"),
-            (self._is_young(machine), "moves.dwelling"),
+            (self._is_young(machine), DWELLING),
             (machine.instance.seat is not None and self.rules.bounds is not None, "moves.seated"),
         )
         return next((reason for is_so, reason in reasons if is_so), "")

@@ -8,21 +8,36 @@ from sqlalchemy import Connection
 from controller.identity.caller import Caller
 from controller.moves import store
 from controller.moves.model import MovePlan, MoveStep, PlanState, StepState
-from controller.scheduling.moves.cluster import Cluster
+from controller.scheduling.moves.cluster import Cluster, WantedEntry
 from controller.scheduling.moves.consolidate import consolidate
 from controller.scheduling.moves.drain import drain
+from controller.scheduling.moves.make_room import make_room
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
 from controller.scheduling.moves.rebalance import rebalance
 from controller.scheduling.moves.repair import repair
+from controller.workflows.capacity.fit import FitQuestion, shape_of
 from controller.workflows.moves.picture import Rules, load_cluster
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
-from inventory.domain.errors import Conflict, Invalid
+from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.ids import HostId, MovePlanId, PoolId
-from inventory.store import hosts, resources
+from inventory.domain.resources import Resources
+from inventory.store import directory, hosts, resources
 
 #: Kinds that move what need not move: machines rest a while before and after.
-_CHOSEN = frozenset({PlanKind.REBALANCE, PlanKind.CONSOLIDATE})
+_CHOSEN = frozenset({PlanKind.REBALANCE, PlanKind.CONSOLIDATE, PlanKind.MAKE_ROOM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomWish:
+    """Machines of one size that room is to be made for."""
+
+    size: str
+    count: int = 1
+    #: Code; empty for all.
+    zone: str = ""
+    mlps_level: int = 1
+    disk_class: str = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,8 @@ class PlanRequest:
     kind: PlanKind
     #: Name or id of the host to empty.
     host: str = ""
+    #: Only where room is to be made.
+    room: RoomWish | None = None
     limits: Limits = field(default_factory=Limits)
     #: Pools whose driver moves machines.
     migrating: Collection[PoolId] = ()
@@ -41,16 +58,20 @@ def compute(platform: Platform, request: PlanRequest, caller: Caller, *, is_dry_
     """Return a new plan, stored unless it is a dry run.
 
     Raises:
-        Invalid: ``moves.host_missing``: a drain without a host.
-        NotFound: ``host.not_found``.
+        Invalid: ``moves.host_missing``: a drain without a host; ``moves.size_missing``: making room without a size;
+            ``moves.size_lies``: for a size that asks how its machines lie on their hosts.
+        NotFound: ``host.not_found``, ``size.not_found``, ``zone.not_found``.
     """
     if (request.kind is PlanKind.DRAIN) != bool(request.host):
         raise Invalid("moves.host_missing", kind=request.kind.value)
+    if (request.kind is PlanKind.MAKE_ROOM) != (request.room is not None):
+        raise Invalid("moves.size_missing", kind=request.kind.value)
     now_s = platform.clock()
-    rules = Rules(now_s=now_s, migrating=request.migrating, bounds=platform.moves if request.kind in _CHOSEN else None)
+    bounds = platform.moves if request.kind in _CHOSEN else None
     with platform.db.read() as connection:
         host_id = hosts.host(connection, request.host).id if request.host else None
-        cluster = load_cluster(connection, rules)
+        wanted = _wanted(connection, request.room) if request.room else ()
+        cluster = load_cluster(connection, Rules(now_s=now_s, migrating=request.migrating, bounds=bounds, wanted=wanted))
     plan = _planned(cluster, request, host_id)
     stored = MovePlan(
         id=MovePlanId(platform.new_id("move_plan")),
@@ -69,11 +90,34 @@ def compute(platform: Platform, request: PlanRequest, caller: Caller, *, is_dry_
     return stored, steps
 
 
+def _wanted(connection: Connection, wish: RoomWish) -> tuple[WantedEntry, ...]:
+    shape = shape_of(connection, FitQuestion(size=wish.size, disk_class=wish.disk_class))
+    if shape.seat is not None:
+        raise Invalid("moves.size_lies", size=wish.size)
+    zones = {z.code: z.id for z in directory.zones(connection)}
+    if wish.zone and wish.zone not in zones:
+        raise NotFound("zone.not_found", zone=wish.zone, known=", ".join(zones))
+    entry = WantedEntry(
+        compute=Resources.of(dict(shape.ask)),
+        disk=(shape.disk_class, shape.disk_gib) if shape.disk_gib else None,
+        zone_id=zones[wish.zone] if wish.zone else "",
+        mlps_level=wish.mlps_level,
+        arch=shape.arch,
+        traits=shape.traits,
+    )
+    return (entry,) * wish.count
+
+
 def _planned(cluster: Cluster, request: PlanRequest, host_id: HostId | None) -> Plan:
     if request.kind is PlanKind.DRAIN:
         assert host_id is not None
         return drain(cluster, [host_id], request.limits)
-    planners = {PlanKind.REBALANCE: rebalance, PlanKind.REPAIR: repair, PlanKind.CONSOLIDATE: consolidate}
+    planners = {
+        PlanKind.REBALANCE: rebalance,
+        PlanKind.REPAIR: repair,
+        PlanKind.CONSOLIDATE: consolidate,
+        PlanKind.MAKE_ROOM: make_room,
+    }
     return planners[request.kind](cluster, request.limits)
 
 
@@ -86,6 +130,8 @@ def summary_of(plan: Plan, cluster: Cluster) -> dict[str, object]:
         "score_after_micro": plan.score_after_micro,
         "freed": [cluster.host_names[cluster.host_index[h]] for h in plan.freed],
         "saving_wh": plan.saving_wh,
+        "wanted": len(cluster.wanted),
+        "room_on": [cluster.host_names[cluster.host_index[h]] for h in plan.room_on if h is not None],
         "broken_before": plan.broken_before,
         "broken_after": plan.broken_after,
     }
