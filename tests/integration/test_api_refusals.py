@@ -86,6 +86,9 @@ def test_a_field_that_does_not_fit_is_named_with_its_place(
         ("POST", f"/v1/move-plans/plan_{NOBODY}/cancel", None, 404, "moves.plan_not_found"),
         ("POST", "/v1/move-plans", {"kind": "drain"}, 422, "moves.host_missing"),
         ("POST", "/v1/move-plans", {"kind": "consolidate", "host": "host-1"}, 422, "moves.host_missing"),
+        ("POST", "/v1/move-plans", {"kind": "make-room"}, 422, "moves.size_missing"),
+        ("POST", "/v1/move-plans", {"kind": "repair", "room": {"size": "tiny"}}, 422, "moves.size_missing"),
+        ("POST", "/v1/move-plans", {"kind": "make-room", "room": {"size": "none"}}, 404, "size.not_found"),
     ],
 )
 def test_what_is_not_there_is_said_not_to_be_there(

@@ -24,13 +24,15 @@ from controller.workflows.engine import StepSettings
 from controller.workflows.moves import plans
 from controller.workflows.moves.begin import begin_next
 from controller.workflows.moves.bounds import MoveBounds
-from controller.workflows.moves.plans import PlanRequest
+from controller.workflows.moves.plans import PlanRequest, RoomWish
 from drivers.simulated.faults import Script, Site, StorageFull
-from inventory.domain.errors import Conflict, Invalid
+from inventory.domain.catalogue import Size
+from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.host import AdminState
-from inventory.domain.ids import MovePlanId, ResourceId
-from inventory.domain.resources import ADDRESS
-from inventory.store import directory, estate, journal
+from inventory.domain.ids import MovePlanId, ResourceId, SizeId
+from inventory.domain.layout import Layout
+from inventory.domain.resources import ADDRESS, MEMORY_MIB
+from inventory.store import directory, estate, hosts, journal
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from metering import cost_store
@@ -73,11 +75,13 @@ def city(database: Database, folder: Path, *, systems: int = 3, bounds: MoveBoun
         yield running
 
 
-def made(running: Running, kind: PlanKind, host: str = "", **limits: int) -> tuple[MovePlan, list[MoveStep]]:
+def made(
+    running: Running, kind: PlanKind, host: str = "", room: RoomWish | None = None, **limits: int
+) -> tuple[MovePlan, list[MoveStep]]:
     """Make a plan as the operator."""
     with running.platform.db.read() as connection:
         pools = {p.id for p in directory.pools(connection)}
-    request = PlanRequest(kind=kind, host=host, migrating=pools, limits=Limits(**limits))
+    request = PlanRequest(kind=kind, host=host, room=room, migrating=pools, limits=Limits(**limits))
     return plans.compute(running.platform, request, running.furnished.caller(Role.OPERATOR), is_dry_run=False)
 
 
@@ -131,6 +135,62 @@ def test_a_drained_host_is_empty_and_the_journal_shows_the_change(database: Data
                 assert (lines[-2].host_id, lines[-1].host_id) == (step.source_id, step.target_id)
                 assert (lines[-1].state, lines[-1].amounts) == (lines[-2].state, lines[-2].amounts)
         assert_books_are_clean(running)
+
+
+def test_room_is_made_for_a_machine_that_no_host_has_room_for(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=0) as running:
+        first, second, third = (host.id for host in running.furnished.hosts)
+        states = (
+            [(second, AdminState.CORDONED), (third, AdminState.CORDONED)],
+            [(first, AdminState.CORDONED), (second, AdminState.ACTIVE)],
+        )
+        for number, changes in enumerate(states):
+            for host_id, state in changes:
+                host_workflow.set_state(running.platform, host_id, state, running.furnished.caller(Role.OPERATOR), reason="test")
+            assert running.done(running.submit(ticket_text(f"sys-{number}")))
+        host_workflow.set_state(running.platform, first, AdminState.ACTIVE, running.furnished.caller(Role.OPERATOR), reason="")
+        with running.platform.db.write() as connection:
+            rows = hosts.inventories_of(connection, [first])[first]
+            most_mib = next(row.capacity for row in rows if row.dimension == MEMORY_MIB)
+            size = Size(id=SizeId("size_whole"), name="whole", vcpu_count=1, memory_mib=most_mib, root_disk_gib=1)
+            directory.save_size(connection, size)
+        plan, steps = made(running, PlanKind.MAKE_ROOM, room=RoomWish(size="tiny"))
+        assert (steps, len(plan.summary["room_on"])) == ([], 1), "there is room as it is"
+        plan, steps = made(running, PlanKind.MAKE_ROOM, room=RoomWish(size="whole", count=2, zone="gov-public"))
+        assert len(steps) == 1
+        assert (plan.summary["wanted"], len(plan.summary["room_on"])) == (2, 1), "for one of them at most"
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        assert running.done(running.submit(ticket_text("sys-whole", size="whole")))
+        assert_books_are_clean(running)
+
+
+def test_room_is_not_planned_for_what_is_not_known(database: Database, tmp_path: Path) -> None:
+    with city(database, tmp_path, systems=0) as running:
+        for room, code in (
+            (None, "moves.size_missing"),
+            (RoomWish(size="none"), "size.not_found"),
+            (RoomWish(size="tiny", zone="none"), "zone.not_found"),
+        ):
+            with pytest.raises((Invalid, NotFound)) as refused:
+                made(running, PlanKind.MAKE_ROOM, room=room)
+            assert refused.value.code == code
+        with pytest.raises(Invalid) as refused:
+            made(running, PlanKind.REPAIR, room=RoomWish(size="tiny"))
+        assert refused.value.code == "moves.size_missing"
+        with running.platform.db.write() as connection:
+            lies = Size(
+                id=SizeId("size_lies"),
+                name="lies",
+                vcpu_count=2,
+                memory_mib=1024,
+                root_disk_gib=1,
+                layout=Layout.of(is_dedicated=True),
+            )
+            directory.save_size(connection, lies)
+        with pytest.raises(Invalid) as refused:
+            made(running, PlanKind.MAKE_ROOM, room=RoomWish(size="lies"))
+        assert refused.value.code == "moves.size_lies"
 
 
 def held_for_moves(running: Running) -> dict[str, dict[str, int]]:

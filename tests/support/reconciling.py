@@ -47,6 +47,10 @@ class Running:
         with self.platform.db.read() as connection:
             return store.get(connection, ticket.id, PLATFORM).state
 
+    def done(self, ticket: Ticket) -> bool:
+        """Wait until everything of a ticket is done."""
+        return self.wait_for(lambda: self.ticket_state(ticket) is TicketState.DONE)
+
     def wait_for(self, truth: Callable[[], bool], timeout_s: float = 60.0) -> bool:
         """Wait until something is true."""
         until = time.monotonic() + timeout_s
