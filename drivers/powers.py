@@ -174,6 +174,23 @@ class HealthRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsRequest:
+    """How a listener is spoken to by TLS. Certificates and their keys lie in the back end's key manager; here are their names."""
+
+    #: Shown to whoever asks for no name that another one is for.
+    certificate: str
+    #: Shown to those who ask for their names (SNI); sorted.
+    others: tuple[str, ...] = ()
+    #: Spoken, sorted: ``1.2`` | ``1.3``.
+    versions: tuple[str, ...] = ("1.2", "1.3")
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """Every name of a certificate in it."""
+        return (self.certificate, *self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerRequest:
     """One port of a load balancer and the members behind it."""
 
@@ -183,6 +200,13 @@ class ListenerRequest:
     members: tuple[MemberRequest, ...]
     algorithm: Algorithm = Algorithm.ROUND_ROBIN
     health: HealthRequest | None = None
+    #: ``Capability.BALANCER_TLS``: clients speak TLS to it, members are spoken to in the clear. Of ``http`` only.
+    tls: TlsRequest | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no request means."""
+        if self.tls is not None and self.protocol != "http":
+            raise ValueError(f"port {self.port}: TLS ends at a listener of http, not of {self.protocol}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +234,10 @@ class ObservedBalancer:
 
 @runtime_checkable
 class Balances(Protocol):
-    """``Capability.LOAD_BALANCERS``."""
+    """``Capability.LOAD_BALANCERS``; listeners with ``tls`` need ``Capability.BALANCER_TLS`` too.
+
+    A certificate is named, never handed over, and never removed: it belongs to whoever put it into the key manager.
+    """
 
     def observe_balancer(self, balancer_id: ResourceId) -> ObservedBalancer | None:
         """Return one load balancer with all of it; None only when the back end answered that there is none."""
@@ -219,7 +246,11 @@ class Balances(Protocol):
         """Return the ids of our load balancers."""
 
     def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
-        """Have it with exactly these listeners and members; what is right already is not touched."""
+        """Have it with exactly these listeners and members; what is right already is not touched.
+
+        Each certificate must be there, and be one: ``driver.balancer_certificate_missing`` and its neighbours, before anything
+        is changed. Another certificate is shown without taking the listener down.
+        """
 
     def ensure_balancer_absent(self, balancer_id: ResourceId, fence: int) -> None:
         """Have no such load balancer, nor anything that belonged to it."""

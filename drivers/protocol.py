@@ -36,6 +36,7 @@ class Capability(Flag):
     OUTSIDE = auto()
     FILTERS = auto()
     LOAD_BALANCERS = auto()
+    BALANCER_TLS = auto()
     SCREEN = auto()
     DEPARTMENTS = auto()
     USAGE = auto()
@@ -47,6 +48,7 @@ CLOUD_POWERS = (
     | Capability.OUTSIDE
     | Capability.FILTERS
     | Capability.LOAD_BALANCERS
+    | Capability.BALANCER_TLS
     | Capability.SCREEN
     | Capability.DEPARTMENTS
     | Capability.USAGE

@@ -209,6 +209,28 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Make a new load balancer, switch over, and remove the old one.",
         actor=Actor.DEPARTMENT,
     ),
+    "driver.balancer_certificate_missing": Text(
+        zh="密钥管理服务中没有证书 {reference}，或已在其中过期，或不属于该部门的项目。",
+        en="The key manager has no certificate {reference}: it was removed, has expired there, or is of another project.",
+        cure_zh="请核对名称（OpenStack 区域为 secrets/UUID 或 containers/UUID），必要时重新存入证书，然后重试。",
+        cure_en="Check its name (secrets/UUID or containers/UUID in an OpenStack region), store it again if need be, and retry.",
+        actor=Actor.DEPARTMENT,
+    ),
+    "driver.balancer_certificate_expired": Text(
+        zh="证书 {reference} 已于 {ended} 到期。",
+        en="Certificate {reference} ended on {ended}.",
+        cure_zh="请把新证书存入密钥管理服务，并改用它的名称。",
+        cure_en="Put the new certificate into the key manager, and name that one.",
+        actor=Actor.DEPARTMENT,
+    ),
+    "driver.balancer_certificate_unreadable": Text(
+        zh="负载均衡服务无法使用证书 {references}：{reason}",
+        en="The load balancer service can do nothing with certificate {references}: {reason}",
+        cure_zh="请让负载均衡服务的用户可读该证书（访问控制列表），并核对证书与私钥相符、没有口令（见 openstack.md）。",
+        cure_en="Let that service's user read it (access control list); see that key and certificate match and that neither"
+        " needs a passphrase (docs/openstack.md).",
+        actor=Actor.OPERATOR,
+    ),
     "driver.volume_shrink": Text(
         zh="磁盘 {volume_id} 不能缩小到 {size_gib} GiB。",
         en="Disk {volume_id} is not shrunk to {size_gib} GiB.",

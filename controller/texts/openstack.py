@@ -189,6 +189,20 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Check user, password and rights at notifications in clouds.yaml, and that Nova is set to tell.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.key_manager_missing": Text(
+        zh="区域（{connection}）没有密钥管理服务（Barbican），负载均衡不能使用 TLS。",
+        en="The region at {connection} has no key manager (Barbican): its load balancers cannot speak TLS.",
+        cure_zh="请改用有密钥管理服务的资源池，或让服务器自己终结 TLS（监听协议用 tcp）。",
+        cure_en="Use a pool that has one, or let the servers themselves end TLS (a listener of tcp).",
+        actor=Actor.DEPARTMENT,
+    ),
+    "openstack.tls_needs_a_user": Text(
+        zh="该区域的负载均衡服务不接受以应用凭据使用证书 {references}：{reason}",
+        en="The region's load balancer service shows no certificate ({references}) for an application credential: {reason}",
+        cure_zh="请在 clouds.yaml 中改用用户凭据（见 openstack.md），或让服务器自己终结 TLS（监听协议用 tcp）。",
+        cure_en="Give clouds.yaml a user (docs/openstack.md), or let the servers themselves end TLS (a listener of tcp).",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.balancer_failed": Text(
         zh="区域显示负载均衡 {balancer_id} 出错，且未能重建。",
         en="The region shows load balancer {balancer_id} in error, and it could not be failed over.",

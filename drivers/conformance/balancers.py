@@ -16,7 +16,7 @@ HEALTH = HealthRequest(kind="http", interval_s=5, timeout_s=3, count=2, path="/h
 def a_load_balancer_has_exactly_what_is_asked_for(scene: Scene) -> None:
     """Listeners, members, weights and health checks come, change and go; what was seen is what was asked for."""
     driver = balances_of(scene)
-    request = _wish(scene)
+    request = a_wish(scene)
     first, second = (m.address for m in request.listeners[0].members)
     web = request.listeners[0]
     tcp = ListenerRequest(port=5432, protocol="tcp", members=(MemberRequest(address=first, port=5432),))
@@ -40,7 +40,7 @@ def a_load_balancer_has_exactly_what_is_asked_for(scene: Scene) -> None:
 @check(needs=Capability.LOAD_BALANCERS)
 def a_load_balancer_goes_with_all_of_it(scene: Scene) -> None:
     """While it is there its network stays; it is removed as often as asked, and its network then goes."""
-    driver, request = balances_of(scene), _wish(scene)
+    driver, request = balances_of(scene), a_wish(scene)
     driver.ensure_balancer(request, scene.fence)
     expect(request.balancer_id in driver.balancer_ids(), "it is not listed")
     fault = expect_fault(
@@ -61,7 +61,7 @@ def a_load_balancer_goes_with_all_of_it(scene: Scene) -> None:
 @check(needs=Capability.LOAD_BALANCERS)
 def the_address_of_a_load_balancer_does_not_change(scene: Scene) -> None:
     """Another address is refused for good: people know the old one."""
-    driver, request = balances_of(scene), _wish(scene)
+    driver, request = balances_of(scene), a_wish(scene)
     driver.ensure_balancer(request, scene.fence)
     moved = replace(request, address=str(ip_network(scene.cidrs[request.segment_id])[20]))
     fault = expect_fault(Permanent, lambda: driver.ensure_balancer(moved, scene.fence), "the address was changed")
@@ -73,7 +73,7 @@ def the_address_of_a_load_balancer_does_not_change(scene: Scene) -> None:
 @check(needs=Capability.LOAD_BALANCERS)
 def stale_load_balancing_is_refused(scene: Scene) -> None:
     """An old hold neither changes nor removes it."""
-    driver, request, old = balances_of(scene), _wish(scene), scene.fence
+    driver, request, old = balances_of(scene), a_wish(scene), scene.fence
     driver.ensure_balancer(request, scene.newer_fence())
     bare = replace(request, listeners=())
     expect_fault(StaleFence, lambda: driver.ensure_balancer(bare, old), "a stale change was accepted")
@@ -89,7 +89,7 @@ def balances_of(scene: Scene) -> Balances:
     return scene.driver
 
 
-def _wish(scene: Scene) -> BalancerRequest:
+def a_wish(scene: Scene) -> BalancerRequest:
     """Have a network, and ask for a load balancer of two members on it."""
     segment = scene.segment()
     scene.driver.ensure_segment(segment, scene.fence)

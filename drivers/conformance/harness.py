@@ -67,5 +67,11 @@ class Harness:
     return_host: Callable[[], None] | None = None
     #: Name of a network outside that department networks may be connected to.
     outside: str | None = None
+    #: Put a certificate into the key manager, where load balancers of the suite's department may show it, and return its name;
+    #: tell whether it is still there; take it away. And have a load balancer show another one, behind the driver's back.
+    make_certificate: Callable[[], str] | None = None
+    holds_certificate: Callable[[str], bool] | None = None
+    remove_certificate: Callable[[str], None] | None = None
+    meddle_certificate: Callable[[ResourceId, str], None] | None = None
     #: Let the next changing request to the host get lost without a word.
     lose_next_request: Callable[[], None] | None = None

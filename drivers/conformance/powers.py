@@ -21,6 +21,7 @@ _PROTOCOLS = {
     Capability.OUTSIDE: ReachesOutside,
     Capability.FILTERS: Filters,
     Capability.LOAD_BALANCERS: Balances,
+    Capability.BALANCER_TLS: Balances,
     Capability.SCREEN: HasScreen,
     Capability.DEPARTMENTS: KeepsDepartments,
     Capability.USAGE: CountsUsage,

@@ -64,6 +64,7 @@ class Scene:
         self._snapshots: list[ResourceId] = []
         self._addresses: list[ResourceId] = []
         self._balancers: list[ResourceId] = []
+        self._certificates: list[str] = []
         self.gateways: list[ResourceId] = []
         #: Ranges of the networks by their ids.
         self.cidrs: dict[ResourceId, str] = {}
@@ -107,6 +108,12 @@ class Scene:
     def balancer_id(self) -> ResourceId:
         """Name a load balancer that will be cleaned up."""
         return self._named("balancer", self._balancers)
+
+    def certificate(self) -> str:
+        """Have a certificate that will be cleaned up, and return its name; the network of its load balancer was made before."""
+        assert self.harness.make_certificate is not None, "a check used a probe it did not ask for"
+        self._certificates.append(self.harness.make_certificate())
+        return self._certificates[-1]
 
     def _named(self, kind: str, book: list[ResourceId]) -> ResourceId:
         book.append(ResourceId(self.harness.new_id(kind)))
@@ -220,6 +227,9 @@ class Scene:
             for segment_id in self._segments if self.can(Capability.NETWORKS) else ():
                 driver.ensure_segment_absent(segment_id, fence)
             driver.close()
+        for reference in self._certificates:
+            assert self.harness.remove_certificate is not None, "certificates are made where they can be removed"
+            self.harness.remove_certificate(reference)
 
     def _clean_cloud(self, driver: ComputeDriver, fence: int) -> None:
         """Remove what stands on machines, disks and networks."""

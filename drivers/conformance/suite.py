@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from drivers.conformance import (
     absence,
+    balancer_tls,
     balancers,
     cloud,
     disks,
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     *evacuation.CHECKS,
     *cloud.CHECKS,
     *balancers.CHECKS,
+    *balancer_tls.CHECKS,
 )
 
 

@@ -1,7 +1,8 @@
 """What is still to be done to a load balancer, as a list of small changes. Pure.
 
 A listener, its pool and the pool's members have ids only after they are made, so one look gives the changes that can be
-made now; looking again gives the next ones, until there are none. A part that Octavia shows in error is made anew.
+made now; looking again gives the next ones, until there are none. A part that Octavia shows in error is made anew. Another
+certificate is only told to the listener, which goes on meanwhile.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,16 @@ from enum import StrEnum
 from typing import Any
 
 from drivers.openstack.marks import Mark
-from drivers.powers import Algorithm, BalancerRequest, HealthRequest, ListenerRequest, MemberRequest, ObservedBalancer
+from drivers.openstack.tls import BY_TLS, read_tls, tls_body
+from drivers.powers import (
+    Algorithm,
+    BalancerRequest,
+    HealthRequest,
+    ListenerRequest,
+    MemberRequest,
+    ObservedBalancer,
+    TlsRequest,
+)
 from inventory.domain.ids import ResourceId
 
 _PROTOCOLS = {"tcp": "TCP", "http": "HTTP"}
@@ -56,6 +66,7 @@ class ListenerReading:
     #: Octavia's word.
     protocol: str
     status: str = "ACTIVE"
+    tls: TlsRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +95,7 @@ class Act(StrEnum):
     DELETE_MEMBER = "delete_member"
     DELETE_POOL = "delete_pool"
     DELETE_LISTENER = "delete_listener"
+    UPDATE_LISTENER = "update_listener"
     UPDATE_POOL = "update_pool"
     UPDATE_MEMBER = "update_member"
     CREATE_LISTENER = "create_listener"
@@ -100,16 +112,38 @@ class Change:
     part_id: str = ""
     pool_id: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
+    #: Certificates Octavia is told to show: it reads them before it answers.
+    certificates: tuple[str, ...] = ()
 
 
-def next_changes(seen: BalancerReading, request: BalancerRequest, subnet_id: str) -> list[Change]:
-    """Return the changes that can be made now; none when it is as asked for."""
+def wanted_certificates(request: BalancerRequest) -> frozenset[str]:
+    """Return the certificates that listeners are to show."""
+    return frozenset(name for entry in request.listeners for name in _names(entry.tls))
+
+
+def shown_certificates(seen: BalancerReading) -> frozenset[str]:
+    """Return the certificates that listeners show."""
+    return frozenset(name for listener in seen.listeners if listener.status != ERROR for name in _names(listener.tls))
+
+
+def _names(tls: TlsRequest | None) -> tuple[str, ...]:
+    return () if tls is None else tls.certificates
+
+
+def next_changes(seen: BalancerReading, request: BalancerRequest, subnet_id: str, keys_url: str = "") -> list[Change]:
+    """Return the changes that can be made now; none when it is as asked for. ``keys_url`` stands before names of certificates."""
     wanted = {entry.port: entry for entry in request.listeners}
     kept = {ls.port: ls for ls in seen.listeners if _is_right(ls, wanted.get(ls.port))}
-    changes = _removals(seen, {ls.listener_id for ls in kept.values()})
+    # Certificates first: with any other change Octavia reads those it shows, and hangs where one is not there any more.
+    changes = [
+        _tls_change(kept[port], entry.tls, keys_url)
+        for port, entry in sorted(wanted.items())
+        if port in kept and entry.tls is not None and kept[port].tls != entry.tls
+    ]
+    changes += _removals(seen, {ls.listener_id for ls in kept.values()})
     for port, entry in sorted(wanted.items()):
         if port not in kept:
-            changes.append(_listener(seen.lb_id, entry))
+            changes.append(_listener(seen.lb_id, entry, keys_url))
             continue
         pool = next((p for p in seen.pools if kept[port].listener_id in p.listener_ids and p.status != ERROR), None)
         changes += [_pool(kept[port].listener_id, entry)] if pool is None else _pool_changes(pool, entry, subnet_id)
@@ -117,22 +151,51 @@ def next_changes(seen: BalancerReading, request: BalancerRequest, subnet_id: str
 
 
 def _is_right(listener: ListenerReading, wanted: ListenerRequest | None) -> bool:
-    return wanted is not None and listener.status != ERROR and listener.protocol == _PROTOCOLS[wanted.protocol]
+    return wanted is not None and listener.status != ERROR and listener.protocol == _protocol_of(wanted)
+
+
+def _protocol_of(entry: ListenerRequest) -> str:
+    return _PROTOCOLS[entry.protocol] if entry.tls is None else BY_TLS
 
 
 def _removals(seen: BalancerReading, kept: set[str]) -> list[Change]:
-    """Pools go before their listeners: a listener that is gone would leave its pool behind."""
+    """Pools go before their listeners: a listener that is gone would leave its pool behind until the next look.
+
+    Not so with TLS: to end a pool Octavia reads its listeners' certificates, and hangs where one is not there any more.
+    """
+    gone = [ls for ls in seen.listeners if ls.listener_id not in kept]
     pools = [p for p in seen.pools if p.status == ERROR or not kept.intersection(p.listener_ids)]
-    listeners = [ls for ls in seen.listeners if ls.listener_id not in kept]
     return [
+        *(_end(ls) for ls in gone if ls.tls is not None),
         *(Change(act=Act.DELETE_POOL, part_id=p.pool_id) for p in pools),
-        *(Change(act=Act.DELETE_LISTENER, part_id=ls.listener_id) for ls in listeners),
+        *(_end(ls) for ls in gone if ls.tls is None),
     ]
 
 
-def _listener(lb_id: str, entry: ListenerRequest) -> Change:
-    body = {"load_balancer_id": lb_id, "name": str(entry.port), "protocol_port": entry.port}
-    return Change(act=Act.CREATE_LISTENER, body={**body, "protocol": _PROTOCOLS[entry.protocol]})
+def _end(listener: ListenerReading) -> Change:
+    return Change(act=Act.DELETE_LISTENER, part_id=listener.listener_id)
+
+
+def _listener(lb_id: str, entry: ListenerRequest, keys_url: str) -> Change:
+    body: dict[str, Any] = {"load_balancer_id": lb_id, "name": str(entry.port), "protocol_port": entry.port}
+    body |= {"protocol": _protocol_of(entry)} | ({} if entry.tls is None else tls_body(entry.tls, keys_url))
+    return Change(act=Act.CREATE_LISTENER, body=body, certificates=_names(entry.tls))
+
+
+def _tls_change(listener: ListenerReading, tls: TlsRequest, keys_url: str) -> Change:
+    body = tls_body(tls, keys_url)
+    return Change(act=Act.UPDATE_LISTENER, part_id=listener.listener_id, body=body, certificates=tls.certificates)
+
+
+def read_listener(listener: Any) -> ListenerReading:
+    """Read the SDK's listener."""
+    return ListenerReading(
+        listener_id=listener.id,
+        port=listener.protocol_port,
+        protocol=listener.protocol,
+        status=listener.provisioning_status,
+        tls=read_tls(listener),
+    )
 
 
 def _pool(listener_id: str, entry: ListenerRequest) -> Change:
@@ -198,12 +261,13 @@ def observed_balancer(seen: BalancerReading) -> ObservedBalancer:
         listeners.append(
             ListenerRequest(
                 port=listener.port,
-                protocol=listener.protocol.lower(),
+                protocol="http" if listener.tls is not None else listener.protocol.lower(),
                 members=()
                 if pool is None
                 else tuple(sorted((r.member for r in pool.members), key=lambda m: (m.address, m.port))),
                 algorithm=Algorithm.ROUND_ROBIN if pool is None else _OURS.get(pool.algorithm, Algorithm.ROUND_ROBIN),
                 health=None if pool is None else pool.health,
+                tls=listener.tls,
             )
         )
     return ObservedBalancer(

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import networks
+from drivers.openstack import certificates, networks
 from drivers.openstack.balancer_plan import (
     ERROR,
     Act,
@@ -22,6 +22,9 @@ from drivers.openstack.balancer_plan import (
     PoolReading,
     next_changes,
     read_health,
+    read_listener,
+    shown_certificates,
+    wanted_certificates,
 )
 from drivers.openstack.mapping import moment_s, oldest_of
 from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text, refuse_older
@@ -63,16 +66,18 @@ def find_balancer(region: Region, balancer_id: ResourceId) -> BalancerReading | 
 def read_parts(region: Region, balancer: BalancerReading) -> BalancerReading:
     """Return it with its listeners, pools, members and health monitors."""
     sdk, read = region.balancing(), region.calls.read
-    listeners = read("load balancer", lambda: list(sdk.listeners(load_balancer_id=balancer.lb_id)))
     pools = read("load balancer", lambda: list(sdk.pools(loadbalancer_id=balancer.lb_id)))
     return replace(
         balancer,
-        listeners=tuple(
-            ListenerReading(listener_id=ls.id, port=ls.protocol_port, protocol=ls.protocol, status=ls.provisioning_status)
-            for ls in listeners
-        ),
+        listeners=_read_listeners(region, balancer),
         pools=tuple(_read_pool(region, pool) for pool in pools),
     )
+
+
+def _read_listeners(region: Region, balancer: BalancerReading) -> tuple[ListenerReading, ...]:
+    sdk = region.balancing()
+    found = region.calls.read("load balancer", lambda: list(sdk.listeners(load_balancer_id=balancer.lb_id)))
+    return tuple(read_listener(listener) for listener in found)
 
 
 def _read_pool(region: Region, pool: Any) -> PoolReading:
@@ -104,9 +109,12 @@ def ensure_balancer(region: Region, request: BalancerRequest, mark: Mark) -> Bal
 
     Raises:
         StaleFence: a newer hold has acted on it.
-        Permanent: ``driver.balancer_address_fixed``, ``openstack.balancer_failed``, ``openstack.balancer_stuck``.
+        Permanent: ``driver.balancer_address_fixed``, ``openstack.balancer_failed``, ``openstack.balancer_stuck``, and what
+            speaks against a certificate.
+        CapabilityMissing: TLS in a region without a key manager.
         Transient: ``driver.segment_missing``, or the region is not done.
     """
+    keys_url = _keys_url(region, request, mark.fence)
     network = networks.find_network(region, request.segment_id)
     if network is None or not network.subnet_id:
         raise Transient("driver.segment_missing", segment_id=request.segment_id)
@@ -115,15 +123,52 @@ def ensure_balancer(region: Region, request: BalancerRequest, mark: Mark) -> Bal
         raise Permanent("driver.balancer_address_fixed", balancer_id=request.balancer_id, address=balancer.address)
     for _ in range(MAX_LOOKS):
         seen = read_parts(region, balancer)
-        changes = next_changes(seen, request, network.subnet_id)
+        changes = next_changes(seen, request, network.subnet_id, keys_url)
         if not changes:
             return seen
         for change in changes:
-            _carry_out(region, change)
+            _tell(region, request, change)
             balancer = _at_rest(region, balancer)
             if balancer.status == ERROR:
                 raise Transient("openstack.not_ready", resource_id=request.balancer_id, verb="load balancer")
     raise Transient("openstack.not_ready", resource_id=request.balancer_id, verb="load balancer")
+
+
+def _keys_url(region: Region, request: BalancerRequest, fence: int) -> str:
+    """Return where the certificates lie, after a look at each: before anything is changed. Empty without TLS.
+
+    With most changes, that of a member too, Octavia reads all certificates of a load balancer again, and hangs where one is
+    not there any more (its worker gives up, and the load balancer stays PENDING).
+    """
+    wanted, shown = wanted_certificates(request), frozenset[str]()
+    if not wanted:
+        return ""
+    url = certificates.key_manager_url(region, request.department)
+    found = find_balancer(region, request.balancer_id)
+    if found is not None:
+        refuse_older(fence, found.mark)
+        shown = shown_certificates(read_parts(region, found))
+    certificates.require_certificates(region, request.department, wanted, shown)
+    return url
+
+
+def _tell(region: Region, request: BalancerRequest, change: Change) -> None:
+    """Make one change.
+
+    Raises:
+        Permanent: ``driver.balancer_certificate_unreadable``: Octavia could do nothing with a certificate it was told to show.
+            ``openstack.tls_needs_a_user``: with an application credential it can do nothing with any.
+    """
+    try:
+        _carry_out(region, request.department, change)
+    except Permanent as fault:
+        if not change.certificates or fault.problem.code != "openstack.refused":
+            raise
+        # Octavia says no more than this when the key manager is away, or when a certificate has gone meanwhile.
+        certificates.require_certificates(region, request.department, change.certificates, change.certificates)
+        code = "openstack.tls_needs_a_user" if region.is_delegated else "driver.balancer_certificate_unreadable"
+        reason = str(fault.problem.params["reason"])
+        raise Permanent(code, references=", ".join(change.certificates), reason=reason) from fault
 
 
 def _have(region: Region, request: BalancerRequest, mark: Mark, subnet_id: str) -> BalancerReading:
@@ -174,9 +219,9 @@ def _take_fence(region: Region, balancer: BalancerReading, fence: int) -> Balanc
     return _at_rest(region, balancer)
 
 
-def _carry_out(region: Region, change: Change) -> None:
-    """Make one change."""
-    verb = getattr(region.balancing(), change.act.value)
+def _carry_out(region: Region, department: str, change: Change) -> None:
+    """Make one change, in the name of the department: Octavia asks for certificates as whoever it is told by."""
+    verb = getattr(region.balancing(department), change.act.value)
     arguments: dict[Act, tuple[str, ...]] = {
         Act.UPDATE_POOL: (change.part_id,),
         Act.UPDATE_MEMBER: (change.part_id, change.pool_id),
@@ -235,10 +280,20 @@ def ensure_balancer_absent(region: Region, balancer_id: ResourceId, fence: int) 
         _delete(region, found)
 
 
+def _end_tls(region: Region, balancer: BalancerReading) -> None:
+    """Take listeners with TLS away, one by one: asked to remove all at once, Octavia reads their certificates first, and where
+    it cannot, it never ends (its worker gives up in the middle). In error, Octavia takes only the removal of all."""
+    for listener in _read_listeners(region, balancer) if balancer.status != ERROR else ():
+        if listener.tls is not None:
+            region.calls.change("load balancer", partial(region.balancing().delete_listener, listener.listener_id))
+            if _at_rest(region, balancer).status == ERROR:
+                return
+
+
 def _delete(region: Region, balancer: BalancerReading) -> None:
     sdk, last = region.balancing(), [balancer]
     if balancer.status != "PENDING_DELETE":
-        _at_rest(region, balancer)
+        _end_tls(region, _at_rest(region, balancer))
         region.calls.change("load balancer", partial(sdk.delete_load_balancer, balancer.lb_id, cascade=True))
 
     def look() -> bool | None:

@@ -96,7 +96,11 @@ class OpenStackDriver(CloudVerbs):
             base |= Capability.STATS
         if region is None:
             return base
-        more = {Capability.LOAD_BALANCERS: region.has_balancers, Capability.DEPARTMENTS: region.projects.is_per_department}
+        more = {
+            Capability.LOAD_BALANCERS: region.has_balancers,
+            Capability.BALANCER_TLS: region.has_balancers and region.has_key_manager,
+            Capability.DEPARTMENTS: region.projects.is_per_department,
+        }
         return base | reduce(or_, (power for power, is_there in more.items() if is_there), Capability.NONE)
 
     @cached_property

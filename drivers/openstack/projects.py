@@ -18,6 +18,8 @@ from inventory.domain.organisation import place_name
 TAG = "allotment"
 #: Octavia's service type.
 BALANCING = "load-balancer"
+#: Barbican's.
+KEYS = "key-manager"
 #: Ceilings of a department's project by service: the platform's own quota is the one that counts, these only catch a runaway.
 GUARD_RAILS: Mapping[str, Mapping[str, int]] = {
     "compute": {"cores": 20_000, "ram": 80_000_000, "instances": 5_000, "metadata_items": 128, "server_groups": 1_000},
@@ -98,6 +100,14 @@ class Projects:
             DriverFault: Keystone or Octavia refused or did not answer.
         """
         return self._connection(department if self.is_per_department else "", ("load_balancer",)).load_balancer
+
+    def keys(self, department: str) -> Any:
+        """Return the key manager, on a connection of its own as ``balancing``.
+
+        Raises:
+            DriverFault: Keystone or Barbican refused or did not answer.
+        """
+        return self._connection(department if self.is_per_department else "", ("key_manager",)).key_manager
 
     def _connection(self, department: str, services: tuple[str, ...]) -> Any:
         with self._lock:

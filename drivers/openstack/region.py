@@ -28,7 +28,7 @@ from drivers.openstack.mapping import (
     read_server,
     read_volume,
 )
-from drivers.openstack.projects import BALANCING, Projects
+from drivers.openstack.projects import BALANCING, KEYS, Projects
 from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
@@ -84,6 +84,8 @@ class Region:
         discover(self.sdk, self.calls, SERVICES)
         #: Whether the region has Octavia.
         self.has_balancers = bool(self.calls.read("discover", lambda: self.sdk.has_service(BALANCING)))
+        #: Whether it has Barbican, where the certificates of load balancers lie.
+        self.has_key_manager = bool(self.calls.read("discover", lambda: self.sdk.has_service(KEYS)))
         self.projects = Projects(self.sdk, self.calls, self.settings)
         self.inventory = Inventory(self.sdk, self.calls)
         self.zones = Zones(self.sdk, self.calls)
@@ -210,6 +212,15 @@ class Region:
     def balancing(self, department: str = "") -> Any:
         """Return the load balancer service, for a department where there is one."""
         return self.projects.balancing(department)
+
+    def keys(self, department: str = "") -> Any:
+        """Return the key manager, for a department where there is one."""
+        return self.projects.keys(department)
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether the credential is an application credential, whose token is not taken for another one."""
+        return "applicationcredential" in str(self.sdk.config.config.get("auth_type", "")).replace("_", "")
 
     def compute_limits(self) -> tuple[int, int]:
         """Return how many vCPUs and MiB the region lets the credential's project have; -1: without bound."""

@@ -87,7 +87,7 @@ class Balancer:
 class Cloud:
     """Further powers of one host."""
 
-    __slots__ = ("_given", "_host", "addresses", "balancers", "departments", "gateways", "rules", "snapshots")
+    __slots__ = ("_given", "_host", "addresses", "balancers", "certificates", "departments", "gateways", "rules", "snapshots")
 
     def __init__(self, host: "SimulatedHost") -> None:
         self._host = host
@@ -96,6 +96,8 @@ class Cloud:
         self.gateways: dict[ResourceId, Gateway] = {}
         self.addresses: dict[ResourceId, PublicAddress] = {}
         self.balancers: dict[ResourceId, Balancer] = {}
+        #: Names of certificates in the key manager.
+        self.certificates: set[str] = set()
         self.rules: dict[ResourceId, frozenset[RuleEntry]] = {}
         #: What was ever made for each department that has a place.
         self.departments: dict[str, set[ResourceId]] = {}
@@ -261,8 +263,15 @@ class Cloud:
         found = _taken(self.balancers.get(request.balancer_id), request.balancer_id, fence)
         if found is not None and found.request.address != request.address:
             raise Permanent("driver.balancer_address_fixed", balancer_id=request.balancer_id, address=found.request.address)
+        self._require_certificates(request)
         made = self.balancers[request.balancer_id] = Balancer(request=request, fence=fence)
         return made.observed()
+
+    def _require_certificates(self, request: BalancerRequest) -> None:
+        """Refuse a certificate that is not there."""
+        wanted = {name for entry in request.listeners if entry.tls is not None for name in entry.tls.certificates}
+        for reference in sorted(wanted - self.certificates):
+            raise Permanent("driver.balancer_certificate_missing", reference=reference)
 
     def drop_balancer(self, balancer_id: ResourceId, fence: int) -> None:
         """Take it away."""

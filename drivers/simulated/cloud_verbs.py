@@ -116,6 +116,8 @@ class CloudVerbs(ABC):
     def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
         """Have it as asked for."""
         verb = "ensure_balancer"
+        if any(entry.tls is not None for entry in request.listeners):
+            self._require(Capability.BALANCER_TLS)
         return self._in_cloud(
             Capability.LOAD_BALANCERS, verb, request.balancer_id, lambda cloud: cloud.put_balancer(request, fence)
         )

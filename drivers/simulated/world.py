@@ -7,6 +7,7 @@ costs about a kilobyte and has a lock of its own.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
@@ -223,6 +224,24 @@ class World:
         host = self.hosts[host_name]
         with host.lock:
             host.segments[segment_id].is_loose = True
+
+    def put_certificate(self, host_name: str, reference: str) -> str:
+        """Somebody puts a certificate into the key manager."""
+        host = self.hosts[host_name]
+        with host.lock:
+            host.cloud.certificates.add(reference)
+        return reference
+
+    def drift_certificate(self, host_name: str, balancer_id: ResourceId, reference: str) -> None:
+        """Somebody has every TLS listener of a load balancer show another certificate."""
+        host = self.hosts[host_name]
+        with host.lock:
+            found = host.cloud.balancers[balancer_id]
+            meddled = tuple(
+                entry if entry.tls is None else replace(entry, tls=replace(entry.tls, certificate=reference))
+                for entry in found.request.listeners
+            )
+            found.request = replace(found.request, listeners=meddled)
 
     def drift_foreign(
         self,

@@ -13,7 +13,7 @@ from drivers.powers import (
     RuleEntry,
     SnapshotRequest,
 )
-from drivers.protocol import SegmentRequest, VolumeRequest
+from drivers.protocol import Capability, SegmentRequest, VolumeRequest
 from drivers.simulated.driver import SimulatedDriver
 from inventory.domain.counted import CountedMachine
 from inventory.domain.ids import ResourceId
@@ -179,6 +179,70 @@ class BalancesForAnybody(SimulatedDriver):
         return super().ensure_balancer(request, max(fence, known.fence if known else fence))
 
 
+class ShowsTheOldCertificate(SimulatedDriver):
+    """Changes a certificate of a listener that is there only in what it says."""
+
+    def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
+        known = self.host.cloud.balancers.get(request.balancer_id)
+        old = {entry.port: entry.tls for entry in known.request.listeners} if known else {}
+        seen = super().ensure_balancer(request, fence)
+        kept = tuple(replace(entry, tls=old.get(entry.port, entry.tls)) for entry in request.listeners)
+        self.host.cloud.balancers[request.balancer_id].request = replace(request, listeners=kept)
+        return seen
+
+
+class BelievesInAnyCertificate(SimulatedDriver):
+    """Asks nobody whether a certificate is there."""
+
+    def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
+        known = set(self.host.cloud.certificates)
+        self.host.cloud.certificates |= _certificates(request)
+        seen = super().ensure_balancer(request, fence)
+        self.host.cloud.certificates = known
+        return seen
+
+
+class OverlooksMeddledCertificates(SimulatedDriver):
+    """Observes what was last asked for."""
+
+    def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
+        self.asked = request.listeners
+        return super().ensure_balancer(request, fence)
+
+    def observe_balancer(self, balancer_id: ResourceId) -> ObservedBalancer | None:
+        seen = super().observe_balancer(balancer_id)
+        return seen and replace(seen, listeners=self.asked)
+
+
+class TakesCertificatesAlong(SimulatedDriver):
+    """Removes the certificates of a load balancer with it."""
+
+    def ensure_balancer_absent(self, balancer_id: ResourceId, fence: int) -> None:
+        known = self.host.cloud.balancers.get(balancer_id)
+        self.host.cloud.certificates -= _certificates(known.request) if known else set()
+        super().ensure_balancer_absent(balancer_id, fence)
+
+
+class AsksOnce(SimulatedDriver):
+    """Looks for a certificate only when it is shown first."""
+
+    def ensure_balancer(self, request: BalancerRequest, fence: int) -> ObservedBalancer:
+        shown = self.host.cloud.balancers.get(request.balancer_id)
+        known = set(self.host.cloud.certificates)
+        self.host.cloud.certificates |= _certificates(shown.request) if shown else set()
+        try:
+            return super().ensure_balancer(request, fence)
+        finally:
+            self.host.cloud.certificates = known
+
+
+class SpeaksTlsUndeclared(SimulatedDriver):
+    """Does not say that it can, and does it."""
+
+    def capabilities(self) -> Capability:
+        return super().capabilities() & ~Capability.BALANCER_TLS
+
+
 class RemovesDepartmentsInUse(SimulatedDriver):
     """Asks nobody what is in it."""
 
@@ -191,6 +255,10 @@ class CountsTwice(SimulatedDriver):
 
     def counted(self, start_s: int, end_s: int) -> Sequence[CountedMachine]:
         return [*super().counted(start_s, end_s), *super().counted(start_s, end_s)]
+
+
+def _certificates(request: BalancerRequest) -> set[str]:
+    return {name for entry in request.listeners if entry.tls is not None for name in entry.tls.certificates}
 
 
 BROKEN_CLOUDS: dict[type[SimulatedDriver], str] = {
@@ -212,6 +280,12 @@ BROKEN_CLOUDS: dict[type[SimulatedDriver], str] = {
     SaysWhatWasAsked: "a_load_balancer_has_exactly_what_is_asked_for",
     LeavesBalancers: "a_load_balancer_goes_with_all_of_it",
     MovesBalancers: "the_address_of_a_load_balancer_does_not_change",
+    ShowsTheOldCertificate: "a_listener_shows_the_certificates_it_is_asked_to",
+    BelievesInAnyCertificate: "a_certificate_that_is_not_there_is_refused",
+    OverlooksMeddledCertificates: "a_certificate_changed_behind_our_back_is_shown_and_put_right",
+    TakesCertificatesAlong: "a_certificate_outlives_its_load_balancer",
+    AsksOnce: "a_certificate_that_was_taken_away_is_missed_before_anything_changes",
+    SpeaksTlsUndeclared: "tls_is_refused_where_it_is_not_declared",
     RemovesDepartmentsInUse: "a_departments_place_goes_when_it_is_empty",
     CountsTwice: "a_machine_is_counted_from_its_start",
     BalancesForAnybody: "stale_load_balancing_is_refused",

@@ -11,10 +11,14 @@ from contextlib import contextmanager
 import pytest
 
 from drivers.conformance import Harness
+from inventory.domain.organisation import place_name
 from tests.openstack.harness import HYPERVISOR, Behind, driver_of, region_harness, small_image
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import Region
 from tests.openstack.region.seeding import administrator
+
+#: Of the department of the conformance suite.
+PROJECT = place_name("conformance")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +61,7 @@ def harness(behind: Behind, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def departments_harness(behind: Behind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     """The same, where each department has a project of its own."""
     with _reached(f"openstack://departments/{HYPERVISOR}") as connection:
-        yield region_harness(behind, connection, HYPERVISOR, small_image(tmp_path_factory.mktemp("image")))
+        yield region_harness(behind, connection, HYPERVISOR, small_image(tmp_path_factory.mktemp("image")), PROJECT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

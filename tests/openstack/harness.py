@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from drivers.openstack.driver import open_driver
 from drivers.openstack.marks import parse_mark_text
 from drivers.protocol import ComputeDriver, DriverContext, ImageSource, LeaseEntry
 from inventory.domain.ids import ResourceId, random_ids
+from tests.openstack.keys import Keys
+from tests.openstack.region.seeding import PLATFORM_USER
 from tests.support.libvirtd import until
 
 STORAGE_POOL = "standard"
@@ -215,8 +218,14 @@ class Behind:
         return sorted(i.id for i in self.cloud.image.images() if i.name.endswith(image.sha256))
 
 
-def region_harness(behind: Behind, connection: str, hypervisor: str, image: ImageSource) -> Harness:
-    """Return a region (or one hypervisor of it) for the conformance suite."""
+def region_harness(behind: Behind, connection: str, hypervisor: str, image: ImageSource, project: str = PLATFORM_USER) -> Harness:
+    """Return a region (or one hypervisor of it) for the conformance suite; ``project`` is where load balancers are."""
+
+    @cache
+    def keys() -> Keys:
+        # A department's project is there after its first network.
+        return Keys(behind.cloud, project)
+
     seen: set[str] = set()
 
     def upload_count() -> int:
@@ -242,6 +251,10 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         meddle_card=behind.meddle_card,
         meddle_rules=behind.meddle_rules,
         outside=OUTSIDE,
+        make_certificate=lambda: keys().put(),
+        holds_certificate=lambda name: keys().holds(name),
+        remove_certificate=lambda name: keys().remove(name),
+        meddle_certificate=lambda balancer_id, name: keys().meddle(balancer_id, name),
         open_unreachable=lambda: driver_of("openstack://silent/hv-001"),
         open_target=lambda: driver_of(target, TARGET_ID),
         target_connection=target,

@@ -23,6 +23,7 @@ SERVICES = {
     "glance": ("", "image"),
     "placement": ("", "placement"),
     "octavia": ("", "load_balancer"),
+    "barbican": ("", "key_manager"),
 }
 
 
@@ -162,7 +163,7 @@ def _serve(proxies: Proxies, service: str, port: int, tls: ssl.SSLContext | None
                 body = body[: len(body) // 2]
             upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
-            if service == "octavia":
+            if service in ("octavia", "barbican"):
                 # It names its versions under the address it was asked at; the SDK goes there.
                 headers["Host"] = self.headers["Host"]
             if isinstance(treatment, Cut):

@@ -8,7 +8,7 @@ from drivers.protocol import Capability
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 
 #: Checks for drivers that lack a power a region has.
-LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE
+LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE | Capability.BALANCER_TLS
 #: A region has no counters of all machines in one call and tells of no events.
 NEEDS_WHAT_IS_NOT_OFFERED = Capability.STATS | Capability.EVENTS
 #: Where each department has a project of its own, each kind is made with another token.
@@ -16,6 +16,7 @@ IN_PROJECTS = frozenset(
     {
         "a_departments_place_goes_when_it_is_empty",
         "a_disk_is_made_of_a_copy",
+        "a_listener_shows_the_certificates_it_is_asked_to",
         "a_load_balancer_goes_with_all_of_it",
         "a_migrated_machine_keeps_its_data_disks",
         "a_network_in_use_is_not_removed",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -17,12 +18,16 @@ from drivers.openstack.balancer_plan import (
     PoolReading,
     next_changes,
     observed_balancer,
+    shown_certificates,
+    wanted_certificates,
 )
 from drivers.openstack.marks import Mark
-from drivers.powers import Algorithm, BalancerRequest, HealthRequest, ListenerRequest, MemberRequest
+from drivers.openstack.tls import BY_TLS, read_tls
+from drivers.powers import Algorithm, BalancerRequest, HealthRequest, ListenerRequest, MemberRequest, TlsRequest
 from inventory.domain.ids import ResourceId
 
 SUBNET = "subnet"
+TLS_KEYS = ("default_tls_container_ref", "sni_container_refs", "tls_versions")
 MARK = Mark(resource_id="lb_x", fence=1, host_id="host_x")
 EMPTY = BalancerReading(lb_id="lb", mark=MARK, status="ACTIVE", address="10.0.0.10")
 OURS = {"ROUND_ROBIN": "ROUND_ROBIN", "LEAST_CONNECTIONS": "LEAST_CONNECTIONS", "SOURCE_IP": "SOURCE_IP"}
@@ -41,16 +46,28 @@ healths = st.one_of(
 )  # fmt: skip
 
 
+NAMES = [f"secrets/00000000-0000-4000-8000-00000000000{number}" for number in range(3)]
+KEYS_URL = "https://keys.example/v1"
+tlses = st.builds(
+    TlsRequest,
+    certificate=st.sampled_from(NAMES),
+    others=st.sets(st.sampled_from(NAMES)).map(lambda names: tuple(sorted(names))),
+    versions=st.sampled_from([("1.2",), ("1.3",), ("1.2", "1.3")]),
+)
+
+
 @st.composite
 def wishes(draw: st.DrawFn) -> BalancerRequest:
     ports = draw(st.sets(st.sampled_from([80, 443, 5432]), max_size=3))
     listeners = []
     for port in sorted(ports):
         chosen = draw(st.lists(members, max_size=4, unique_by=lambda m: (m.address, m.port)))
+        protocol = draw(st.sampled_from(["tcp", "http"]))
         listeners.append(
             ListenerRequest(
                 port=port,
-                protocol=draw(st.sampled_from(["tcp", "http"])),
+                protocol=protocol,
+                tls=draw(st.one_of(st.none(), tlses)) if protocol == "http" else None,
                 members=tuple(sorted(chosen, key=lambda m: (m.address, m.port))),
                 algorithm=draw(st.sampled_from(Algorithm)),
                 health=draw(healths),
@@ -66,12 +83,19 @@ class Octavia:
 
     def __init__(self) -> None:
         self.state = EMPTY
+        #: Every certificate it was told to show.
+        self.told: set[str] = set()
+        #: Certificates that are not there any more.
+        self.missing: set[str] = set()
         self._ids = count()
 
     def look(self) -> BalancerReading:
         return self.state
 
     def carry_out(self, change: Change) -> None:
+        if change.act not in (Act.UPDATE_LISTENER, Act.DELETE_LISTENER):
+            read = {name for ls in self.state.listeners if ls.tls is not None for name in ls.tls.certificates}
+            assert not self.missing & read, "it reads what is not there, and hangs"
         getattr(self, f"_{change.act.name.lower()}")(change)
 
     def spoil(self, pick: int) -> None:
@@ -102,8 +126,24 @@ class Octavia:
     def _create_listener(self, change: Change) -> None:
         port = change.body["protocol_port"]
         assert all(ls.port != port for ls in self.state.listeners), "the port is taken"
-        made = ListenerReading(listener_id=self._new_id(), port=port, protocol=change.body["protocol"])
+        tls = self._read(change) if change.body["protocol"] == BY_TLS else None
+        assert (tls is None) == (not change.certificates), "what the change says it shows is not what it sends"
+        made = ListenerReading(listener_id=self._new_id(), port=port, protocol=change.body["protocol"], tls=tls)
         self.state = replace(self.state, listeners=(*self.state.listeners, made))
+
+    def _update_listener(self, change: Change) -> None:
+        (found,) = [ls for ls in self.state.listeners if ls.listener_id == change.part_id]
+        assert found.tls is not None, "it is spoken to in the clear"
+        changed = replace(found, tls=self._read(change))
+        assert changed != found, "nothing is to be changed"
+        self.state = replace(self.state, listeners=tuple(changed if ls is found else ls for ls in self.state.listeners))
+
+    def _read(self, change: Change) -> TlsRequest | None:
+        tls = read_tls(SimpleNamespace(protocol=BY_TLS, **{key: change.body[key] for key in TLS_KEYS}))
+        assert tls is not None
+        assert tls.certificates == change.certificates
+        self.told |= set(tls.certificates)
+        return tls
 
     def _delete_listener(self, change: Change) -> None:
         left = tuple(ls for ls in self.state.listeners if ls.listener_id != change.part_id)
@@ -174,7 +214,7 @@ def statuses(seen: BalancerReading) -> set[str]:
 def bring(octavia: Octavia, wish: BalancerRequest) -> int:
     """Carry out changes until there are none; returns the looks it took."""
     for looks in range(6):
-        changes = next_changes(octavia.look(), wish, SUBNET)
+        changes = next_changes(octavia.look(), wish, SUBNET, KEYS_URL)
         if not changes:
             return looks
         for change in changes:
@@ -199,7 +239,29 @@ def test_any_wish_is_reached_from_any_other_and_from_parts_in_error(
 def test_what_is_right_is_left_alone(wish: BalancerRequest) -> None:
     octavia = Octavia()
     bring(octavia, wish)
-    assert next_changes(octavia.look(), wish, SUBNET) == []
+    assert next_changes(octavia.look(), wish, SUBNET, KEYS_URL) == []
+    assert shown_certificates(octavia.look()) == wanted_certificates(wish)
+
+
+@given(wishes(), wishes())
+def test_no_certificate_is_told_that_is_not_wanted(first: BalancerRequest, second: BalancerRequest) -> None:
+    octavia = Octavia()
+    for wish in (first, second):
+        octavia.told = set()
+        bring(octavia, wish)
+        assert octavia.told <= wanted_certificates(wish)
+
+
+@given(wishes(), wishes(), st.sets(st.sampled_from(NAMES)), st.integers(0, 20))
+def test_a_certificate_that_is_not_there_any_more_ties_nothing(
+    first: BalancerRequest, second: BalancerRequest, missing: set[str], pick: int
+) -> None:
+    octavia = Octavia()
+    bring(octavia, first)
+    octavia.spoil(pick)
+    octavia.missing = missing - wanted_certificates(second)
+    bring(octavia, second)
+    assert observed_balancer(octavia.look()).listeners == second.listeners
 
 
 def test_acts_are_verbs_of_the_sdk() -> None:

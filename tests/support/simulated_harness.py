@@ -110,6 +110,10 @@ def make_harness(
         return_host=lambda: world.heal(HOST),
         lose_next_request=lose_next_request,
         outside=OUTSIDE,
+        make_certificate=lambda: world.put_certificate(HOST, f"certificate-{next(numbers)}"),
+        holds_certificate=lambda reference: reference in host.cloud.certificates,
+        remove_certificate=host.cloud.certificates.discard,
+        meddle_certificate=lambda balancer, reference: world.drift_certificate(HOST, balancer, reference),
     )
 
 

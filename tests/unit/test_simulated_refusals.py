@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.faults import DriverFault, Permanent, Transient
-from drivers.powers import BalancerRequest, GatewayRequest, PublicAddressRequest, SnapshotRequest
+from drivers.powers import BalancerRequest, GatewayRequest, ListenerRequest, PublicAddressRequest, SnapshotRequest, TlsRequest
 from drivers.protocol import Capability, DiskRequest, LeaseEntry, MigrationRequest, NicRequest, SegmentRequest
 from drivers.simulated.cloud import OUTSIDE
 from drivers.simulated.driver import SimulatedDriver
@@ -87,6 +87,29 @@ def test_a_network_with_a_load_balancer_stays_until_it_is_gone(bench: Bench) -> 
     bench.driver.ensure_balancer_absent(balancer.balancer_id, 1)
     remove()
     assert segment.segment_id not in bench.driver.observe().segment_ids
+
+
+def test_a_load_balancer_shows_only_certificates_that_are_there(bench: Bench) -> None:
+    segment = _segment(bench)
+    known = bench.world.put_certificate(HOST, "known")
+    web = ListenerRequest(port=443, protocol="http", members=(), tls=TlsRequest(certificate=known))
+    balancer = replace(_balancer(bench, segment), listeners=(web,))
+    bench.driver.ensure_balancer(balancer, 1)
+    unknown = replace(balancer, listeners=(replace(web, tls=TlsRequest(certificate=known, others=("unknown",))),))
+    with pytest.raises(Permanent) as caught:
+        bench.driver.ensure_balancer(unknown, 1)
+    assert (caught.value.problem.code, caught.value.problem.params) == (
+        "driver.balancer_certificate_missing",
+        {"reference": "unknown"},
+    )
+    seen = bench.driver.observe_balancer(balancer.balancer_id)
+    assert seen is not None
+    assert seen.listeners == (web,)
+
+
+def test_tls_ends_at_listeners_of_http_only() -> None:
+    with pytest.raises(ValueError, match="443"):
+        ListenerRequest(port=443, protocol="tcp", members=(), tls=TlsRequest(certificate="known"))
 
 
 def test_a_disk_of_a_machine_stays_until_it_is_taken_out(bench: Bench) -> None:

@@ -239,8 +239,27 @@ def cinder(layout: Layout) -> Sections:
     }
 
 
+def barbican(layout: Layout) -> Sections:
+    """Certificates, encrypted with a key of this region; each call is answered at once, without a worker."""
+    return {
+        "DEFAULT": {
+            # Addresses it gives begin as the one it was asked at.
+            "host_href": "",
+            "sql_connection": database_url(layout, "barbican"),
+            "db_auto_create": "false",
+            "transport_url": _transport(layout),
+        },
+        "secretstore": {"enabled_secretstore_plugins": "store_crypto"},
+        "crypto": {"enabled_crypto_plugins": "simple_crypto"},
+        "simple_crypto_plugin": {"kek": layout.encryption_key},
+        "queue": {"enable": "false"},
+        "oslo_policy": _policy("barbican"),
+        **_common(layout, "barbican"),
+    }
+
+
 def octavia(layout: Layout) -> Sections:
-    """Load balancers, whose amphorae are nothing."""
+    """Load balancers, whose amphorae are nothing; certificates are read from Barbican as by any Octavia."""
     etc = layout.sub("etc")
     certificate, key = etc / "octavia-ca.crt", etc / "octavia-ca.key"
     return {
@@ -251,7 +270,7 @@ def octavia(layout: Layout) -> Sections:
             "auth_strategy": "keystone",
             "enabled_provider_drivers": "amphora:amphorae that are nothing",
             "default_provider_driver": "amphora",
-            "allow_tls_terminated_listeners": "false",
+            "allow_tls_terminated_listeners": "true",
         },
         "database": _database(layout, "octavia"),
         "oslo_messaging": {"topic": "octavia_prov"},
@@ -273,7 +292,9 @@ def octavia(layout: Layout) -> Sections:
             "client_ca": certificate,
         },
         "certificates": {
-            "cert_manager": "local_cert_manager",
+            "cert_manager": "barbican_cert_manager",
+            "barbican_auth": "barbican_acl_auth",
+            "region_name": REGION,
             "cert_generator": "local_cert_generator",
             "ca_certificate": certificate,
             "ca_private_key": key,
@@ -297,12 +318,18 @@ FILES: Mapping[str, Callable[[Layout], Sections]] = {
     "nova": nova,
     "neutron": neutron,
     "cinder": cinder,
+    "barbican": barbican,
     "octavia": octavia,
 }
 #: Services under uWSGI: callable, environment that names the configuration, processes.
 WSGI: Mapping[str, tuple[str, str, int]] = {
     "keystone": ("from keystone.server.wsgi import initialize_public_application as make\n", "OS_KEYSTONE_CONFIG_DIR", 2),
     "placement": ("from placement.wsgi import init_application as make\n", "OS_PLACEMENT_CONFIG_DIR", 2),
+    "barbican": (
+        "from paste import deploy\nmake = lambda: deploy.loadapp('config:{paste}/barbican.ini')\n",
+        "",
+        1,
+    ),
     "octavia": (
         "from octavia.api.app import setup_app\nmake = lambda: setup_app(argv=['api', '--config-file', '{file}'])\n",
         "",
@@ -314,6 +341,9 @@ WSGI: Mapping[str, tuple[str, str, int]] = {
 def config_file(layout: Layout, service: str) -> Path:
     """Return where the configuration of a service stands."""
     folder = layout.sub(f"etc/{service}")
+    if service == "barbican":
+        # It takes no path: it looks into the folder of this name in its home, which is the region's directory.
+        folder = layout.sub(".barbican")
     return folder / {"glance": "glance-api.conf"}.get(service, f"{service}.conf")
 
 
@@ -340,7 +370,8 @@ def _write_wsgi(layout: Layout, service: str) -> None:
     source, variable, processes = WSGI[service]
     folder = layout.sub(f"etc/{service}")
     program = folder / "application.py"
-    write_whole(program, source.replace("{file}", str(config_file(layout, service))) + "application = make()\n")
+    source = source.replace("{file}", str(config_file(layout, service))).replace("{paste}", str(HERE / "paste"))
+    write_whole(program, source + "application = make()\n")
     options = {
         "plugins": "python3",
         "http-socket": f"127.0.0.1:{layout.port(service)}",

@@ -1,5 +1,6 @@
 """Where a region keeps its files and which ports it listens on: nothing outside its directory, nothing beyond loopback."""
 
+import base64
 import os
 import secrets
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ PORTS = {
     "neutron": 54,
     "cinder": 55,
     "octavia": 56,
+    "barbican": 57,
 }
 
 
@@ -88,6 +90,14 @@ class Layout:
         path = self.directory / "password"
         if not path.exists():
             write_whole(path, secrets.token_hex(16), 0o600)
+        return path.read_text()
+
+    @property
+    def encryption_key(self) -> str:
+        """What Barbican encrypts with, drawn when it is first asked for: 32 bytes for Fernet."""
+        path = self.directory / "encryption-key"
+        if not path.exists():
+            write_whole(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(), 0o600)
         return path.read_text()
 
     def host_names(self) -> list[str]:

@@ -32,6 +32,8 @@ SERVICES = {
 #: Those of them that listen, and the name of their port.
 LISTENING = {"glance-api": "glance", "nova-api": "nova", "neutron-server": "neutron", "cinder-api": "cinder"}
 COMPUTE = "nova-compute"
+#: Changes when a region that is there already would not come up: with another service, say.
+FORMAT = "format-2"
 
 
 class Region:
@@ -76,6 +78,10 @@ class Region:
         if name in FOUNDATIONS:
             self._start_foundations()
             return
+        if name in configuration.WSGI:
+            self._start_wsgi(name)
+            self._wait(name, name)
+            return
         service, target = SERVICES[name]
         environment = schemas.service_environment(self.layout)
         if name == "octavia-worker":
@@ -105,6 +111,7 @@ class Region:
 
     def _up(self, say: Callable[[str], None]) -> None:
         begun = time.monotonic()
+        self._require_format()
         configuration.write_all(self.layout)
         self._make_broker_certificate()
         self._start_foundations()
@@ -113,6 +120,7 @@ class Region:
             self._make_octavia_certificate()
             schemas.make_schemas(self.layout)
             self.layout.mark_done("schemas")
+            self.layout.mark_done(FORMAT)
         say(f"starting the services ({time.monotonic() - begun:.0f} s)")
         self._start_wsgi("keystone")
         seeding.write_clouds(self.layout)
@@ -136,6 +144,15 @@ class Region:
             seeding.seed_quotas(self.layout)
             self.layout.mark_done("quotas")
         say(f"up ({time.monotonic() - begun:.0f} s)")
+
+    def _require_format(self) -> None:
+        """Refuse a region that an older checkout has made, with fewer services.
+
+        Raises:
+            RegionError: it is to be purged.
+        """
+        if self.layout.is_done("schemas") and not self.layout.is_done(FORMAT):
+            raise RegionError(f"{self.layout.directory} was made by an older checkout: python -m tests.openstack.region purge")
 
     def _start_foundations(self) -> None:
         layout, start = self.layout, self.processes.start
@@ -214,6 +231,7 @@ class Region:
 
     def _start_services(self) -> None:
         self._start_wsgi("placement")
+        self._start_wsgi("barbican")
         self._start_wsgi("octavia")
         for name in SERVICES:
             self.start_service(name)
@@ -221,6 +239,7 @@ class Region:
         self._start_computes()
         for name, service in LISTENING.items():
             self._wait(name, service)
+        self._wait("barbican", "barbican")
         self._wait("octavia", "octavia")
 
     def _start_computes(self, without: Collection[str] = ()) -> None:

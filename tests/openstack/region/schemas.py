@@ -11,7 +11,7 @@ from tests.openstack.region.processes import RegionError, common_environment
 
 #: Debian's OpenStack is made for Debian's Python.
 SYSTEM_PYTHON = "/usr/bin/python3"
-DATABASES = ("keystone", "placement", "glance", "nova_api", "nova", "nova_cell0", "neutron", "cinder", "octavia")
+DATABASES = ("keystone", "placement", "glance", "nova_api", "nova", "nova_cell0", "neutron", "cinder", "octavia", "barbican")
 
 
 def service_environment(layout: Layout) -> dict[str, str]:
@@ -97,6 +97,8 @@ def _others(layout: Layout) -> None:
     _run(layout, "placement.cmd.manage:main", "--config-file", config_file(layout, "placement"), "db", "sync")
     _run(layout, "cinder.cmd.manage:main", "--config-file", config_file(layout, "cinder"), "db", "sync")
     _run(layout, "octavia.db.migration.cli:main", "--config-file", config_file(layout, "octavia"), "upgrade", "head")
+    # It reads where its database is from its configuration, and takes no path of it (``config_file``).
+    _run(layout, "barbican.cmd.db_manage:main", "upgrade")
 
 
 def discover_hosts(layout: Layout) -> None:

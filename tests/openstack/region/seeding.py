@@ -20,6 +20,7 @@ ENDPOINTS = {
     "neutron": ("network", ""),
     "cinderv3": ("volumev3", "/v3/%(project_id)s"),
     "octavia": ("load-balancer", ""),
+    "barbican": ("key-manager", ""),
 }
 #: The user the platform acts as; its project holds what belongs to no department.
 PLATFORM_USER = "allotment"
@@ -52,6 +53,11 @@ clouds:
     region_name: {region}
     auth_type: v3applicationcredential
     auth: {{auth_url: "{url}", application_credential_id: "{credential_id}", application_credential_secret: "{secret}"}}
+    allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
+  keyless:
+    region_name: {region}
+    has_key_manager: false
+    auth: {{auth_url: "{url}", username: allotment, password: "{password}", project_name: allotment, {domains}}}
     allotment: {{observe_max_age_s: 0, call_timeout_s: {call_timeout_s}}}
   system:
     region_name: {region}
