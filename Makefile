@@ -65,12 +65,15 @@ test: test-setup check ## Checks, then all layers of tests (installs PostgreSQL,
 test-demo: test-setup ## The demo in a private view of this machine: aborted, run twice, cleaned, nothing left (some minutes)
 	@$(BIN)/pytest -q -m demo tests/e2e/libvirt $(ARGS)
 
+# All of them, or a few files: make test-openstack REGION_TESTS=tests/openstack/test_openstack_story.py
+REGION_TESTS ?= tests/openstack
+
 .PHONY: test-openstack
 test-openstack: $(VENV)/.ready ## The OpenStack driver on real services: starts a small region, tests, and stops it
 	@etc/setup/install-packages openstack
 	@trap '$(BIN)/python -m tests.openstack.region down' EXIT; $(BIN)/python -m tests.openstack.region up \
-		&& $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "openstack and not alone" tests/openstack $(ARGS) \
-		&& $(BIN)/pytest -m "openstack and alone" tests/openstack $(ARGS)
+		&& $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "openstack and not alone" $(REGION_TESTS) $(ARGS) \
+		&& $(BIN)/pytest -m "openstack and alone" $(REGION_TESTS) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.ready ## Unit, property and meta tests only
