@@ -59,7 +59,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: test
 test: test-setup check ## Checks, then all layers of tests (installs PostgreSQL, libvirt and the rest); what takes long has doors of its own, below
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak and not openstack and not focus and not demo" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5 -m "not soak and not openstack and not focus and not demo" $(ARGS)
 
 .PHONY: test-demo
 test-demo: test-setup ## The demo in a private view of this machine: aborted, run twice, cleaned, nothing left (some minutes)
@@ -72,8 +72,8 @@ REGION_TESTS ?= tests/openstack
 test-openstack: $(VENV)/.ready ## The OpenStack driver on real services: starts a small region, tests, and stops it
 	@etc/setup/install-packages openstack
 	@trap '$(BIN)/python -m tests.openstack.region down' EXIT; $(BIN)/python -m tests.openstack.region up \
-		&& $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "openstack and not alone" $(REGION_TESTS) $(ARGS) \
-		&& $(BIN)/pytest -m "openstack and alone" $(REGION_TESTS) $(ARGS)
+		&& $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 10 -m "openstack and not alone" $(REGION_TESTS) $(ARGS) \
+		&& $(BIN)/pytest --durations 20 --durations-min 10 -m "openstack and alone" $(REGION_TESTS) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.ready ## Unit, property and meta tests only
