@@ -35,7 +35,7 @@ def simulate(
     distinct_hosts_up_to: int = typer.Option(0, "--distinct-hosts-up-to", min=0),
     moves: Path | None = typer.Option(None, "--moves"),
     moves_permille: int = typer.Option(10, "--moves-permille", min=0, max=1000),
-    consolidate_every_s: int = typer.Option(1800, "--consolidate-every-s", min=60),
+    consolidate_every_s: int = typer.Option(900, "--consolidate-every-s", min=60),
     policy: str = typer.Option("", "--policy"),
     policy_file: Path | None = typer.Option(None, "--policy-file"),
 ) -> None:

@@ -59,7 +59,7 @@ def test_moves_are_written_beside_the_placements(tmp_path: Path, capsys: pytest.
     rows = [TraceRow(0, 0, 0, 50, 6, 4 * GIB), TraceRow(1, 1, 0, -1, 2, 4 * GIB), TraceRow(2, 2, 0, -1, 2, 4 * GIB)]
     write_trace(tmp_path / "trace.csv", [*rows, TraceRow(3, 3, 9000, 100, 1, GIB)])
     write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB), (8, 16 * GIB)])
-    moves = ["--moves", str(tmp_path / "moves.csv"), "--moves-permille", "500", "--consolidate-every-s", "4000"]
+    moves = ["--moves", str(tmp_path / "moves.csv"), "--moves-permille", "500", "--consolidate-every-s", "6000"]
     assert simulate(tmp_path, *moves, "-o", "json") == 0
     assert (
         broken_with_moves(rows, [(8, 16 * GIB)] * 2, read_placements(tmp_path / "out.csv"), read_moves(tmp_path / "moves.csv"), 0)
@@ -67,7 +67,7 @@ def test_moves_are_written_beside_the_placements(tmp_path: Path, capsys: pytest.
     )
     summary = json.loads(capsys.readouterr().out)
     assert summary["moves"] == 1
-    assert summary["host_seconds"] == 9100 + 4000
+    assert summary["host_seconds"] == 9100 + 6000
 
 
 def test_another_policy_of_the_table_is_followed(tmp_path: Path) -> None:
