@@ -51,9 +51,10 @@ def require_certificates(region: Region, department: str, names: Collection[str]
             raise Permanent("driver.balancer_certificate_expired", reference=name, ended=ended)
 
 
-def list_secrets(region: Region, department: str) -> list[Any]:
-    """Return a few of the secrets in a department's project; none where we may not look."""
-    found = region.calls.read_if_allowed("certificate", lambda: _get(region, department, "/secrets?limit=5").json()["secrets"])
+def list_secrets(region: Region, project_id: str) -> list[Any]:
+    """Return a few of the secrets in a project; none where we may not look."""
+    with region.projects.keys_in(project_id) as keys:
+        found = region.calls.read_if_allowed("certificate", lambda: _answer(keys, "/secrets?limit=5").json()["secrets"])
     return list(found or ())
 
 
@@ -83,7 +84,11 @@ def ended_s_of(pem: bytes) -> float | None:
 
 
 def _get(region: Region, department: str, path: str, accept: str = "application/json") -> Any:
+    return _answer(region.keys(department), path, accept)
+
+
+def _answer(keys: Any, path: str, accept: str = "application/json") -> Any:
     # Without a word of what is accepted Barbican would answer with the secret itself.
-    response = region.keys(department).get(path, headers={"Accept": accept})
+    response = keys.get(path, headers={"Accept": accept})
     sdk_errors.raise_from_response(response)
     return response

@@ -31,7 +31,7 @@ def ensure_department_absent(region: Region, code: str) -> None:
     """
     identity, neutron = region.sdk.identity, region.sdk.network
     for project in (p for p in _projects(region, name=place_name(code))):
-        left = [kind for kind, listed in _contents(region, code, project.id).items() if _has_any(region, kind, listed)]
+        left = [kind for kind, listed in _contents(region, project.id).items() if _has_any(region, kind, listed)]
         if left:
             raise Transient("driver.department_in_use", department=code, resources=", ".join(left))
         groups = region.calls.read("project", partial(_list, neutron.security_groups, project_id=project.id))
@@ -48,7 +48,7 @@ def _projects(region: Region, **query: str) -> list[Any]:
     return [p for p in found if p.name.startswith(PLACE_PREFIX)]
 
 
-def _contents(region: Region, code: str, project_id: str) -> Mapping[str, Callable[[], Iterable[Any]]]:
+def _contents(region: Region, project_id: str) -> Mapping[str, Callable[[], Iterable[Any]]]:
     """Return what a project may have, by kind, and how it is listed."""
     compute, block, neutron = region.sdk.compute, region.sdk.block_storage, region.sdk.network
     everywhere = {"all_projects": True, "project_id": project_id}
@@ -65,7 +65,7 @@ def _contents(region: Region, code: str, project_id: str) -> Mapping[str, Callab
     if region.has_balancers:
         kinds["load balancers"] = lambda: region.balancing().load_balancers(project_id=project_id)
     if region.has_key_manager:
-        kinds["secrets of the key manager"] = lambda: certificates.list_secrets(region, code)
+        kinds["secrets of the key manager"] = lambda: certificates.list_secrets(region, project_id)
     return kinds
 
 

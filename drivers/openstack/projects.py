@@ -5,7 +5,8 @@ at most a role of a group (``department_access``).
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -109,6 +110,21 @@ class Projects:
         """
         return self._connection(department if self.is_per_department else "", ("key_manager",)).key_manager
 
+    @contextmanager
+    def keys_in(self, project_id: str) -> Iterator[Any]:
+        """Give the key manager in a project that is to go: nothing of it is made or mended for that but our own way in.
+
+        Raises:
+            DriverFault: Keystone or Barbican refused or did not answer.
+        """
+        self._enter(project_id)
+        connection = self._sdk.connect_as(project_id=project_id)
+        try:
+            discover(connection, self._calls, ("key_manager",))
+            yield connection.key_manager
+        finally:
+            connection.close()
+
     def _connection(self, department: str, services: tuple[str, ...]) -> Any:
         with self._lock:
             key = (department, services)
@@ -147,12 +163,17 @@ class Projects:
         name = place_name(department)
         found = self._calls.read("project", lambda: list(identity.projects(name=name, domain_id=domain_id)))
         project = found[0] if found else self._make(name, department)
-        role = self._calls.read("project", lambda: identity.find_role(self._settings.project_role, ignore_missing=False))
-        user_id = self._calls.read("project", lambda: self._sdk.current_user_id)
-        self._calls.change("project", lambda: identity.assign_project_role_to_user(project, user_id, role))
+        self._enter(project.id)
         department_access.grant(self._sdk, self._calls, self._settings, project.id, department)
         self._raise_quotas(project.id)
         return project
+
+    def _enter(self, project_id: str) -> None:
+        """Have our own role in a project."""
+        identity = self._sdk.identity
+        role = self._calls.read("project", lambda: identity.find_role(self._settings.project_role, ignore_missing=False))
+        user_id = self._calls.read("project", lambda: self._sdk.current_user_id)
+        self._calls.change("project", lambda: identity.assign_project_role_to_user(project_id, user_id, role))
 
     def _make(self, name: str, department: str) -> Any:
         identity, domain_id = self._sdk.identity, self._settings.project_domain
