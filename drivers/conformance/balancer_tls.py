@@ -47,11 +47,7 @@ def a_certificate_that_is_not_there_is_refused(scene: Scene) -> None:
     assert scene.harness.remove_certificate is not None
     scene.harness.remove_certificate(gone)
     for bad in (TlsRequest(certificate=gone), TlsRequest(certificate=good, others=(gone,)), TlsRequest(certificate=NO_NAME)):
-        ask = partial(driver.ensure_balancer, spoken_by(request, bad), scene.newer_fence())
-        fault = expect_fault(Permanent, ask, f"{bad} was accepted")
-        expect(code_of(fault) == "driver.balancer_certificate_missing", f"the refusal says {code_of(fault)}")
-    seen = driver.observe_balancer(request.balancer_id)
-    expect(seen is not None and seen.listeners == standing.listeners, f"what was there changed: {seen}")
+        _expect_missed(scene, spoken_by(request, bad), standing)
 
 
 @check(needs=TLS, probes=(*MAKES, "meddle_certificate"))
@@ -92,10 +88,7 @@ def a_certificate_that_was_taken_away_is_missed_before_anything_changes(scene: S
     assert remove is not None
     remove(gone)
     fewer = replace(wish, listeners=(replace(wish.listeners[0], members=wish.listeners[0].members[:1]),))
-    fault = expect_fault(Permanent, partial(driver.ensure_balancer, fewer, scene.newer_fence()), "a change was made")
-    expect(code_of(fault) == "driver.balancer_certificate_missing", f"the refusal says {code_of(fault)}")
-    seen = driver.observe_balancer(request.balancer_id)
-    expect(seen is not None and seen.listeners == wish.listeners, f"what was there changed: {seen}")
+    _expect_missed(scene, fewer, wish)
     mended = spoken_by(request, TlsRequest(certificate=other))
     expect(driver.ensure_balancer(mended, scene.newer_fence()).listeners == mended.listeners, "no other one is shown")
     remove(other)
@@ -115,6 +108,15 @@ def tls_is_refused_where_it_is_not_declared(scene: Scene) -> None:
 def spoken_by(request: BalancerRequest, tls: TlsRequest) -> BalancerRequest:
     """Return the request with its first listener spoken to by TLS."""
     return replace(request, listeners=(replace(request.listeners[0], port=443, tls=tls),))
+
+
+def _expect_missed(scene: Scene, wish: BalancerRequest, standing: BalancerRequest) -> None:
+    """Have a wish refused for a certificate that is not there, and see that what stands is as it was."""
+    driver = balances_of(scene)
+    fault = expect_fault(Permanent, partial(driver.ensure_balancer, wish, scene.newer_fence()), f"{wish} was accepted")
+    expect(code_of(fault) == "driver.balancer_certificate_missing", f"the refusal says {code_of(fault)}")
+    seen = driver.observe_balancer(wish.balancer_id)
+    expect(seen is not None and seen.listeners == standing.listeners, f"what was there changed: {seen}")
 
 
 def _beside_plain(request: BalancerRequest) -> BalancerRequest:

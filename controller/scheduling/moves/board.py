@@ -47,6 +47,11 @@ class Board:
         """Tell whether no machine of ours is on a host."""
         return not self._on[host]
 
+    def in_use(self) -> Flags:
+        """Return which hosts have a machine of ours and may take more."""
+        found: Flags = self.cluster.takes & np.array([bool(on) for on in self._on], dtype=bool)
+        return found
+
     def room(self, machine: int) -> Flags:
         """Return which hosts could take a machine now; its own never."""
         cluster = self.cluster

@@ -9,6 +9,7 @@ emptied as soon as it is cheap, and take nothing from others until then.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from controller.scheduling.moves.cluster import DWELLING, FIRST_DIMENSIONS, Clus
 from controller.scheduling.moves.drain import largest_first
 from controller.scheduling.moves.energy import saving_wh
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
-from controller.scheduling.moves.score import score_micro
-from controller.scheduling.moves.steps import Step, played
+from controller.scheduling.moves.steps import Step, plan_of
 from controller.scheduling.moves.targets import FIRST, least_lost
 from inventory.domain.resources import MEMORY_MIB
 
@@ -31,18 +31,9 @@ def consolidate(cluster: Cluster, limits: Limits | None = None) -> Plan:
     work = _Consolidation(cluster, limits or Limits())
     for host in work.candidates():
         work.empty(host)
-    moves, after = played(cluster, work.steps)
-    before = Board(cluster)
-    return Plan(
-        kind=PlanKind.CONSOLIDATE,
-        moves=tuple(moves),
-        score_before_micro=score_micro(before),
-        score_after_micro=score_micro(after),
-        freed=tuple(cluster.host_ids[h] for h in work.freed),
-        saving_wh=saving_wh(before, after, work.limits.horizon_h),
-        broken_before=before.broken_count(),
-        broken_after=after.broken_count(),
-    )
+    freed = tuple(cluster.host_ids[h] for h in work.freed)
+    plan, before, after = plan_of(PlanKind.CONSOLIDATE, cluster, work.steps, freed=freed)
+    return replace(plan, saving_wh=saving_wh(before, after, work.limits.horizon_h))
 
 
 class _Consolidation:
@@ -55,7 +46,7 @@ class _Consolidation:
         self.freed: list[int] = []
         self._memory_mib = 0
         #: Hosts that may still take: on, and not to be emptied themselves.
-        self._open = cluster.takes & np.array([not self.board.is_empty(i) for i in range(cluster.host_count)], bool)
+        self._open = self.board.in_use()
         self._has_received: set[int] = set()
         #: Hosts worth emptying, now or when what is young on them is gone: most watt hours per GiB first.
         self._worth = self._by_worth()

@@ -11,8 +11,7 @@ import numpy as np
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.cluster import FIRST_DIMENSIONS, Cluster, Column, Wanted
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
-from controller.scheduling.moves.score import score_micro
-from controller.scheduling.moves.steps import Step, played
+from controller.scheduling.moves.steps import Step, plan_of
 from controller.scheduling.moves.targets import least_lost
 from inventory.domain.resources import MEMORY_MIB
 
@@ -30,17 +29,8 @@ def make_room(cluster: Cluster, limits: Limits | None = None) -> Plan:
     """
     work = _Room(cluster, limits or Limits())
     found = [work.find(one) for one in cluster.wanted]
-    moves, after = played(cluster, work.steps)
-    before = Board(cluster)
-    return Plan(
-        kind=PlanKind.MAKE_ROOM,
-        moves=tuple(moves),
-        score_before_micro=score_micro(before),
-        score_after_micro=score_micro(after),
-        room_on=tuple(None if h is None else cluster.host_ids[h] for h in found),
-        broken_before=before.broken_count(),
-        broken_after=after.broken_count(),
-    )
+    room_on = tuple(None if h is None else cluster.host_ids[h] for h in found)
+    return plan_of(PlanKind.MAKE_ROOM, cluster, work.steps, room_on=room_on)[0]
 
 
 class _Room:
@@ -52,9 +42,9 @@ class _Room:
         self.steps: list[Step] = []
         self._each_most = EACH_MOST if limits.moves_each_most is None else min(EACH_MOST, limits.moves_each_most)
         #: What moves once stays: a plan that moves a machine twice would copy it twice.
-        self._may_go = np.array([not reason for reason in cluster.stays], bool)
+        self._may_go = cluster.movable
         #: Machines go where others are; an empty host is not begun for them.
-        self._is_on = cluster.takes & np.array([not self.board.is_empty(h) for h in range(cluster.host_count)], bool)
+        self._is_on = self.board.in_use()
 
     def find(self, wanted: Wanted) -> int | None:
         """Return the host that has room for a machine, made or there already; None where none has and none could be made."""
