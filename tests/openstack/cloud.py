@@ -12,6 +12,7 @@ from tests.openstack.harness import Behind
 from tests.openstack.region.region import Region
 from tests.support.controller_process import ControllerProcess, controller_process
 from tests.support.empty_image import qcow2
+from tests.support.libvirtd import until
 
 TICKET_S = 400
 SITE = """\
@@ -100,6 +101,11 @@ class City:
         """Return the machines the platform shows, by name."""
         return {m["name"]: m for m in self.controller.ok("get", "instances", "-o", "json").json}
 
+    def only(self) -> dict[str, Any]:
+        """Return the one machine the platform shows."""
+        [machine] = self.machines().values()
+        return machine
+
     def servers(self) -> dict[str, Any]:
         """Return the machines the region shows, by the platform's id."""
         return {s.metadata["allotment_id"]: s for kind, s in self.made() if kind == "server"}
@@ -133,3 +139,17 @@ def city(directory: Path, region: Region, behind: Behind, clouds_file: Path | No
         controller.command_s = 2 * TICKET_S
         controller.start()
         yield City(controller, region, behind)
+
+
+@contextmanager
+def city_of_two(directory: Path, region: Region, behind: Behind, hypervisors: tuple[str, str], name: str) -> Iterator[City]:
+    """A city on two hypervisors with one running machine, which has a disk and a card on its department's network."""
+    server = "name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]"
+    with city(directory, region, behind) as found:
+        found.furnish(hypervisors[0], cloud="region")
+        found.enrol(hypervisors[1], cloud="region")
+        found.apply(found.controller.write(f"{name}.yaml", ticket_text(name, server)))
+        yield found
+        found.controller.ok("release", name, "--confirm", name, "--wait", "--timeout", str(TICKET_S))
+        until(lambda: found.made() == [], TICKET_S, "nothing of it is left in the region")
+        found.check()

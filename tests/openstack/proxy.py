@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.openstack.region.layout import REGION, Layout
 from tests.openstack.region.seeding import PLATFORM_USER
 
@@ -117,6 +119,14 @@ def proxied_clouds(layout: Layout, directory: Path, tls: ssl.SSLContext | None =
         for server in servers.values():
             server.shutdown()
             server.server_close()
+
+
+@contextmanager
+def proxies_before(layout: Layout, directory: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Proxies]:
+    """Give the same, and have drivers of this process find that ``clouds.yaml``."""
+    with proxied_clouds(layout, directory, **settings) as proxies:
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(directory / "clouds.yaml"))
+        yield proxies
 
 
 def _clouds(layout: Layout, servers: Mapping[str, ThreadingHTTPServer], settings: Mapping[str, Any]) -> str:

@@ -14,10 +14,10 @@ from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.powers import BalancerRequest
 from tests.openstack.harness import Behind, driver_of
-from tests.openstack.proxy import Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Proxies, Refuse, once_each, proxies_before
 from tests.openstack.region.region import Region
 from tests.openstack.region.schemas import sql
-from tests.openstack.wish import FENCE, Wish, balancer_on, remains, wish_on
+from tests.openstack.wish import FENCE, Wish, balancer_on, remains, wish_behind, wish_on
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
@@ -38,22 +38,16 @@ GOES_WITH = {
 @pytest.fixture
 def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services; what hangs for two minutes is given up."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60), build_limit_s=120) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=getattr(request, "param", 60), build_limit_s=120) as found:
         yield found
 
 
 @pytest.fixture
 def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     """A network whose every call goes through the proxies."""
-    driver = driver_of("openstack://proxied/hv-006")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    found.have(lambda: driver.ensure_segment(found.segment, FENCE))
-    yield found
-    proxies.treat = lambda _asked: Pass()
-    found.remove()
-    driver.close()
+    with wish_behind(proxies, "hv-006", tmp_path) as found:
+        found.have(lambda: found.driver.ensure_segment(found.segment, FENCE))
+        yield found
 
 
 def put(region: Region, table: str, part_id: str, status: str, age_s: int = 0) -> None:

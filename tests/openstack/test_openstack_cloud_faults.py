@@ -13,9 +13,9 @@ from drivers.faults import OutcomeUnknown, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.powers import GatewayRequest, PublicAddressRequest, SnapshotRequest
 from tests.openstack.harness import OUTSIDE, STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
-from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Proxies, once_each, proxies_before
 from tests.openstack.region.region import Region
-from tests.openstack.wish import FENCE, Wish, remains, wish_on
+from tests.openstack.wish import FENCE, Wish, remains, wish_behind, wish_on
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 
@@ -25,21 +25,15 @@ BUILD_LIMIT_S = 600
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services; what hangs for two minutes is given up."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=60, build_limit_s=120) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60, build_limit_s=120) as found:
         yield found
 
 
 @pytest.fixture
-def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
+def wish(proxies: Proxies, tmp_path: Path) -> Iterator[Wish]:
     """A network and a disk whose every call goes through the proxies."""
-    driver = driver_of("openstack://proxied/hv-006")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    yield found
-    proxies.treat = lambda _asked: Pass()
-    found.remove()
-    driver.close()
+    with wish_behind(proxies, "hv-006", tmp_path) as found:
+        yield found
 
 
 def test_a_lost_answer_at_every_create_call_of_a_copy_and_a_way_outside(wish: Wish, proxies: Proxies, behind: Behind) -> None:
@@ -77,8 +71,7 @@ def test_a_disk_that_hangs_while_it_is_made_is_made_anew(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ShiftedClock()
-    with proxied_clouds(region.layout, tmp_path, wait_s=2, build_limit_s=BUILD_LIMIT_S) as _proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=2, build_limit_s=BUILD_LIMIT_S) as _proxies:
         driver = driver_of("openstack://proxied/hv-006", clock=clock)
         assert isinstance(driver, OpenStackDriver)
         wish = wish_on(driver, tmp_path)
@@ -129,8 +122,7 @@ def test_a_disk_reserved_for_a_machine_that_was_never_made_is_freed(
 ) -> None:
     """As Nova leaves one when it refuses a machine late."""
     clock, block = ShiftedClock(), behind.cloud.block_storage
-    with proxied_clouds(region.layout, tmp_path, wait_s=60, build_limit_s=BUILD_LIMIT_S) as _proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60, build_limit_s=BUILD_LIMIT_S) as _proxies:
         driver = driver_of("openstack://proxied/hv-006", clock=clock)
         assert isinstance(driver, OpenStackDriver)
         wish = wish_on(driver, tmp_path)

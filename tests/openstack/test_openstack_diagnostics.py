@@ -8,16 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from drivers.faults import Permanent
-from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import Capability
 from inventory.domain.errors import CapabilityMissing
 from metering.sample_tables import spool
 from metering.samples import Sample, unpacked
 from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import Behind, driver_of
-from tests.openstack.proxy import Pass, Proxies, Refuse, proxied_clouds
+from tests.openstack.proxy import Pass, Proxies, Refuse, proxies_before
 from tests.openstack.region.region import Region
-from tests.openstack.wish import Wish, assert_nothing_left, wish_on
+from tests.openstack.wish import Wish, assert_nothing_left, wish_behind, wish_on
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
@@ -30,22 +29,16 @@ CPU_NS, RECEIVED, SENT = 17_300_000_000, 2_070_139, 140_208
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services, and a cloud that may be asked often."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=60, diagnostics_per_s=20) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60, diagnostics_per_s=20) as found:
         yield found
 
 
 @pytest.fixture
 def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     """A running machine."""
-    driver = driver_of(f"openstack://proxied/{HYPERVISOR}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    found.make()
-    yield found
-    proxies.treat = lambda _asked: Pass()
-    found.remove()
-    driver.close()
+    with wish_behind(proxies, HYPERVISOR, tmp_path) as found:
+        found.make()
+        yield found
     assert_nothing_left(behind, found)
 
 

@@ -17,9 +17,9 @@ from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 from inventory.store import journal
 from metering.intervals import intervals
-from tests.openstack.cloud import TICKET_S, City, city, ticket_text
+from tests.openstack.cloud import TICKET_S, City, city_of_two
 from tests.openstack.harness import STORAGE_POOL, Behind, driver_of
-from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxies_before
 from tests.openstack.region.region import COMPUTE, Region
 from tests.openstack.wish import Wish, assert_made_once, assert_nothing_left, wish_on
 from tests.support.libvirtd import until
@@ -30,8 +30,6 @@ pytestmark = [pytest.mark.openstack, pytest.mark.alone, pytest.mark.timeout(1500
 HYPERVISORS = ("hv-006", "hv-007")
 HERE, THERE = "host_lost", "host_heir"
 ASK, FENCE, LATER = "evacuate", 20, 30
-MACHINE = "name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]"
-TICKET = ticket_text("keeper", MACHINE)
 
 
 def _evacuations(behind: Behind, server_id: str) -> int:
@@ -43,20 +41,9 @@ def _evacuations(behind: Behind, server_id: str) -> int:
 
 @pytest.fixture
 def town(region: Region, behind: Behind, tmp_path: Path) -> Iterator[City]:
-    """A city on two hypervisors with one running machine, which has a disk and a card on its department's network."""
-    with city(tmp_path / "town", region, behind) as found:
-        found.furnish(HYPERVISORS[0], cloud="region")
-        found.enrol(HYPERVISORS[1], cloud="region")
-        found.apply(found.controller.write("keeper.yaml", TICKET))
+    """A city on two hypervisors with one running machine."""
+    with city_of_two(tmp_path / "town", region, behind, HYPERVISORS, "keeper") as found:
         yield found
-        found.controller.ok("release", "keeper", "--confirm", "keeper", "--wait", "--timeout", str(TICKET_S))
-        until(lambda: found.made() == [], TICKET_S, "nothing of it is left in the region")
-        found.check()
-
-
-def _only(town: City) -> dict[str, Any]:
-    [machine] = town.machines().values()
-    return machine
 
 
 def _other(hypervisor: str) -> str:
@@ -79,14 +66,14 @@ def _lose(town: City, hypervisor: str) -> None:
 def test_a_lost_hypervisors_machine_runs_on_another_and_nothing_is_left_when_it_returns(
     town: City, region: Region, behind: Behind
 ) -> None:
-    before = _only(town)
+    before = town.only()
     lost = str(before["host"])
     [old] = town.servers().values()
     [port] = behind.cloud.network.ports(device_id=old.id)
     with region.without_computes(lost):
         _lose(town, lost)
-        until(lambda: _only(town)["observed"] == "running", TICKET_S, "it runs again")
-        after = _only(town)
+        until(lambda: town.only()["observed"] == "running", TICKET_S, "it runs again")
+        after = town.only()
         assert (after["id"], after["host"], after["nics"]) == (before["id"], _other(lost), before["nics"])
         _assert_brought_back(town, behind, old, port, _other(lost))
         _assert_billed_once(town, ResourceId(after["id"]))
@@ -103,7 +90,7 @@ def test_a_lost_hypervisors_machine_runs_on_another_and_nothing_is_left_when_it_
     assert town.controller.ok("host", "foreign", lost, "-o", "json").json == []
     assert town.controller.ok("host", "foreign", _other(lost), "-o", "json").json == []
     _assert_brought_back(town, behind, old, port, _other(lost))
-    assert (_only(town)["observed"], _only(town)["host"]) == ("running", _other(lost))
+    assert (town.only()["observed"], town.only()["host"]) == ("running", _other(lost))
     assert town.controller.ok("get", "findings", "-o", "json").json == []
 
 
@@ -139,8 +126,7 @@ def _assert_billed_once(town: City, machine_id: ResourceId) -> None:
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=60) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60) as found:
         yield found
 
 

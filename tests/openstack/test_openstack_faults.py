@@ -15,12 +15,12 @@ from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import ObservedInstance
 from inventory.domain.resource import Observed
 from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
-from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxied_clouds
+from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxies_before
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import COMPUTE, Region
 from tests.openstack.region.schemas import sql
 from tests.openstack.region.seeding import PLATFORM_USER, QUOTAS
-from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_on
+from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_behind, wish_on
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
@@ -36,21 +36,15 @@ QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
 @pytest.fixture
 def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60)) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=getattr(request, "param", 60)) as found:
         yield found
 
 
 @pytest.fixture
 def wish(proxies: Proxies, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     """A wish whose every call goes through the proxies; what a failed test leaves is taken away."""
-    driver = driver_of(f"openstack://proxied/{HYPERVISOR}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    yield found
-    proxies.treat = lambda _asked: Pass()
-    found.remove()
-    driver.close()
+    with wish_behind(proxies, HYPERVISOR, tmp_path) as found:
+        yield found
     behind.remove_images(found.image)
 
 
@@ -273,8 +267,7 @@ def test_a_machine_stuck_without_a_scheduler_is_cleared_away_and_made_anew(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ShiftedClock()
-    with proxied_clouds(region.layout, tmp_path, wait_s=3, build_limit_s=BUILD_LIMIT_S) as _proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=3, build_limit_s=BUILD_LIMIT_S) as _proxies:
         driver = driver_of(f"openstack://proxied/{HYPERVISOR}", clock=clock)
         assert isinstance(driver, OpenStackDriver)
         wish = wish_on(driver, tmp_path)

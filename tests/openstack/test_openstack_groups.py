@@ -13,7 +13,7 @@ from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import Mates
 from inventory.domain.resource import Observed
 from tests.openstack.harness import HOST_ID, STORAGE_POOL, Behind, driver_of, small_image
-from tests.openstack.proxy import Lose, Pass, Refuse, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Refuse, once_each, proxies_before
 from tests.openstack.region.region import Region
 from tests.openstack.region.seeding import MEMBER
 from tests.openstack.wish import FENCE, Wish, wish_on
@@ -100,8 +100,7 @@ def test_a_wish_gives_way_where_a_group_may_have_no_more_machines(region: Region
 def test_a_wish_gives_way_where_groups_are_not_allowed_at_all(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxied_clouds(region.layout, tmp_path, wait_s=60) as proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60) as proxies:
         proxies.treat = lambda asked: Refuse(403) if "server-groups" in asked.path else Pass()
         with machines("openstack://proxied", behind, tmp_path, 1, APART) as (wish,):
             made(wish)
@@ -117,13 +116,14 @@ def test_a_wish_gives_way_where_groups_are_not_allowed_at_all(
 def test_a_lost_answer_to_the_making_of_a_group_makes_one(
     region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxied_clouds(region.layout, tmp_path, wait_s=60) as proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
-        with machines("openstack://proxied", behind, tmp_path, 1, APART) as (wish,):
-            proxies.treat = once_each(Lose(), lambda asked: asked.method in ("POST", "DELETE") and "server-groups" in asked.path)
-            made(wish)
-            assert len(groups(behind)) == 1
-            gone(wish)
-            assert groups(behind) == []
-            assert sum(isinstance(f, OutcomeUnknown) for f in wish.faults) == 2
-            proxies.treat = lambda _asked: Pass()
+    with (
+        proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60) as proxies,
+        machines("openstack://proxied", behind, tmp_path, 1, APART) as (wish,),
+    ):
+        proxies.treat = once_each(Lose(), lambda asked: asked.method in ("POST", "DELETE") and "server-groups" in asked.path)
+        made(wish)
+        assert len(groups(behind)) == 1
+        gone(wish)
+        assert groups(behind) == []
+        assert sum(isinstance(f, OutcomeUnknown) for f in wish.faults) == 2
+        proxies.treat = lambda _asked: Pass()

@@ -10,7 +10,7 @@ import pytest
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.inventory import MANY, Inventory
 from tests.openstack.harness import STORAGE_POOL, Behind, driver_of
-from tests.openstack.proxy import Proxies, proxied_clouds
+from tests.openstack.proxy import Proxies, proxies_before
 from tests.openstack.region.configuration import HOST_MEMORY_MIB, HOST_VCPUS
 from tests.openstack.region.region import Region
 from tests.openstack.wish import wish_on
@@ -23,8 +23,7 @@ TRAITS = ["HW_CPU_X86_AVX", "HW_CPU_X86_SSE42"]
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies that count, and a region whose hosts share what was read for an hour."""
-    with proxied_clouds(region.layout, tmp_path, observe_max_age_s=3600) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, observe_max_age_s=3600) as found:
         yield found
 
 

@@ -19,9 +19,9 @@ from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 from inventory.store import journal
 from metering.intervals import intervals
-from tests.openstack.cloud import TICKET_S, City, city, ticket_text
+from tests.openstack.cloud import TICKET_S, City, city_of_two
 from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_id
-from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxied_clouds
+from tests.openstack.proxy import Lose, Pass, Proxies, once_each, proxies_before
 from tests.openstack.region.region import Region
 from tests.openstack.wish import Wish, assert_made_once, assert_nothing_left, wish_on
 from tests.support.libvirtd import until
@@ -33,25 +33,13 @@ HYPERVISORS = ("hv-006", "hv-007")
 HERE, THERE = "host_moved_from", "host_moved_to"
 ASK, FENCE, LATER = "os-migrateLive", 20, 30
 MOVED_S = 200
-TICKET = ticket_text("mover", "name: web, size: tiny, image: demo-linux, disks: [{name: data, size: 1GiB, class: standard}]")
 
 
 @pytest.fixture
 def town(region: Region, behind: Behind, tmp_path: Path) -> Iterator[City]:
-    """A city on two hypervisors with one running machine, which has a disk and a card on its department's network."""
-    with city(tmp_path / "town", region, behind) as found:
-        found.furnish(HYPERVISORS[0], cloud="region")
-        found.enrol(HYPERVISORS[1], cloud="region")
-        found.apply(found.controller.write("mover.yaml", TICKET))
+    """A city on two hypervisors with one running machine."""
+    with city_of_two(tmp_path / "town", region, behind, HYPERVISORS, "mover") as found:
         yield found
-        found.controller.ok("release", "mover", "--confirm", "mover", "--wait", "--timeout", str(TICKET_S))
-        until(lambda: found.made() == [], TICKET_S, "nothing of it is left in the region")
-        found.check()
-
-
-def _only(town: City) -> dict[str, Any]:
-    [machine] = town.machines().values()
-    return machine
 
 
 def _planned(town: City, source: str) -> str:
@@ -81,12 +69,12 @@ def _owner_of(made: list[tuple[str, Any]]) -> set[str]:
 
 
 def test_a_plan_empties_a_hypervisor_and_the_machine_keeps_card_disks_and_bill(town: City, behind: Behind) -> None:
-    before = _only(town)
+    before = town.only()
     [old] = town.servers().values()
     [port] = behind.cloud.network.ports(device_id=old.id)
     plan_id = _planned(town, before["host"])
     until(lambda: _show(town, plan_id)["state"] == "done", TICKET_S, "the plan is done")
-    after = _only(town)
+    after = town.only()
     [new] = town.servers().values()
     assert (after["id"], after["host"], after["observed"]) == (before["id"], _other(before["host"]), "running")
     assert after["nics"] == before["nics"], "address and MAC are the same"
@@ -112,27 +100,27 @@ def _is_billed_without_a_gap(town: City, machine_id: ResourceId) -> None:
 
 
 def test_a_controller_killed_while_nova_moves_the_machine_ends_the_move(town: City, behind: Behind) -> None:
-    before = _only(town)
+    before = town.only()
     [server] = town.servers().values()
     plan_id = _planned(town, before["host"])
     until(lambda: _live_migrations(behind, server.id) == 1, TICKET_S, "Nova was asked")
     town.controller.kill()
     town.controller.start()
     until(lambda: _show(town, plan_id)["state"] == "done", TICKET_S, "the plan is done")
-    after = _only(town)
+    after = town.only()
     assert (after["host"], after["observed"], after["nics"]) == (_other(before["host"]), "running", before["nics"])
     assert _live_migrations(behind, server.id) == 1
 
 
 def test_a_plan_to_a_hypervisor_that_takes_nothing_stops_and_the_machine_runs_on(town: City, behind: Behind) -> None:
-    before = _only(town)
+    before = town.only()
     marks = _owner_of(town.made())
     with _closed(behind, _other(before["host"])):
         plan_id = _planned(town, before["host"])
         until(lambda: _show(town, plan_id)["state"] == "stopped", TICKET_S, "the plan has stopped")
     shown = _show(town, plan_id)
     assert [s["problem"]["code"] for s in shown["steps"]] == ["openstack.migration_failed"]
-    after = _only(town)
+    after = town.only()
     [server] = town.servers().values()
     assert (after["host"], after["observed"], after["nics"]) == (before["host"], "running", before["nics"])
     assert (server.hypervisor_hostname, server.status) == (before["host"], "ACTIVE")
@@ -155,8 +143,7 @@ def _closed(behind: Behind, hypervisor: str) -> Iterator[None]:
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=60) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=60) as found:
         yield found
 
 

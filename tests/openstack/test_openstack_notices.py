@@ -10,7 +10,7 @@ from drivers.protocol import Capability, DriverEvent
 from inventory.domain.errors import CapabilityMissing
 from tests.openstack.cloud import TICKET_S, City, city, ticket_text
 from tests.openstack.harness import HYPERVISOR, Behind, driver_of, region_harness, small_image
-from tests.openstack.proxy import proxied_clouds
+from tests.openstack.proxy import proxies_before
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
 
@@ -37,8 +37,7 @@ def test_without_a_broker_in_the_entry_nothing_is_told(region: Region) -> None:
 
 def test_a_broker_that_is_away_is_not_needed(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[DriverEvent] = []
-    with proxied_clouds(region.layout, tmp_path, notifications="amqp://127.0.0.1:9") as _proxies:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, notifications="amqp://127.0.0.1:9") as _proxies:
         driver: Any = driver_of(f"openstack://proxied/{HYPERVISOR}")
         assert Capability.EVENTS in driver.capabilities()
         driver.subscribe(told.append)

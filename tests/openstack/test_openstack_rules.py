@@ -9,7 +9,7 @@ import pytest
 from drivers.openstack.driver import OpenStackDriver
 from drivers.powers import RuleEntry
 from tests.openstack.harness import Behind, driver_of
-from tests.openstack.proxy import Proxies, proxied_clouds
+from tests.openstack.proxy import Proxies, proxies_before
 from tests.openstack.region.region import Region
 from tests.openstack.wish import FENCE, Wish, wish_on
 
@@ -22,8 +22,7 @@ LET_IN = RuleEntry(protocol="tcp", first_port=80, last_port=80, cidr="10.1.0.0/1
 @pytest.fixture
 def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies that count."""
-    with proxied_clouds(region.layout, tmp_path, observe_max_age_s=0) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, observe_max_age_s=0) as found:
         yield found
 
 

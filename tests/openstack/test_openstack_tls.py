@@ -20,7 +20,7 @@ from drivers.protocol import Capability
 from inventory.domain.errors import CapabilityMissing
 from tests.openstack.harness import Behind, driver_of, new_id
 from tests.openstack.keys import Keys, Pair
-from tests.openstack.proxy import Asked, Lose, Pass, Proxies, Refuse, Treatment, once_each, proxied_clouds
+from tests.openstack.proxy import Asked, Lose, Pass, Proxies, Refuse, Treatment, once_each, proxies_before
 from tests.openstack.region.layout import REGION
 from tests.openstack.region.region import Region
 from tests.openstack.region.schemas import sql
@@ -44,8 +44,7 @@ def keys(behind: Behind) -> Keys:
 @pytest.fixture
 def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services."""
-    with proxied_clouds(region.layout, tmp_path, wait_s=getattr(request, "param", 60)) as found:
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=getattr(request, "param", 60)) as found:
         yield found
 
 

@@ -1,7 +1,8 @@
 """One wish for a machine with a disk on a network, carried through a driver as a controller would: steps, faults and all."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,8 @@ from drivers.protocol import (
     VolumeRequest,
 )
 from inventory.domain.ids import ResourceId
-from tests.openstack.harness import STORAGE_POOL, Behind, new_cidr, new_id, small_image
+from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_cidr, new_id, small_image
+from tests.openstack.proxy import Pass, Proxies
 
 T = TypeVar("T")
 FENCE = 10
@@ -92,6 +94,20 @@ def wish_on(driver: OpenStackDriver, directory: Path, memory_mib: int = 128, ima
     lease = LeaseEntry(mac=card.mac, address=card.address, hostname="faults")
     segment = SegmentRequest(segment_id=card.segment_id, cidr=cidr, gateway=f"{base}1", department="", leases=(lease,))
     return Wish(driver, request, segment, data)
+
+
+@contextmanager
+def wish_behind(proxies: Proxies, hypervisor: str, directory: Path) -> Iterator[Wish]:
+    """Give a wish whose every call goes through the proxies; what a failed test leaves is taken away."""
+    driver = driver_of(f"openstack://proxied/{hypervisor}")
+    assert isinstance(driver, OpenStackDriver)
+    found = wish_on(driver, directory)
+    try:
+        yield found
+    finally:
+        proxies.treat = lambda _asked: Pass()
+        found.remove()
+        driver.close()
 
 
 def assert_made_once(behind: Behind, wish: Wish) -> None:
