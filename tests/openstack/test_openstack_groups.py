@@ -1,16 +1,18 @@
 """Rules between machines where the region decides about hypervisors: kept by Nova's server groups, that go with the last."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openstack.exceptions import ConflictException
 
 from drivers.faults import OutcomeUnknown, Permanent
 from drivers.openstack.driver import OpenStackDriver
-from drivers.protocol import Mates
+from drivers.openstack.flavors import flavor_name
+from drivers.protocol import MachineRequest, Mates
 from inventory.domain.resource import Observed
 from tests.openstack.harness import HOST_ID, STORAGE_POOL, Behind, driver_of, small_image
 from tests.openstack.proxy import Lose, Pass, Refuse, once_each, proxies_before
@@ -33,6 +35,7 @@ def machines(connection: str, behind: Behind, directory: Path, count: int, mates
     found = [wish_on(driver, directory, image=image) for _ in range(count)]
     for wish in found:
         wish.request = replace(wish.request, nics=(), disks=(), mates=mates)
+    have_flavor(behind, found[0].request)
     try:
         yield found
     finally:
@@ -41,6 +44,13 @@ def machines(connection: str, behind: Behind, directory: Path, count: int, mates
         driver.close()
         behind.remove_images(image)
     assert groups(behind) == []
+
+
+def have_flavor(behind: Behind, request: MachineRequest) -> None:
+    """Have the flavor there is for machines of this size: a member of a project cannot make it."""
+    name = flavor_name(request.vcpu_count, request.memory_mib)
+    with suppress(ConflictException):
+        behind.cloud.compute.create_flavor(name=name, vcpus=request.vcpu_count, ram=request.memory_mib, disk=0)
 
 
 def made(wish: Wish) -> None:
