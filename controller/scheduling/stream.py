@@ -191,7 +191,8 @@ class StreamRun:
             return []
         chosen = choose(self._request([need for need in needs if need is not None], begin), fleet, self._policy)
         fleet.keep()
-        pool_of = {pool: j for j, pool in enumerate(snapshot.storage_ids)} if chosen and chosen[0].storage_pool_ids else {}
+        has_disks = any(one.storage_pool_ids for one in chosen or ())
+        pool_of = {pool: j for j, pool in enumerate(snapshot.storage_ids)} if has_disks else {}
         return [(snapshot.index_of[one.host_id], [pool_of[pool] for pool in one.storage_pool_ids]) for one in chosen or ()]
 
     def _request(self, needs: Sequence[Need], begin: int) -> PlacementRequest:

@@ -339,6 +339,18 @@ def test_a_stream_is_the_same_on_both_engines_and_decision_by_decision(seed: int
     assert (free.storage_free_gib >= np.minimum(shot.storage_free_gib, 0)).all()
 
 
+def test_a_gang_that_got_stuck_is_placed_otherwise_though_only_some_of_its_machines_have_disks(compiled: Engine) -> None:
+    """The machine without disks comes first, and takes the only host that the one with a disk could go to."""
+    shot = snapshot([entry(0, vcpu=4, storage=[("standard", 20, 0)]), entry(1, vcpu=8, storage=[])])
+    asked = [member("small", vcpu=1, disks=()), member("large", vcpu=4, disks=(("standard", 9),))]
+    needs = [units_of(request(one))[0].need for one in asked]
+    for engine in (PLAIN, compiled):
+        policy = Policy(name="p", version=1, weights={})
+        answer = place_stream(Fleet(shot, engine), policy, needs, [0, 1], groups=[-1, -1], gangs=[0, 0])
+        assert answer.hosts.tolist() == [1, 0]
+        assert answer.pools[1, 0] == 0
+
+
 def request_without_rule(source: random.Random, count: int) -> PlacementRequest:
     while True:
         asked = some_request(source, count)
