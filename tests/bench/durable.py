@@ -35,7 +35,9 @@ from tests.bench.report import Figure, Line, Target
 _HOSTS = COMPILED_FROM_HOSTS
 #: Machines of one order: a ticket for one machine, and one for many.
 _LARGE = 64
-_GROUPS = 6
+#: Groups that find a host without a machine for each of theirs, as in a new pool; a group before them is the warm-up.
+_NEW_GROUPS = _HOSTS // GROUP_MACHINES - 1
+_GROUPS = 8
 _OFFERED_PER_S, _OFFERED_S = 2_000, 2.0
 #: Longer than this and the queue only grows: the rest of the offer is not waited for.
 _GIVE_UP_S = 4.0
@@ -97,7 +99,7 @@ class Placer:
         )  # fmt: skip
         return order, decision
 
-    def rate(self, machines: int, *, together: bool, groups: int = _GROUPS) -> tuple[list[float], list[float]]:
+    def rate(self, machines: int, *, together: bool, groups: int) -> tuple[list[float], list[float]]:
         """Return placements a second and µs of processor time for each, group after group; the first is not counted."""
         rates, spent_us = [], []
         orders = GROUP_MACHINES // machines if together else 1
@@ -165,7 +167,8 @@ def _measured(label: str, kind: str, folder: Path, seed: int, limit_ms: float) -
     with bench(kind, folder / "state", seed, host_count=_HOSTS) as furnished:
         here = replace(furnished, platform=replace(furnished.platform, picture=Picture(engines)))
         placer = Placer(here)
-        large, large_us = placer.rate(_LARGE, together=True)
+        new, new_us = placer.rate(_LARGE, together=True, groups=_NEW_GROUPS)
+        large, large_us = placer.rate(_LARGE, together=True, groups=_GROUPS)
         rows = _rows(here.platform.db, GROUP_MACHINES // _LARGE)
         small, small_us = placer.rate(1, together=True, groups=2)
         alone, _ = placer.rate(1, together=False, groups=20)
@@ -175,13 +178,19 @@ def _measured(label: str, kind: str, folder: Path, seed: int, limit_ms: float) -
     with bench(kind, folder / "bare", seed, host_count=1) as empty:
         bare = [GROUP_MACHINES / bare_write_ms(empty.platform.db, rows) * 1000 for _ in range(_GROUPS)]
     driver = f"{label}: the same rows by the database driver alone, without foreign keys"
+    target = Target(limit=20_000, is_ceiling=False)
     return [
         Line(
             what=f"{label}: in groups of {GROUP_MACHINES}, {_LARGE} machines an order", unit="/s", values=tuple(large),
-            target=Target(limit=20_000, is_ceiling=False), baseline=driver,
+            target=target, baseline=driver,
+        ),
+        Line(
+            what=f"{label}: the same in a new pool, each on a host of its own", unit="/s", values=tuple(new),
+            target=target, baseline=driver,
         ),
         Line(what=driver, unit="/s", values=tuple(bare)),
         Line(what=f"{label}: processor time of it for a machine, {_LARGE} an order", unit="µs", values=tuple(large_us)),
+        Line(what=f"{label}: processor time of it for a machine in a new pool", unit="µs", values=tuple(new_us)),
         Line(what=f"{label}: processor time of it for a machine, one an order", unit="µs", values=tuple(small_us)),
         Line(
             what=f"{label}: in groups of {GROUP_MACHINES}, one machine an order", unit="/s", values=tuple(small),
@@ -222,8 +231,9 @@ def _figure(folder: Path, seed: int) -> Figure:
     return Figure(
         name="durable",
         title="Durable placements",
-        size=f"{_HOSTS:,} hosts; groups of {GROUP_MACHINES} machines, {_GROUPS} groups after a warm-up; rows of each machine: "
-        "instance, claim, journal and its mark for the ledger; of each order: system, limits, and the explained decision",
+        size=f"{_HOSTS:,} hosts; groups of {GROUP_MACHINES} machines, {_NEW_GROUPS} in a new pool after a warm-up, "
+        f"then {_GROUPS}; rows of each machine: instance, claim, journal and its mark for the ledger; of each order: system, "
+        "limits, and the explained decision",
         seed=seed,
         lines=tuple(lines),
         notes=(
