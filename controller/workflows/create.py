@@ -108,14 +108,22 @@ def define(context: StepContext) -> Flow:
         driver.ensure_defined(request, context.fence)
         return Done(ending=Ending.SETTLED)
     if isinstance(driver, Launches) and context.resource.desired is Desired.RUNNING:
-        driver.ensure_launched(request, context.fence)
+        launched = driver.ensure_launched(request, context.fence)
+        if context.found is None:
+            context.saw_machine(launched)
+            context.is_launched = True
     else:
         driver.ensure_defined(request, context.fence)
     return Next(step="start" if context.resource.desired is Desired.RUNNING else "halt")
 
 
 def start(context: StepContext) -> Flow:
-    """Have it running. What ran before is not restarted by it: an ordered restart is still to come."""
+    """Have it running. What ran before is not restarted by it: an ordered restart is still to come.
+
+    What this run made, and saw running at once, is not asked for again.
+    """
+    if context.is_launched:
+        return Done(ending=Ending.SETTLED)
     ran_before = context.found is not None and context.found.state is Observed.RUNNING
     context.saw_machine(context.driver.ensure_running(context.resource.id, context.fence))
     if ran_before and context.resource.is_reboot_due:

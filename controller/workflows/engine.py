@@ -205,6 +205,8 @@ class StepContext:
     policy: DriftPolicy = REPAIR_ALL
     #: The last look at the machine in this run.
     found: ObservedInstance | None = None
+    #: Whether this run made the machine and saw it running, in one act.
+    is_launched: bool = False
     #: Whether the back end was called since the last step.
     has_called: bool = False
     seen: list[Seen] = field(default_factory=list)

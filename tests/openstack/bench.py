@@ -89,7 +89,6 @@ class Round:
         self.driver.ensure_volume(root, FENCE)
         driver: Any = self.driver
         driver.ensure_launched(request, FENCE)
-        self.driver.ensure_running(instance_id, FENCE)
 
     def bare(self, number: int) -> None:
         """Make one machine as a short script would: no mark, no fence, no look whether it is there already."""

@@ -176,6 +176,21 @@ class StartsWhatItMakes(Defines):
         self.calls.append(("launch", fence))
         return ObservedInstance(instance_id=MACHINE, state=Observed.RUNNING, fence=fence, vcpu_count=2, memory_mib=1024)
 
+    def ensure_running(self, _: str, fence: int) -> ObservedInstance:
+        self.calls.append(("start", fence))
+        return ObservedInstance(instance_id=MACHINE, state=Observed.RUNNING, fence=fence, vcpu_count=2, memory_mib=1024)
+
+
+def context_of(driver: Any, desired: Desired = Desired.RUNNING) -> StepContext:
+    return StepContext(
+        resource=machine(desired=desired, spec=replace(machine().instance, disks=())),
+        facts=Facts(department="civil-affairs"),
+        open_driver=lambda: driver,
+        clock=lambda: NOW_S,
+        settings=StepSettings(),
+        backoff_s=float,
+    )
+
 
 @pytest.mark.parametrize(
     ("driver", "desired", "verb", "next_step"),
@@ -188,16 +203,29 @@ class StartsWhatItMakes(Defines):
 def test_a_machine_is_launched_in_one_act_only_where_that_is_wanted_and_there(
     driver: Any, desired: Desired, verb: str, next_step: str
 ) -> None:
-    context = StepContext(
-        resource=machine(desired=desired, spec=replace(machine().instance, disks=())),
-        facts=Facts(department="civil-affairs"),
-        open_driver=lambda: driver,
-        clock=lambda: NOW_S,
-        settings=StepSettings(),
-        backoff_s=float,
-    )
+    context = context_of(driver, desired)
     assert STEPS["define"](context) == Next(step=next_step)
     assert driver.calls == [(verb, 3)]
+    assert [seen.state for seen in context.seen] == ([Observed.RUNNING] if verb == "launch" else [])
+
+
+def test_what_was_made_and_seen_running_in_one_act_is_not_asked_for_again_unless_another_run_starts_it() -> None:
+    driver: Any = StartsWhatItMakes()
+    launching = context_of(driver)
+    assert STEPS["define"](launching) == Next(step="start")
+    assert STEPS["start"](launching) == Done(ending=Ending.SETTLED)
+    assert driver.calls == [("launch", 3)]
+    assert STEPS["start"](context_of(driver)) == Done(ending=Ending.SETTLED)
+    assert driver.calls == [("launch", 3), ("start", 3)]
+
+
+def test_what_stood_before_it_was_launched_is_looked_at_once_more() -> None:
+    driver: Any = StartsWhatItMakes()
+    context = context_of(driver)
+    context.found = ObservedInstance(instance_id=MACHINE, state=Observed.STOPPED, fence=3, vcpu_count=1, memory_mib=512)
+    assert STEPS["define"](context) == Next(step="start")
+    assert STEPS["start"](context) == Done(ending=Ending.SETTLED)
+    assert driver.calls == [("launch", 3), ("start", 3)]
 
 
 # -- parts that failed -------------------------------------------------------------------------------------------------
