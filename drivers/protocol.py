@@ -104,6 +104,8 @@ class VolumeRequest:
     image: ImageSource | None = None
     #: Whose it is: some back ends keep departments apart from the first byte.
     department: str = ""
+    #: It never was ready as far as is known, so one that failed may be deleted and made anew; otherwise it may hold data.
+    may_remake: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,16 @@ TEXTS: Mapping[str, Text] = {
         cure_en="It is retried by itself. If it stays, read the log of the region's block storage.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.volume_kept": Text(
+        zh="磁盘 {volume_id} 在区域中处于状态 {status}，其中可能有数据：平台不会删除或重建它。",
+        en="The region shows disk {volume_id} as {status}. It may hold data, so it is neither deleted nor made anew.",
+        cure_zh="请查看区域块存储服务的日志，确认磁盘完好后执行 openstack volume set --state available {volume_id}，再重试工单。",
+        cure_en=(
+            "Read the log of the region's block storage; once the disk is whole, "
+            "openstack volume set --state available {volume_id}, and retry the ticket."
+        ),
+        actor=Actor.OPERATOR,
+    ),
     "openstack.not_ready": Text(
         zh="区域尚未完成对 {resource_id} 的操作（{verb}）。",
         en="The region is not done yet with {resource_id} ({verb}).",

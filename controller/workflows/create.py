@@ -22,6 +22,7 @@ def volume(context: StepContext) -> Flow:
         storage_pool=context.facts.storage_pool,
         size_gib=spec.size_gib,
         department=context.facts.department,
+        may_remake=resource.settled_generation == 0,
     )
     context.driver.ensure_volume(request, context.fence)
     context.saw(Observed.PRESENT)
@@ -141,6 +142,7 @@ def root_request(context: StepContext) -> VolumeRequest:
         size_gib=spec.root_disk_gib,
         image=context.facts.image,
         department=context.facts.department,
+        may_remake=context.resource.settled_generation == 0,
     )
 
 

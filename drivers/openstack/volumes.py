@@ -11,7 +11,8 @@ from drivers.openstack.region import Region
 from drivers.protocol import VolumeRequest
 from inventory.domain.ids import ResourceId
 
-_FAILED = frozenset({"error", "error_extending", "error_restoring"})
+#: Of a disk that was not made, or not wholly deleted. All other errors are of disks that were in use before.
+_UNMADE = frozenset({"error", "error_deleting"})
 #: Of what no longer, or not yet, is in a machine, and takes no removal until Cinder is done.
 _PASSING = frozenset({"attaching", "detaching", "reserved", "in-use", "downloading", "uploading", "extending"})
 
@@ -51,26 +52,34 @@ def ensure_volume(
     Raises:
         StaleFence: a newer hold has acted on it.
         Permanent: ``driver.storage_pool_missing``, ``driver.volume_shrink``.
-        Transient: it is not ready yet.
+        Transient: it is not ready yet, or ``openstack.volume_kept``: it failed, and may hold data.
     """
     require_pool(region, request.storage_pool)
     found = find_volume(region, request.volume_id)
     if found is not None:
         ensure_host(region, found, mark.host_id, mark.fence)
-        if _never_was_ready(region, found):
+        if request.may_remake and _is_unmade(region, found):
             _delete(region, found)
             found = None
     if found is None:
         return _make(region, request, mark, department, None if find_source is None else find_source(), zone)
+    _refuse_stuck(region, found)
     ready = _wait_ready(region, found)
     if ready.size_gib > request.size_gib:
         raise Permanent("driver.volume_shrink", volume_id=request.volume_id, size_gib=request.size_gib)
     return ready if ready.size_gib == request.size_gib else _grow(region, ready, request.size_gib)
 
 
-def _never_was_ready(region: Region, volume: VolumeReading) -> bool:
-    """Tell whether nothing was ever written to a disk and nothing ever will: it failed, or is being made for too long."""
-    return not volume.server_ids and (volume.status in _FAILED or (volume.status == "creating" and is_stuck(region, volume)))
+def _is_unmade(region: Region, volume: VolumeReading) -> bool:
+    """Tell whether a disk nobody has used yet never will be ready: it failed, or is being made for too long."""
+    is_hanging = volume.status == "creating" and is_stuck(region, volume)
+    return not volume.server_ids and (volume.status in _UNMADE or is_hanging)
+
+
+def _refuse_stuck(region: Region, volume: VolumeReading) -> None:
+    """Refuse to wait for a disk that says for too long that it is being made: it was ready once."""
+    if volume.status == "creating" and is_stuck(region, volume):
+        raise Transient("openstack.volume_kept", volume_id=volume.name, status=volume.status)
 
 
 def is_stuck(region: Region, volume: VolumeReading) -> bool:
@@ -164,7 +173,7 @@ def _make(
     made = read_volume(region.calls.change("volume", lambda: block.create_volume(**body)))
     region.touch()
     region.disks[made.volume_id] = request.volume_id
-    return _wait_ready(region, made)
+    return _wait_ready(region, made, is_made=True)
 
 
 def look_at(region: Region, volume_id: str) -> VolumeReading | None:
@@ -173,15 +182,17 @@ def look_at(region: Region, volume_id: str) -> VolumeReading | None:
     return region.calls.find("volume", lambda: read_volume(block.get_volume(volume_id)))
 
 
-def _wait_ready(region: Region, volume: VolumeReading) -> VolumeReading:
+def _wait_ready(region: Region, volume: VolumeReading, *, is_made: bool = False) -> VolumeReading:
+    """Wait until a disk is ready; of one just made nothing is lost if it fails."""
     first: list[VolumeReading] = [volume]
 
     def look() -> VolumeReading | None:
         seen = first.pop() if first else look_at(region, volume.volume_id)
         if seen is None:
             raise Transient("driver.volume_missing", volume_id=volume.name)
-        if seen.status in _FAILED:
-            raise Transient("openstack.volume_failed", volume_id=volume.name, status=seen.status)
+        if seen.status.startswith("error"):
+            code = "openstack.volume_failed" if is_made else "openstack.volume_kept"
+            raise Transient(code, volume_id=volume.name, status=seen.status)
         return seen if seen.status in ("available", "in-use") else None
 
     return region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=volume.name, verb="volume"))

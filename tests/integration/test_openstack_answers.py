@@ -109,14 +109,49 @@ def test_a_new_disk_the_region_fails_to_make_is_told(region: Answers, driver: Op
     assert failed.value.problem.params == {"volume_id": volume_id, "status": "error"}
 
 
-def test_a_disk_the_region_fails_to_grow_is_told(region: Answers, driver: OpenStackDriver) -> None:
+def test_a_disk_the_region_fails_to_grow_is_told_and_kept_however_often_it_is_tried(
+    region: Answers, driver: OpenStackDriver
+) -> None:
     volume_id = new_id("volume")
-    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "available")]})
+    failed_to_grow = volume(volume_id, "error_extending", 2)
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "available")]}, {"volumes": [failed_to_grow]})
     region.give(f"POST /volume/v3/volumes/{VOLUME}/action", None, status=202)
-    region.give(f"GET /volume/v3/volumes/{VOLUME}", {"volume": volume(volume_id, "error_extending", 2)})
-    with pytest.raises(Transient) as failed:
-        driver.ensure_volume(wish(volume_id, 2), FENCE)
-    assert failed.value.problem.params == {"volume_id": volume_id, "status": "error_extending"}
+    region.give(f"GET /volume/v3/volumes/{VOLUME}", {"volume": failed_to_grow})
+    # Even of one that was never used as far as is known: Cinder says so only of a disk that was ready.
+    for may_remake in (False, True, True):
+        with pytest.raises(Transient) as failed:
+            driver.ensure_volume(replace(wish(volume_id, 2), may_remake=may_remake), FENCE)
+        assert failed.value.problem.code == "openstack.volume_kept"
+        assert failed.value.problem.params == {"volume_id": volume_id, "status": "error_extending"}
+    assert not _made_or_deleted(region)
+
+
+@pytest.mark.parametrize("status", ["error", "error_deleting", "error_restoring", "creating"])
+def test_a_disk_that_may_hold_data_is_kept_whatever_the_region_shows(
+    region: Answers, driver: OpenStackDriver, status: str
+) -> None:
+    volume_id = new_id("volume")
+    shown = {**volume(volume_id, status), "updated_at": "2027-01-15T07:00:00.000000"}  # an hour ago
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [shown]})
+    for _ in range(2):
+        with pytest.raises(Transient) as failed:
+            driver.ensure_volume(wish(volume_id), FENCE)
+        assert failed.value.problem.code == "openstack.volume_kept"
+        assert failed.value.problem.params == {"volume_id": volume_id, "status": status}
+    assert not _made_or_deleted(region)
+
+
+def test_a_disk_that_failed_before_anybody_used_it_is_made_anew(region: Answers, driver: OpenStackDriver) -> None:
+    volume_id = new_id("volume")
+    region.give("GET /volume/v3/volumes/detail", {"volumes": [volume(volume_id, "error")]})
+    region.give(f"DELETE /volume/v3/volumes/{VOLUME}", None, status=202)
+    region.give("POST /volume/v3/volumes", {"volume": volume(volume_id, "available")}, status=202)
+    driver.ensure_volume(replace(wish(volume_id), may_remake=True), FENCE)
+    assert _made_or_deleted(region) == [f"DELETE /volume/v3/volumes/{VOLUME}", "POST /volume/v3/volumes"]
+
+
+def _made_or_deleted(region: Answers) -> list[str]:
+    return [a for a in region.asked if a.startswith("DELETE") or a == "POST /volume/v3/volumes"]
 
 
 def test_a_disk_the_region_fails_to_delete_is_told(region: Answers, driver: OpenStackDriver) -> None:

@@ -102,6 +102,27 @@ def _hanging(wish: Wish, behind: Behind) -> str:
     return str(volume.id)
 
 
+@pytest.mark.parametrize("status", ["error", "error_extending"])
+def test_a_disk_that_was_in_use_and_shows_an_error_stays_until_somebody_has_looked(
+    wish: Wish, behind: Behind, status: str
+) -> None:
+    """As an administrator may set one, and as Cinder does with one it failed to grow."""
+    block = behind.cloud.block_storage
+    wish.have(lambda: wish.driver.ensure_volume(wish.data, FENCE))
+    (volume,) = behind.volumes(wish.data.volume_id)
+    block.reset_volume_status(volume.id, status=status)
+    settled = replace(wish.data, size_gib=2, may_remake=False)
+    for _ in range(2):
+        with pytest.raises(Transient) as kept:
+            wish.driver.ensure_volume(settled, FENCE)
+        assert kept.value.problem.code == "openstack.volume_kept"
+        assert [v.id for v in behind.volumes(wish.data.volume_id)] == [volume.id]
+    block.reset_volume_status(volume.id, status="available")
+    wish.have(lambda: wish.driver.ensure_volume(settled, FENCE))
+    (grown,) = behind.volumes(wish.data.volume_id)
+    assert (grown.id, grown.size, grown.status) == (volume.id, 2, "available")
+
+
 @pytest.mark.parametrize("status", ["detaching", "reserved"])
 def test_a_disk_on_its_way_out_of_a_machine_is_waited_for(wish: Wish, behind: Behind, status: str) -> None:
     """Nova says that a machine is gone before Cinder has done with its disks."""

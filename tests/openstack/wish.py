@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,10 +78,9 @@ def wish_on(driver: OpenStackDriver, directory: Path, memory_mib: int = 128, ima
     base = cidr.removesuffix("0/26")
     tail = instance_id[-4:]
     card = NicRequest(segment_id=new_id("segment"), mac=f"02:00:00:00:{tail[:2]}:{tail[2:]}", address=f"{base}10")
-    data = VolumeRequest(volume_id=new_id("volume"), role="data", storage_pool=STORAGE_POOL, size_gib=1)
-    root = VolumeRequest(
-        volume_id=instance_id, role="root", storage_pool=STORAGE_POOL, size_gib=1, image=image or small_image(directory)
-    )
+    new = partial(VolumeRequest, storage_pool=STORAGE_POOL, size_gib=1, may_remake=True)
+    data = new(volume_id=new_id("volume"), role="data")
+    root = new(volume_id=instance_id, role="root", image=image or small_image(directory))
     request = MachineRequest(
         instance_id=instance_id,
         title="faults",

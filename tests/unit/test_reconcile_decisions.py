@@ -23,7 +23,7 @@ from controller.workflows.engine import (
 )
 from controller.workflows.steps import STEPS, first_step
 from drivers.faults import DriverFault, OutcomeUnknown, Permanent, Transient
-from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance
+from drivers.protocol import Capability, HostObservation, MachineRequest, ObservedInstance, VolumeRequest
 from inventory.domain.drift import DriftAnswer, DriftPolicy
 from inventory.domain.errors import Problem
 from inventory.domain.ids import HostId, ResourceId
@@ -226,6 +226,25 @@ def test_what_stood_before_it_was_launched_is_looked_at_once_more() -> None:
     assert STEPS["define"](context) == Next(step="start")
     assert STEPS["start"](context) == Done(ending=Ending.SETTLED)
     assert driver.calls == [("launch", 3), ("start", 3)]
+
+
+class KeepsWishes:
+    """A driver that remembers which disks it was asked for."""
+
+    def __init__(self) -> None:
+        self.wishes: list[VolumeRequest] = []
+
+    def ensure_volume(self, request: VolumeRequest, _fence: int) -> None:
+        self.wishes.append(request)
+
+
+@pytest.mark.parametrize("settled_generation", [0, 1])
+def test_only_a_disk_that_never_was_ready_may_be_made_anew(settled_generation: int) -> None:
+    driver: Any = KeepsWishes()
+    for step, resource in (("volume", volume(generation=2)), ("root_disk", machine(generation=2))):
+        there = replace(resource, settled_generation=settled_generation)
+        STEPS[step](replace(context_of(driver), resource=there, facts=Facts(department="civil-affairs", storage_pool="standard")))
+    assert [(w.role, w.may_remake) for w in driver.wishes] == [(role, settled_generation == 0) for role in ("data", "root")]
 
 
 # -- parts that failed -------------------------------------------------------------------------------------------------
