@@ -10,11 +10,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
@@ -45,24 +42,20 @@ from controller.workflows.picture import Picture
 from controller.workflows.platform import Platform
 from controller.workflows.report_room import ReportRoom
 from controller.workflows.swap import swapper
-from drivers.faults import Transient
+from controller.workflows.windows import console_reader, screen_opener
 from drivers.fencing import FencingPrograms
-from drivers.protocol import Capability, ComputeDriver, HasConsole
+from drivers.protocol import ComputeDriver
 from drivers.registry import driver_factory
 from inventory.domain.drift import DriftPolicy
-from inventory.domain.errors import CapabilityMissing, Conflict, Invalid
+from inventory.domain.errors import Invalid
 from inventory.domain.host import Host
 from inventory.domain.ids import HostId, random_ids
-from inventory.domain.resource import Resource
 from inventory.importers.image_fetching import FetchOptions
 from inventory.store import directory, hosts, resources
 from inventory.store.engine import Database
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-#: Longest a person waits for a console log before the host is said not to answer.
-_CONSOLE_DEADLINE_S = 20.0
 #: How long workers may finish what they are doing when the service stops.
 _STOP_GRACE_S = 10.0
 
@@ -165,48 +158,6 @@ class DriverCache:
             open_, self._open = list(self._open.values()), {}
         for _, driver in open_:
             driver.close()
-
-
-def console_reader(cache: DriverCache) -> Callable[[Resource, int], bytes]:
-    """Return the reader of serial logs for the API."""
-
-    def read(instance: Resource, max_bytes: int) -> bytes:
-        host_id = instance.host_id
-        if host_id is None:
-            raise Conflict(
-                "instance.state_forbids", instance=instance.name, phase=instance.phase.value, desired=instance.desired.value
-            )
-
-        def ask() -> bytes:
-            driver = cache.of(host_id)
-            if Capability.CONSOLE_LOG not in driver.capabilities() or not isinstance(driver, HasConsole):
-                raise CapabilityMissing("driver.capability_missing", capability=Capability.CONSOLE_LOG.name)
-            return driver.console_log(instance.id, max_bytes)
-
-        return within(ask, _CONSOLE_DEADLINE_S, host=str(host_id), verb="console_log")
-
-    return read
-
-
-def within(call: Callable[[], T], deadline_s: float, *, host: str, verb: str) -> T:
-    """Return what ``call`` returns, waiting no longer than the deadline; a hung thread is left behind.
-
-    Raises:
-        Transient: ``driver.timeout``.
-    """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  handed to the one who waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, name=f"ask-{verb}", daemon=True).start()
-    try:
-        return future.result(deadline_s)
-    except FutureTimeoutError:
-        raise Transient("driver.timeout", connection=host, verb=verb, deadline_s=int(deadline_s)) from None
 
 
 class Doorbell:
@@ -327,7 +278,8 @@ def build_service(settings: Settings, database: Database, *, is_paused: bool = F
         platform,
         metrics=metrics.exposition,
         more_metrics={"instances": metrics.machines, "compatibility": metrics.compatibility},
-        console=console_reader(cache),
+        console=console_reader(cache.of),
+        screen=screen_opener(cache.of),
         drivers=lambda name, context: driver_factory(name)(context),
         ready=ready,
         is_metrics_open_to_loopback=settings.server.metrics_without_token,

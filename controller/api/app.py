@@ -33,6 +33,7 @@ def create_app(
     *,
     metrics: Callable[[], bytes],
     console: Callable[[Resource, int], bytes],
+    screen: Callable[[Resource], str],
     drivers: OpenDriver,
     ready: Callable[[], list[str]],
     is_metrics_open_to_loopback: bool = True,
@@ -45,6 +46,7 @@ def create_app(
         platform: What workflows stand on.
         metrics: Returns the current exposition; must be quick.
         console: Returns the end of an instance's serial log, at most so many bytes.
+        screen: Returns where the screen of an instance is seen, for a short time.
         drivers: Opens a driver for a host to be enrolled.
         ready: Names what is not ready yet.
         more_metrics: Further expositions by name, told when a setting asks for them.
@@ -68,6 +70,7 @@ def create_app(
         metrics=metrics,
         more_metrics=more_metrics or {},
         console=console,
+        screen=screen,
         drivers=drivers,
         ready=ready,
         fetch_options=fetch_options,

@@ -30,6 +30,8 @@ class Context:
     more_metrics: Mapping[str, Callable[[], bytes]]
     #: (instance, most bytes) -> the end of its serial log.
     console: Callable[[Resource, int], bytes]
+    #: instance -> where its screen is seen, for a short time; who knows it sees the screen.
+    screen: Callable[[Resource], str]
     drivers: OpenDriver
     #: Names of what is not ready yet; empty when the controller may take traffic.
     ready: Callable[[], list[str]]

@@ -1,4 +1,4 @@
-"""Orders to one machine: start, stop, reboot, console."""
+"""Orders to one machine: start, stop, reboot, console, screen."""
 
 import sys
 from collections.abc import Mapping
@@ -52,6 +52,17 @@ def console(ctx: typer.Context, instance: str, max_bytes: int = typer.Option(65_
     session = session_of(ctx)
     log = session.api.get_bytes(f"/v1/instances/{segment(machine_id(session, instance))}/console", max_bytes=max_bytes)
     sys.stdout.write(printable(log))
+
+
+@app.command()
+def screen(ctx: typer.Context, instance: str) -> None:
+    """Print an address where a machine's screen is seen."""
+    from controller.cli.client import segment
+    from controller.cli.machines import machine_id
+
+    session = session_of(ctx)
+    found = session.api.post(f"/v1/instances/{segment(machine_id(session, instance))}/screen")
+    session.out.value(found, lambda value: session.out.console().print(value["url"], markup=False, soft_wrap=True))
 
 
 def printable(log: bytes) -> str:

@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Entry] = {
     "stop": Entry(f"{_CLI}.instances", "machines"),
     "reboot": Entry(f"{_CLI}.instances", "machines"),
     "console": Entry(f"{_CLI}.instances", "machines"),
+    "screen": Entry(f"{_CLI}.instances", "machines"),
     "import": Entry(f"{_CLI}.site", "platform"),
     "capacity": Entry(f"{_CLI}.capacity", "platform", is_group=True),
     "host": Entry(f"{_CLI}.host", "platform", is_group=True),

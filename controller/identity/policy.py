@@ -87,6 +87,8 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/instances/{instance_id}/explanation": _read(READERS),
     # A console may show secrets: not for those who only read.
     "GET /v1/instances/{instance_id}/console": _read(REQUESTERS),
+    # Who sees a screen uses its keyboard.
+    "POST /v1/instances/{instance_id}/screen": _write(REQUESTERS, "instance.screen"),
     "POST /v1/instances/{instance_id}/start": _write(REQUESTERS, "instance.start"),
     "POST /v1/instances/{instance_id}/stop": _write(REQUESTERS, "instance.stop"),
     "POST /v1/instances/{instance_id}/reboot": _write(REQUESTERS, "instance.reboot"),

@@ -72,6 +72,10 @@ _COMMANDS = {
         "Have a running machine restarted in place, once: asked politely, then by force.",
     ),
     "cli.help.console": Text("打印云主机串口日志的末尾。", "Print the end of a machine's serial log."),
+    "cli.help.screen": Text(
+        "打印短时有效的地址，用浏览器查看和操作云主机的屏幕；地址即密钥，不要转给他人。",
+        "Print an address, good for a short time, where a browser shows a machine's screen; who has it uses the machine.",
+    ),
     "cli.help.import": Text(
         "按站点文件导入部门、项目、区域、资源池、规格、镜像、配额和价格；先显示计划；重复导入不产生变化。",
         "Import departments, projects, zones, pools, sizes, images, quotas and prices from a site document; shows a plan first; "

@@ -1,4 +1,4 @@
-"""Start, stop and restart a machine on a person's word. The API calls this; the reconciler does it."""
+"""Start, stop and restart a machine on a person's word; who sees its screen. The API calls this; the reconciler does it."""
 
 from typing import Any
 
@@ -62,6 +62,24 @@ def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
         is_new = resources.order_reboot(connection, found.id, platform.clock())
         _seal(connection, platform, caller, found, "reboot", is_new=is_new)
         return resources.get(connection, found.id, caller.scope)
+
+    return platform.db.run(once)
+
+
+def see_screen(platform: Platform, instance_id: str, caller: Caller) -> Resource:
+    """Note that a person is about to see, and use, the screen of a machine that should run; returns the machine.
+
+    Raises:
+        NotFound: ``instance.not_found``.
+        Conflict: ``instance.state_forbids``, ``instance.not_running``.
+    """
+
+    def once(connection: Connection) -> Resource:
+        found = _living(connection, instance_id, caller)
+        if found.desired is not Desired.RUNNING:
+            raise Conflict("instance.not_running", instance=found.name)
+        _seal(connection, platform, caller, found, "screen")
+        return found
 
     return platform.db.run(once)
 

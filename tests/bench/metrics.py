@@ -63,7 +63,14 @@ def measure(folder: Path, seed: int) -> Figure:
     with service(folder) as running:
         from controller.api.app import create_app
 
-        app = create_app(running.platform, metrics=lambda: body, console=lambda _r, _n: b"", drivers=no_driver, ready=list)
+        app = create_app(
+            running.platform,
+            metrics=lambda: body,
+            console=lambda _r, _n: b"",
+            screen=lambda _r: "",
+            drivers=no_driver,
+            ready=list,
+        )
         headers = {"Authorization": f"Bearer {running.secrets[Role.AUDITOR, '']}"}
         with client_of(app, running.runner, headers=headers, address="192.0.2.9") as client:
             for _ in range(_SCRAPES):

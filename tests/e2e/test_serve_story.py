@@ -44,6 +44,7 @@ def test_a_ticket_becomes_machines_and_a_bill_and_is_given_back(running: Service
     assert running.ok("explain", "portal/web-1", "--host", "host-1", "-o", "name").out == "host-1\n"
     assert "active" in running.ok("get", "portal").out
     assert "simulated" in running.ok("console", "portal/web-1").out
+    assert running.ok("screen", "portal/web-1").out.startswith("http://screen.simulated/")
     usage = running.ok("usage", "--department", "civil-affairs", "--from", "2020-01-01", "-o", "json").json
     assert {line["meter"] for line in usage["lines"]} >= {"vcpu", "memory_mib", "address"}
 

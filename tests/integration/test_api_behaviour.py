@@ -431,6 +431,7 @@ def test_every_write_leaves_an_event_of_who_did_it(platform: Service) -> None:
     operator.post(f"/v1/instances/{machine['id']}/stop")
     operator.post(f"/v1/instances/{machine['id']}/start")
     operator.post(f"/v1/instances/{machine['id']}/reboot")
+    operator.post(f"/v1/instances/{machine['id']}/screen")
     admin.post("/v1/tickets", content=production, headers=YAML)
     waiting = [
         admin.post("/v1/tickets", params={"confirm": "mail"}, content=release_text("mail") + mark, headers=YAML)

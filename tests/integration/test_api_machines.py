@@ -43,6 +43,22 @@ def test_machine_is_explained_stopped_and_started(platform: Service) -> None:
     assert client.post(f"{path}/start").json()["desired"] == "running"
 
 
+def test_a_screen_is_shown_of_a_machine_that_runs_to_who_may_use_it_and_the_chain_says_so(platform: Service) -> None:
+    client = platform.client(*ADMIN)
+    submit(client)
+    (machine,) = client.get("/v1/instances", params={"system": "portal"}).json()["items"]
+    path = f"/v1/instances/{machine['id']}"
+    shown = client.post(f"{path}/screen")
+    assert (shown.status_code, shown.json()) == (200, {"url": f"http://screen.example/{machine['name']}"})
+    assert shown.headers["Cache-Control"] == "no-store", "who has the address has the screen"
+    assert platform.client(Role.DEPARTMENT_READER, "civil-it").post(f"{path}/screen").status_code == 403
+    events = platform.operator().get("/v1/audit").json()["items"]
+    (seen,) = [e for e in events if (e["action"], e["result"]) == ("instance.screen", "ok")]
+    assert (seen["target"], "screen.example" in str(seen)) == (machine["id"], False)
+    client.post(f"{path}/stop")
+    assert client.post(f"{path}/screen").json()["code"] == "instance.not_running"
+
+
 def test_an_explanation_names_every_host_page_by_page_to_the_platforms_people(platform: Service) -> None:
     client = platform.client(*ADMIN)
     submit(client)

@@ -115,7 +115,7 @@ def test_the_api_serves_them_and_says_what_to_scrape(tmp_path: Path) -> None:
         assert operator.get("/v1/discovery/hosts", params={"port": 0}).status_code == 422
         app = create_app(
             running.platform, metrics=bytes, more_metrics={"instances": lambda: b"a 1\n"}, console=lambda _r, _n: b"",
-            drivers=no_driver, ready=list,
+            screen=lambda _r: "", drivers=no_driver, ready=list,
         )  # fmt: skip
         from tests.support.asgi import client_of
 

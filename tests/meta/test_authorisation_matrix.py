@@ -109,6 +109,7 @@ EXAMPLES: Mapping[str, Example] = {
     "GET /v1/instances/{instance_id}": _of_instance(""),
     "GET /v1/instances/{instance_id}/explanation": _of_instance("/explanation"),
     "GET /v1/instances/{instance_id}/console": _of_instance("/console"),
+    "POST /v1/instances/{instance_id}/screen": _of_instance("/screen"),
     "POST /v1/instances/{instance_id}/start": _of_instance("/start"),
     "POST /v1/instances/{instance_id}/stop": _of_instance("/stop"),
     "POST /v1/instances/{instance_id}/reboot": _of_instance("/reboot"),
@@ -391,4 +392,6 @@ def test_every_served_route_stands_behind_the_door(platform: Service) -> None:
 
 
 def rebuild(platform: Service) -> FastAPI:
-    return create_app(platform.platform, metrics=bytes, console=lambda _r, _n: b"", drivers=no_driver, ready=list)
+    return create_app(
+        platform.platform, metrics=bytes, console=lambda _r, _n: b"", screen=lambda _r: "", drivers=no_driver, ready=list
+    )

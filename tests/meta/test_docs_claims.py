@@ -104,9 +104,7 @@ STILL: Mapping[str, Callable[[], bool]] = {
     "nothing in the platform calls them yet": lambda: (
         not any(map(called, ("ensure_gateway", "ensure_public_address", "ensure_rules")))
     ),
-    "without a command or a field of a ticket": lambda: (
-        not any(map(called, ("ensure_snapshot", "ensure_volume_of_snapshot", "screen_url")))
-    ),
+    "without a command or a field of a ticket": lambda: not any(map(called, ("ensure_snapshot", "ensure_volume_of_snapshot"))),
     "**Ticket actions** `adopt` and `transfer`": lambda: set(ACTIONS_NOT_OFFERED) == {"adopt", "transfer"},
     "an operator adopts with `allot adopt`": lambda: "adopt" in COMMANDS and "adopt" not in ACTIONS,
     "A web console": lambda: not (ROOT / "controller" / "console").exists(),

@@ -153,7 +153,7 @@ def _furnish(database: Database, directory_: Path, runner: asyncio.Runner, secre
                     now_s=clock(),
                     days=30,
                 )
-    app = create_app(platform, metrics=_metrics, console=_console, drivers=_open_driver, ready=list)
+    app = create_app(platform, metrics=_metrics, console=_console, screen=_screen, drivers=_open_driver, ready=list)
     return Service(app, platform, clock, city, secrets, host, runner)
 
 
@@ -163,6 +163,10 @@ def _metrics() -> bytes:
 
 def _console(instance: Resource, max_bytes: int) -> bytes:
     return f"console of {instance.name}\n".encode()[:max_bytes]
+
+
+def _screen(instance: Resource) -> str:
+    return f"http://screen.example/{instance.name}"
 
 
 def _open_driver(name: str, context: DriverContext) -> ComputeDriver:
@@ -175,6 +179,7 @@ def without_ready(service_: Service, waiting: list[str]) -> Service:
         service_.platform,
         metrics=_metrics,
         console=_console,
+        screen=_screen,
         drivers=_open_driver,
         ready=lambda: waiting,
         is_metrics_open_to_loopback=False,

@@ -84,6 +84,14 @@ def console(
     return Response(log, media_type="text/plain; charset=utf-8", headers=headers)
 
 
+@router.post("/v1/instances/{instance_id}/screen", response_model=schemas.Screen)
+def screen(call: TheCall, instance_id: str) -> Response:
+    """Return an address, good for a short time, where the screen of a running machine is seen and used."""
+    found = power.see_screen(call.platform, instance_id, call.caller)
+    # Whoever has the address has the screen: nothing on the way may keep it.
+    return json_answer({"url": call.context.screen(found)}, headers={"Cache-Control": "no-store"})
+
+
 @router.post("/v1/instances/{instance_id}/start", response_model=schemas.Instance, status_code=202)
 def start(call: TheCall, instance_id: str) -> Response:
     """Have a machine running."""

@@ -128,6 +128,7 @@ from controller.api.schemas.systems import InstancePage as InstancePage
 from controller.api.schemas.systems import Nic as Nic
 from controller.api.schemas.systems import Notice as Notice
 from controller.api.schemas.systems import NoticePage as NoticePage
+from controller.api.schemas.systems import Screen as Screen
 from controller.api.schemas.systems import System as System
 from controller.api.schemas.systems import SystemPage as SystemPage
 from controller.api.schemas.systems import SystemWithParts as SystemWithParts

@@ -67,6 +67,12 @@ class Seat(Out):
     nodes: list[NodeSeat]
 
 
+class Screen(Out):
+    """Where the screen of a machine is seen: a secret, good for a short time."""
+
+    url: str
+
+
 class Instance(ResourceOut):
     """A virtual machine."""
 
