@@ -18,7 +18,8 @@ from drivers.openstack.facts import foreign_storage, host_facts, project_facts, 
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
-from drivers.openstack.region import BOOK, Listing, Region, asks_diagnostics, broker_of
+from drivers.openstack.region import Listing, Region, asks_diagnostics, broker_of
+from drivers.openstack.region_book import BOOK
 from drivers.openstack.zones import ZONE_WORD, places_of, trait_of
 from drivers.protocol import (
     Capability,
@@ -81,7 +82,7 @@ class OpenStackDriver(CloudVerbs):
             region, self._open = self._open, None
             notices, self._notices = self._notices, None
         if region is not None:
-            BOOK.give_back(self._address.cloud)
+            BOOK.give_back(region)
         if notices is not None:
             BROKERS.give_back(self._broker[0])
 

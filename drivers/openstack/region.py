@@ -1,6 +1,6 @@
 """One region as all its hosts share it: one SDK connection, one listing of what is there, one record of its inventories.
 
-Drivers of the hosts of a region take it from the ``RegionBook``; it is closed with the last of them.
+Drivers of the hosts of a region take it from the ``RegionBook`` (``region_book``); it is closed with the last of them.
 """
 
 import threading
@@ -71,10 +71,9 @@ class Listing:
 class Region:
     """One region, reached with one credential."""
 
-    def __init__(self, cloud: str, clock: Callable[[], float]) -> None:
+    def __init__(self, cloud: str, config: Any, clock: Callable[[], float]) -> None:
         self.cloud = cloud
         self.clock = clock
-        config = _config_of(cloud)
         self.settings: RegionSettings = read_settings(config.config.get(SECTION) or {})
         # The SDK would make a call again after a 503 by itself, one that changes something too: only ``calls`` decides that.
         config.config.update(api_timeout=self.settings.call_timeout_s, status_code_retries=0, connect_retries=0)
@@ -239,43 +238,10 @@ class Region:
         self.sdk.close()
 
 
-class RegionBook:
-    """The regions in use in this process, by name of the cloud."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._regions: dict[str, tuple[Region, int]] = {}
-
-    def take(self, cloud: str, clock: Callable[[], float]) -> Region:
-        """Return the region, opened with its first user.
-
-        Raises:
-            Permanent: ``openstack.cloud_unknown``, ``openstack.settings_invalid``, ``openstack.project_missing``.
-        """
-        with self._lock:
-            region, users = self._regions.get(cloud) or (Region(cloud, clock), 0)
-            self._regions[cloud] = (region, users + 1)
-            return region
-
-    def peek(self, cloud: str) -> Region | None:
-        """Return the region where it is open already."""
-        found = self._regions.get(cloud)
-        return None if found is None else found[0]
-
-    def give_back(self, cloud: str) -> None:
-        """Hear that one user is gone; the last one closes the region."""
-        with self._lock:
-            region, users = self._regions.pop(cloud)
-            if users > 1:
-                self._regions[cloud] = (region, users - 1)
-                return
-        region.close()
-
-
 def asks_diagnostics(cloud: str) -> bool:
     """Tell whether a cloud's machines are asked for their counters; nobody is asked."""
     try:
-        return read_settings(_config_of(cloud).config.get(SECTION) or {}).diagnostics_per_s > 0
+        return read_settings(config_of(cloud).config.get(SECTION) or {}).diagnostics_per_s > 0
     except Permanent:
         # What is wrong is said by the first verb.
         return False
@@ -284,18 +250,20 @@ def asks_diagnostics(cloud: str) -> bool:
 def broker_of(cloud: str) -> tuple[str, str | None]:
     """Return the address of a cloud's message broker, empty for none, and the file that vouches for it; nobody is asked."""
     try:
-        config = _config_of(cloud).config
+        config = config_of(cloud).config
         return read_settings(config.get(SECTION) or {}).notifications, config.get("cacert")
     except Permanent:
         # What is wrong is said by the first verb.
         return "", None
 
 
-def _config_of(cloud: str) -> Any:
+def config_of(cloud: str) -> Any:
+    """Return what ``clouds.yaml`` says of a cloud, as the SDK reads it.
+
+    Raises:
+        Permanent: ``openstack.cloud_unknown``.
+    """
     try:
         return openstack.config.OpenStackConfig().get_one(cloud=cloud)
     except sdk_errors.ConfigException as error:
         raise Permanent("openstack.cloud_unknown", internal=str(error), cloud=cloud) from error
-
-
-BOOK = RegionBook()
