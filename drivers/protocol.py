@@ -387,6 +387,14 @@ class TellsWhetherHeard(Protocol):
 
 
 @runtime_checkable
+class Abandons(Protocol):
+    """Of a driver that shares what it is connected to with those of other hosts, and so must tell when it is given up."""
+
+    def abandon(self) -> None:
+        """Leave without waiting for anything, whatever hangs in this driver; it is not used again, and acts no more."""
+
+
+@runtime_checkable
 class LiveMigrates(Protocol):
     """``Capability.LIVE_MIGRATION``. Called on the host that has the machine; image and networks are on the target before.
 

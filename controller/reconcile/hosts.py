@@ -13,7 +13,7 @@ from threading import Lock
 import structlog
 from sqlalchemy import Connection
 
-from drivers.protocol import Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents, TellsWhetherHeard
+from drivers.protocol import Abandons, Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents, TellsWhetherHeard
 from drivers.registry import driver_factory
 from inventory.domain.clock import Clock
 from inventory.domain.drift import REPAIR_ALL, DriftPolicy
@@ -116,8 +116,11 @@ class HostHandle:
     def drop_driver(self) -> None:
         """Forget the connection: the next use opens a new one. A hung one is not waited for."""
         # A call may hang inside ``driver`` with the lock held: a new lock lets the others go on.
+        driver: object = self._driver
         self._driver = None
         self._lock = Lock()
+        if isinstance(driver, Abandons):
+            driver.abandon()
 
     def close(self) -> None:
         """Close the connection."""

@@ -6,22 +6,25 @@ said that it did nothing (too many calls); after a lost answer the caller must l
 
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import requests
 import tenacity
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
 from drivers.faults import DriverFault, Permanent, Transient
-from drivers.openstack.translate_errors import fault_of
+from drivers.openstack.translate_errors import delay_of, fault_of
 
 T = TypeVar("T")
 #: Longest pause before a call is made again; what asks for more is handed to the reconciler to wait for.
 LONGEST_PAUSE_S = 10.0
 FIRST_LOOK_S = 0.2
 LONGEST_LOOK_S = 2.0
+#: A connection that hangs and got no answer for so long is not used further; below the bound of a look.
+SILENT_S = 10.0
 #: Until somebody has mended a certificate nothing comes of asking again.
 UNTRUSTED_DELAY_S = 60.0
 
@@ -34,6 +37,11 @@ class Calls:
         self._attempts = attempts
         self._wait_s = wait_s
         self._pause = pause
+        self._answered_at_s = time.monotonic()
+
+    def is_silent(self) -> bool:
+        """Tell whether no call was answered lately, refusals not counted."""
+        return time.monotonic() - self._answered_at_s > SILENT_S
 
     def read(self, verb: str, call: Callable[[], T]) -> T:
         """Make a call that changes nothing.
@@ -110,13 +118,15 @@ class Calls:
 
     def _translated(self, verb: str, call: Callable[[], T], *, changes: bool) -> T:
         with self._translating(verb, changes=changes):
-            return call()
+            answer = call()
+        self._answered_at_s = time.monotonic()
+        return answer
 
     @contextmanager
     def _translating(self, verb: str, *, changes: bool) -> Iterator[None]:
         try:
             yield
-        except (sdk_errors.SDKException, auth_errors.ClientException) as error:
+        except (sdk_errors.SDKException, auth_errors.ClientException, requests.JSONDecodeError) as error:
             if _is_untrusted(error):
                 # Nothing was sent: there is no outcome to be unsure of.
                 raise Transient(
@@ -129,7 +139,7 @@ class Calls:
                 changes=changes,
                 internal=str(error),
                 body=_body_of(error),
-                headers=getattr(getattr(error, "response", None), "headers", None),
+                headers=_headers_of(error),
             ) from error
 
 
@@ -140,6 +150,10 @@ def status_of(error: BaseException) -> int:
         if isinstance(status, int):
             return status
     return 0
+
+
+def _headers_of(error: BaseException | None) -> Mapping[str, str] | None:
+    return getattr(getattr(error, "response", None), "headers", None)
 
 
 def _body_of(error: BaseException) -> dict[str, Any] | None:
@@ -172,4 +186,6 @@ def _asked_pause(state: tenacity.RetryCallState) -> float:
     """Return the pause a service asked for; growing ones where it asked for none."""
     error = state.outcome.exception() if state.outcome else None
     growing_s = FIRST_LOOK_S * float(2**state.attempt_number)
-    return error.delay_s if isinstance(error, Transient) and _is_refused_rate(error) else growing_s
+    if isinstance(error, Transient) and (_is_refused_rate(error) or delay_of(_headers_of(error.__cause__))):
+        return error.delay_s
+    return growing_s

@@ -66,15 +66,35 @@ class OpenStackDriver(CloudVerbs):
         self._context = context
         self._address = parse_address(context.connection)
         self._open: Region | None = None
+        #: Never held while the region is asked for anything: whoever leaves one that hangs must not wait.
         self._lock = threading.Lock()
         self._notices: Notices | None = None
+        self._is_left = False
 
     @property
     def _region(self) -> Region:
+        held = self._open
+        if held is not None and BOOK.is_current(held):
+            return held
+        taken = BOOK.take(self._address.cloud, self._context.clock)
         with self._lock:
-            if self._open is None:
-                self._open = BOOK.take(self._address.cloud, self._context.clock)
-            return self._open
+            is_left = self._is_left
+            # What another thread took meanwhile is the same one, counted twice.
+            back, self._open = (taken, None) if is_left else (self._open, taken)
+        if back is not None:
+            BOOK.give_back(back)
+        if is_left:
+            raise Transient("driver.unreachable", delay_s=5.0, connection=self._address.text)
+        return taken
+
+    def abandon(self) -> None:
+        """Leave a region that hangs, and wait for nothing; where it answers nobody, others are given a new connection too."""
+        with self._lock:
+            self._is_left = True
+            region = self._open
+        if region is not None and region.calls.is_silent():
+            BOOK.discard(region)
+        threading.Thread(target=self.close, name="openstack-abandon", daemon=True).start()
 
     def close(self) -> None:
         """Leave the region; the last host that does so closes its connections."""

@@ -31,6 +31,7 @@ from drivers.openstack.mapping import (
 from drivers.openstack.projects import BALANCING, KEYS, Projects
 from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
+from drivers.openstack.sessions import RegionSession
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
 from drivers.openstack.zones import Zones
 from inventory.domain.ids import ResourceId
@@ -264,6 +265,6 @@ def config_of(cloud: str) -> Any:
         Permanent: ``openstack.cloud_unknown``.
     """
     try:
-        return openstack.config.OpenStackConfig().get_one(cloud=cloud)
+        return openstack.config.OpenStackConfig(session_constructor=RegionSession).get_one(cloud=cloud)
     except sdk_errors.ConfigException as error:
         raise Permanent("openstack.cloud_unknown", internal=str(error), cloud=cloud) from error

@@ -4,6 +4,7 @@ Pure: it takes numbers and bodies, so that it can be tested without a region.
 """
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
@@ -54,9 +55,21 @@ def answer_of(status: int, body: Mapping[str, Any] | None = None) -> Answer:
 
 
 def delay_of(headers: Mapping[str, str] | None) -> float:
-    """Return how long a service asks to wait; 0 where it says nothing (or gives a date, which no service here does)."""
-    text = (headers or {}).get("Retry-After", "")
-    return min(float(text), LONGEST_DELAY_S) if text.isdecimal() else 0.0
+    """Return how long a service asks to wait; 0 where it says nothing. A date counts from that of the answer itself."""
+    told = headers or {}
+    text = told.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return min(float(text), LONGEST_DELAY_S)
+    until_s, at_s = _moment_s(text), _moment_s(told.get("Date", ""))
+    return 0.0 if until_s is None or at_s is None else min(max(until_s - at_s, 0.0), LONGEST_DELAY_S)
+
+
+def _moment_s(date: str) -> float | None:
+    """Return a date of HTTP as epoch seconds; None for what is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
 
 
 def fault_of(

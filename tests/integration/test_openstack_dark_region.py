@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from controller.reconcile.hosts import Breaker, HostHandle, registry_opener
 from drivers.faults import Transient
+from drivers.openstack import calls
 from drivers.openstack.driver import OpenStackDriver
-from drivers.openstack.region_book import RegionBook
+from drivers.openstack.region_book import BOOK, RegionBook
 from drivers.protocol import DriverContext
+from inventory.domain.host import AdminState, Host, Reachability
+from inventory.domain.ids import HostId, PoolId
+from tests.support.libvirtd import until
 from tests.support.region_answers import Answers, answering
 from tests.support.silence import Silence, silence
 
@@ -41,6 +46,24 @@ def describe_dark(directory: Path, dark: Silence, call_timeout_s: float) -> None
     path.write_text(json.dumps(document))
 
 
+def driver_of(cloud: str) -> OpenStackDriver:
+    context = DriverContext(host_id="h", host_name="h", connection=f"openstack://{cloud}", clock=lambda: NOW_S)
+    return OpenStackDriver(context)
+
+
+def handle_of(cloud: str) -> HostHandle:
+    """Return a host as the reconciler has it."""
+    host = Host(
+        id=HostId("host_h"),
+        name="h",
+        pool_id=PoolId("pool_1"),
+        connection=f"openstack://{cloud}",
+        admin_state=AdminState.ACTIVE,
+        reachability=Reachability.REACHABLE,
+    )
+    return HostHandle(host, "openstack", registry_opener(lambda: NOW_S), lambda _event: None, breaker=Breaker(), heard_at_s=NOW_S)
+
+
 def opening(book: RegionBook) -> threading.Thread:
     """Open the dark region in a thread; what becomes of it is nobody's business here."""
 
@@ -60,20 +83,16 @@ def hang_up(dark: Silence, thread: threading.Thread) -> None:
 
 
 def test_hosts_of_a_region_that_answers_do_not_wait_for_a_dark_one(region: Answers, dark: Silence) -> None:
-    def driver(cloud: str) -> OpenStackDriver:
-        context = DriverContext(host_id="h", host_name="h", connection=f"openstack://{cloud}", clock=lambda: NOW_S)
-        return OpenStackDriver(context)
-
     def ask() -> None:
         with pytest.raises(Transient):
-            driver("dark").snapshots()
+            driver_of("dark").snapshots()
 
     asking = threading.Thread(target=ask)
     asking.start()
     assert dark.is_asked.wait(10)
     region.give("GET /volume/v3/snapshots/detail", {"snapshots": []})
     region.give("GET /compute/v2.1/servers/detail", {"servers": []})
-    healthy = driver("told")
+    healthy = driver_of("told")
     try:
         assert healthy.snapshots() == []
         assert asking.is_alive(), "the dark region was waited for"
@@ -126,3 +145,34 @@ def test_a_region_is_closed_with_its_last_user_and_one_that_hangs_is_given_to_no
     assert book.peek("told") is third, "the last user of the old one took the new one away"
     book.give_back(third)
     assert book.peek("told") is None
+
+
+def test_a_connection_that_is_given_up_is_given_back_and_whoever_hangs_in_it_acts_no_more(
+    region: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region.give("GET /compute/v2.1/servers/detail", {"servers": []})
+    region.give("GET /volume/v3/snapshots/detail", {"snapshots": []})
+    handle, neighbour = handle_of("told"), driver_of("told")
+    driver = handle.driver()
+    assert isinstance(driver, OpenStackDriver)
+    old = driver._region
+    assert neighbour._region is old
+    # One that answers is no worse for a host of it that hung.
+    handle.drop_driver()
+    again = handle.driver()
+    assert isinstance(again, OpenStackDriver)
+    assert again is not driver
+    assert again._region is old
+    monkeypatch.setattr(calls, "SILENT_S", -1.0)
+    handle.drop_driver()
+    last = handle.driver()
+    assert isinstance(last, OpenStackDriver)
+    assert last._region is not old
+    assert neighbour._region is last._region, "two connections tell two stories"
+    for left in (driver, again):
+        with pytest.raises(Transient):
+            left.snapshots()
+    until(lambda: old not in BOOK._users, 10, "the old connection given back")
+    handle.close()
+    neighbour.close()
+    assert BOOK.peek("told") is None

@@ -1,11 +1,12 @@
-"""An HTTP proxy in front of one service, which can refuse, slow down, and lose answers after the service has acted."""
+"""An HTTP proxy in front of one service: it can refuse, and after the service has acted lose answers or make them last."""
 
 import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,7 +74,19 @@ class Cut:
     then: Callable[[], None] = lambda: None
 
 
-Treatment = Pass | Lose | Refuse | Cut
+@dataclass(frozen=True)
+class Hang:
+    """Hand it on, and never answer."""
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """Hand it on, and give the answer back a byte at a time, with a pause after each."""
+
+    pause_s: float = 1.0
+
+
+Treatment = Pass | Lose | Refuse | Cut | Hang | Trickle
 
 
 class Proxies:
@@ -185,11 +198,11 @@ def _serve(proxies: Proxies, service: str, port: int, tls: ssl.SSLContext | None
             answer = upstream.getresponse()
             content = answer.read()
             upstream.close()
-            if isinstance(treatment, Lose):
-                treatment.then()
-                _hang_up(self)
+            if isinstance(treatment, Lose | Hang):
+                _keep_silent(self, treatment)
                 return
-            _answer(self, answer.status, dict(answer.getheaders()), content)
+            pause_s = treatment.pause_s if isinstance(treatment, Trickle) else 0.0
+            _answer(self, answer.status, dict(answer.getheaders()), content, pause_s)
 
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"):
         setattr(Handler, f"do_{method}", Handler.handle_any)
@@ -235,12 +248,34 @@ def _hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
 
 
-def _answer(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], content: bytes) -> None:
+def _keep_silent(handler: BaseHTTPRequestHandler, treatment: Lose | Hang) -> None:
+    """Hang up, or wait until the other side has had enough and does."""
+    if isinstance(treatment, Lose):
+        treatment.then()
+        _hang_up(handler)
+        return
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.rfile.read(1)
+
+
+def _answer(
+    handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], content: bytes, pause_s: float = 0.0
+) -> None:
     handler.send_response(status)
     for name, value in headers.items():
         if name.lower() not in _HOP:
             handler.send_header(name, value)
     handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
-    if handler.command != "HEAD":
+    if handler.command == "HEAD":
+        return
+    if not pause_s:
         handler.wfile.write(content)
+        return
+    handler.close_connection = True
+    # The other side may have had enough before the end.
+    with suppress(OSError):
+        for byte in content:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(pause_s)

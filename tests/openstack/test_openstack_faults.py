@@ -16,7 +16,7 @@ from drivers.openstack.region_book import LONGEST_MEMORY_S
 from drivers.protocol import ObservedInstance
 from inventory.domain.resource import Observed
 from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
-from tests.openstack.proxy import Asked, Cut, Lose, Pass, Proxies, Refuse, once_each, proxies_before
+from tests.openstack.proxy import Asked, Cut, Hang, Lose, Pass, Proxies, Refuse, Treatment, Trickle, once_each, proxies_before
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import COMPUTE, Region
 from tests.openstack.region.schemas import sql
@@ -31,14 +31,18 @@ HYPERVISOR = "hv-005"
 HELD_UP_S = 300
 BUILD_LIMIT_S = 600
 #: What is known to take too long is not waited for: seconds.
-QUICK = pytest.mark.parametrize("proxies", [3], indirect=True)
+QUICK = pytest.mark.parametrize("proxies", [{"wait_s": 3}], indirect=True)
 
 
 @pytest.fixture
 def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Proxies in front of the region's services."""
-    with proxies_before(region.layout, tmp_path, monkeypatch, wait_s=getattr(request, "param", 60)) as found:
+    with proxies_before(region.layout, tmp_path, monkeypatch, **{"wait_s": 60, **getattr(request, "param", {})}) as found:
         yield found
+
+
+#: Seconds: a service may be slow here, and a bound that is met is waited for.
+SHORT = pytest.mark.parametrize("proxies", [{"call_timeout_s": 15}], indirect=True)
 
 
 @pytest.fixture
@@ -104,6 +108,26 @@ def test_a_create_that_met_trouble_is_not_made_again_unseen(wish: Wish, proxies:
     with pytest.raises(OutcomeUnknown):
         wish.driver.ensure_volume(wish.data, FENCE)
     assert [a.method for a in proxies.asked].count("POST") == 1
+
+
+@SHORT
+@pytest.mark.parametrize("treatment", [Hang(), Trickle()])
+def test_an_answer_that_never_comes_or_never_ends_is_a_lost_one(
+    wish: Wish, proxies: Proxies, behind: Behind, treatment: Treatment
+) -> None:
+    wish.driver.observe()
+
+    def is_meant(asked: Asked) -> bool:
+        is_disk = asked.method == "POST" and asked.service == "cinder" and asked.path.endswith("/volumes")
+        return is_disk or (asked.method == "GET" and "servers/detail" in asked.path)
+
+    proxies.treat = once_each(treatment, is_meant)
+    wish.driver.observe()
+    with pytest.raises(OutcomeUnknown):
+        wish.driver.ensure_volume(wish.data, FENCE)
+    wish.have(lambda: wish.driver.ensure_volume(wish.data, FENCE))
+    assert len(list(behind.cloud.block_storage.volumes(name=wish.data.volume_id, all_projects=True))) == 1
+    wish.have(lambda: wish.driver.ensure_volume_absent(wish.data.volume_id, STORAGE_POOL, FENCE))
 
 
 def test_what_a_region_refuses_for_longer_is_left_to_the_reconciler(wish: Wish, proxies: Proxies) -> None:

@@ -5,8 +5,9 @@ What a whole region does is tested on real services (``tests/openstack``); here 
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,17 @@ _SERVICES: Mapping[str, tuple[str, str, str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Raw:
+    """What is no answer of a service: these bytes, called what they are called, a few at a time if told so."""
+
+    content: bytes
+    content_type: str = "text/html; charset=utf-8"
+    #: Pause after each byte of the head (without one: of the body only), until the other side hangs up; 0: none.
+    pause_s: float = 0.0
+    is_head_slow: bool = False
+
+
 @dataclass
 class Answers:
     """What is answered: by method and path without query; and what was asked."""
@@ -34,10 +46,16 @@ class Answers:
     #: Status and body; of a list one after the other, the last one for good.
     given: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    #: Sent with every answer of a status that is none of success.
+    headers_of_trouble: dict[str, str] = field(default_factory=dict)
 
     def give(self, request: str, *bodies: Any, status: int = 200) -> None:
         """Answer a request with these bodies, one after the other."""
         self.given[request] = [(status, body) for body in bodies]
+
+    def fail_first(self, request: str, status: int) -> None:
+        """Answer a request so once, and then as it was answered before."""
+        self.given[request].insert(0, (status, {}))
 
     def answer(self, request: str) -> tuple[int, Any]:
         """Return what is answered to a request."""
@@ -103,8 +121,13 @@ def _handler_of(answers: Answers) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, body = answers.answer(f"{self.command} {self.path.partition('?')[0].rstrip('/')}")
+            if isinstance(body, Raw):
+                _send_raw(self, body)
+                return
             content = b"" if body is None else json.dumps(body).encode()
-            self.send_response(status)
+            self.send_response_only(status)
+            for name, value in answers.headers_of_trouble.items() if status >= 400 else ():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("X-Subject-Token", "token")
             self.send_header("Content-Length", str(len(content)))
@@ -114,3 +137,18 @@ def _handler_of(answers: Answers) -> type[BaseHTTPRequestHandler]:
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
         setattr(Handler, f"do_{method}", Handler.answer)
     return Handler
+
+
+def _send_raw(handler: BaseHTTPRequestHandler, raw: Raw) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {raw.content_type}\r\nContent-Length: {len(raw.content)}\r\n\r\n".encode()
+    quick, slow = (b"", head + raw.content) if raw.is_head_slow else (head, raw.content)
+    handler.wfile.write(quick)
+    if not raw.pause_s:
+        handler.wfile.write(slow)
+        return
+    handler.close_connection = True
+    # The other side hangs up: that is what is waited for.
+    with suppress(OSError):
+        for byte in slow:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(raw.pause_s)

@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 import pytest
+import requests
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
@@ -82,6 +83,25 @@ def test_a_change_is_never_made_again_when_its_answer_was_lost(calls: Calls) -> 
 def test_a_change_refused_for_its_rate_is_made_again_when_the_region_says(calls: Calls, pauses: list[float]) -> None:
     assert calls.change("v", Service(status(429, Retry_After="3"), "made")) == "made"
     assert pauses == [3.0]
+
+
+def test_a_question_refused_for_its_rate_is_asked_again_when_the_region_says(calls: Calls, pauses: list[float]) -> None:
+    # A proxy in front of a region answers so too.
+    assert calls.read("v", Service(status(503, Retry_After="7"), status(503), "here")) == "here"
+    assert pauses[0] == 7.0
+    assert pauses[1] < 7.0, "a service that asked for nothing was waited for as if it had"
+    with pytest.raises(Transient) as later:
+        calls.read("v", Service(status(503, Retry_After="60"), "here"))
+    assert later.value.delay_s == 60
+
+
+def test_an_answer_that_is_none_is_a_lost_one(calls: Calls) -> None:
+    page = requests.JSONDecodeError("Expecting value", "<html>", 0)
+    assert calls.read("v", Service(page, "here")) == "here"
+    with pytest.raises(OutcomeUnknown):
+        calls.change("v", Service(page, "made twice"))
+    with pytest.raises(ValueError, match="ours"):
+        calls.read("v", Service(ValueError("a bug of ours")))
 
 
 def test_a_region_that_wants_a_long_rest_gets_it_from_the_reconciler(calls: Calls, pauses: list[float]) -> None:

@@ -316,7 +316,12 @@ def test_the_time_a_service_asks_for_is_kept_and_bounded() -> None:
     assert isinstance(fault, Transient)
     assert fault.delay_s == 7
     assert delay_of({"Retry-After": "999999"}) == LONGEST_DELAY_S
-    assert delay_of({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 0
+    at = {"Date": "Wed, 21 Oct 2026 07:27:15 GMT"}
+    assert delay_of({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT", **at}) == 45
+    assert delay_of({"Retry-After": "Thu, 22 Oct 2026 07:28:00 GMT", **at}) == LONGEST_DELAY_S
+    assert delay_of({"Retry-After": "Wed, 21 Oct 2026 07:27:00 GMT", **at}) == 0
+    assert delay_of({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 0, "since when is not known"
+    assert delay_of({"Retry-After": "soon", **at}) == 0
     assert delay_of(None) == 0
 
 
