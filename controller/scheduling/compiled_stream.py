@@ -180,10 +180,15 @@ def run(
     buffer: Int32,
     work: NDArray[np.uint8],
 ) -> int:
-    """Decide a stream from ``begin``; return where it stopped: at its end, where pools need a closer look, or a gang is stuck."""
+    """Decide a stream from ``begin``; return where it stopped.
+
+    At its end, where pools need a closer look, a gang is stuck, or a class is not live: the tables have no slot for it.
+    """
     group, first, members, n = -1, begin, 0, begin
     while n < len(stream.slot):
         slot = stream.slot[n]
+        if (slot if slot >= 0 else stream.slot[-1 - slot]) >= len(classes.bits):
+            break
         if slot < 0:
             members -= _take_back(hosts, pools, classes, bounds, rules, stream, -1 - slot, group)
             n += 1

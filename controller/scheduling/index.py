@@ -8,7 +8,7 @@ looks at every host at every choice and keeps no bounds: that is faster.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,14 @@ from controller.scheduling.tables import (
 )
 from controller.scheduling.units import Need
 
-#: Live classes at most; beyond it the one that rested longest makes room.
+#: Live classes at most; beyond it the one that rested longest makes room, unless a stream holds it.
 LIVE_MAX = 1024
 _SLOTS_FIRST = 32
 #: Stands for the slot of scans; the next one stays empty, for classes that fit nowhere.
 _SCAN_SLOT, NOWHERE_SLOT = 0, 1
 _LIVE_FROM = 2
+#: From here on: classes of a stream that are decided by scans. No fleet has so many slots.
+SCANNED_FROM = 1 << 20
 #: So many hosts are looked at one by one whose pools do not take the disks, or whose cells the machines; then all are.
 _MISSES_MAX = 32
 #: Up to so many blocks numpy keeps no bounds.
@@ -68,6 +70,8 @@ class Index:
         self._scanned = new_classes(snapshot.rows.count, 1), new_bounds(self._blocks, 1)
         self._judge = new_classes(snapshot.rows.count, 1)
         self._slot_of: OrderedDict[ClassKey, int] = OrderedDict()
+        #: Classes of the stream that is under way: they stay live.
+        self._held: set[ClassKey] = set()
         self._terms_at: dict[int, ClassTerms] = {}
         #: Unit, host and slot of the last choice.
         self._last: tuple[Need | None, int | None, int] = None, None, -1
@@ -132,13 +136,15 @@ class Index:
             terms, is_known = self._terms_of(key, need, policy, section)
             if terms is None:
                 return None
-            slot, position = self._admit(key, terms) if is_known else self._scan(terms)
+            slot, position = self._admit(key, terms) if is_known and self._has_slot else self._scan(terms)
         return self.choose(slot, need, self._rules(need, policy, groups), takes_exactly, position)
 
     def choose(
         self, slot: int, need: Need, rules: Rules | None, takes_exactly: Exactly, position: int | None = None
     ) -> int | None:
-        """Return the best host of a live class under rules; ``position`` is the answer without rules where it is known."""
+        """Return the best host of a class under rules; ``position`` is the answer without rules where it is known."""
+        if slot >= SCANNED_FROM:
+            slot, position = self._scan(self._terms_at[slot])
         if rules is not None or position is None:
             position = self._choose(slot, rules)
         needs_exact_check = self._terms_at[slot].needs_exact_check if position >= 0 else False
@@ -184,7 +190,44 @@ class Index:
         return position[:done], chosen[:done, [order.index(disk) for disk in range(len(order))]]
 
     def live_slot(self, need: Need, policy: Policy) -> int:
-        """Make a class live and return its slot, ``NOWHERE_SLOT`` where no host of the fleet can ever fit.
+        """Make a class live and return its slot; ``NOWHERE_SLOT`` where no host can ever fit, or none of the live makes room.
+
+        Raises:
+            ValueError: pools of its zone name several policies.
+        """
+        key, terms = self._class_of(need, policy)
+        if terms is None or not (key in self._slot_of or self._has_slot):
+            return NOWHERE_SLOT
+        if key not in self._slot_of:
+            self._admit(key, terms)
+        return self._slot_of[key]
+
+    def hold(self, needs: Sequence[Need], policy: Policy, uses: Sequence[int]) -> Int32:
+        """Return the slot of each class of a stream, good until another stream begins.
+
+        Those used most stay live. The others get slots of their own from ``SCANNED_FROM`` on: each choice for them is a scan.
+
+        Raises:
+            ValueError: pools of a zone name several policies.
+        """
+        self._held, slots = set(), np.full(len(needs), NOWHERE_SLOT, dtype=np.int32)
+        for n in sorted(range(len(needs)), key=lambda n: -uses[n]):
+            key, terms = self._class_of(needs[n], policy)
+            if terms is not None and (key in self._held or len(self._held) < LIVE_MAX):
+                slots[n] = self.live_slot(needs[n], policy)
+                self._held.add(key)
+            elif terms is not None:
+                slots[n] = SCANNED_FROM + n
+                self._terms_at[SCANNED_FROM + n] = terms
+        return slots
+
+    @property
+    def _has_slot(self) -> bool:
+        """Tell whether one more class may go live, if need be in the place of another."""
+        return len(self._held) < LIVE_MAX
+
+    def _class_of(self, need: Need, policy: Policy) -> tuple[ClassKey, ClassTerms | None]:
+        """Return the class of a need, without terms where no host of the fleet can ever fit.
 
         Raises:
             ValueError: pools of its zone name several policies.
@@ -193,18 +236,13 @@ class Index:
         if len(sections) > 1:
             raise ValueError("a class is live under one policy")
         if not sections:
-            return NOWHERE_SLOT
-        policy = policy.of_pool(self._snapshot.sections[sections[0]][1])
-        key = class_key(need, policy, sections[0])
-        if key not in self._slot_of:
-            terms, _ = self._terms_of(key, need, policy, sections[0])
-            if terms is None:
-                return NOWHERE_SLOT
-            self._admit(key, terms)
-        return self._slot_of[key]
+            return (), None
+        own = policy.of_pool(self._snapshot.sections[sections[0]][1])
+        key = class_key(need, own, sections[0])
+        return key, self._terms_of(key, need, own, sections[0])[0]
 
     def terms_at(self, slot: int) -> ClassTerms:
-        """Return the terms of a live class."""
+        """Return the terms of a live class, or of one that is scanned for a stream."""
         return self._terms_at[slot]
 
     def _choose(self, slot: int, rules: Rules | None) -> int:
@@ -223,7 +261,7 @@ class Index:
     def _admit(self, key: ClassKey, terms: ClassTerms) -> tuple[int, int]:
         """Make a class live: from now on its bounds follow every change."""
         if len(self._slot_of) == LIVE_MAX:
-            _, slot = self._slot_of.popitem(last=False)
+            slot = self._slot_of.pop(next(other for other in self._slot_of if other not in self._held))
         else:
             slot = len(self._slot_of) + _LIVE_FROM
             self._make_room(slot)

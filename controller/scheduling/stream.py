@@ -2,7 +2,7 @@
 
 Every decision sees what the ones before it took; machines of a group keep its rule; a gang is placed whole or not at all;
 what was placed may be given back later in the stream. With the compiled engine the whole stream runs without a step of
-Python, except where storage pools need the exact search or a gang gets stuck.
+Python, except where storage pools need the exact search, a gang gets stuck, or a class found no place among the live ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from controller.scheduling.blocks import LEVELS
 from controller.scheduling.columns import Int32
 from controller.scheduling.decide import choose
 from controller.scheduling.fleet import Fleet
-from controller.scheduling.index import LIVE_MAX, NOWHERE_SLOT
+from controller.scheduling.index import NOWHERE_SLOT
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.tables import (
@@ -93,7 +93,7 @@ def place_stream(
     ``on_progress`` hears how many orders are decided, of how many.
 
     Raises:
-        ValueError: more classes than may be live at once, or one with more disks than a stream places.
+        ValueError: a class with more disks than a stream places, or of a zone whose pools name several policies.
     """
     run = StreamRun(fleet, policy, Orders(classes=classes, orders=orders, groups=groups, rules=rules, gangs=gangs))
     for step in range(_STEP, len(run) + _STEP, _STEP):
@@ -110,14 +110,14 @@ class StreamRun:
         """Begin a stream; see ``place_stream``.
 
         Raises:
-            ValueError: more classes than may be live at once, or one with more disks than a stream places.
+            ValueError: a class with more disks than a stream places, or of a zone whose pools name several policies.
         """
-        classes = orders.classes
-        if len(classes) > LIVE_MAX or any(len(need.disks) > DISKS_MAX for need in classes):
-            raise ValueError(f"a stream has at most {LIVE_MAX} classes of at most {DISKS_MAX} disks")
+        classes, asked = orders.classes, np.asarray(orders.orders, dtype=np.int32)
+        if any(len(need.disks) > DISKS_MAX for need in classes):
+            raise ValueError(f"a stream has classes of at most {DISKS_MAX} disks")
         fleet.keep()
         self._fleet, self._policy, self._orders = fleet, policy, orders
-        slots = np.array([fleet.index.live_slot(need, policy) for need in classes], dtype=np.int32)
+        slots = fleet.index.hold(classes, policy, np.bincount(asked[asked >= 0], minlength=len(classes)).tolist())
         found = zip(slots.tolist(), classes, strict=True)
         self._need_at: Mapping[int, Need] = {slot: need for slot, need in found if slot != NOWHERE_SLOT}
         self.stream = new_stream(orders, slots, fleet.snapshot)

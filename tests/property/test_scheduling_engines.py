@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,6 +338,50 @@ def test_a_stream_is_the_same_on_both_engines_and_decision_by_decision(seed: int
     free = fleets[1].to_snapshot("")
     assert (free.free_rows[: len(shot.rows.dimensions)] >= np.minimum(shot.free_rows[: len(shot.rows.dimensions)], 0)).all()
     assert (free.storage_free_gib >= np.minimum(shot.storage_free_gib, 0)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.sampled_from([1, 40, 300]), live=st.integers(1, 4))
+def test_a_stream_of_more_classes_than_may_be_live_is_decided_as_if_all_were(
+    seed: int, count: int, live: int, compiled: Engine
+) -> None:
+    source = random.Random(seed)
+    shot, policy = snapshot(some_hosts(source, count)), some_policy(source)
+    needs = list({units_of(request_without_rule(source, count))[0].need for _ in range(9)})
+    rules = [StreamRule(spread=source.choice(LEVELS), is_hard=source.random() < 0.6) for _ in range(12)]
+    orders, groups = some_orders(source, len(needs), len(rules))
+    how: dict[str, Any] = {"groups": groups, "rules": rules, "gangs": some_gangs(source, needs, orders, groups)}
+    expected = place_stream(Fleet(shot), policy, needs, orders, **how)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "LIVE_MAX", live)
+        for fleet in (Fleet(shot), Fleet(shot, compiled)):
+            answer = place_stream(fleet, policy, needs, orders, **how)
+            assert answer.hosts.tolist() == expected.hosts.tolist()
+            assert answer.pools.tolist() == expected.pools.tolist()
+            assert fleet.index.live_count <= live
+            fleet.use(compiled)
+            assert bounds_hold(fleet)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), live=st.integers(1, 4))
+def test_each_choice_of_a_stream_beyond_the_live_classes_is_that_of_a_plain_loop(seed: int, live: int, compiled: Engine) -> None:
+    source = random.Random(seed)
+    shot, policy = snapshot(some_hosts(source, 40)), some_policy(source)
+    asked = [request_without_rule(source, 40) for _ in range(9)]
+    needs = list({units_of(one)[0].need: one for one in asked}.items())
+    orders = [source.randrange(len(needs)) for _ in range(40)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "LIVE_MAX", live)
+        answers = [place_stream(Fleet(shot, engine), policy, [need for need, _ in needs], orders) for engine in (PLAIN, compiled)]
+    fleet, expected = Fleet(shot), []
+    for order in orders:
+        need, of = needs[order]
+        host = oracle(need, fleet, Groups(of, shot), policy)
+        expected.append(-1 if host is None else host)
+        if host is not None:
+            fleet.take(need, host)
+    assert [answer.hosts.tolist() for answer in answers] == [expected] * 2
 
 
 def test_a_gang_that_got_stuck_is_placed_otherwise_though_only_some_of_its_machines_have_disks(compiled: Engine) -> None:

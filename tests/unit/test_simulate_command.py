@@ -46,6 +46,14 @@ def test_every_machine_gets_its_host_by_line_or_is_refused(tmp_path: Path, capsy
     assert "100 % replayed" in said.err
 
 
+def test_every_machine_may_be_of_another_size(tmp_path: Path) -> None:
+    sizes = 1100
+    write_trace(tmp_path / "trace.csv", [TraceRow(n, n, n, -1, 1, GIB + n) for n in range(sizes)])
+    write_hosts(tmp_path / "hosts.csv", [(sizes, 2 * sizes * GIB)])
+    assert simulate(tmp_path) == 0
+    assert read_placements(tmp_path / "out.csv") == dict.fromkeys(range(sizes), 0)
+
+
 def test_machines_of_a_small_ticket_go_to_distinct_hosts_when_asked(tmp_path: Path) -> None:
     write_trace(tmp_path / "trace.csv", ROWS[:2])
     write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB), (8, 16 * GIB)])
