@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from controller.cli.session import session_of
 
 if TYPE_CHECKING:
     from controller.cli.output import Out
+    from controller.local.answer_file import AnswerFile
     from controller.replay.stays import Moves
     from controller.replay.trace import Trace
     from controller.scheduling.engine import Engine
@@ -51,20 +53,41 @@ def simulate(
     chosen = _policy(policy, policy_file)
     fleet, requests = read_hosts(hosts), read_trace(trace)
     out.note("cli.simulate.read", machines=requests.count, hosts=fleet.host_count)
-    started = time.monotonic()
-    how: dict[str, Any] = {"distinct_up_to": distinct_hosts_up_to, "engine": _engine(requests.count), "on_progress": _teller(out)}
-    if moves is None:
-        placed_on, made = replay(requests, fleet, chosen, **how), NO_MOVES
-    else:
-        consolidation = Consolidation(every_s=consolidate_every_s, moves_permille=moves_permille)
-        placed_on, made = replay_with_moves(requests, fleet, chosen, consolidation, **how)
-    took_s = time.monotonic() - started
-    _write(placements, (f"{vm},{host}\n" for vm, host in zip(requests.vms, placed_on.tolist(), strict=True)))
-    if moves is not None:
-        _write(moves, _lines(requests, made))
+    with ExitStack() as opened:
+        answer, answer_of_moves = _opened(opened, placements, moves)
+        started = time.monotonic()
+        engine = _engine(requests.count)
+        how: dict[str, Any] = {"distinct_up_to": distinct_hosts_up_to, "engine": engine, "on_progress": _teller(out)}
+        if answer_of_moves is None:
+            placed_on, made = replay(requests, fleet, chosen, **how), NO_MOVES
+        else:
+            consolidation = Consolidation(every_s=consolidate_every_s, moves_permille=moves_permille)
+            placed_on, made = replay_with_moves(requests, fleet, chosen, consolidation, **how)
+        took_s = time.monotonic() - started
+        answer.write(zip(requests.vms, placed_on.tolist(), strict=True))
+        if answer_of_moves is not None:
+            answer_of_moves.write(_lines(requests, made))
     summary = summarise(requests, fleet, placed_on, made)
     value = asdict(summary) | {"policy": chosen.label, "took_s": round(took_s, 1), "placements": str(placements)}
     out.value(value, lambda shown: _show(out, shown), name="placements")
+
+
+def _opened(opened: ExitStack, placements: Path, moves: Path | None) -> tuple["AnswerFile", "AnswerFile | None"]:
+    """Open the files of the answer before a replay that may take long.
+
+    Raises:
+        Invalid: ``simulate.file_is_directory``, ``simulate.file_unwritable``, ``simulate.file_twice``.
+    """
+    from controller.local.answer_file import AnswerFile
+    from inventory.domain.errors import Invalid
+
+    answer = opened.enter_context(AnswerFile(placements))
+    if moves is None:
+        return answer, None
+    of_moves = AnswerFile(moves)
+    if of_moves.is_same(answer):
+        raise Invalid("simulate.file_twice", file=str(moves))
+    return answer, opened.enter_context(of_moves)
 
 
 def _policy(name: str, file: Path | None) -> "Policy":
@@ -106,30 +129,12 @@ def _teller(out: "Out") -> Callable[[int, int], None]:
     return tell
 
 
-def _lines(trace: "Trace", moves: "Moves") -> Iterator[str]:
+def _lines(trace: "Trace", moves: "Moves") -> Iterator[Sequence[object]]:
     """Yield the lines of a file of moves."""
     columns = (moves.machine.tolist(), moves.at_s.tolist(), moves.source.tolist(), moves.target.tolist())
-    yield "vm,at_s,from,to\n"
-    for machine, at_s, source, target in zip(*columns, strict=True):
-        yield f"{trace.vms[machine]},{at_s},{source},{target}\n"
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    """Write an answer whole or not at all.
-
-    Raises:
-        Invalid: it cannot be written.
-    """
-    from inventory.domain.errors import Invalid
-
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(lines)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise Invalid("simulate.file_unwritable", file=str(path), reason=error.strerror or str(error)) from error
+    yield "vm", "at_s", "from", "to"
+    for machine, *move in zip(*columns, strict=True):
+        yield trace.vms[machine], *move
 
 
 def _show(out: "Out", shown: Any) -> None:

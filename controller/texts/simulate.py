@@ -20,6 +20,18 @@ TEXTS: dict[str, Text] = {
         "请指定一个可写目录中的文件。",
         "Name a file in a directory you may write to.",
     ),
+    "simulate.file_is_directory": _mistake(
+        "{file} 是目录，不是文件。",
+        "{file} is a directory, not a file.",
+        "请写出目录中文件的名称。",
+        "Name the file in it.",
+    ),
+    "simulate.file_twice": _mistake(
+        "{file} 被指定为两个结果的文件。",
+        "{file} is to hold both answers.",
+        "请为放置结果和迁移各指定一个文件。",
+        "Name one file for the placements and another for the moves.",
+    ),
     "simulate.column_missing": _mistake(
         "{file} 第 {line} 行：表头缺少列：{columns}。",
         "{file}, line {line}: the header lacks: {columns}.",

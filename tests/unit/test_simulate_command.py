@@ -1,6 +1,8 @@
 """``allot simulate``: files in, file out, and every mistake in a file named with its line."""
 
+import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -147,6 +149,82 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path, capsys: 
     assert re.search(r"simulate\.file_unreadable: .*broken\.csv\.gz cannot be read", capsys.readouterr().err)
     assert run(["simulate", str(tmp_path / "trace.csv"), *files]) == 1
     assert re.search(r"simulate\.file_unwritable: .*out\.csv cannot be written", capsys.readouterr().err)
+
+
+def simulated_into(folder: Path, placements: str, *more: str) -> int:
+    write_trace(folder / "trace.csv", ROWS)
+    write_hosts(folder / "hosts.csv", [(8, 16 * GIB)])
+    return run(["simulate", str(folder / "trace.csv"), "--hosts", str(folder / "hosts.csv"), "--placements", placements, *more])
+
+
+def test_where_no_answer_can_be_written_nothing_is_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    same = ["--moves", "./out.csv"]
+    for placements, more, code in [
+        ("", [], "simulate.file_is_directory"),
+        (".", [], "simulate.file_is_directory"),
+        (str(tmp_path), [], "simulate.file_is_directory"),
+        ("no/out.csv", [], "simulate.file_unwritable"),
+        ("out.csv", ["--moves", "."], "simulate.file_is_directory"),
+        ("out.csv", same, "simulate.file_twice"),
+    ]:
+        assert simulated_into(tmp_path, placements, *more) == 1
+        said = capsys.readouterr().err
+        assert f"{code}: " in said
+        assert "replayed" not in said
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["hosts.csv", "trace.csv"]
+
+
+def test_what_is_no_regular_file_is_written_into_and_stays_what_it_is(tmp_path: Path) -> None:
+    assert simulated_into(tmp_path, "/dev/null", "--moves", "/dev/null") == 0
+    assert Path("/dev/null").is_char_device()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert simulated_into(tmp_path, str(tmp_path / "pipe")) == 0
+        assert os.read(reader, 100) == b"0,0\n1,0\n2,-1\n3,0\n"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_full_device_is_told_and_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulated_into(tmp_path, "/dev/full") == 1
+    assert "simulate.file_unwritable: " in capsys.readouterr().err
+
+
+def test_a_link_keeps_pointing_to_the_file_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "out.csv").symlink_to(tmp_path / "there" / "real.csv")
+    for _ in range(2):
+        assert simulated_into(tmp_path, str(tmp_path / "out.csv")) == 0
+        assert (tmp_path / "out.csv").is_symlink()
+        assert read_placements(tmp_path / "there" / "real.csv") == {0: 0, 1: 0, 2: -1, 3: 0}
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["real.csv"]
+
+
+def test_names_with_commas_and_quotes_are_read_back_from_the_answers(tmp_path: Path) -> None:
+    names = ["a,b", 'a "b"', "c"]
+    cells = "".join(f"{json.dumps(name).replace(chr(92), chr(34))},{n},0,-1,1,1024\n" for n, name in enumerate(names))
+    (tmp_path / "trace.csv").write_text(HEADER + cells, encoding="utf-8")
+    write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB)])
+    assert simulate(tmp_path) == 0
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert list(csv.reader(stream)) == [[name, "0"] for name in names]
+
+
+def test_moves_name_machines_with_commas_so_that_they_are_read_back(tmp_path: Path) -> None:
+    rows = ["long,0,0,50,6,4096", '"a,b",1,0,-1,2,4096', '"a,c",2,0,-1,2,4096', "late,3,9000,100,1,1024"]
+    (tmp_path / "trace.csv").write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+    write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB), (8, 16 * GIB)])
+    moves = ["--moves", str(tmp_path / "moves.csv"), "--moves-permille", "500", "--consolidate-every-s", "6000"]
+    assert simulate(tmp_path, *moves) == 0
+    with (tmp_path / "moves.csv").open(newline="") as stream:
+        header, *moved = csv.reader(stream)
+    assert header == ["vm", "at_s", "from", "to"]
+    assert [line[0] for line in moved] in (["a,b"], ["a,c"])
 
 
 def test_without_its_files_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
