@@ -6,8 +6,9 @@ large machine arrives that no host in use has room for. What is planned is done 
 Whoever checks a replay may take all moves of a moment after what ends and before what arrives then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import merge
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from controller.replay.run import Orders, orders_of, stream_of
 from controller.replay.stays import Moves
 from controller.replay.trace import Trace
-from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32
+from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32, Int64
 from controller.scheduling.engine import PLAIN, Engine
 from controller.scheduling.moves.cluster import DWELLING, FIRST_DIMENSIONS, Cluster, Wanted
 from controller.scheduling.moves.consolidate import consolidate
@@ -105,16 +106,35 @@ class _Desk:
         self._empty = _hosts_alone(hosts)
         self._ids = tuple(ResourceId(str(machine)) for machine in range(trace.count))
         self._most = consolidation.moves_permille * trace.count // 1000
+        # What came at this moment is young however long that is: its stay must not begin with a move.
+        self._young_s = max(1, consolidation.dwell_s)
         #: By class: whether room is made for it.
         self._is_large = np.array([large is not None and _is_large(size, large) for size in orders.sizes], bool)
 
-    def stops(self) -> list[_Stop]:
-        """Return where machines are moved, in order."""
-        last_s, every_s = int(self._trace.arrival_s.max(initial=0)), self._consolidation.every_s
-        moments = range(every_s, last_s + every_s, every_s)
-        regular = [_Stop(int(np.searchsorted(self._orders.moment, 2 * now_s + 1)), False, now_s) for now_s in moments]
+    def stops(self) -> Iterator[_Stop]:
+        """Yield where machines are moved, in order; what is done at a stop decides which one comes next."""
         begins = self._larges() if self._consolidation.room_each_most else []
-        return sorted([*regular, *(_Stop(order, True, int(self._orders.moment[order]) // 2) for order in begins)])
+        larges = (_Stop(order, True, int(self._orders.moment[order]) // 2) for order in begins)
+        return merge(self._regular(), larges)
+
+    def _regular(self) -> Iterator[_Stop]:
+        """Yield the moments from the first arrival to the last, every so often, at which a planner could say something new."""
+        arrivals, every_s = np.sort(self._trace.arrival_s), self._consolidation.every_s
+        now_s = (int(arrivals[0]) // every_s + 1) * every_s if len(arrivals) else 0
+        while len(arrivals) and now_s < int(arrivals[-1]) + every_s:
+            stop, moved = _Stop(int(np.searchsorted(self._orders.moment, 2 * now_s + 1)), False, now_s), len(self.rows)
+            yield stop
+            now_s += every_s
+            if len(self.rows) == moved:
+                # The same picture has the same answer: on to the next moment with another one.
+                now_s = max(now_s, -(-self._next_change_s(stop, arrivals) // every_s) * every_s)
+
+    def _next_change_s(self, stop: _Stop, arrivals: Int64) -> int:
+        """Return when something comes or ends after a stop, or a machine is no longer young."""
+        old, last_s = int(np.searchsorted(arrivals, stop.now_s - self._young_s, "right")), int(arrivals[-1])
+        # What arrives at a moment is there after it.
+        comes_s = (int(self._orders.moment[stop.order]) + 1) // 2 if stop.order < len(self._orders.moment) else last_s + 1
+        return min(comes_s, int(arrivals[old]) + self._young_s if old < len(arrivals) else comes_s)
 
     def _larges(self) -> list[int]:
         """Return the first orders of gangs with a large machine; a machine that comes alone is a gang of its own."""
@@ -170,8 +190,7 @@ class _Desk:
         demand = np.stack([trace.vcpus[machine], trace.memory_mib[machine]], axis=1)
         free = self._empty.capacity.copy()
         np.subtract.at(free, host, demand)
-        # What came at this moment is young however long that is: its stay must not begin with a move.
-        is_young = trace.arrival_s[machine] > now_s - max(1, self._consolidation.dwell_s)
+        is_young = trace.arrival_s[machine] > now_s - self._young_s
         ids = tuple(self._ids[m] for m in machine.tolist())
         named, group = np.unique(self._orders.group[self._orders.placed_by[machine]], return_inverse=True)
         lone = int(len(named) > 0 and named[0] == -1)

@@ -1,14 +1,18 @@
 """A replay never breaks a host or a rule at any instant, and decides like a plain loop over all hosts."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.replay import consolidation
 from controller.replay.consolidation import Consolidation, replay_with_moves
 from controller.replay.hosts import read_hosts
 from controller.replay.run import replay
@@ -17,7 +21,9 @@ from controller.replay.summary import summarise
 from controller.replay.trace import read_trace
 from controller.scheduling.engine import Engine
 from controller.scheduling.loading import load_compiled
-from controller.scheduling.moves.plan import Limits
+from controller.scheduling.moves.cluster import Cluster
+from controller.scheduling.moves.consolidate import consolidate
+from controller.scheduling.moves.plan import Limits, Plan
 from controller.scheduling.policy import DEFAULT_POLICY, LargeSize, Policy
 from tests.support.replay import MoveRow, broken, broken_with_moves, write_hosts, write_trace
 from tests.support.trace_generator import TraceRow, trace
@@ -220,6 +226,69 @@ def test_a_replay_with_moves_breaks_nothing_at_any_instant_and_keeps_its_bounds(
     assert int((stays.end_s - stays.start_s).sum()) == int(
         (stays_of(requests, placed_on).end_s - stays_of(requests, placed_on).start_s).sum()
     )
+
+
+class Counting:
+    """The planner of the platform, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, cluster: Cluster, limits: Limits) -> Plan:
+        self.asked += 1
+        return consolidate(cluster, limits)
+
+
+def replayed(rows: list[TraceRow], shapes: list[tuple[int, int]], how: Consolidation) -> tuple[list[int], list[list[int]], int]:
+    """Return hosts, moves (machine, moment, source, target), and how often the planner was asked."""
+    with TemporaryDirectory() as folder:
+        requests = read_trace(write_trace(Path(folder) / "trace.csv.gz", rows))
+        hosts = read_hosts(write_hosts(Path(folder) / "hosts.csv", shapes))
+    planner = Counting()
+    placed_on, moves = replay_with_moves(requests, hosts, ROOMY, replace(how, planner=planner))
+    made = [moves.machine.tolist(), moves.at_s.tolist(), moves.source.tolist(), moves.target.tolist()]
+    return placed_on.tolist(), made, planner.asked
+
+
+def every_time(desk: Any) -> Iterator[Any]:
+    """Yield every moment from the first one on, whatever happened in between."""
+    every_s, last_s = desk._consolidation.every_s, int(desk._trace.arrival_s.max(initial=0))
+    for now_s in range(every_s, last_s + every_s, every_s):
+        yield consolidation._Stop(int(np.searchsorted(desk._orders.moment, 2 * now_s + 1)), False, now_s)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), stretch=st.sampled_from([1, 20]))
+def test_neither_the_beginning_of_time_nor_a_moment_left_out_changes_a_replay_with_moves(seed: int, stretch: int) -> None:
+    source = random.Random(seed)
+    rows, shapes = some_rows(source), some_shapes(source)
+    rows = [row._replace(arrival_s=row.arrival_s * stretch) for row in rows]
+    limits = Limits(saving_least_wh_per_gib=0, moves_each_most=source.choice([1, 16]), fill_most_permille=1000)
+    how = Consolidation(
+        every_s=source.randint(1, 9),
+        moves_permille=source.choice([50, 300, 1000]),
+        dwell_s=source.choice([0, 3, 30]),
+        room_each_most=source.choice([0, 1, 2]),
+        limits=limits,
+    )
+    placed_on, made, asked = replayed(rows, shapes, how)
+    shift_s = how.every_s * source.choice([1, 1000, 10**10])
+    later = [row._replace(arrival_s=row.arrival_s + shift_s) for row in rows]
+    again = replayed(later, shapes, how)
+    assert again == (placed_on, [made[0], [at_s + shift_s for at_s in made[1]], *made[2:]], asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(consolidation._Desk, "_regular", every_time)
+        always = replayed(rows, shapes, how)
+    assert always[:2] == (placed_on, made)
+    assert always[2] >= asked
+
+
+def test_times_in_which_nothing_happens_cost_nothing() -> None:
+    rows = [TraceRow(0, 0, 0, 50, 6, 4 * GIB), TraceRow(1, 1, 0, -1, 2, 4 * GIB), TraceRow(2, 2, 10**12, -1, 2, 4 * GIB)]
+    _, made, asked = replayed(rows, [(8, 16 * GIB), (8, 16 * GIB)], Consolidation(every_s=60, moves_permille=1000))
+    # Once the first has ended, once the second is no longer young, and before the last one comes.
+    assert asked <= 3
+    assert made[0] == []
 
 
 def test_moves_empty_hosts_and_the_summary_counts_their_hours(tmp_path: Path) -> None:
