@@ -67,7 +67,11 @@ VCPU_HELD = gauge("allot_vcpu_held", "Virtual CPUs held: for the loss of a failu
 MEMORY_HELD = gauge("allot_memory_held_bytes", "Memory held, by the same reasons.", *_HELD)
 DISK_HELD = gauge("allot_disk_held_bytes", "Disk held, by the same reasons.", "pool", "zone", "class", "reason")
 SIZE_FIT = gauge(
-    "allot_size_fit", "Machines of a size that still fit, one by one (the 20 smallest sizes).", "pool", "zone", "size"
+    "allot_size_fit",
+    "Machines of a size that still fit, one by one (the 20 smallest sizes without dedicated processors, huge pages and traits).",
+    "pool",
+    "zone",
+    "size",
 )
 SIZE_LOST = gauge(
     "allot_size_fragmentation_ratio",
@@ -76,8 +80,8 @@ SIZE_LOST = gauge(
     "zone",
     "size",
 )
-VCPU_STRANDED = gauge("allot_vcpu_stranded", "Virtual CPUs free on hosts that take no size of the catalogue.", "pool", "zone")
-MEMORY_STRANDED = gauge("allot_memory_stranded_bytes", "Memory free on hosts that take no size of the catalogue.", "pool", "zone")
+VCPU_STRANDED = gauge("allot_vcpu_stranded", "Virtual CPUs free on hosts that take none of these sizes.", "pool", "zone")
+MEMORY_STRANDED = gauge("allot_memory_stranded_bytes", "Memory free on hosts that take none of these sizes.", "pool", "zone")
 RESERVE_HOSTS = gauge("allot_reserve_hosts", "Hosts that stand by for the loss of a failure domain.", "pool")
 RESERVE_UNCOVERED = gauge(
     "allot_reserve_uncovered_domains", "Failure domains of a pool with a reserve whose loss might not be survived now.", "pool"

@@ -1,4 +1,8 @@
-"""How much of what is free can be used: machines of each size that fit, and what no size fits into. Pure."""
+"""How much of what is free can be used: machines of each size that fit, and what no size fits into. Pure.
+
+Counted are sizes that any host may take: one with processors of its own, huge pages or traits depends on the cells and the
+facts of each host, which are not looked at here (``allot capacity fit`` does).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +45,8 @@ class Usable:
 
 
 def by_pool(rooms: Iterable[FreeRoom], sizes: Sequence[Size]) -> dict[tuple[str, str], Usable]:
-    """Return it by pool and zone; sizes are ordered from the smallest."""
+    """Return it by pool and zone; sizes are ordered from the smallest, and those that not any host may take are left out."""
+    plain = [size for size in sizes if not size.layout and not size.traits][:SIZES_MAX]
     hosts: dict[tuple[str, str], dict[str, HostRoom]] = {}
     for room in rooms:
         host = hosts.setdefault((room.pool, room.zone), {}).setdefault(room.host_id, HostRoom())
@@ -51,7 +56,7 @@ def by_pool(rooms: Iterable[FreeRoom], sizes: Sequence[Size]) -> dict[tuple[str,
             host.memory_mib = room.free
         elif room.dimension == DISK_PREFIX + ROOT_DISK_CLASS:
             host.disks_gib.append(room.free)
-    return {key: _usable(list(own.values()), sizes[:SIZES_MAX]) for key, own in hosts.items()}
+    return {key: _usable(list(own.values()), plain) for key, own in hosts.items()}
 
 
 def _usable(hosts: Sequence[HostRoom], sizes: Sequence[Size]) -> Usable:

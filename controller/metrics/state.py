@@ -77,9 +77,7 @@ def _rooms(
 
 def usable(connection: Connection, _now_s: float) -> Iterable[str]:
     """What of the free capacity can be used: machines that fit, what fragmentation takes, what is stranded."""
-    # What cells take is no matter of sums.
-    sizes = [size for size in directory.sizes(connection) if not size.layout]
-    found = fragmentation.by_pool(summary.free_rooms(connection), sizes)
+    found = fragmentation.by_pool(summary.free_rooms(connection), directory.sizes(connection))
     yield family(m.SIZE_FIT, {(*key, size): n for key, u in found.items() for size, n in u.fit.items()})
     yield family(m.SIZE_LOST, {(*key, size): ratio for key, u in found.items() for size, ratio in u.lost_ratio.items()})
     yield family(m.VCPU_STRANDED, {key: u.stranded_vcpu for key, u in found.items()})

@@ -1,8 +1,11 @@
 """How much of what is free can be used."""
 
-from controller.metrics.fragmentation import by_pool
+from dataclasses import replace
+
+from controller.metrics.fragmentation import SIZES_MAX, by_pool
 from inventory.domain.catalogue import Size
 from inventory.domain.ids import SizeId
+from inventory.domain.layout import Layout
 from inventory.store.summary import FreeRoom
 
 
@@ -35,6 +38,14 @@ def test_storage_pools_take_whole_disks() -> None:
     found = by_pool(host("a", 64, 64, 15, 25), SIZES)["p", "z"]
     assert found.fit["small"] == 3
     assert found.lost_ratio["small"] == 0.25
+
+
+def test_what_depends_on_more_than_amounts_is_left_out_and_takes_no_place_of_others() -> None:
+    special = [replace(size(f"tpm-{n}", 1, 1, 1), traits=("tpm",)) for n in range(SIZES_MAX)]
+    alone = replace(size("alone", 1, 1, 1), layout=Layout.of(is_dedicated=True))
+    found = by_pool(host("a", 1, 2, 100), [*special, alone, *SIZES])["p", "z"]
+    assert found.fit == {"small": 0, "large": 0}
+    assert (found.stranded_vcpu, found.stranded_memory_mib) == (1, 2)
 
 
 def test_nothing_free_is_nothing_lost() -> None:
