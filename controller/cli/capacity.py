@@ -26,6 +26,7 @@ def fit(
     memory_mib: int = typer.Option(0, "--memory-mib"),
     disk_gib: int | None = typer.Option(None, "--disk-gib"),
     disk_class: str = typer.Option("standard", "--disk-class"),
+    arch: str = typer.Option("any", "--arch"),
     pool: str = typer.Option("", "--pool"),
     zone: str = typer.Option("", "--zone"),
     spread: str = typer.Option("none", "--spread"),
@@ -40,7 +41,8 @@ def fit(
     session = session_of(ctx)
     out = session.out
     if system:
-        if size or vcpu or memory_mib or disk_gib is not None or pool or zone or (spread, network) != ("none", "default"):
+        is_own = (spread, network, arch) != ("none", "default", "any")
+        if size or vcpu or memory_mib or disk_gib is not None or pool or zone or is_own:
             raise Usage("cli.fit_of_system")
         _fit_of_system(session, system, department)
         return
@@ -49,6 +51,7 @@ def fit(
         "vcpu_count": vcpu,
         "memory_mib": memory_mib,
         "disk_class": disk_class,
+        "arch": arch,
         "pool": pool,
         "zone": zone,
         "spread": spread,
@@ -115,7 +118,12 @@ def forecast(ctx: typer.Context, pool: str = typer.Option("", "--pool")) -> None
     found = session.api.get("/v1/capacity/forecast", pool=pool)
 
     def date(name: str) -> Any:
-        return lambda row: (row[name] or out.say("cli.capacity.never")) if row["is_enough"] else "—"
+        def shown(row: Mapping[str, Any]) -> str:
+            if row["is_full"]:
+                return out.say("cli.capacity.full_now")
+            return (row[name] or out.say("cli.capacity.never")) if row["is_enough"] else "—"
+
+        return shown
 
     def show(value: Mapping[str, Any]) -> None:
         columns = [
@@ -127,7 +135,7 @@ def forecast(ctx: typer.Context, pool: str = typer.Option("", "--pool")) -> None
         ]
         out.rows(value["pools"], columns)
         for row in value["pools"]:
-            if not row["is_enough"]:
+            if not row["is_enough"] and not row["is_full"]:
                 out.line("cli.capacity.no_trend", days=row["history_days"], least=row["history_days_needed"])
                 break
 
@@ -155,6 +163,7 @@ def hosts(
     vcpu: int = typer.Option(..., "--vcpu"),
     memory_mib: int = typer.Option(..., "--memory-mib"),
     disk: list[str] = typer.Option([], "--disk"),
+    arch: str = typer.Option("x86_64", "--arch"),
     per_rack: int = typer.Option(1, "--per-rack"),
 ) -> None:
     """Say how many hosts of a shape a list of tickets needs."""
@@ -167,6 +176,7 @@ def hosts(
         "vcpu_count": vcpu,
         "memory_mib": memory_mib,
         "disks_gib": _disks(disk),
+        "arch": arch,
         "per_rack": per_rack,
     }
     found = session.api.post("/v1/capacity/hosts-needed", body)

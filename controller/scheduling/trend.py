@@ -23,7 +23,7 @@ SEED = 20_260_101
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """Days from now until full; None: not within the horizon in so many of the futures."""
+    """Days from now until full, 0 where it is; None: not within the horizon in so many of the futures."""
 
     history_days: int
     p10_days: int | None = None
@@ -39,6 +39,11 @@ class Trend:
         """Tell whether there was enough history to say anything."""
         return self.history_days >= HISTORY_DAYS_MIN
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether something is used up now, whatever the history."""
+        return self.p10_days == 0
+
 
 def days_until_full(growth: Mapping[str, Sequence[int]], free: Mapping[str, int]) -> Trend:
     """Return when the first of ``free`` is used up.
@@ -49,6 +54,9 @@ def days_until_full(growth: Mapping[str, Sequence[int]], free: Mapping[str, int]
     days = max((len(growth[d]) for d in dimensions if d in growth), default=0)
     history = np.array([list(growth.get(d, [0] * days)) for d in dimensions], dtype=np.int64).reshape(len(dimensions), days)
     means = {d: float(row.mean()) if days else 0.0 for d, row in zip(dimensions, history, strict=True)}
+    used_up = next((d for d in dimensions if free[d] <= 0), None)
+    if used_up is not None:
+        return Trend(history_days=days, p10_days=0, p50_days=0, p90_days=0, dimension=used_up, growth_per_day=means)
     if days < HISTORY_DAYS_MIN:
         return Trend(history_days=days, growth_per_day=means)
     full = np.stack([_first_day_over(row, free[d]) for d, row in zip(dimensions, history, strict=True)])

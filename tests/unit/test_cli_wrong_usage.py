@@ -55,6 +55,7 @@ WRONG = [
     (["release", ""], "cli.name_empty", ()),
     (["capacity", "fit", "tiny", "--system", "portal"], "cli.fit_of_system", ()),
     (["capacity", "fit", "--system", "portal", "--spread", "host"], "cli.fit_of_system", ()),
+    (["capacity", "fit", "--system", "portal", "--arch", "aarch64"], "cli.fit_of_system", ()),
     (["describe", "systems", ""], "cli.name_empty", ()),
     (["meter", "statement", ""], "cli.name_empty", ()),
     (["stop", "web-1"], "cli.machine_name", ("web-1", "inst_")),

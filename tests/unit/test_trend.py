@@ -40,8 +40,13 @@ def test_what_does_not_grow_is_never_full() -> None:
     assert slow.p50_days is None
 
 
-def test_what_is_full_already_is_full_at_the_end_of_the_first_day() -> None:
-    assert days_until_full({"vcpu": [1] * 40}, {"vcpu": 0}).p50_days == 1
+@pytest.mark.parametrize("days", [0, 3, 40])
+@pytest.mark.parametrize("free", [0, -5])
+def test_what_is_full_already_is_full_now_whatever_its_history(days: int, free: int) -> None:
+    found = days_until_full({"vcpu": [-1] * days, "memory_mib": [1] * days}, {"vcpu": free, "memory_mib": 100})
+    assert found.is_full
+    assert (found.p10_days, found.p50_days, found.p90_days, found.dimension) == (0, 0, 0, "vcpu")
+    assert not days_until_full({"vcpu": [1] * 40}, {"vcpu": 1}).is_full
 
 
 @pytest.mark.parametrize("days", [0, 1, HISTORY_DAYS_MIN - 1])

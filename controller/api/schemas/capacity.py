@@ -67,7 +67,10 @@ class SystemFit(Out):
 
 
 class PoolTrend(Out):
-    """When a pool is full; dates are null where it is not within the horizon, or the history is too short."""
+    """When a pool is full; dates are null where it is not within the horizon, or the history is too short.
+
+    `is_full`: it is full now, of `dimension`, however short the history is.
+    """
 
     pool: str
     zone: str
@@ -75,6 +78,7 @@ class PoolTrend(Out):
     history_days: int
     history_days_needed: int
     is_enough: bool
+    is_full: bool
     growth_per_day: dict[str, float]
     dimension: str
     p10: str | None
