@@ -38,6 +38,18 @@ TEXTS: dict[str, Text] = {
         "选择更大的主机，补充缺少的磁盘类别，或检查分散规则与共用网络是否矛盾",
         "choose a larger host, add the class of disk that is missing, or see whether spread and shared networks contradict",
     ),
+    "capacity.machine_larger_than_shape": _operator(
+        "区域 {zone} 的云主机 {machine} 需要 {dimension} {amount}，这种主机只有 {room}",
+        "machine {machine} for zone {zone} asks for {amount} {dimension}, and a host of this shape has {room}",
+        "选择更大的主机，或更改该云主机的工单",
+        "choose a larger host, or change the ticket of that machine",
+    ),
+    "capacity.too_many_hosts_needed": _operator(
+        "区域 {zone} 的工单至少需要 {lower_bound} 台这种主机；最多计算到 {highest} 台",
+        "tickets for zone {zone} need {lower_bound} hosts of this shape or more; at most {highest} are reckoned with",
+        "检查主机的数量单位（内存为 MiB，磁盘为 GiB），或选择更大的主机",
+        "check the units of the host (MiB of memory, GiB of disk), or choose larger ones",
+    ),
     "capacity.addresses_short": _operator(
         "区域 {zone} 的地址不够这些工单使用：空闲地址块 {block_count} 个，每块 {segment_size} 台；每个部门网络在每台主机上占一块",
         "zone {zone} has too few addresses for these tickets: {block_count} free blocks of {segment_size} machines each, "
@@ -68,5 +80,6 @@ TEXTS: dict[str, Text] = {
         "{lost} of {count} machines found no place and stay in the books of the lost host; do it again when there is room.",
     ),
     "cli.capacity.empty": Text("这些主机上没有云主机。", "There is no machine on these hosts."),
+    "cli.capacity.full_now": Text("已满", "full now"),
     "cli.capacity.never": Text("5 年内不会", "not within 5 years"),
 }

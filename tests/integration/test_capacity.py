@@ -1,23 +1,29 @@
 """What-if questions on both engines, against the platform itself."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.metrics import fragmentation
 from controller.scheduling.explain import explanation_from_json
+from controller.scheduling.snapshot import HostEntry, SnapshotBuilder
 from controller.workflows import tickets
+from controller.workflows.capacity import hosts_needed as hosts_needed_module
 from controller.workflows.capacity.failure import Fate, what_if_hosts_fail
 from controller.workflows.capacity.fit import FitQuestion, how_many_more
 from controller.workflows.capacity.hosts_needed import HostShape, ZoneNeed, hosts_needed
 from controller.workflows.capacity.trend import DAY_S, PoolTrend, when_full
-from inventory.domain.errors import AllotError, Unplaceable
+from inventory.domain.catalogue import Size
+from inventory.domain.errors import AllotError, Invalid, Unplaceable
 from inventory.domain.host import AdminState, Reserve, ReserveLevel
-from inventory.domain.ids import PoolId
+from inventory.domain.ids import PoolId, SizeId
+from inventory.domain.layout import NO_LAYOUT, Layout
 from inventory.domain.resources import VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import directory, history, hosts
+from inventory.store import directory, history, hosts, summary
 from inventory.store import tables as t
 from inventory.store.engine import Database
 from tests.support.address_zones import ROOM, furnish_narrow, set_blocks
@@ -165,8 +171,7 @@ def test_the_reserve_takes_what_a_lost_host_had(here: Furnished) -> None:
 
 def needed(here: Furnished, *documents: bytes, **changes: Any) -> list[ZoneNeed]:
     shape = HostShape(**{"vcpu_count": 4, "memory_mib": 4096, "disks_gib": {"standard": 100}, **changes})
-    with here.platform.db.read() as connection:
-        return hosts_needed(connection, here.platform, documents, shape, here.caller())
+    return hosts_needed(here.platform, documents, shape, here.caller())
 
 
 def test_a_list_of_tickets_needs_so_many_hosts(here: Furnished) -> None:
@@ -200,6 +205,65 @@ def test_a_question_that_makes_no_sense_is_answered(here: Furnished, ask: Any, c
     with here.platform.db.read() as connection, pytest.raises(AllotError) as refused:
         ask(here, connection)
     assert code in {refused.value.code, *(p.code for p in refused.value.problems)}
+
+
+def refused(here: Furnished, *documents: bytes, **changes: Any) -> Mapping[str, Any]:
+    """Return code and parameters of a refusal; not a single host may have been made for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SnapshotBuilder, "add_host", lambda *_: pytest.fail("hosts were made"))
+        with pytest.raises(Invalid) as found:
+            needed(here, *documents, **changes)
+    return {"code": found.value.code, **found.value.params}
+
+
+@pytest.mark.parametrize(
+    ("changes", "dimension", "amount", "room"),
+    [
+        ({"vcpu_count": 1}, "vcpu", 2, 1),
+        ({"memory_mib": 4095}, "memory_mib", 4096, 4095),
+        ({"disks_gib": {"standard": 1}}, "disk_gib:standard", 2, 1),
+    ],
+)
+def test_a_machine_larger_than_a_host_is_named_with_what_it_is_larger_in(
+    here: Furnished, changes: dict[str, Any], dimension: str, amount: int, room: int
+) -> None:
+    large, shape = ticket_text("large", size="small"), {"vcpu_count": 2, "memory_mib": 4096, "disks_gib": {"standard": 2}}
+    (found,) = needed(here, large, **shape)
+    assert found.host_count == 1
+    told = refused(here, large, **shape | changes)
+    assert (told["code"], told["machine"]) == ("capacity.machine_larger_than_shape", "web-1")
+    assert (told["dimension"], told["amount"], told["room"]) == (dimension, amount, room)
+
+
+def test_a_list_that_needs_more_hosts_than_are_reckoned_with_is_told_how_many_at_least(
+    here: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts_needed_module, "HOSTS_MAX", 3)
+    many = [ticket_text(f"one-{n}") for n in range(4)]
+    told = refused(here, *many, vcpu_count=1)
+    assert (told["code"], told["lower_bound"]) == ("capacity.too_many_hosts_needed", 4)
+    # Each ticket's machines share a network and stay together: four hosts, though three would do by volume.
+    with pytest.raises(Invalid) as found:
+        needed(here, *[ticket_text(f"three-{n}", count=3) for n in range(4)])
+    assert (found.value.code, found.value.params["lower_bound"]) == ("capacity.too_many_hosts_needed", 3)
+
+
+def test_thousands_of_hosts_are_made_once_and_closed_for_the_numbers_below(
+    here: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[HostEntry] = []
+    add_host = SnapshotBuilder.add_host
+
+    def counted(builder: SnapshotBuilder, entry: HostEntry) -> None:
+        made.append(entry)
+        add_host(builder, entry)
+
+    monkeypatch.setattr(SnapshotBuilder, "add_host", counted)
+    # Two of three vCPUs of each host by pairs that stay together.
+    many = [ticket_text(f"pair-{n}", count=2) for n in range(200)]
+    (found,) = needed(here, *many, vcpu_count=3, disks_gib={"standard": 10_000})
+    assert (found.host_count, found.lower_bound) == (200, 134)
+    assert len(made) == 134 + 268
 
 
 def test_growth_is_what_the_journal_says(here: Furnished) -> None:
@@ -236,6 +300,20 @@ def test_a_pool_is_full_when_its_trend_says(here: Furnished) -> None:
     assert found.p10 is not None
     assert found.p90 is not None
     assert "2026-06-04" <= found.p10 <= str(found.p50) <= found.p90 <= "2026-07-15"
+
+
+def test_the_metric_of_what_fits_agrees_with_the_question_for_every_size_it_counts(here: Furnished) -> None:
+    tickets.submit(here.platform, ticket_text("portal", count=3), here.caller())
+    set_reserve(here.platform.db, Reserve(level=ReserveLevel.HOST))
+    with here.platform.db.write() as connection:
+        for name, traits, layout in (("trusted", ("tpm",), NO_LAYOUT), ("alone", (), Layout.of(is_dedicated=True))):
+            size = Size(id=SizeId(name), name=name, vcpu_count=1, memory_mib=128, root_disk_gib=1, traits=traits, layout=layout)
+            directory.save_size(connection, size)
+    with here.platform.db.read() as connection:
+        (counted,) = fragmentation.by_pool(summary.free_rooms(connection), directory.sizes(connection)).values()
+        assert set(counted.fit) == {"tiny", "small"}, "no other host has a module, or processors of its own for machines"
+        for name, count in counted.fit.items():
+            assert count == how_many_more(connection, FitQuestion(size=name), NOW_S).pools[0].count > 0
 
 
 def test_one_per_domain_is_the_number_of_domains(here: Furnished) -> None:

@@ -47,11 +47,10 @@ def answer(here: Furnished, asked: list[Ticket], vcpu_count: int) -> tuple[int, 
         more = f", networks: [{network}]"
         texts.append(ticket_text(f"system-{number}", department=department, project=project, count=count, more=more))
     shape = HostShape(vcpu_count=vcpu_count, memory_mib=1 << 20, disks_gib={"standard": 10_000})
-    with here.platform.db.read() as connection:
-        try:
-            (found,) = hosts_needed(connection, here.platform, texts, shape, here.caller(department="city"))
-        except Invalid as refused:
-            return refused.code
+    try:
+        (found,) = hosts_needed(here.platform, texts, shape, here.caller(department="city"))
+    except Invalid as refused:
+        return refused.code
     return found.host_count, found.lower_bound
 
 

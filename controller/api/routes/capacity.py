@@ -95,8 +95,7 @@ def how_many_hosts(call: TheCall, body: Annotated[schemas.HostsNeededIn, Body()]
     """Say how many empty hosts of one shape a list of tickets needs."""
     values = body.model_dump()
     documents = [text.encode() for text in values.pop("tickets")]
-    with call.platform.db.read() as connection:
-        found = hosts_needed(connection, call.platform, documents, HostShape(**values), call.caller)
+    found = hosts_needed(call.platform, documents, HostShape(**values), call.caller)
     return json_answer({"zones": [asdict(z) for z in found]})
 
 
@@ -122,6 +121,7 @@ def _trend(found: PoolTrend) -> dict[str, Any]:
         "history_days": found.trend.history_days,
         "history_days_needed": HISTORY_DAYS_MIN,
         "is_enough": found.trend.is_enough,
+        "is_full": found.trend.is_full,
         "growth_per_day": dict(found.trend.growth_per_day),
         "dimension": found.trend.dimension,
         "p10": found.p10,

@@ -15,7 +15,7 @@ from controller.networks import address_plan
 from controller.scheduling.decide import choose
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.policy import Policy
-from controller.scheduling.snapshot import HostEntry, SnapshotBuilder, StorageEntry
+from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
 from controller.workflows.deltas import deltas
 from controller.workflows.obligation import spec_amounts
 from controller.workflows.place import placement_request
@@ -61,16 +61,24 @@ class ZoneNeed:
     machine_count: int
 
 
-def hosts_needed(
-    connection: Connection, platform: Platform, documents: Sequence[bytes], shape: HostShape, caller: Caller
-) -> list[ZoneNeed]:
+def hosts_needed(platform: Platform, documents: Sequence[bytes], shape: HostShape, caller: Caller) -> list[ZoneNeed]:
     """Place what the tickets add, zone by zone, on as few empty hosts of a shape as the scheduler manages with.
 
     Raises:
         Invalid: ``capacity.*``, or a ticket's own problems; ``capacity.addresses_short`` where only addresses are in the way.
-        Unplaceable: never; what fits on no such host is ``capacity.larger_than_shape``.
+        Unplaceable: never; what fits on no such host is ``capacity.machine_larger_than_shape`` or ``larger_than_shape``.
     """
     _check(documents, shape)
+    with platform.db.read() as connection:
+        asked = _asked(connection, platform, documents, shape, caller)
+    # It may take long: nothing is held open meanwhile.
+    return [_need(*one) for one in asked]
+
+
+def _asked(
+    connection: Connection, platform: Platform, documents: Sequence[bytes], shape: HostShape, caller: Caller
+) -> list[tuple["_Site", list["_Asked"], dict[str, int]]]:
+    """Return by zone what is asked for there, and its sums by dimension."""
     asked: dict[str, list[_Asked]] = {}
     amounts: dict[str, dict[str, int]] = {}
     zones: dict[str, Zone] = {}
@@ -89,7 +97,7 @@ def hosts_needed(
             sums[dimension] = sums.get(dimension, 0) + amount
     taken = networks.subnets_taken(connection)
     return [
-        _need(_Site(zones[code], shape, platform.policy, _free_blocks(zones[code], taken)), asked[code], amounts[code])
+        (_Site(zones[code], shape, platform.policy, _free_blocks(zones[code], taken)), asked[code], amounts[code])
         for code in sorted(asked)
     ]
 
@@ -181,21 +189,54 @@ def _need(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> Z
     for dimension, amount in amounts.items():
         if amount and dimension != ADDRESS and not room.get(dimension):
             raise Invalid("capacity.larger_than_shape", dimension=dimension, zone=zone.code)
+    _check_machines(asked, room, zone)
     lowest = max(1, _volume(site, asked, amounts))
+    if lowest > HOSTS_MAX:
+        raise _too_many(zone, lowest)
     # The largest first: what is hard to place goes into empty hosts.
     order = sorted(
         asked, key=lambda one: -max((_share(m.compute.amounts, m.disks, room) for m in one.request.members), default=0.0)
     )
     machines = sum(len(one.request.members) for one in asked)
-    found = _fewest(site, order, lowest, machines)
+    ground = _Ground(site, min(HOSTS_MAX, lowest + 2 * machines))
+    found = ground.fewest(order, lowest)
     if found is None:
         # Where blocks are scarce, who shares a segment goes together.
-        found = _fewest(site, sorted(order, key=lambda one: sorted(one.addresses())), lowest, machines)
-    if found is None and _fewest(replace(site, block_count=None), order, lowest, machines) is None:
-        raise Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
+        found = ground.fewest(sorted(order, key=lambda one: sorted(one.addresses())), lowest)
+    if found is None and ground.fewest(order, lowest, with_addresses=False) is None:
+        is_cut = lowest + 2 * machines > HOSTS_MAX
+        raise _too_many(zone, lowest) if is_cut else Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
     if found is None:
         raise Invalid("capacity.addresses_short", zone=zone.code, block_count=site.block_count, segment_size=site.segment_size)
     return ZoneNeed(zone=zone.code, host_count=found, lower_bound=lowest, machine_count=machines)
+
+
+def _too_many(zone: Zone, lowest: int) -> Invalid:
+    return Invalid("capacity.too_many_hosts_needed", zone=zone.code, lower_bound=lowest, highest=HOSTS_MAX)
+
+
+def _check_machines(asked: Sequence[_Asked], room: Mapping[str, int], zone: Zone) -> None:
+    """Refuse what no number of such hosts can take: a machine that is larger than one of them."""
+    for one in asked:
+        for member in one.request.members:
+            for dimension, amount in _amounts_of(member).items():
+                if amount > room.get(dimension, 0):
+                    raise Invalid(
+                        "capacity.machine_larger_than_shape",
+                        zone=zone.code,
+                        machine=member.name,
+                        dimension=dimension,
+                        amount=amount,
+                        room=room.get(dimension, 0),
+                    )
+
+
+def _amounts_of(member: MemberRequest) -> dict[str, int]:
+    """Return what a machine takes of the one host it goes to; all its disks of a class go to the one pool there."""
+    sums = {dimension: amount for dimension, amount in member.compute.amounts if dimension != ADDRESS}
+    for disk_class, gib in member.disks:
+        sums[disk_dimension(disk_class)] = sums.get(disk_dimension(disk_class), 0) + gib
+    return sums
 
 
 def _volume(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> int:
@@ -209,37 +250,53 @@ def _volume(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) ->
     return max([*by_amounts, *by_addresses], default=0)
 
 
-def _fewest(site: _Site, order: Sequence[_Asked], lowest: int, machines: int) -> int | None:
-    """Return the fewest hosts everything was placed on; None where there are none that do."""
-    low, high = lowest - 1, lowest
-    while not _fits(site, order, high):
-        if high >= min(HOSTS_MAX, lowest + 2 * machines):
-            return None
-        low, high = high, min(HOSTS_MAX, 2 * high)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _fits(site, order, middle) else (middle, high)
-    return high
-
-
 def _share(compute: Sequence[tuple[str, int]], disks: Sequence[tuple[str, int]], room: Mapping[str, int]) -> float:
     parts = [amount / room[d] for d, amount in compute if room.get(d)]
     parts += [size / room[DISK_PREFIX + c] for c, size in disks if room.get(DISK_PREFIX + c)]
     return max(parts, default=0.0)
 
 
-def _fits(site: _Site, order: Sequence[_Asked], count: int) -> bool:
-    builder = SnapshotBuilder()
-    for number in range(count):
-        builder.add_host(_host(site.zone, site.shape, number))
-    fleet, segments = Fleet(builder.build(revision="what-if")), _Segments(site)
-    for one in order:
-        places = choose(segments.of(one), fleet, site.policy)
-        if places is None:
-            return False
-        segments.take(one, places)
-        fleet.keep()
-    return True
+class _Ground:
+    """Empty hosts of a site, made once for all the numbers of them that are tried."""
+
+    def __init__(self, site: _Site, most: int) -> None:
+        """Try up to ``most`` hosts."""
+        self._site, self._most = site, most
+        self._shot = SnapshotBuilder().build(revision="what-if")
+
+    def fewest(self, order: Sequence[_Asked], lowest: int, *, with_addresses: bool = True) -> int | None:
+        """Return the fewest hosts everything was placed on; None where there are none that do."""
+        site = self._site if with_addresses else replace(self._site, block_count=None)
+        low, high = lowest - 1, lowest
+        while not self._fits(site, order, high):
+            if high >= self._most:
+                return None
+            low, high = high, min(self._most, 2 * high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._fits(site, order, middle) else (middle, high)
+        return high
+
+    def _fits(self, site: _Site, order: Sequence[_Asked], count: int) -> bool:
+        fleet, segments = Fleet(self._hosts(count)), _Segments(site)
+        for one in order:
+            places = choose(segments.of(one), fleet, site.policy)
+            if places is None:
+                return False
+            segments.take(one, places)
+            fleet.keep()
+        return True
+
+    def _hosts(self, count: int) -> Snapshot:
+        """Return so many empty hosts, and maybe others behind them that have nothing free."""
+        if self._shot.host_count < count:
+            builder = SnapshotBuilder()
+            for number in range(count):
+                builder.add_host(_host(self._site.zone, self._site.shape, number))
+            self._shot = builder.build(revision="what-if")
+        free = self._shot.free_rows.copy()
+        free[:, count:] = 0
+        return replace(self._shot, free_rows=free)
 
 
 def _host(zone: Zone, shape: HostShape, number: int) -> HostEntry:
