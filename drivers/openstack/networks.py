@@ -25,7 +25,7 @@ from drivers.openstack.marks import Mark, is_newer, mark_text, parse_mark_text
 from drivers.openstack.region import Region
 from drivers.openstack.segment_rules import GroupReading, missing_rules, read_group, strange_rules
 from drivers.protocol import LeaseEntry, NicRequest, SegmentRequest
-from inventory.domain.ids import ResourceId
+from inventory.domain.ids import ResourceId, is_id
 
 #: Neutron's own ports on a network; they go with it.
 _OWN_PORTS = "network:"
@@ -94,7 +94,7 @@ def ensure_segment_absent(region: Region, segment_id: ResourceId, fence: int) ->
     if network is not None:
         take_fence(region, network, fence)
         ports = ports_of(region, network_id=network.network_id)
-        if any(p.device_id and _is_foreign_use(p) for p in ports):
+        if any(_keeps(p, segment_id) for p in ports):
             raise Transient("driver.segment_in_use", segment_id=segment_id)
         for port in ports:
             if not port.device_owner.startswith(_OWN_PORTS):
@@ -105,9 +105,20 @@ def ensure_segment_absent(region: Region, segment_id: ResourceId, fence: int) ->
         region.calls.change("network", partial(neutron.delete_security_group, group.group_id))
 
 
-def _is_foreign_use(port: PortReading) -> bool:
-    """Whether a port in use keeps its network: a machine's, a load balancer's, a router's; not the DHCP service's."""
-    return port.device_owner == _ROUTER_PORT or not port.device_owner.startswith(_OWN_PORTS)
+def _keeps(port: PortReading, segment_id: ResourceId) -> bool:
+    """Whether a port keeps its network: in use (by a machine, a load balancer, a router) or not ours; not the DHCP service's."""
+    if port.device_owner.startswith(_OWN_PORTS):
+        return port.device_owner == _ROUTER_PORT
+    return bool(port.device_id) or not _is_entry(port, segment_id)
+
+
+def _is_entry(port: PortReading, segment_id: ResourceId) -> bool:
+    """Whether we made a port for an address of this network, for the network itself or for a machine.
+
+    Others are prepared by somebody, or by Octavia, and plugged in a moment later: until then they show no device.
+    """
+    owner = "" if port.mark is None else port.mark.resource_id
+    return owner == segment_id or is_id(owner, "instance")
 
 
 def segment_of(region: Region, network_id: str) -> ResourceId:
@@ -248,7 +259,7 @@ def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkRea
     wanted: set[LeaseEntry] = set(request.leases)
     for port in ports:
         # A card in use keeps its port: it goes with its machine.
-        if port.entry not in wanted and not port.device_id:
+        if port.entry not in wanted and not port.device_id and _is_entry(port, request.segment_id):
             delete_port(region, port)
     present, by_mac = {p.entry for p in ports}, {p.entry.mac: p for p in ports if p.device_id}
     for entry in sorted(wanted - present, key=lambda e: e.address):

@@ -10,16 +10,20 @@ import pytest
 
 from drivers.faults import Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
-from drivers.openstack.marks import Mark
+from drivers.openstack.mapping import rules_inside
+from drivers.openstack.marks import Mark, mark_text
 from drivers.openstack.server_groups import ensure_group
 from drivers.powers import SnapshotRequest
-from drivers.protocol import DriverContext, ImageSource, Mates, VolumeRequest
+from drivers.protocol import DriverContext, ImageSource, Mates, SegmentRequest, VolumeRequest
 from inventory.domain.ids import ResourceId, random_ids
 from tests.support.region_answers import PROJECT, Answers, answering
 
 HOST_ID, FENCE = "host_told", 3
 NEW_ID = random_ids()
 SERVER, VOLUME, SNAPSHOT, IMAGE = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abcd")
+NETWORK, SUBNET, GROUP = "the-network", "the-subnet", "the-group"
+#: What Neutron says nothing of in a rule, it says so.
+RULE_PARTS = ("protocol", "port_range_min", "port_range_max")
 
 
 @pytest.fixture
@@ -224,3 +228,61 @@ def test_a_wish_gives_way_where_a_project_may_have_no_more_groups(
     with pytest.raises(Permanent) as refused:
         ensure_group(driver._region, mates, HOST_ID, "")
     assert refused.value.problem.code == "openstack.forbidden"
+
+
+def port(port_id: str, mark: str, **more: Any) -> dict[str, Any]:
+    number = int(port_id[0], 16)
+    return {
+        "id": port_id, "name": "", "network_id": NETWORK, "mac_address": f"02:00:00:00:00:{number:02x}", "description": mark,
+        "fixed_ips": [{"subnet_id": SUBNET, "ip_address": f"10.1.0.{number}"}], "device_id": "", "device_owner": "", **more,
+    }  # fmt: skip
+
+
+def have_segment(region: Answers, segment_id: ResourceId, ports: list[dict[str, Any]]) -> None:
+    """Have a department network of ours, whole, with these ports on it, each of which may be deleted."""
+    text = mark_text(Mark(resource_id=segment_id, fence=FENCE, host_id=HOST_ID))
+    network = {"id": NETWORK, "name": segment_id, "description": text, "subnets": [SUBNET], "revision_number": 1}
+    rules = [
+        {"id": f"rule-{n}", "remote_group_id": None, "ethertype": body.pop("ether_type"), **dict.fromkeys(RULE_PARTS), **body}
+        for n, body in enumerate(rules_inside("10.1.0.0/26"))
+    ]
+    region.give("GET /network/v2.0/networks", {"networks": [network]})
+    group = {"id": GROUP, "name": segment_id, "description": text, "security_group_rules": rules}
+    region.give("GET /network/v2.0/security-groups", {"security_groups": [group]})
+    region.give("GET /network/v2.0/ports", {"ports": ports})
+    for path in (f"networks/{NETWORK}", f"security-groups/{GROUP}", *(f"ports/{p['id']}" for p in ports)):
+        region.give(f"DELETE /network/v2.0/{path}", None, status=204)
+
+
+def deleted(region: Answers) -> set[str]:
+    return {a.rpartition("/")[2] for a in region.asked if a.startswith("DELETE")}
+
+
+def test_a_port_that_is_not_ours_stays_in_a_network_of_ours_though_nothing_is_plugged_in(
+    region: Answers, driver: OpenStackDriver
+) -> None:
+    segment_id, instance_id = new_id("segment"), new_id("instance")
+    ours = mark_text(Mark(resource_id=segment_id, fence=FENCE, host_id=HOST_ID))
+    machines = mark_text(Mark(resource_id=instance_id, fence=0, host_id="host_other"))
+    gateways = mark_text(Mark(resource_id=new_id("gateway"), fence=0, host_id=HOST_ID))
+    ports = [
+        port("2-entry", ours), port("3-card", machines), port("4-bare", ""), port("5-octavia", "", device_owner="Octavia"),
+        port("6-plugged", ours, device_id=SERVER), port("7-gateway", gateways),
+    ]  # fmt: skip
+    have_segment(region, segment_id, ports)
+    request = SegmentRequest(segment_id=segment_id, cidr="10.1.0.0/26", gateway="10.1.0.1", department="", leases=())
+    driver.ensure_segment(request, FENCE)
+    assert deleted(region) == {"2-entry", "3-card"}
+
+
+def test_a_network_with_a_port_that_is_not_ours_is_in_use(region: Answers, driver: OpenStackDriver) -> None:
+    segment_id = new_id("segment")
+    ours = port("2-entry", mark_text(Mark(resource_id=segment_id, fence=FENCE, host_id=HOST_ID)))
+    dhcp = port("9-dhcp", "", device_owner="network:dhcp", device_id="dhcp")
+    have_segment(region, segment_id, [ours, dhcp, port("4-bare", "")])
+    with pytest.raises(Transient) as refused:
+        driver.ensure_segment_absent(segment_id, FENCE)
+    assert (refused.value.problem.code, deleted(region)) == ("driver.segment_in_use", set())
+    have_segment(region, segment_id, [ours, dhcp])
+    driver.ensure_segment_absent(segment_id, FENCE)
+    assert deleted(region) == {"2-entry", NETWORK, GROUP}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drivers.faults import Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.powers import RuleEntry
 from tests.openstack.harness import Behind, driver_of
@@ -126,3 +127,20 @@ def test_rules_cost_one_call_a_look_whatever_the_number_of_networks(
     assert [path.rpartition("/")[2] for path in first] == ["security-groups", "subnets"], "a subnet that is new is read once"
     assert [path.rpartition("/")[2] for path in second] == ["security-groups"]
     assert [path.rpartition("/")[2] for path in asked()] == ["security-groups"]
+
+
+def test_a_port_somebody_prepares_in_a_network_stays_and_keeps_the_network(wish: Wish, behind: Behind) -> None:
+    network, driver = behind.cloud.network, wish.driver
+    there = network.find_network(wish.segment.segment_id)
+    # As Octavia makes those of its own machines, before it plugs them in.
+    fixed = [{"subnet_id": there.subnet_ids[0], "ip_address": wish.segment.gateway.removesuffix("1") + "50"}]
+    bare = network.create_port(network_id=there.id, name="prepared", fixed_ips=fixed, project_id=there.project_id)
+    try:
+        have_network(wish)
+        assert network.find_port(bare.id) is not None
+        with pytest.raises(Transient) as refused:
+            driver.ensure_segment_absent(wish.segment.segment_id, FENCE)
+        assert refused.value.problem.code == "driver.segment_in_use"
+        assert network.find_port(bare.id) is not None
+    finally:
+        network.delete_port(bare.id)
