@@ -164,6 +164,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Enrol the hosts of a region with the same storage pools; then make a new plan of moves.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.project_foreign": Text(
+        zh="区域的域 {domain} 中已有项目 {name}，但它不是本平台建立的（没有标签 {tag}）。",
+        en="Domain {domain} of the region already has a project {name} that the platform did not make: it lacks the tag {tag}.",
+        cure_zh="请给该项目改名；若确应归本平台使用，请加标签：openstack project set --tag {tag} {name}；然后重试工单。",
+        cure_en="Rename that project, or give it to the platform: openstack project set --tag {tag} {name}; then retry the ticket.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.group_missing": Text(
         zh="区域的域 {domain} 中没有组 {group}，无法为其授予该部门项目中的角色。",
         en="There is no group {group} in domain {domain} of the region to be given a role in the department's project.",

@@ -25,6 +25,8 @@ FIRST_LOOK_S = 0.2
 LONGEST_LOOK_S = 2.0
 #: A connection that hangs and got no answer for so long is not used further; below the bound of a look.
 SILENT_S = 10.0
+#: A token, or whoever asked for one, is no longer believed: also one of a project that is gone.
+DENIED = 401
 #: Until somebody has mended a certificate nothing comes of asking again.
 UNTRUSTED_DELAY_S = 60.0
 
@@ -38,6 +40,8 @@ class Calls:
         self._wait_s = wait_s
         self._pause = pause
         self._answered_at_s = time.monotonic()
+        #: How often a credential was refused: what is remembered of projects may be out of date then.
+        self.denial_count = 0
 
     def is_silent(self) -> bool:
         """Tell whether no call was answered lately, refusals not counted."""
@@ -132,8 +136,10 @@ class Calls:
                 raise Transient(
                     "driver.certificate_refused", delay_s=UNTRUSTED_DELAY_S, internal=str(error), connection=self.connection
                 ) from error
+            status = status_of(error)
+            self.denial_count += status == DENIED
             raise fault_of(
-                status_of(error),
+                status,
                 connection=self.connection,
                 verb=verb,
                 changes=changes,

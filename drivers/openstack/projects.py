@@ -5,37 +5,35 @@ at most a role of a group (``department_access``).
 """
 
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from drivers.openstack import department_access
+from drivers.faults import Permanent
+from drivers.openstack import department_access, quotas
 from drivers.openstack.calls import Calls
 from drivers.openstack.discovery import discover
 from drivers.openstack.settings import PER_DEPARTMENT, RegionSettings
 from inventory.domain.organisation import place_name
 
 TAG = "allotment"
-#: Octavia's service type.
-BALANCING = "load-balancer"
 #: Barbican's.
 KEYS = "key-manager"
-#: Ceilings of a department's project by service: the platform's own quota is the one that counts, these only catch a runaway.
-GUARD_RAILS: Mapping[str, Mapping[str, int]] = {
-    "compute": {"cores": 20_000, "ram": 80_000_000, "instances": 5_000, "metadata_items": 128, "server_groups": 1_000},
-    "block_storage": {"volumes": 10_000, "gigabytes": 5_000_000, "snapshots": 10_000},
-    "network": {
-        "networks": 1_000,
-        "subnets": 1_000,
-        "ports": 20_000,
-        "routers": 1_000,
-        "floating_ips": 5_000,
-        "security_groups": 2_000,
-        "security_group_rules": 20_000,
-    },
-    "load_balancer": {"load_balancers": 1_000, "listeners": 10_000, "pools": 10_000, "members": 50_000},
-}
+#: A project that is known is looked for again after this time: another controller may have taken it away, and Neutron would make
+#: things of a project that is not there.
+PROJECT_AGE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A department's project as it was seen last."""
+
+    project_id: str
+    seen_at_s: float
+    #: How often the region had refused us by then.
+    denial_count: int
 
 
 class Projects:
@@ -47,7 +45,7 @@ class Projects:
         self._settings = settings
         self._connections: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._lock = threading.Lock()
-        self._ids: dict[str, str] = {}
+        self._known: dict[str, _Known] = {}
         #: Names of projects seen, by id; None for one nobody could tell.
         self._names: dict[str, str | None] = {}
         self._sees_all: bool | None = None
@@ -127,9 +125,10 @@ class Projects:
 
     def _connection(self, department: str, services: tuple[str, ...]) -> Any:
         with self._lock:
+            # First, because it may find that what is kept here is of a project that is gone.
+            project = {"project_id": self._project_id(department)} if department else {}
             key = (department, services)
             if key not in self._connections:
-                project = {"project_id": self._project_id(department)} if department else {}
                 connection = self._sdk.connect_as(**project)
                 discover(connection, self._calls, services)
                 self._connections[key] = connection
@@ -138,9 +137,12 @@ class Projects:
     def forget(self, department: str) -> None:
         """Hear that a department's project is gone."""
         with self._lock:
-            self._ids.pop(department, None)
-            for key in [k for k in self._connections if k[0] == department]:
-                self._connections.pop(key).close()
+            self._forget(department)
+
+    def _forget(self, department: str) -> None:
+        self._known.pop(department, None)
+        for key in [k for k in self._connections if k[0] == department]:
+            self._connections.pop(key).close()
 
     def owner(self, department: str) -> dict[str, str]:
         """Return what says, in a request for a network or a port, whose it is to be.
@@ -154,19 +156,38 @@ class Projects:
             return {"project_id": self._project_id(department)}
 
     def _project_id(self, department: str) -> str:
-        if department not in self._ids:
-            self._ids[department] = self._ensure(department).id
-        return self._ids[department]
+        denial_count, now_s = self._calls.denial_count, time.monotonic()
+        known = self._known.get(department)
+        if known is None or known.denial_count != denial_count or not self._is_there(known, now_s):
+            self._forget(department)
+            project_id = self._ensure(department)
+        else:
+            project_id = known.project_id
+            now_s = known.seen_at_s if now_s - known.seen_at_s < PROJECT_AGE_S else now_s
+        self._known[department] = _Known(project_id=project_id, seen_at_s=now_s, denial_count=denial_count)
+        return project_id
 
-    def _ensure(self, department: str) -> Any:
+    def _is_there(self, known: _Known, now_s: float) -> bool:
+        if now_s - known.seen_at_s < PROJECT_AGE_S:
+            return True
+        return self._calls.find("project", lambda: self._sdk.identity.get_project(known.project_id)) is not None
+
+    def _ensure(self, department: str) -> str:
+        """Return the id of the department's project, made where there is none.
+
+        Raises:
+            Permanent: ``openstack.project_foreign``: one of that name is somebody else's.
+        """
         identity, domain_id = self._sdk.identity, self._settings.project_domain
         name = place_name(department)
         found = self._calls.read("project", lambda: list(identity.projects(name=name, domain_id=domain_id)))
+        if any(TAG not in (p.tags or ()) for p in found):
+            raise Permanent("openstack.project_foreign", name=name, domain=domain_id, tag=TAG)
         project = found[0] if found else self._make(name, department)
         self._enter(project.id)
         department_access.grant(self._sdk, self._calls, self._settings, project.id, department)
-        self._raise_quotas(project.id)
-        return project
+        quotas.ensure_quotas(self._sdk, self._calls, project.id)
+        return str(project.id)
 
     def _enter(self, project_id: str) -> None:
         """Have our own role in a project."""
@@ -179,20 +200,6 @@ class Projects:
         identity, domain_id = self._sdk.identity, self._settings.project_domain
         body = {"name": name, "domain_id": domain_id, "description": f"Allotment: {department}", "tags": [TAG]}
         return self._calls.change("project", lambda: identity.create_project(**body))
-
-    def _raise_quotas(self, project_id: str) -> None:
-        """Put the region's quotas of a project above ours; the defaults of a region are below what one department needs."""
-        compute, block, network = self._sdk.compute, self._sdk.block_storage, self._sdk.network
-        calls = {
-            "compute": partial(compute.update_quota_set, project_id, **GUARD_RAILS["compute"]),
-            "block_storage": partial(block.update_quota_set, project_id, **GUARD_RAILS["block_storage"]),
-            "network": partial(network.update_quota, project_id, **GUARD_RAILS["network"]),
-        }
-        if self._calls.read("discover", lambda: self._sdk.has_service(BALANCING)):
-            update = self._calls.read("discover", lambda: self._sdk.load_balancer).update_quota
-            calls["load_balancer"] = partial(update, project_id, **GUARD_RAILS["load_balancer"])
-        for service, call in calls.items():
-            self._calls.change(f"{service} quota", call)
 
     def close(self) -> None:
         """Drop the departments' connections."""

@@ -28,7 +28,8 @@ from drivers.openstack.mapping import (
     read_server,
     read_volume,
 )
-from drivers.openstack.projects import BALANCING, KEYS, Projects
+from drivers.openstack.projects import KEYS, Projects
+from drivers.openstack.quotas import BALANCING
 from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.sessions import RegionSession
