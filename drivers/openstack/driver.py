@@ -185,11 +185,12 @@ class OpenStackDriver(CloudVerbs):
         if not chosen:
             known = ", ".join(h.name for h in found) or "—"
             raise Permanent("openstack.hypervisor_unknown", name=address.hypervisor or address.cloud, known=known)
-        first = region.inventory.describe(chosen[0])
+        providers = region.inventory.providers()
+        first = region.inventory.describe(chosen[0], providers.get(chosen[0].provider_id))
         return host_facts(
             address.hypervisor or address.cloud,
             [first, *chosen[1:]],
-            region.inventory.providers(),
+            providers,
             self._storage(len(found) if address.hypervisor else self._zone_count()),
             arch=region.settings.arch,
             compute_version=region.compute_version(),

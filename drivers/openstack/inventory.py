@@ -1,17 +1,20 @@
 """What a region's hypervisors have, from Placement: read whole once, then only what changed, by generation of the provider.
 
+All hosts of a region ask for the same, often in one moment: it is read once for a few seconds.
+
 Placement gives the inventories of one provider a call. Traits of many are told together where allocation candidates are asked
 for: each provider with room, or in a tree with room, comes with all of its own. The others are asked for theirs.
 """
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from openstack import exceptions as sdk_errors
 
+from drivers.openstack.aged import Aged
 from drivers.openstack.calls import Calls
 from drivers.openstack.zones import Aggregate, aggregate_of, zone_query
 
@@ -21,6 +24,8 @@ PLACEMENT_VERSION = "1.36"
 READERS = 8
 #: From so many providers on, one listing of candidates costs the region less than asking each for its traits.
 MANY = 8
+#: A hypervisor is described anew after this time at the latest; sooner, when what it has changes, or it was away.
+DESCRIBED_AGE_S = 86_400.0
 #: What every hypervisor that is not full has left, as Placement is asked for it.
 ROOM = "VCPU:1"
 
@@ -54,32 +59,49 @@ class Hypervisor:
     service_host: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """A hypervisor with its details, when they were told, and what would show that they are others now."""
+
+    hypervisor: Hypervisor
+    at_s: float
+    told_by: tuple[object, ...]
+
+
 class Inventory:
     """Providers and hypervisors of one region."""
 
-    def __init__(self, sdk: Any, calls: Calls) -> None:
+    def __init__(
+        self, sdk: Any, calls: Calls, *, max_age_s: float = 0.0, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sdk = sdk
         self._calls = calls
-        self._lock = threading.Lock()
+        self._monotonic = monotonic
         self._providers: dict[str, Provider] = {}
+        self._described: dict[str, _Described] = {}
+        self._hypervisors_seen = Aged(self._read_hypervisors, max_age_s, monotonic)
+        self._aggregates_seen = Aged(self._read_aggregates, max_age_s, monotonic)
+        self._providers_seen = Aged(self._read_providers, max_age_s, monotonic)
 
     def providers(self) -> Mapping[str, Provider]:
-        """Return every provider by id: one call where nothing changed, else few more.
+        """Return every provider by id: one call where nothing changed, else few more; none where they were just read.
 
         Two for each provider that is new or changed; where those are many, one for each and one for the traits of all with room.
         """
-        with self._lock:
-            placement = self._sdk.placement
-            found = self._calls.read("inventory", lambda: list(placement.resource_providers()))
-            known = {p.id: self._providers[p.id] for p in found if p.id in self._providers}
-            stale = [p for p in found if p.id not in known or known[p.id].generation != p.generation]
-            if stale:
-                # In this order: traits read before a change keep the generation from before it, and are read again.
-                told = self._told_traits() if len(stale) >= MANY else {}
-                with ThreadPoolExecutor(READERS, "inventory") as readers:
-                    known |= {p.provider_id: p for p in readers.map(lambda p: self._read(p, told.get(p.id)), stale)}
-            self._providers = known
-            return dict(known)
+        return self._providers_seen.get()
+
+    def _read_providers(self) -> Mapping[str, Provider]:
+        placement = self._sdk.placement
+        found = self._calls.read("inventory", lambda: list(placement.resource_providers()))
+        known = {p.id: self._providers[p.id] for p in found if p.id in self._providers}
+        stale = [p for p in found if p.id not in known or known[p.id].generation != p.generation]
+        if stale:
+            # In this order: traits read before a change keep the generation from before it, and are read again.
+            told = self._told_traits() if len(stale) >= MANY else {}
+            with ThreadPoolExecutor(READERS, "inventory") as readers:
+                known |= {p.provider_id: p for p in readers.map(lambda p: self._read(p, told.get(p.id)), stale)}
+        self._providers = known
+        return dict(known)
 
     def _told_traits(self) -> Mapping[str, frozenset[str]]:
         """Return the traits of the providers with room, by id; none where this credential may not ask for candidates."""
@@ -103,17 +125,32 @@ class Inventory:
 
     def hypervisors(self) -> list[Hypervisor]:
         """Return the hypervisors, sorted by name; without details, for which Nova would ask every one of them."""
+        return self._hypervisors_seen.get()
+
+    def _read_hypervisors(self) -> list[Hypervisor]:
         return sorted(self._calls.read("inventory", self._listed), key=lambda h: h.name)
 
     def _listed(self) -> list[Hypervisor]:
         return [hypervisor_of(h) for h in self._sdk.compute.hypervisors(details=False)]
 
-    def describe(self, hypervisor: Hypervisor) -> Hypervisor:
-        """Return one hypervisor with its details."""
-        return hypervisor_of(self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id)))
+    def describe(self, hypervisor: Hypervisor, provider: Provider | None = None) -> Hypervisor:
+        """Return one hypervisor with its details: one call, none where nothing is otherwise than when they were told.
+
+        ``provider`` is what it has; without it, always asked for: that is a question of what is so now.
+        """
+        told_by, now_s = _what_tells(hypervisor, provider), self._monotonic()
+        known = self._described.get(hypervisor.provider_id)
+        if known is None or provider is None or known.told_by != told_by or now_s - known.at_s >= DESCRIBED_AGE_S:
+            found = self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id))
+            known = _Described(told_by=told_by, at_s=now_s, hypervisor=hypervisor_of(found))
+            self._described[hypervisor.provider_id] = known
+        return known.hypervisor
 
     def aggregates(self) -> list[Aggregate] | None:
-        """Return the region's aggregates: one call; None where this credential may not ask."""
+        """Return the region's aggregates: one call, none where they were just read; None where this credential may not ask."""
+        return self._aggregates_seen.get()
+
+    def _read_aggregates(self) -> list[Aggregate] | None:
         return self._calls.read_if_allowed("inventory", lambda: [aggregate_of(a) for a in self._sdk.compute.aggregates()])
 
     def provider_ids(self, zone: str, aggregates: Sequence[Aggregate]) -> frozenset[str]:
@@ -125,6 +162,12 @@ class Inventory:
         """Return the names of the hypervisors that report in; None where this credential may not ask."""
         found = self._calls.read_if_allowed("inventory", self._listed)
         return None if found is None else frozenset(h.name for h in found if h.is_alive)
+
+
+def _what_tells(hypervisor: Hypervisor, provider: Provider | None) -> tuple[object, ...]:
+    """Return what changes with a hypervisor that was changed or started again; machines that come and go do not. Pure."""
+    has = () if provider is None else (provider.amounts, provider.traits)
+    return (hypervisor.name, hypervisor.is_alive, *has)
 
 
 def traits_told(candidates: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:

@@ -88,7 +88,7 @@ class Region:
         #: Whether it has Barbican, where the certificates of load balancers lie.
         self.has_key_manager = bool(self.calls.read("discover", lambda: self.sdk.has_service(KEYS)))
         self.projects = Projects(self.sdk, self.calls, self.settings)
-        self.inventory = Inventory(self.sdk, self.calls)
+        self.inventory = Inventory(self.sdk, self.calls, max_age_s=self.settings.observe_max_age_s)
         self.zones = Zones(self.sdk, self.calls)
         self.diagnostics = Diagnostics(self.sdk, self.calls, per_s=self.settings.diagnostics_per_s)
         #: Which server is which machine of ours: a hint that saves a search, believed only after a look.

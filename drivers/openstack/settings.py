@@ -40,7 +40,7 @@ class RegionSettings:
     wait_s: float = 90.0
     #: A machine that is still being built after this time is taken away and made anew.
     build_limit_s: float = 600.0
-    #: Observations of a region's hosts share one listing for this long, unless we changed something.
+    #: Observations of a region's hosts share one listing for this long, unless we changed something; what they are is shared too.
     observe_max_age_s: float = 10.0
     #: All machines are listed anew after this time; in between only those that changed.
     whole_listing_s: float = 300.0

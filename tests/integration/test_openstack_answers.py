@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from drivers.faults import Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
+from drivers.openstack.inventory import DESCRIBED_AGE_S, Inventory
 from drivers.openstack.mapping import rules_inside
 from drivers.openstack.marks import Mark, mark_text
 from drivers.openstack.server_groups import ensure_group
@@ -230,6 +232,26 @@ def test_a_wish_gives_way_where_a_project_may_have_no_more_groups(
     assert refused.value.problem.code == "openstack.forbidden"
 
 
+def providers(count: int, generation: int) -> list[dict[str, Any]]:
+    return [{"uuid": f"hv-{n}", "name": f"hv-{n}", "generation": generation} for n in range(count)]
+
+
+def have_hypervisors(region: Answers, count: int) -> None:
+    """Have so many hypervisors, each with its provider and 8 processors."""
+    listed = [{"id": f"hv-{n}", "hypervisor_hostname": f"hv-{n}", "state": "up", "status": "enabled"} for n in range(count)]
+    region.give("GET /compute/v2.1/os-hypervisors", {"hypervisors": listed})
+    region.give("GET /compute/v2.1/os-aggregates", {"aggregates": []})
+    region.give("GET /placement/resource_providers", {"resource_providers": providers(count, generation=1)})
+    told = {h["id"]: {"traits": ["HW_CPU_X86_AVX"]} for h in listed}
+    region.give("GET /placement/allocation_candidates", {"allocation_requests": [], "provider_summaries": told})
+    for h in listed:
+        region.give(f"GET /compute/v2.1/os-hypervisors/{h['id']}", {"hypervisor": {**h, "hypervisor_type": "QEMU"}})
+        amounts = {"VCPU": {"total": 8, "reserved": 0, "allocation_ratio": 4.0}}
+        region.give(f"GET /placement/resource_providers/{h['id']}/inventories", {"inventories": amounts})
+    region.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
+    region.give("GET /volume/v3/scheduler-stats/get_pools", {"pools": []})
+
+
 def port(port_id: str, mark: str, **more: Any) -> dict[str, Any]:
     number = int(port_id[0], 16)
     return {
@@ -286,3 +308,100 @@ def test_a_network_with_a_port_that_is_not_ours_is_in_use(region: Answers, drive
     have_segment(region, segment_id, [ours, dhcp])
     driver.ensure_segment_absent(segment_id, FENCE)
     assert deleted(region) == {"2-entry", NETWORK, GROUP}
+
+
+def have_project(region: Answers, project_id: str, *tags: str) -> None:
+    """Have a project of department ``civil``, to which every service grants what we need."""
+    project = {"id": project_id, "name": "allotment-civil", "domain_id": "default", "tags": list(tags)}
+    region.give("GET /identity/v3/projects", {"projects": [project]})
+    region.give(f"GET /identity/v3/projects/{project_id}", {"project": project})
+    region.give("GET /identity/v3/roles", {"roles": [{"id": "member", "name": "member"}]})
+    region.give(f"PUT /identity/v3/projects/{project_id}/users/u/roles/member", None, status=204)
+    for way in ("compute/v2.1/os-quota-sets", "volume/v3/os-quota-sets"):
+        region.give(f"GET /{way}/{project_id}", {"quota_set": {"cores": -1, "volumes": -1}})
+    region.give(f"GET /network/v2.0/quotas/{project_id}", {"quota": {"network": -1}})
+
+
+@pytest.fixture
+def departments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    with answering(tmp_path, monkeypatch, projects="per-department") as answers:
+        yield answers
+
+
+def test_what_is_known_of_projects_is_forgotten_when_a_token_is_no_longer_believed(departments: Answers) -> None:
+    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
+    driver = OpenStackDriver(context)
+    volume_id, made = new_id("volume"), "POST /volume/v3/volumes"
+    departments.give("GET /compute/v2.1/servers/detail", {"servers": []})
+    departments.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
+    departments.give("GET /volume/v3/volumes/detail", {"volumes": []})
+    have_project(departments, "first", "allotment")
+    departments.give(made, {"error": {"code": 401}}, status=401)
+    request = replace(wish(volume_id), department="civil")
+    try:
+        with pytest.raises(Permanent) as denied:
+            driver.ensure_volume(request, FENCE)
+        assert denied.value.problem.code == "openstack.access_denied"
+        assert driver._region.projects.owner("civil") == {"project_id": "first"}
+        departments.give(made, {"error": {"code": 401}}, status=401)
+        with pytest.raises(Permanent):
+            driver.ensure_volume(request, FENCE)
+        # Meanwhile another controller took it away and made it anew.
+        have_project(departments, "second", "allotment")
+        departments.give(made, {"volume": volume(volume_id, "available")}, status=202)
+        driver.ensure_volume(request, FENCE)
+        assert driver._region.projects.owner("civil") == {"project_id": "second"}
+    finally:
+        driver.close()
+
+
+def test_a_project_of_a_departments_name_without_our_tag_is_refused_before_anything_of_it_is_changed(
+    departments: Answers,
+) -> None:
+    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
+    driver = OpenStackDriver(context)
+    have_project(departments, "theirs", "somebody")
+    try:
+        departments.asked.clear()
+        with pytest.raises(Permanent) as refused:
+            driver._region.projects.owner("civil")
+        assert refused.value.problem.code == "openstack.project_foreign"
+        assert refused.value.problem.params == {"name": "allotment-civil", "domain": "default", "tag": "allotment"}
+        changing = [a for a in departments.asked if not a.startswith("GET") and "auth/tokens" not in a]
+        assert changing == []
+    finally:
+        driver.close()
+
+
+def test_hosts_of_a_region_that_are_read_in_one_moment_ask_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, now = 40, [0.0]
+    with answering(tmp_path, monkeypatch, observe_max_age_s=5) as region:
+        have_hypervisors(region, count)
+        connections = [f"openstack://told/hv-{n}" for n in range(count)]
+        contexts = [DriverContext(host_id=c, host_name=c, connection=c, clock=lambda: 1_800_000_000.0) for c in connections]
+        drivers = [OpenStackDriver(context) for context in contexts]
+        ours = drivers[0]._region
+        ours.inventory = Inventory(ours.sdk, ours.calls, max_age_s=ours.settings.observe_max_age_s, monotonic=lambda: now[0])
+
+        def read_all() -> int:
+            region.asked.clear()
+            with ThreadPoolExecutor(8) as crew:
+                facts = list(crew.map(lambda d: d.inspect_host(), drivers))
+            assert [(f.hostname, f.cpu_count) for f in facts] == [(f"hv-{n}", 8) for n in range(count)]
+            return len(region.asked)
+
+        try:
+            # Hypervisors, aggregates, providers, traits of all, volume types, pools; each one's inventories and details.
+            assert read_all() == 6 + 2 * count
+            assert read_all() == 0, "it was read a moment ago"
+            now[0] = 6.0
+            assert read_all() == 3, "hypervisors, aggregates, providers: nothing of them has changed"
+            region.give("GET /placement/resource_providers", {"resource_providers": providers(count, generation=2)})
+            now[0] = 12.0
+            # Machines came: what their hypervisors are was told, and is the same.
+            assert read_all() == 3 + 1 + count
+            now[0] = 12.0 + DESCRIBED_AGE_S
+            assert read_all() == 3 + count, "each is described once a day"
+        finally:
+            for driver in drivers:
+                driver.close()

@@ -7,6 +7,7 @@ changes. ``make bench-openstack ARGS="50 2"`` names machines and rounds; without
 nothing. What does not fit into ``BUDGET_S`` is left out, and said.
 """
 
+import itertools
 import os
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import openstack
 from drivers.openstack.calls import FIRST_LOOK_S, LONGEST_LOOK_S
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.inventory import PLACEMENT_VERSION, READERS, Inventory
+from drivers.openstack.region import Region as OpenRegion
 from drivers.openstack.settings import RegionSettings
 from drivers.protocol import ComputeDriver, LeaseEntry, MachineRequest, NicRequest, SegmentRequest, VolumeRequest
 from tests.bench.machine import hardware
@@ -292,25 +294,30 @@ def polling(region: Region, count: int) -> Figure:
 
 
 def refreshing(region: Region, count: int) -> Figure:
-    """Measure reading what every hypervisor of a region has: from nothing, and when nothing has changed."""
+    """Measure what so many hosts read of themselves at once: from nothing, and when nothing has changed. All calls count."""
     begun, load = time.monotonic(), os.getloadavg()[0]
     whole: list[float] = []
     steady: list[float] = []
     calls: dict[str, list[float]] = {"whole": [], "steady": []}
     cpu: dict[str, list[float]] = {"whole": [], "steady": []}
-    with connected(region) as (proxies, driver, _sdk, behind, _directory), providers(behind, count):
+    age_s, now = RegionSettings().observe_max_age_s, [0.0]
+    with connected(region) as (proxies, driver, _sdk, behind, _directory), providers(behind, count), hosts(region, count) as all_:
         ours = driver._region
         for _ in range(REFRESHES):
-            inventory = Inventory(ours.sdk, ours.calls)
+            ours.inventory = Inventory(ours.sdk, ours.calls, max_age_s=age_s, monotonic=lambda: now[0])
             for name, times in (("whole", whole), ("steady", steady)):
+                # What was read before is too old to be shared.
+                now[0] += 2 * age_s
                 proxies.asked.clear()
                 started, cpu_s = time.monotonic(), _cpu_s(region)
-                found = inventory.providers()
-                inventory.hypervisors()
+                with ThreadPoolExecutor(READERS) as crew:
+                    list(crew.map(lambda host: host.inspect_host(), all_))
+                    if name == "whole":
+                        list(crew.map(lambda _: _describe_once(ours), range(count - region.layout.host_count)))
                 times.append(time.monotonic() - started)
                 cpu[name].append(_cpu_s(region) - cpu_s)
                 calls[name].append(len(proxies.asked))
-                assert len(found) == count
+                assert len(ours.inventory.providers()) == count
     lines = (
         Line(what="from nothing", unit="s", values=tuple(whole), target=Target(limit=3.0)),
         Line(what="processor time from nothing", unit="s", values=tuple(cpu["whole"])),
@@ -326,12 +333,32 @@ def refreshing(region: Region, count: int) -> Figure:
     return Figure(
         name="refreshing",
         title="Reading the inventory of a region",
-        size=f"{count} resource providers, {region.layout.host_count} of them hypervisors; {READERS} at a time",
+        size=f"{count} hosts and as many resource providers, {region.layout.host_count} of them hypervisors; {READERS} at a time",
         seed=None,
         lines=lines,
+        notes=(
+            "Each host is read whole (`inspect_host`), and all calls count. Room in storage is read once a minute, by looks too.",
+            "The hosts share the region's hypervisors; from nothing, as many more are asked for their details as there would be.",
+        ),
         load=(load, os.getloadavg()[0]),
         took_s=time.monotonic() - begun,
     )
+
+
+@contextmanager
+def hosts(region: Region, count: int) -> Iterator[list[ComputeDriver]]:
+    """Give so many hosts, on all hypervisors of the region in turns."""
+    names = itertools.islice(itertools.cycle(region.layout.host_names()), count)
+    found = [driver_of(f"openstack://proxied/{name}", host_id=f"host_{number}") for number, name in enumerate(names)]
+    try:
+        yield found
+    finally:
+        for host in found:
+            host.close()
+
+
+def _describe_once(ours: OpenRegion) -> None:
+    ours.inventory.describe(ours.inventory.hypervisors()[0])
 
 
 @contextmanager

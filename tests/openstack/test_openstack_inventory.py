@@ -1,6 +1,8 @@
 """What a region has, read from its own services: right, and with few calls."""
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ TRAITS = ["HW_CPU_X86_AVX", "HW_CPU_X86_SSE42"]
 
 
 @pytest.fixture
-def proxies(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
-    """Proxies that count, and a region whose hosts share what was read for an hour."""
-    with proxies_before(region.layout, tmp_path, monkeypatch, observe_max_age_s=3600) as found:
+def proxies(request: pytest.FixtureRequest, region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    """Proxies that count, and a region whose hosts share nothing of what was read, or for as long as the test says (s)."""
+    with proxies_before(region.layout, tmp_path, monkeypatch, observe_max_age_s=getattr(request, "param", 0)) as found:
         yield found
 
 
@@ -85,12 +87,13 @@ def test_only_providers_that_changed_are_read_again(drivers: list[OpenStackDrive
         drivers[0].inspect_host()
         calls(proxies)
         drivers[0].inspect_host()
-        assert calls(proxies, "placement") == 1, "a steady inventory costs one call to Placement"
+        # Hypervisors, aggregates, providers: storage was read within the minute.
+        assert calls(proxies) == 3, "a steady inventory costs one call to Placement, and two to Nova"
         inventory = {"resource_class": "VCPU", "total": 8, "resource_provider_generation": spare.generation}
         answer = placement.post(f"/resource_providers/{spare.id}/inventories", json=inventory, microversion="1.36")
         assert answer.status_code == 201, answer.text
         drivers[0].inspect_host()
-        assert calls(proxies, "placement") == 3, "and two more for each provider that changed"
+        assert calls(proxies) == 3 + 2, "and two more for each provider that changed"
     finally:
         placement.delete_resource_provider(spare)
 
@@ -113,6 +116,27 @@ def test_many_providers_are_read_with_one_call_each_and_one_for_all_their_traits
         assert {found[p.id].amounts["VCPU"] for p in full} == {0}
 
 
+@pytest.mark.parametrize("proxies", [5], indirect=True)
+def test_a_hundred_hosts_that_are_read_in_one_moment_cost_what_one_does(region: Region, proxies: Proxies) -> None:
+    names = itertools.islice(itertools.cycle(region.layout.host_names()), 100)
+    hosts = [driver_of(f"openstack://proxied/{name}", host_id=f"host_{number}") for number, name in enumerate(names)]
+    assert isinstance(hosts[0], OpenStackDriver)
+    ours, now = hosts[0]._region, [0.0]
+    ours.inventory = Inventory(ours.sdk, ours.calls, max_age_s=5, monotonic=lambda: now[0])
+    try:
+        for moment_s, most in ((0.0, None), (1.0, 0), (6.0, 3)):
+            now[0] = moment_s
+            calls(proxies)
+            with ThreadPoolExecutor(8) as crew:
+                found = list(crew.map(lambda host: host.inspect_host(), hosts))
+            assert [f.hostname for f in found[:2]] == list(region.layout.host_names())[:2]
+            assert most is None or calls(proxies) == most
+    finally:
+        for host in hosts:
+            host.close()
+
+
+@pytest.mark.parametrize("proxies", [3600], indirect=True)
 def test_the_hosts_of_a_region_share_one_listing_until_we_change_something(
     drivers: list[OpenStackDriver], proxies: Proxies, tmp_path: Path
 ) -> None:
