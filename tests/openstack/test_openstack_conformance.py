@@ -1,16 +1,21 @@
 """The OpenStack driver keeps the protocol on real OpenStack services."""
 
+from pathlib import Path
+
 import pytest
 
 from drivers.conformance import CHECKS, Check, Harness, Outcome, run_check
 from drivers.protocol import Capability
+from tests.openstack.harness import HYPERVISOR, Behind, region_harness, small_image
+from tests.openstack.proxy import proxies_before
+from tests.openstack.region.region import Region
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
 
 #: Checks for drivers that lack a power a region has.
 LACKS = Capability.NETWORKS | Capability.RESIZE_COLD | Capability.ATTACH_LIVE | Capability.BALANCER_TLS
-#: A region has no counters of all machines in one call and tells of no events.
-NEEDS_WHAT_IS_NOT_OFFERED = Capability.STATS | Capability.EVENTS
+#: A region offers these where its entry in ``clouds.yaml`` asks for them.
+OFFERED_WHERE_SET = Capability.STATS | Capability.EVENTS
 #: Where each department has a project of its own, each kind is made with another token.
 IN_PROJECTS = frozenset(
     {
@@ -38,7 +43,7 @@ NOT_APPLICABLE = frozenset(
 )
 
 
-APPLIES = [c for c in CHECKS if not c.lacks & LACKS and not c.needs & NEEDS_WHAT_IS_NOT_OFFERED]
+APPLIES = [c for c in CHECKS if not c.lacks & LACKS and not c.needs & OFFERED_WHERE_SET]
 
 
 @pytest.mark.parametrize("check", [c for c in APPLIES if not c.needs & Capability.DEPARTMENTS], ids=lambda c: c.name)
@@ -51,4 +56,17 @@ def test_openstack_driver_keeps_the_protocol(check: Check, harness: Harness) -> 
 @pytest.mark.parametrize("check", [c for c in APPLIES if c.name in IN_PROJECTS], ids=lambda c: c.name)
 def test_openstack_driver_keeps_the_protocol_in_departments_projects(check: Check, departments_harness: Harness) -> None:
     result = run_check(check, departments_harness)
+    assert result.outcome is Outcome.PASSED, result.reason
+
+
+@pytest.mark.parametrize("check", [c for c in CHECKS if c.needs & OFFERED_WHERE_SET], ids=lambda c: c.name)
+def test_openstack_driver_keeps_the_protocol_where_counters_and_notices_are_set(
+    check: Check, region: Region, behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = region.layout
+    broker = f'"amqp://region:{layout.password}@127.0.0.1:{layout.port("broker")}"'
+    with proxies_before(layout, tmp_path, monkeypatch, diagnostics_per_s=20, notifications=broker):
+        harness = region_harness(behind, f"openstack://proxied/{HYPERVISOR}", HYPERVISOR, small_image(tmp_path))
+        result = run_check(check, harness)
+        behind.remove_images(harness.image)
     assert result.outcome is Outcome.PASSED, result.reason

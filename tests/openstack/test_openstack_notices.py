@@ -5,27 +5,17 @@ from typing import Any
 
 import pytest
 
-from drivers.conformance import CHECKS, Outcome, run_check
 from drivers.protocol import Capability, DriverEvent
 from inventory.domain.errors import CapabilityMissing
 from tests.openstack.cloud import TICKET_S, City, city, ticket_text
-from tests.openstack.harness import HYPERVISOR, Behind, driver_of, region_harness, small_image
+from tests.openstack.harness import HYPERVISOR, Behind, driver_of
 from tests.openstack.proxy import proxies_before
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
 
-TOLD = f"openstack://told/{HYPERVISOR}"
 TICKET = ticket_text("told", "name: web, size: tiny, image: demo-linux")
-
-
-def test_a_machine_that_moved_is_told_to_another_connection(behind: Behind, tmp_path: Path) -> None:
-    harness = region_harness(behind, TOLD, HYPERVISOR, small_image(tmp_path))
-    (check,) = (c for c in CHECKS if c.needs & Capability.EVENTS)
-    result = run_check(check, harness)
-    assert result.outcome is Outcome.PASSED, result.reason
-    behind.remove_images(harness.image)
 
 
 def test_without_a_broker_in_the_entry_nothing_is_told(region: Region) -> None:
