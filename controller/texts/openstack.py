@@ -168,7 +168,7 @@ TEXTS: Mapping[str, Text] = {
         zh="区域的域 {domain} 中已有项目 {name}，但它不是本平台建立的（没有标签 {tag}）。",
         en="Domain {domain} of the region already has a project {name} that the platform did not make: it lacks the tag {tag}.",
         cure_zh="请给该项目改名；若确应归本平台使用，请加标签：openstack project set --tag {tag} {name}；然后重试工单。",
-        cure_en="Rename that project, or give it to the platform: openstack project set --tag {tag} {name}; then retry the ticket.",
+        cure_en="Rename it, or give it to the platform: openstack project set --tag {tag} {name}; then retry the ticket.",
         actor=Actor.OPERATOR,
     ),
     "openstack.group_missing": Text(
