@@ -106,6 +106,8 @@ class VolumeRequest:
     department: str = ""
     #: It never was ready as far as is known, so one that failed may be deleted and made anew; otherwise it may hold data.
     may_remake: bool = False
+    #: What a person calls it, ``<system>-<disk>``, or its machine's title; said where the back end has room for words.
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ def volume(context: StepContext) -> Flow:
         size_gib=spec.size_gib,
         department=context.facts.department,
         may_remake=resource.settled_generation == 0,
+        title=title_of(context),
     )
     context.driver.ensure_volume(request, context.fence)
     context.saw(Observed.PRESENT)
@@ -143,7 +144,14 @@ def root_request(context: StepContext) -> VolumeRequest:
         image=context.facts.image,
         department=context.facts.department,
         may_remake=context.resource.settled_generation == 0,
+        title=title_of(context),
     )
+
+
+def title_of(context: StepContext) -> str:
+    """Return what a person calls a machine or a disk."""
+    name, system = context.resource.name, context.facts.system
+    return f"{system}-{name}" if system else name
 
 
 def machine_request(context: StepContext) -> MachineRequest:
@@ -153,7 +161,7 @@ def machine_request(context: StepContext) -> MachineRequest:
     disks = [DiskRequest(volume_id=d.volume_id, storage_pool=facts.volume_pools[d.volume_id], slot=d.slot) for d in spec.disks]
     return MachineRequest(
         instance_id=resource.id,
-        title=f"{facts.system}-{resource.name}" if facts.system else resource.name,
+        title=title_of(context),
         hostname=resource.name,
         vcpu_count=spec.vcpu_count,
         memory_mib=spec.memory_mib,

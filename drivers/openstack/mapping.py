@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ _BOUNDARY = "==allotment=="
 METADATA_ADDRESS = "169.254.169.254/32"
 #: Description of the rules that let something in from beyond a department network.
 RULE_TEXT = "allotment rule"
+#: Nova's longest tag, and what it takes none with.
+LONGEST_TAG = 60
+_NOT_IN_TAGS = re.compile("[,/]")
 _HTTP = {"port_range_min": 80, "port_range_max": 80}
 
 # -- out --------------------------------------------------------------------------------------------------------------
@@ -64,7 +68,7 @@ def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, 
         "block_device_mapping": disks,
         "networks": [{"port": port_id} for port_id in parts.port_ids] or "none",
         "metadata": mark.values(),
-        "tags": ["allotment", request.instance_id],
+        "tags": ["allotment", request.instance_id, *people_tags(mark)],
         # Addresses and user data reach the guest without a DHCP or metadata service having to answer.
         "config_drive": True,
     }
@@ -77,6 +81,15 @@ def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, 
     if parts.group_id:
         body["scheduler_hints"] = {"group": parts.group_id}
     return body
+
+
+def people_tags(mark: Mark) -> list[str]:
+    """Return what a person looks for a machine by: its system and its department.
+
+    Nova takes no comma and no slash in a tag: its lists are split there.
+    """
+    named = {"system": mark.system, "department": mark.department}
+    return [f"{kind}:{_NOT_IN_TAGS.sub('-', name)}"[:LONGEST_TAG] for kind, name in named.items() if name]
 
 
 def _disk(volume_id: str, boot_index: int) -> dict[str, Any]:
@@ -107,6 +120,7 @@ def volume_body(
     """Return what a new disk is asked for with; one of a snapshot is made where that is."""
     body: dict[str, Any] = {
         "name": request.volume_id,
+        "description": request.title,
         "size": request.size_gib,
         "volume_type": request.storage_pool,
         "metadata": {**mark.values(), "allotment_role": request.role},
@@ -132,6 +146,8 @@ def subnet_body(request: SegmentRequest, network_id: str) -> dict[str, Any]:
     """
     return {
         "name": request.segment_id,
+        # The network's own says the mark, which names the department too.
+        "description": request.department,
         "network_id": network_id,
         "ip_version": 4,
         "cidr": request.cidr,

@@ -19,6 +19,7 @@ from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage
 from drivers.openstack.flavors import pick_flavor
 from drivers.openstack.inventory import Hypervisor, Provider, provider_of, traits_told
 from drivers.openstack.mapping import (
+    LONGEST_TAG,
     METADATA_ADDRESS,
     RULE_TEXT,
     NetworkReading,
@@ -77,7 +78,9 @@ def machine(tmp_path: Any = None, **changes: Any) -> MachineRequest:
         hostname="web-1",
         vcpu_count=2,
         memory_mib=4096,
-        root=VolumeRequest(volume_id=INSTANCE, role="root", storage_pool="standard", size_gib=20),
+        root=VolumeRequest(
+            volume_id=INSTANCE, role="root", storage_pool="standard", size_gib=20, title="civil-affairs-portal-web-1"
+        ),
         disks=(DiskRequest(volume_id=VOLUME, storage_pool="standard", slot=0),),
         nics=(NicRequest(segment_id=SEGMENT, mac=ENTRY.mac, address=ENTRY.address),),
         user_data="#cloud-config\npackages: [nginx]\n",
@@ -95,6 +98,21 @@ def text(body: object) -> str:
 def test_a_machine_is_asked_for_as_the_golden_file_says(update_golden: bool) -> None:
     parts = Parts(flavor_id="F", root_id="R", disk_ids=("D",), port_ids=("P",), hypervisor="hv-001")
     assert_golden("openstack/server.json", text(server_body(machine(), MARK, parts)), update=update_golden)
+
+
+@pytest.mark.parametrize(
+    ("system", "department", "tags"),
+    [
+        ("portal", "civil-affairs", ["system:portal", "department:civil-affairs"]),
+        ("a,b/c", "", ["system:a-b-c"]),
+        ("门户网站" * 20, "民政局", ["system:" + ("门户网站" * 20)[:53], "department:民政局"]),
+        ("", "", []),
+    ],
+)
+def test_a_person_finds_machines_by_tags_that_nova_takes(system: str, department: str, tags: list[str]) -> None:
+    body = server_body(machine(), replace(MARK, system=system, department=department), Parts(flavor_id="F", root_id="R"))
+    assert body["tags"] == ["allotment", INSTANCE, *tags]
+    assert all(len(tag) <= LONGEST_TAG for tag in tags)
 
 
 def test_a_machine_without_cards_gets_no_network_of_the_regions_choice() -> None:
