@@ -20,8 +20,17 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any
     monkeypatch.setenv("ALLOT_TOKEN_FILE", str(tmp_path / "token"))
     (tmp_path / "token").write_text("t")
     (tmp_path / "token").chmod(0o600)
-    monkeypatch.setattr(Client, "get", lambda _self, path, **query: found.append(query) or {"path": path})
-    monkeypatch.setattr(Client, "post", lambda _self, path, body: found.append(body) or {"path": path})
+
+    def get(_client: Client, path: str, **query: Any) -> dict[str, Any]:
+        found.append(query)
+        return {"path": path}
+
+    def post(_client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        found.append(body)
+        return {"path": path}
+
+    monkeypatch.setattr(Client, "get", get)
+    monkeypatch.setattr(Client, "post", post)
     return found
 
 
@@ -39,7 +48,7 @@ def test_the_architecture_of_machines_and_of_hosts_can_be_given(asked: list[dict
 def test_a_pool_that_is_full_is_shown_as_such_however_short_its_history(
     asked: list[dict[str, Any]], language: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = {"pool": "sim", "p10": "2026-06-04", "p50": "2026-06-04", "p90": "2026-06-04", "dimension": "vcpu"}
+    row: dict[str, Any] = {"pool": "sim", "p10": "2026-06-04", "p50": "2026-06-04", "p90": "2026-06-04", "dimension": "vcpu"}
     row |= {"is_enough": False, "is_full": True, "history_days": 3, "history_days_needed": 28}
     monkeypatch.setattr(Client, "get", lambda _self, _path, **_query: {"pools": [row]})
     assert run([*SERVER, "--lang", language, "capacity", "forecast"]) == 0
