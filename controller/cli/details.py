@@ -125,6 +125,7 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.arch", facts.get("arch")),
             ("cli.column.virtualisation", facts.get("virtualisation")),
             ("cli.column.hypervisor", facts.get("hypervisor_version")),
+            ("cli.column.service_versions", ", ".join(facts.get("service_versions", ()))),
             ("cli.column.machine_types", ", ".join(facts.get("machine_types", ()))),
             ("cli.column.cpu_count", facts.get("cpu_count")),
             ("cli.column.topology", out.say("cli.say.topology", **facts) if facts else ""),

@@ -49,6 +49,7 @@ _DETAILS = words(
         "contact": ("联系人", "contact"),
         "hypervisor": ("虚拟化软件", "hypervisor"),
         "image": ("镜像", "image"),
+        "service_versions": ("服务版本", "service versions"),
         "machine_types": ("机器类型", "machine types"),
         "node_count": ("NUMA 节点数", "NUMA nodes"),
         "open": ("可用", "open"),

@@ -19,6 +19,13 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Correct the host's connection. A zone needs one hypervisor in use at least.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.service_too_old": Text(
+        zh="区域 {cloud} 的 {service} 服务太旧：最高版本为 {found}，至少需要 {needed}。",
+        en="The service {service} of the region {cloud} is too old: its newest version is {found}, and {needed} is needed.",
+        cure_zh="请升级该区域（见 openstack.md“Supported releases”一节）；在此之前其主机不可用。",
+        cure_en="Have the region upgraded (see “Supported releases” in openstack.md). Until then its hosts cannot be used.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.cloud_unknown": Text(
         zh="clouds.yaml 中没有名为 {cloud} 的云，或其内容无法读取。",
         en="clouds.yaml has no cloud {cloud}, or it cannot be read.",

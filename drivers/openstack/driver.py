@@ -40,7 +40,7 @@ from inventory.domain.host import HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 
-#: What every region has.
+#: What regions have, unless they were reached and lack an extension for it (``versions``). What a policy forbids is refused then.
 _CAPABILITIES = (
     Capability.CONSOLE_LOG
     | Capability.RESIZE_COLD
@@ -122,7 +122,7 @@ class OpenStackDriver(CloudVerbs):
             Capability.BALANCER_TLS: region.has_balancers and region.has_key_manager,
             Capability.DEPARTMENTS: region.projects.is_per_department,
         }
-        return base | reduce(or_, (power for power, is_there in more.items() if is_there), Capability.NONE)
+        return reduce(or_, (power for power, is_there in more.items() if is_there), base & ~region.missing)
 
     @cached_property
     def _broker(self) -> tuple[str, str | None]:
@@ -193,7 +193,7 @@ class OpenStackDriver(CloudVerbs):
             providers,
             self._storage(len(found) if address.hypervisor else self._zone_count()),
             arch=region.settings.arch,
-            compute_version=region.compute_version(),
+            service_versions=tuple(v.text for v in region.versions),
             # Networks and disks are the region's: each of its hypervisors has them.
             scope=address.cloud if address.hypervisor else "",
             places=places_of(first.service_host, aggregates or []) if address.hypervisor else self._own_place(),
@@ -207,7 +207,7 @@ class OpenStackDriver(CloudVerbs):
             region.compute_limits(),
             self._storage(self._zone_count()),
             arch=region.settings.arch,
-            compute_version=region.compute_version(),
+            service_versions=tuple(v.text for v in region.versions),
             places=self._own_place(),
         )
 

@@ -74,7 +74,7 @@ def host_facts(
     storage: tuple[StorageFacts, ...],
     *,
     arch: str,
-    compute_version: str,
+    service_versions: tuple[str, ...],
     scope: str = "",
     places: tuple[str, ...] = (),
 ) -> HostFacts:
@@ -92,7 +92,8 @@ def host_facts(
         cpu_count=sum(a.get("VCPU", 0) for a in amounts),
         memory_mib=sum(a.get("MEMORY_MB", 0) for a in amounts),
         cpu_model=first.cpu_model,
-        driver_version=f"OpenStack compute {compute_version}",
+        driver_version="OpenStack",
+        service_versions=service_versions,
         hypervisor_version=f"{first.kind} {first.version}",
         storage=storage,
         traits=tuple(traits),
@@ -108,7 +109,7 @@ def project_facts(
     storage: tuple[StorageFacts, ...],
     *,
     arch: str,
-    compute_version: str,
+    service_versions: tuple[str, ...],
     places: tuple[str, ...] = (),
 ) -> HostFacts:
     """Return the facts of a region seen only through a project's limits (vCPUs, MiB; -1 for none)."""
@@ -119,7 +120,8 @@ def project_facts(
         virtualisation="kvm",
         cpu_count=UNBOUNDED_VCPUS if vcpu_count < 0 else vcpu_count,
         memory_mib=UNBOUNDED_MEMORY_MIB if memory_mib < 0 else memory_mib,
-        driver_version=f"OpenStack compute {compute_version}",
+        driver_version="OpenStack",
+        service_versions=service_versions,
         storage=storage,
         places=places,
     )

@@ -34,6 +34,7 @@ from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.sessions import RegionSession
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
+from drivers.openstack.versions import missing_powers, read_extensions, read_versions, require_new_enough
 from drivers.openstack.zones import Zones
 from inventory.domain.ids import ResourceId
 
@@ -83,6 +84,15 @@ class Region:
         self.calls = Calls(f"openstack://{cloud}", attempts=max(1, int(self.settings.attempts)), wait_s=self.settings.wait_s)
         require_project(self.sdk, self.calls, cloud)
         discover(self.sdk, self.calls, SERVICES)
+        try:
+            #: What its services are, as they were found.
+            self.versions = read_versions(self.sdk, self.calls, SERVICES)
+            require_new_enough(self.versions, cloud)
+            #: Powers it lacks, because its network service has no extension for them.
+            self.missing = missing_powers(read_extensions(self.sdk, self.calls))
+        except BaseException:
+            self.sdk.close()
+            raise
         #: Whether the region has Octavia.
         self.has_balancers = bool(self.calls.read("discover", lambda: self.sdk.has_service(BALANCING)))
         #: Whether it has Barbican, where the certificates of load balancers lie.
@@ -195,11 +205,6 @@ class Region:
         found = self.calls.read("observe", lambda: [read_volume(v) for v in block.volumes(details=True, **everywhere)])
         self._volumes_read_at_s = now_s
         return {v.volume_id: v for v in found}
-
-    def compute_version(self) -> str:
-        """Return the newest microversion of the compute service, as it was negotiated."""
-        newest = self.calls.read("versions", lambda: self.sdk.compute.get_endpoint_data().max_microversion)
-        return ".".join(str(part) for part in newest or ())
 
     def storage(self) -> tuple[Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None]:
         """Return the extra specs of every volume type by name, and Cinder's pools; read at most a minute ago."""

@@ -139,6 +139,8 @@ class HostFacts:
     machine_types: tuple[str, ...] = ()
     driver_version: str = ""
     hypervisor_version: str = ""
+    #: Newest versions of the services behind it, each as ``NAME VERSION``, where it is reached through services.
+    service_versions: tuple[str, ...] = ()
     storage: tuple["StorageFacts", ...] = ()
     #: What else the back end says of itself in words of its own (Placement's traits).
     traits: tuple[str, ...] = ()

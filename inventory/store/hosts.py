@@ -108,6 +108,7 @@ def host_of(row: Mapping[str, Any]) -> Host:
             **{
                 **facts,
                 "machine_types": tuple(facts["machine_types"]),
+                "service_versions": tuple(facts.get("service_versions", ())),
                 "storage": storage,
                 "traits": tuple(facts.get("traits", ())),
                 "places": tuple(facts.get("places", ())),

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 PROJECT = "11111111111111111111111111111111"
+#: Neutron's extensions that are needed.
+EXTENSIONS = ("standard-attr-description", "security-group", "port-security", "revision-if-match", "router")
 #: Path of each service's version, its type in the catalogue, and the newest microversion it tells of.
 _SERVICES: Mapping[str, tuple[str, str, str]] = {
     "/identity/v3": ("identity", "v3.14", ""),
@@ -102,6 +104,7 @@ def _give_the_way(answers: Answers) -> None:
             told |= {"min_version": version.removeprefix("v"), "version": newest, "max_version": newest}
         answers.give(f"GET {path}", {"versions": [told]} if kind in ("placement", "image") else {"version": told})
         answers.give(f"GET {path.rpartition('/')[0] or path}", {"versions": [told]})
+    answers.give("GET /network/v2.0/extensions", {"extensions": [{"alias": alias, "name": alias} for alias in EXTENSIONS]})
     token = {
         "methods": ["password"], "expires_at": "2100-01-01T00:00:00.000000Z", "issued_at": "2026-01-01T00:00:00.000000Z",
         "user": {"id": "u", "name": "u", "domain": {"id": "default", "name": "Default"}},

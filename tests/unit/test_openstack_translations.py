@@ -469,8 +469,9 @@ def test_a_region_is_the_sum_of_its_hypervisors() -> None:
         for n, p in (("a", "P1"), ("b", "P2"), ("c", "P3"))
     ]
     providers = {p: Provider(provider_id=p, name=p, generation=1, amounts={"VCPU": 8, "MEMORY_MB": 100}) for p in ("P1", "P2")}
-    facts = host_facts("city", hypervisors, providers, (), arch="aarch64", compute_version="2.93")
+    facts = host_facts("city", hypervisors, providers, (), arch="aarch64", service_versions=("compute 2.93",))
     assert (facts.cpu_count, facts.memory_mib, facts.virtualisation, facts.arch) == (16, 200, "kvm", "aarch64")
+    assert facts.service_versions == ("compute 2.93",)
 
 
 def test_a_controller_without_a_region_never_imports_the_sdk() -> None:

@@ -75,6 +75,6 @@ def test_an_aggregate_without_a_zone_makes_none() -> None:
 def test_places_are_facts_of_a_host() -> None:
     hypervisor = Hypervisor(name="a", provider_id="P", kind="QEMU", version="7", is_alive=True)
     providers = {"P": Provider(provider_id="P", name="a", generation=1)}
-    seen = host_facts("a", [hypervisor], providers, (), arch="x86_64", compute_version="2.93", places=("az-nova",))
-    limited = project_facts("city", (8, 1024), (), arch="x86_64", compute_version="2.93", places=("az-nova",))
+    seen = host_facts("a", [hypervisor], providers, (), arch="x86_64", service_versions=("compute 2.93",), places=("az-nova",))
+    limited = project_facts("city", (8, 1024), (), arch="x86_64", service_versions=("compute 2.93",), places=("az-nova",))
     assert (seen.places, limited.places) == (("az-nova",), ("az-nova",))
