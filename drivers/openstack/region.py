@@ -34,6 +34,7 @@ from drivers.openstack.roll import Roll, next_roll
 from drivers.openstack.segment_rules import GROUP_FIELDS, loose_segments, read_group
 from drivers.openstack.sessions import RegionSession
 from drivers.openstack.settings import SECTION, RegionSettings, read_settings
+from drivers.openstack.uploads import Uploads
 from drivers.openstack.versions import missing_powers, read_extensions, read_versions, require_new_enough
 from drivers.openstack.zones import Zones
 from inventory.domain.ids import ResourceId
@@ -101,6 +102,7 @@ class Region:
         self.inventory = Inventory(self.sdk, self.calls, max_age_s=self.settings.observe_max_age_s)
         self.zones = Zones(self.sdk, self.calls)
         self.diagnostics = Diagnostics(self.sdk, self.calls, per_s=self.settings.diagnostics_per_s)
+        self.uploads = Uploads()
         #: Which server is which machine of ours: a hint that saves a search, believed only after a look.
         self.server_ids: dict[str, str] = {}
         #: Which network is which of ours, and which flavor has a size and since when (monotonic): hints of the same kind.

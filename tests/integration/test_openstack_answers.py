@@ -1,6 +1,5 @@
 """What a region's services answer when they fail at something, one answer at a time, over HTTP: each becomes an error of ours."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,13 +15,13 @@ from drivers.openstack.mapping import rules_inside
 from drivers.openstack.marks import Mark, mark_text
 from drivers.openstack.server_groups import ensure_group
 from drivers.powers import SnapshotRequest
-from drivers.protocol import DriverContext, ImageSource, Mates, SegmentRequest, VolumeRequest
+from drivers.protocol import DriverContext, Mates, SegmentRequest, VolumeRequest
 from inventory.domain.ids import ResourceId, random_ids
 from tests.support.region_answers import PROJECT, Answers, answering
 
 HOST_ID, FENCE = "host_told", 3
 NEW_ID = random_ids()
-SERVER, VOLUME, SNAPSHOT, IMAGE = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abcd")
+SERVER, VOLUME, SNAPSHOT = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abc")
 NETWORK, SUBNET, GROUP = "the-network", "the-subnet", "the-group"
 #: What Neutron says nothing of in a rule, it says so.
 RULE_PARTS = ("protocol", "port_range_min", "port_range_max")
@@ -187,32 +186,6 @@ def test_a_copy_the_region_fails_to_make_or_to_delete_is_told(region: Answers, d
     with pytest.raises(Transient) as failed:
         driver.ensure_snapshot_absent(snapshot_id, FENCE)
     assert failed.value.problem.params == {"volume_id": snapshot_id, "status": "error_deleting"}
-
-
-def test_an_image_that_is_not_in_the_region_as_it_is_here_is_taken_away_and_told(
-    region: Answers, driver: OpenStackDriver, tmp_path: Path
-) -> None:
-    path = tmp_path / "small.raw"
-    path.write_bytes(b"here" * 1000)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    image = ImageSource(image_id=new_id("image"), sha256=sha256, disk_format="raw", virtual_size_gib=1, path=path)
-    there = {
-        "id": IMAGE, "name": f"allotment-{sha256}", "status": "active", "os_hash_algo": "sha512", "os_hash_value": "ab" * 64,
-        "created_at": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    region.give("GET /image/v2/images", {"images": [there]})
-    region.give(f"DELETE /image/v2/images/{IMAGE}", None, status=204)
-    with pytest.raises(Transient) as damaged:
-        driver.ensure_image(image, "standard")
-    assert damaged.value.problem.code == "openstack.image_damaged"
-    assert damaged.value.problem.params == {"image_id": image.image_id}
-    assert f"DELETE /image/v2/images/{IMAGE}" in region.asked
-    # The same bytes there as here: nothing is taken away.
-    region.asked.clear()
-    right = hashlib.sha512(path.read_bytes()).hexdigest()
-    region.give("GET /image/v2/images", {"images": [{**there, "os_hash_value": right}]})
-    driver.ensure_image(replace(image, image_id=new_id("image")), "standard")
-    assert not [a for a in region.asked if a.startswith("DELETE")]
 
 
 @pytest.mark.parametrize("is_hard", [False, True])

@@ -88,6 +88,7 @@ class Round:
         request = MachineRequest(
             instance_id=instance_id, title="bench", hostname=f"b{number}", vcpu_count=1, memory_mib=128, root=root, nics=(card,)
         )
+        self.driver.ensure_image(self.image, STORAGE_POOL)
         self.driver.ensure_volume(root, FENCE)
         driver: Any = self.driver
         driver.ensure_launched(request, FENCE)
