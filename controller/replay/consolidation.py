@@ -211,6 +211,7 @@ class _Desk:
             group_is_hard=(True,) * groups,
             group_most=(1,) * groups,
             group_is_together=(False,) * groups,
+            group_reserve=(0,) * groups,
             stays=tuple(DWELLING if young else "" for young in is_young.tolist()),
         )
 
@@ -237,7 +238,7 @@ def _hosts_alone(hosts: Snapshot) -> Cluster:
         arch=one,
         pool=one,
         domains={level.value: column.astype(np.int64) for level, column in hosts.domain_index.items()},
-        near_standby=~yes,
+        reserve_bits=one,
         watts_idle=np.full(count, _WATTS_IDLE, np.int64),
         watts_most=np.full(count, _WATTS_MOST, np.int64),
         storage_ids=(),
@@ -257,5 +258,6 @@ def _hosts_alone(hosts: Snapshot) -> Cluster:
         group_is_hard=(),
         group_most=(),
         group_is_together=(),
+        group_reserve=(),
         stays=(),
     )

@@ -21,14 +21,13 @@ from controller.scheduling.columns import (
     AMOUNT_MAX,
     ELIGIBLE_BIT,
     MLPS_LEVELS,
-    NO_STANDBY_BITS,
-    STANDBY_HERE_BITS,
     Int32,
     arch_bit,
     mlps_bit,
     trait_bit,
 )
 from controller.scheduling.policy import Policy
+from controller.scheduling.reserve import asked_bits
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Need
 from inventory.domain.resources import ACCELERATOR_PREFIX, MEMORY_MIB, VCPU
@@ -101,17 +100,8 @@ def trait_bits(need: Need, snapshot: Snapshot) -> int | None:
 
 
 def reserve_bits(need: Need) -> int:
-    """Return the bits that keep hard rules true after a failure, when a lost host's machines were moved to the stand-by hosts.
-
-    Groups that stand apart stay out of domains to which machines would be moved; groups that stay together go where they
-    would be moved within their domain.
-    """
-    bits = 0
-    for level in need.apart:
-        bits |= NO_STANDBY_BITS[level]
-    for level in need.together:
-        bits |= STANDBY_HERE_BITS[level]
-    return bits
+    """Return the bits that keep hard rules true after a failure (``reserve.asked_bits``)."""
+    return asked_bits(need.apart, need.together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from controller.scheduling.columns import (
     ARCHS_MAX,
     ELIGIBLE_BIT,
     NO_STANDBY_BITS,
-    STANDBY_HERE_BITS,
     TRAITS_MAX,
     Int32,
     Rows,
@@ -24,7 +23,8 @@ from controller.scheduling.columns import (
     mlps_bits,
     trait_bit,
 )
-from inventory.domain.host import AdminState, Host, Pool, Reachability, ReserveLevel, StoragePool, Zone, told_apart
+from controller.scheduling.reserve import Standing, offered_bits
+from inventory.domain.host import AdminState, Host, Pool, Reachability, StoragePool, Zone, told_apart
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.layout import HostCell
 from inventory.domain.placement import Level, NetworkLevel
@@ -315,7 +315,7 @@ class SnapshotBuilder:
             domain_index=domain_index,
             homes=tuple(dict.fromkeys(h.home for h in hosts)) if any(h.home != h.id for h in hosts) else (),
             rows=rows,
-            **_facts(entries, domain_index),
+            **_facts(entries),
             **_amounts(entries, rows),
             **fine_columns(entries),
         )
@@ -350,7 +350,7 @@ def _domains(hosts: Sequence[Host]) -> tuple[dict[Level, tuple[str, ...]], dict[
     return names, index
 
 
-def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) -> dict[str, Any]:
+def _facts(entries: Sequence[HostEntry]) -> dict[str, Any]:
     archs, arch_index = _interned([e.host.facts.arch if e.host.facts else "" for e in entries])
     own = {trait for e in entries for trait in e.host.traits}
     traits = told_apart(own, {trait for e in entries for trait in e.traits}, TRAITS_MAX)
@@ -358,7 +358,7 @@ def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) ->
         raise ValueError(f"{len(archs)} architectures and {len(traits)} traits: at most {ARCHS_MAX} and {TRAITS_MAX}")
     mlps = [min(e.pool.mlps_max, e.zone.mlps_max) for e in entries]
     bit_of = {trait: trait_bit(n) for n, trait in enumerate(traits)}
-    reserve = _reserve_bits(entries, domain_index)
+    reserve = offered_bits([Standing(e.host, e.pool, e.is_standby) for e in entries])
     bits = [
         (ELIGIBLE_BIT if _is_eligible(e.host) else 0)
         | of_reserve
@@ -374,32 +374,6 @@ def _facts(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) ->
         "traits": traits,
         "bits": np.array(bits, dtype=np.int32),
     }
-
-
-#: How far up the loss reaches that a reserve survives, and a rule.
-_HEIGHT = {ReserveLevel.HOST: 0, ReserveLevel.RACK: 1, ReserveLevel.ROOM: 2}
-_RULE_HEIGHT = {SpreadLevel.RACK: 1, SpreadLevel.ROOM: 2, SpreadLevel.SITE: 3}
-
-
-def _reserve_bits(entries: Sequence[HostEntry], domain_index: Mapping[Level, Int32]) -> list[int]:
-    """Return for each host at which levels hard rules of groups would still hold after a failure."""
-    bits = [0] * len(entries)
-    for level, height in _RULE_HEIGHT.items():
-        domains = domain_index[level].tolist()
-        spans: dict[PoolId, set[int]] = {}
-        standing: dict[PoolId, set[int]] = {}
-        for e, domain in zip(entries, domains, strict=True):
-            spans.setdefault(e.pool.id, set()).add(domain)
-            if e.is_standby:
-                standing.setdefault(e.pool.id, set()).add(domain)
-        # Whoever is lost in a pool of one domain is moved within it.
-        taking_in = {d for pool, found in standing.items() if len(spans[pool]) > 1 for d in found}
-        for i, (e, domain) in enumerate(zip(entries, domains, strict=True)):
-            goes_whole = _HEIGHT.get(e.pool.reserve.level, height) >= height
-            stays_inside = standing.get(e.pool.id, {domain}) == {domain}
-            bits[i] |= 0 if domain in taking_in else NO_STANDBY_BITS[level]
-            bits[i] |= STANDBY_HERE_BITS[level] if goes_whole or stays_inside else 0
-    return bits
 
 
 def _amounts(entries: Sequence[HostEntry], rows: Rows) -> dict[str, Any]:

@@ -58,6 +58,12 @@ def set_free(connection: Connection, pool_id: PoolId) -> list[HostId]:
     return sorted(standing)
 
 
+def standing_by(connection: Connection) -> set[HostId]:
+    """Return the hosts of all pools that stand by."""
+    i = t.inventories.c
+    return {HostId(host_id) for host_id in connection.execute(select(i.host_id).where(i.held_reserve > 0).distinct()).scalars()}
+
+
 def states(connection: Connection) -> list[ReserveState]:
     """Return how the reserve of every pool that has one stands."""
     found = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.reconcile.auditor import audit_invariants
+from controller.scheduling.columns import NO_STANDBY_BITS
 from controller.workflows import hosts as host_work
 from controller.workflows import site, tickets
 from controller.workflows.moves.picture import Rules, load_cluster
@@ -14,6 +15,7 @@ from inventory.domain.errors import Unplaceable
 from inventory.domain.host import AdminState, ForeignDomain, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
 from inventory.domain.resources import VCPU
+from inventory.domain.system import SpreadLevel
 from inventory.store import directory, foreign, hosts, standby
 from inventory.store.engine import Database
 from tests.support.database import open_for_test
@@ -179,4 +181,7 @@ def test_plans_of_moves_know_the_rack_that_stands_by(here: Furnished) -> None:
         for number, host in enumerate(hosts.hosts(connection)):
             hosts.save_host(connection, replace(host, rack=f"r{number}"))
         cluster = load_cluster(connection, Rules(now_s=here.platform.clock()))
-    assert [id_ for id_, is_near in zip(cluster.host_ids, cluster.near_standby, strict=True) if is_near] == [_standby(here)]
+    closed = [
+        h for h, bits in zip(cluster.host_ids, cluster.reserve_bits, strict=True) if not bits & NO_STANDBY_BITS[SpreadLevel.RACK]
+    ]
+    assert closed == [_standby(here)]

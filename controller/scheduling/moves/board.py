@@ -68,8 +68,8 @@ class Board:
         group = int(cluster.group[machine])
         if group >= 0 and cluster.group_is_hard[group]:
             fits &= self._hosts_for(machine, group)
-            if self._shuns_standby(group):
-                fits &= ~cluster.near_standby
+            asked = cluster.group_reserve[group]
+            fits &= (cluster.reserve_bits & asked) == asked
         if self._has_split_storage:
             for host in np.flatnonzero(fits):
                 fits[host] = self.storage_for(machine, int(host)) is not None
@@ -112,12 +112,8 @@ class Board:
     def keeps_reserve(self, machine: int, host: int) -> bool:
         """Tell whether the pool's reserve (N+1) could still take the machine after a loss, with it on that host."""
         group = int(self.cluster.group[machine])
-        return group < 0 or not self._shuns_standby(group) or not bool(self.cluster.near_standby[host])
-
-    def _shuns_standby(self, group: int) -> bool:
-        cluster = self.cluster
-        is_spread = cluster.group_is_hard[group] and not cluster.group_is_together[group]
-        return is_spread and cluster.group_level[group].value == "rack"
+        asked = self.cluster.group_reserve[group] if group >= 0 else 0
+        return (int(self.cluster.reserve_bits[host]) & asked) == asked
 
     def _hosts_for(self, machine: int, group: int) -> Flags:
         """Return which hosts keep the hard rule of a machine's group."""

@@ -3,7 +3,6 @@
 A host is its index in every column, so is a machine. Hosts are ordered by id, machines by id: equal states give equal plans.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.scheduling.moves.addresses import AddressColumns, AddressesLeft, NetworkKey, address_columns
+from controller.scheduling.reserve import Standing, asked_bits, offered_bits
 from controller.scheduling.snapshot import HostEntry, fine_columns
 from inventory.domain.host import AdminState, Reachability
 from inventory.domain.ids import HostId, ResourceId, StoragePoolId
@@ -115,8 +115,9 @@ class Cluster:
     pool: Column
     #: Level (``host``, ``rack``, ``room``, ``site``) -> failure domain of every host.
     domains: Mapping[str, Column]
-    #: Hosts in racks with a stand-by host: closed to groups spread by rack as a condition, or its machines might meet a mate.
-    near_standby: Flags
+    #: What hard rules of groups would still hold on a host after a failure, as bits (``scheduling.reserve``); what a group asks
+    #: for is ``group_reserve``.
+    reserve_bits: Column
     #: 0 where the operator did not say.
     watts_idle: Column
     watts_most: Column
@@ -143,6 +144,7 @@ class Cluster:
     group_is_hard: tuple[bool, ...]
     group_most: tuple[int, ...]
     group_is_together: tuple[bool, ...]
+    group_reserve: tuple[int, ...]
     stays: tuple[str, ...]
     #: Machines that ask how they lie on their host, with their seats; cells of hosts and what is free of them, by host.
     seats: Mapping[int, Seat] = field(default_factory=dict)
@@ -193,8 +195,11 @@ def cluster_of(
     watts: Mapping[HostId, HostWatts] | None = None,
     addresses: AddressesLeft | None = None,
     wanted: Sequence[WantedEntry] = (),
+    reserve: Mapping[HostId, int] | None = None,
 ) -> Cluster:
     """Return the picture of these hosts and of the machines on them; without ``addresses`` there is plenty of them.
+
+    Where these are not all hosts of their pools, ``reserve`` are the bits of each of them (``offered_bits``).
 
     Raises:
         KeyError: a machine is on a host that is not in the picture.
@@ -204,10 +209,13 @@ def cluster_of(
     index = {e.host.id: i for i, e in enumerate(entries)}
     dimensions = _dimensions(entries, rows, wanted)
     host_ids = tuple(e.host.id for e in entries)
+    if reserve is None:
+        reserve = dict(zip(host_ids, offered_bits([Standing(e.host, e.pool, e.is_standby) for e in entries]), strict=True))
     return Cluster(
         host_ids=host_ids,
         host_names=tuple(e.host.name for e in entries),
         host_index=index,
+        reserve_bits=np.array([reserve[host_id] for host_id in host_ids], np.int64),
         dimensions=dimensions,
         addresses=address_columns(
             addresses or AddressesLeft(),
@@ -268,7 +276,6 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
             "room": _codes([(h.site, h.room) for h in hosts]),
             "site": _codes([h.site for h in hosts]),
         },
-        "near_standby": _near_standby(entries),
         "watts_idle": np.array([watts.get(h.id, none).idle for h in hosts], np.int64),
         "watts_most": np.array([watts.get(h.id, none).most for h in hosts], np.int64),
         "storage_ids": tuple(s.pool.id for _, s in storage),
@@ -277,13 +284,6 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
         "cells": fine["cells"],
         "fine_free": fine["fine_free"],
     }
-
-
-def _near_standby(entries: Sequence[HostEntry]) -> Flags:
-    racks = [(e.pool.id, e.host.site, e.host.room, e.host.rack) for e in entries]
-    per_pool = Counter(pool for pool, *_ in set(racks))
-    standing = {rack for rack, e in zip(racks, entries, strict=True) if e.is_standby and per_pool[rack[0]] > 1}
-    return np.array([rack in standing for rack in racks], bool)
 
 
 def _codes(values: Sequence[object]) -> Column:
@@ -339,9 +339,16 @@ def _machine_columns(
         "group_is_hard": tuple(rule[g].spread_is_hard for g in groups),
         "group_most": tuple(rule[g].most_per_domain for g in groups),
         "group_is_together": tuple(rule[g].is_kept_together for g in groups),
+        "group_reserve": tuple(_reserve_asked(rule[g]) for g in groups),
         "stays": tuple(m.stays for m in rows),
         "seats": {i: m.seat for i, m in enumerate(rows) if m.seat is not None},
     }
+
+
+def _reserve_asked(one: MachineEntry) -> int:
+    if not one.spread_is_hard:
+        return 0
+    return asked_bits([], [one.spread]) if one.is_kept_together else asked_bits([one.spread], [])
 
 
 #: What decides on which hosts a machine may be at all: zone, MLPS level, architecture, traits.

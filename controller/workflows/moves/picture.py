@@ -9,15 +9,17 @@ from sqlalchemy import Connection
 
 from controller.moves import store as move_store
 from controller.scheduling.moves.cluster import DWELLING, Cluster, HostWatts, MachineEntry, WantedEntry, cluster_of
+from controller.scheduling.reserve import Standing, offered_bits
 from controller.workflows.moves.addresses import Cards
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.place import host_entries
+from inventory.domain.host import Host
 from inventory.domain.ids import HostId, PoolId, ResourceId, StoragePoolId, SystemId
 from inventory.domain.layout import compute_of
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.resources import Resources
 from inventory.domain.system import ServerSpec, SpreadLevel, System
-from inventory.store import directory, hosts, resources, systems
+from inventory.store import directory, hosts, resources, standby, systems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,9 @@ class _Picture:
         watts = {e.host.id: HostWatts(idle=e.host.watts_idle, most=e.host.watts_most) for e in entries}
         placed = [entry for m in machines for entry in self._entries(m)]
         left = self._cards.left(self.connection, self.rules.now_s) if self._cards is not None else None
-        return cluster_of(entries, placed, watts, left, self.rules.wanted)
+        # A step looks at a few hosts; who stands by is elsewhere.
+        reserve = None if host_ids is None else _reserve(self.connection, every)
+        return cluster_of(entries, placed, watts, left, self.rules.wanted, reserve)
 
     def _entries(self, machine: Resource) -> Iterator[MachineEntry]:
         entry = self._entry(machine)
@@ -183,6 +187,14 @@ class _Picture:
     def _is_young(self, machine: Resource) -> bool:
         bounds = self.rules.bounds
         return bounds is not None and machine.created_at_s > self.rules.now_s - bounds.dwell_s
+
+
+def _reserve(connection: Connection, every: Sequence[Host]) -> Mapping[HostId, int]:
+    """Return what the reserve means on each host for groups, by where all hosts are and who stands by."""
+    pools = {p.id: p for p in directory.pools(connection)}
+    standing = standby.standing_by(connection)
+    bits = offered_bits([Standing(h, pools[h.pool_id], h.id in standing) for h in every])
+    return {h.id: of_host for h, of_host in zip(every, bits, strict=True)}
 
 
 def is_at_rest(resource: Resource) -> bool:
