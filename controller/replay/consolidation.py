@@ -239,6 +239,7 @@ def _hosts_alone(hosts: Snapshot) -> Cluster:
         pool=one,
         domains={level.value: column.astype(np.int64) for level, column in hosts.domain_index.items()},
         reserve_bits=one,
+        is_reserved=~yes,
         watts_idle=np.full(count, _WATTS_IDLE, np.int64),
         watts_most=np.full(count, _WATTS_MOST, np.int64),
         storage_ids=(),

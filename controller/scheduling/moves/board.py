@@ -1,6 +1,6 @@
 """The working copy of a cluster on which moves are tried, made and taken back. ONE feasibility rule for planner and runner."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -144,6 +144,26 @@ class Board:
         """Return how many other machines of its group are in the failure domain of a host."""
         group = int(self.cluster.group[machine])
         return 0 if group < 0 else self._others(machine, group, int(self.cluster.domain_of(group)[host]))
+
+    def misfits(self, group: int) -> int:
+        """Return how many machines of a group stand where its rule, hard or soft, would not have them."""
+        return self._misfits(group, self._mates[group])
+
+    def raises_misfits(self, machine: int, host: int) -> bool:
+        """Tell whether a soft rule would be kept worse with the machine on that host."""
+        group = int(self.cluster.group[machine])
+        if group < 0 or self.cluster.group_is_hard[group]:
+            return False
+        domains, after = self.cluster.domain_of(group), dict(self._mates[group])
+        source, target = int(domains[self.where[machine]]), int(domains[host])
+        after[source] -= 1
+        after[target] = after.get(target, 0) + 1
+        return self._misfits(group, after) > self.misfits(group)
+
+    def _misfits(self, group: int, counts: Mapping[int, int]) -> int:
+        if self.cluster.group_is_together[group]:
+            return sum(counts.values()) - max(counts.values(), default=0)
+        return sum(max(0, count - self.cluster.group_most[group]) for count in counts.values())
 
     def storage_for(self, machine: int, host: int) -> tuple[int, ...] | None:
         """Return a storage pool for every disk (largest first into the roomiest), or None where they do not fit."""

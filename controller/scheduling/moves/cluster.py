@@ -118,6 +118,8 @@ class Cluster:
     #: What hard rules of groups would still hold on a host after a failure, as bits (``scheduling.reserve``); what a group asks
     #: for is ``group_reserve``.
     reserve_bits: Column
+    #: Room on it is held for reservations: it stays on, for what it was promised to.
+    is_reserved: Flags
     #: 0 where the operator did not say.
     watts_idle: Column
     watts_most: Column
@@ -276,6 +278,7 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
             "room": _codes([(h.site, h.room) for h in hosts]),
             "site": _codes([h.site for h in hosts]),
         },
+        "is_reserved": np.array([_is_reserved(e) for e in entries], bool),
         "watts_idle": np.array([watts.get(h.id, none).idle for h in hosts], np.int64),
         "watts_most": np.array([watts.get(h.id, none).most for h in hosts], np.int64),
         "storage_ids": tuple(s.pool.id for _, s in storage),
@@ -284,6 +287,13 @@ def _host_columns(entries: Sequence[HostEntry], dimensions: Sequence[str], watts
         "cells": fine["cells"],
         "fine_free": fine["fine_free"],
     }
+
+
+def _is_reserved(entry: HostEntry) -> bool:
+    """Tell whether more is held than what a stand-by host holds for a loss: the rest is for reservations."""
+    amounts = [(held, entry.capacity.get(d, 0)) for d, held in entry.held.items()]
+    amounts += [(s.held_gib, s.capacity_gib) for s in entry.storage]
+    return any(held > (capacity if entry.is_standby else 0) for held, capacity in amounts)
 
 
 def _codes(values: Sequence[object]) -> Column:

@@ -2,7 +2,7 @@
 
 A host is emptied entirely or not touched. Its machines go where least usable room is lost; hosts that are empty, or were
 emptied by the plan, are never used again, and those that stay on are not filled beyond the bound. Hosts without watts (operator
-facts) are not emptied: nobody knows what it saves.
+facts) are not emptied: nobody knows what it saves; nor are those on which room is held for reservations: they stay on.
 
 Hosts may be set aside (``Limits.aside_permille``): those with least that will stay, a part of all that could be spared. They are
 emptied as soon as it is cheap, and take nothing from others until then.
@@ -59,7 +59,7 @@ class _Consolidation:
 
     def _by_worth(self) -> list[int]:
         worth = []
-        for host in np.flatnonzero(self._open & (self.cluster.watts_idle > 0)).tolist():
+        for host in np.flatnonzero(self._open & (self.cluster.watts_idle > 0) & ~self.cluster.is_reserved).tolist():
             saved_wh = int(self.cluster.watts_idle[host]) * self.limits.horizon_h
             copied_gib = max(1, self._cost_mib([m for m in self.board.on(host) if not self._is_young(m)]) // MIB_PER_GIB)
             if saved_wh >= self.limits.saving_least_wh_per_gib * copied_gib:

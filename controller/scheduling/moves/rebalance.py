@@ -60,6 +60,8 @@ class _Search:
         self._density = max(1, cluster.machine_count // max(1, cluster.host_count))
         self._moved: set[int] = set()
         self._memory_mib = 0
+        #: By how much more (or less) soft rules are broken than in the beginning.
+        self._misfits = 0
 
     def descend(self) -> None:
         """Make the best moves until none betters the score enough, or a bound is reached."""
@@ -75,7 +77,11 @@ class _Search:
     def _still_gains(self, step: Step, gain: float) -> bool:
         machine, source, target = step
         after = self.loads.after(np.array([machine]), np.array([source]), np.array([target]))
-        return self.board.fits(machine, target) and self.loads.score() - float(after[0, 0]) >= KEPT_GAIN * gain
+        return self._may_go(machine, target) and self.loads.score() - float(after[0, 0]) >= KEPT_GAIN * gain
+
+    def _may_go(self, machine: int, target: int) -> bool:
+        """Tell whether a machine fits there and no soft rule is kept worse: a department asked for that, and not for evenness."""
+        return self.board.fits(machine, target) and not self.board.raises_misfits(machine, target)
 
     def _may_copy(self, machine: int) -> bool:
         most = self.limits.memory_most_mib
@@ -83,7 +89,9 @@ class _Search:
 
     def _do(self, step: Step) -> None:
         machine, source, target = step
+        before = self._misfits_of(machine)
         self.board.move(machine, target)
+        self._misfits += self._misfits_of(machine) - before
         self.loads.moved(machine, source, target)
         self._memory_mib += int(self.cluster.demand[machine, 1])
         self.steps.append(step)
@@ -93,11 +101,16 @@ class _Search:
         """Take back one move of the plan; returns it with the storage pools it had chosen."""
         machine, source, target = step = self.steps.pop(number)
         self._moved.discard(machine)
-        pools = self.board.disk_pools[machine]
+        pools, before = self.board.disk_pools[machine], self._misfits_of(machine)
         self.board.put(machine, source, self.cluster.disk_pools[machine])
+        self._misfits += self._misfits_of(machine) - before
         self.loads.moved(machine, target, source)
         self._memory_mib -= int(self.cluster.demand[machine, 1])
         return step, pools
+
+    def _misfits_of(self, machine: int) -> int:
+        group = int(self.cluster.group[machine])
+        return self.board.misfits(group) if group >= 0 and not self.cluster.group_is_hard[group] else 0
 
     def _best(self) -> list[Found]:
         """Return the best moves of the pool with the best one, best first; empty when none betters the score enough."""
@@ -145,7 +158,7 @@ class _Search:
             row, column = divmod(number, len(targets))
             machine, source, target = int(machines[row]), int(sources[row]), int(targets[column])
             # Spread and split storage are looked at for the winners only.
-            if source in busy or target in busy or not self.board.fits(machine, target):
+            if source in busy or target in busy or not self._may_go(machine, target):
                 continue
             found.append((float(gains[row, column]), (machine, source, target)))
             busy |= {source, target}
@@ -183,21 +196,23 @@ class _Search:
         """Take every move back once and make the best one instead; tells whether anything got better."""
         before = self.loads.score()
         for _ in range(len(self.steps)):
-            score = self.loads.score()
+            score, misfits = self.loads.score(), self._misfits
             old, pools = self._undo(0)
             found = self._best()
             if not found or not self._may_copy(found[0][1][0]):
                 self._redo(old, pools)
                 continue
             self._do(found[0][1])
-            if self.loads.score() >= score:
+            if self.loads.score() >= score or self._misfits > misfits:
                 self._undo(len(self.steps) - 1)
                 self._redo(old, pools)
         return before - self.loads.score() > 1 / MICRO
 
     def _redo(self, step: Step, pools: tuple[int, ...]) -> None:
         machine, source, target = step
+        before = self._misfits_of(machine)
         self.board.put(machine, target, pools)
+        self._misfits += self._misfits_of(machine) - before
         self.loads.moved(machine, source, target)
         self._memory_mib += int(self.cluster.demand[machine, 1])
         self.steps.append(step)
