@@ -17,10 +17,12 @@ def drain(
     ctx: typer.Context,
     host: str,
     moves_most: int = typer.Option(1000, "--moves-most", min=1),
+    memory_most_mib: int | None = typer.Option(None, "--memory-most-mib", min=1),
     dry_run: bool = typer.Option(False, "--dry-run"),
 ) -> None:
     """Plan to empty a host."""
-    _make(ctx, {"kind": "drain", "host": host, "moves_most": moves_most, "dry_run": dry_run})
+    bounds = {"moves_most": moves_most, "memory_most_mib": memory_most_mib}
+    _make(ctx, {"kind": "drain", "host": host, **bounds, "dry_run": dry_run})
 
 
 @app.command()
@@ -38,10 +40,11 @@ def rebalance(
 def repair(
     ctx: typer.Context,
     moves_most: int = typer.Option(1000, "--moves-most", min=1),
+    memory_most_mib: int | None = typer.Option(None, "--memory-most-mib", min=1),
     dry_run: bool = typer.Option(False, "--dry-run"),
 ) -> None:
     """Plan to put broken rules right, and nothing else."""
-    _make(ctx, {"kind": "repair", "moves_most": moves_most, "dry_run": dry_run})
+    _make(ctx, {"kind": "repair", "moves_most": moves_most, "memory_most_mib": memory_most_mib, "dry_run": dry_run})
 
 
 @app.command()

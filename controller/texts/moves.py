@@ -53,6 +53,12 @@ TEXTS: Mapping[str, Text] = {
         "请改正请求。",
         "Correct the request.",
     ),
+    "moves.bound_not_of_kind": _operator(
+        "计划类型 {kind} 不支持这些上限：{bounds}。它支持：{known}。",
+        "A plan of kind {kind} does not know these bounds: {bounds}. It knows: {known}.",
+        "请去掉它们后重试。",
+        "Leave them out.",
+    ),
     "moves.size_lies": _operator(
         "规格 {size} 要求独占 CPU、NUMA 或大页，无法为它计划腾挪空间。",
         "Size {size} asks how its machines lie on hosts (pinned CPUs, NUMA nodes, huge pages); no room can be planned for it.",
@@ -96,8 +102,8 @@ TEXTS: Mapping[str, Text] = {
         "Add capacity, or compute a new plan.",
     ),
     "moves.over_the_bound": _operator(
-        "移动云主机 {machine} 会超过本计划的移动次数上限。",
-        "Moving {machine} would exceed the plan's bound on moves.",
+        "移动云主机 {machine} 会超过本计划的上限（移动次数或复制的内存）。",
+        "Moving {machine} would exceed the plan's bound on moves or on memory to copy.",
         "请提高上限后重新计算。",
         "Raise the bound and compute again.",
     ),

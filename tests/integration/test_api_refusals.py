@@ -87,6 +87,8 @@ def test_a_field_that_does_not_fit_is_named_with_its_place(
         ("POST", "/v1/move-plans", {"kind": "drain"}, 422, "moves.host_missing"),
         ("POST", "/v1/move-plans", {"kind": "consolidate", "host": "host-1"}, 422, "moves.host_missing"),
         ("POST", "/v1/move-plans", {"kind": "make-room"}, 422, "moves.size_missing"),
+        ("POST", "/v1/move-plans", {"kind": "rebalance", "horizon_h": 24}, 422, "moves.bound_not_of_kind"),
+        ("POST", "/v1/move-plans", {"kind": "repair", "fill_most_permille": 800}, 422, "moves.bound_not_of_kind"),
         ("POST", "/v1/move-plans", {"kind": "repair", "room": {"size": "tiny"}}, 422, "moves.size_missing"),
         ("POST", "/v1/move-plans", {"kind": "make-room", "room": {"size": "none"}}, 404, "size.not_found"),
     ],

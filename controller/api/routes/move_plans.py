@@ -43,9 +43,16 @@ def list_move_plans(call: TheCall, limit: Limit = 100, after: After = "") -> Res
 )
 def make_move_plan(call: TheCall, body: Annotated[schemas.MovePlanIn, Body()]) -> Response:
     """Compute a plan and store it, to be looked at and run later; nothing moves yet."""
-    bounds = Limits(**body.model_dump(exclude={"kind", "host", "room", "dry_run"}))
+    bounds = body.model_dump(exclude={"kind", "host", "room", "dry_run"}, exclude_unset=True, exclude_none=True)
     room = RoomWish(**body.room.model_dump(exclude_none=True)) if body.room else None
-    request = PlanRequest(kind=body.kind, host=body.host or "", room=room, limits=bounds, migrating=_migrating(call))
+    request = PlanRequest(
+        kind=body.kind,
+        host=body.host or "",
+        room=room,
+        limits=Limits(**bounds),
+        bounds=frozenset(bounds),
+        migrating=_migrating(call),
+    )
     plan, steps = plans.compute(call.platform, request, call.caller, is_dry_run=body.dry_run)
     with call.platform.db.read() as connection:
         value = _whole(call, connection, plan, steps)

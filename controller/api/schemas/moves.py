@@ -18,20 +18,27 @@ class RoomWishIn(In):
 
 
 class MovePlanIn(In):
-    """What plan is asked for, and its bounds."""
+    """What plan is asked for, and its bounds; one that its kind does not know is refused."""
 
     kind: PlanKind
     host: Name | None = Field(default=None, description="Name or id of the host to empty; for `drain` only.")
     room: RoomWishIn | None = Field(default=None, description="What room is made for; for `make-room` only.")
     moves_most: Whole = Field(default=1000, ge=1, le=100_000)
     memory_most_mib: Whole | None = Field(default=None, ge=1, lt=2**53, description="Most memory to copy (MiB).")
-    horizon_h: Whole = Field(default=24, ge=1, le=8760, description="For how long freed hosts would be off (h).")
-    saving_least_wh_per_gib: Whole = Field(default=5, ge=0, lt=2**31, description="Least saving for each GiB to be copied (Wh).")
+    horizon_h: Whole = Field(
+        default=24, ge=1, le=8760, description="For how long freed hosts would be off (h); for `consolidate` only."
+    )
+    saving_least_wh_per_gib: Whole = Field(
+        default=5, ge=0, lt=2**31, description="Least saving for each GiB to be copied (Wh); for `consolidate` only."
+    )
     moves_each_most: Whole | None = Field(
-        default=None, ge=1, le=100_000, description="Most machines moved off one host to free it."
+        default=None, ge=1, le=100_000, description="Most machines moved off one host; for `consolidate` and `make-room` only."
     )
     fill_most_permille: Whole = Field(
-        default=1000, ge=1, le=1000, description="How full of vCPU and of memory the hosts that stay on may be (‰)."
+        default=1000,
+        ge=1,
+        le=1000,
+        description="How full of vCPU and of memory the hosts that stay on may be (‰); for `consolidate` only.",
     )
     dry_run: bool = Field(default=False, description="Compute and show; store nothing.")
 

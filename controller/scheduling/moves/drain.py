@@ -16,6 +16,7 @@ from controller.scheduling.moves.plan import Limits, Plan, PlanKind
 from controller.scheduling.moves.score import score_micro, score_of
 from controller.scheduling.moves.steps import Step, ordered, played
 from inventory.domain.ids import HostId
+from inventory.domain.resources import MEMORY_MIB
 
 #: Other machines that may make room, at once for one machine and in all, and how many places the search looks at for each.
 EVICTED_AT_ONCE, EVICTED_MOST, LOOKS_MOST = 2, 4, 4000
@@ -35,8 +36,8 @@ def drain(cluster: Cluster, host_ids: Collection[HostId], limits: Limits | None 
     board = Board(closed)
     leaving = [m for host in hosts for m in board.on(host)]
     going = [m for m in leaving if not closed.stays[m]]
-    steps, left = _solved(closed, going)
-    steps = steps[: bounds.moves_most]
+    wished, left = _solved(closed, going)
+    steps = _within(closed, wished, bounds)
     moves, after = played(closed, steps)
     gone = {machine for machine, _, _ in steps}
     stays = [after.staying(m, "moves.no_room" if m in left else "moves.over_the_bound") for m in leaving if m not in gone]
@@ -50,6 +51,20 @@ def drain(cluster: Cluster, host_ids: Collection[HostId], limits: Limits | None 
         broken_before=board.broken_count(),
         broken_after=after.broken_count(),
     )
+
+
+def _within(cluster: Cluster, steps: Sequence[Step], limits: Limits) -> list[Step]:
+    """Return the steps that the bounds allow; one that waited for a step that is left out is left out too."""
+    board, memory = Board(cluster), cluster.dimensions.index(MEMORY_MIB)
+    left_mib, kept = limits.memory_most_mib, list[Step]()
+    for machine, source, target in steps:
+        copied_mib = int(cluster.demand[machine, memory])
+        is_affordable = len(kept) < limits.moves_most and (left_mib is None or copied_mib <= left_mib)
+        if is_affordable and board.fits(machine, target):
+            board.move(machine, target)
+            kept.append((machine, source, target))
+            left_mib = None if left_mib is None else left_mib - copied_mib
+    return kept
 
 
 def _solved(cluster: Cluster, going: Sequence[int]) -> tuple[list[Step], set[int]]:

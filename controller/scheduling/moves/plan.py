@@ -38,6 +38,18 @@ class Limits:
     aside_permille: int = 0
 
 
+_BOUNDS = frozenset({"moves_most", "memory_most_mib"})
+_OF_ENERGY = frozenset({"horizon_h", "saving_least_wh_per_gib", "moves_each_most", "fill_most_permille"})
+#: The bounds that each kind of plan may be asked to keep.
+BOUNDS_OF = {
+    PlanKind.DRAIN: _BOUNDS,
+    PlanKind.REBALANCE: _BOUNDS,
+    PlanKind.REPAIR: _BOUNDS,
+    PlanKind.CONSOLIDATE: _BOUNDS | _OF_ENERGY,
+    PlanKind.MAKE_ROOM: _BOUNDS | {"moves_each_most"},
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """One machine from one host to another; feasible when all moves before it are done."""

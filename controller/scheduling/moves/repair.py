@@ -26,7 +26,7 @@ def repair(cluster: Cluster, limits: Limits | None = None) -> Plan:
     return Plan(
         kind=PlanKind.REPAIR,
         moves=tuple(moves),
-        stays=tuple(after.staying(m) for m in stuck),
+        stays=tuple(after.staying(m, "moves.over_the_bound" if m in work.over else "moves.no_room") for m in stuck),
         score_before_micro=score_of(cluster),
         score_after_micro=score_micro(after),
         freed=tuple(h for i, h in enumerate(cluster.host_ids) if after.is_empty(i) and not before.is_empty(i)),
@@ -41,15 +41,16 @@ class _Repair:
     def __init__(self, cluster: Cluster, limits: Limits) -> None:
         self.board = Board(cluster)
         self.steps: list[Step] = []
+        #: Machines that stay because the bounds are reached.
+        self.over: set[int] = set()
         self._limits = limits
+        self._memory_mib = 0
         self._moved: set[int] = set()
 
     def go_round(self) -> bool:
         """Put right what one move puts right; tells whether there was anything."""
         done = len(self.steps)
         for choice in _choices(self.board):
-            if len(self.steps) >= self._limits.moves_most:
-                return False
             if self._is_broken_still(choice):
                 self._move_one(choice)
         return len(self.steps) > done
@@ -63,11 +64,22 @@ class _Repair:
             if machine in self._moved or cluster.stays[machine]:
                 continue
             hosts = ranked(self.board, machine, is_tight=False)
-            if len(hosts):
+            if len(hosts) and not self._may_afford(machine):
+                self.over.add(choice[0])
+            elif len(hosts):
                 self.steps.append((machine, int(self.board.where[machine]), int(hosts[0])))
                 self.board.move(machine, int(hosts[0]))
                 self._moved.add(machine)
+                self._memory_mib += self._copied_mib(machine)
                 return
+
+    def _may_afford(self, machine: int) -> bool:
+        most = self._limits.memory_most_mib
+        is_much = most is not None and self._memory_mib + self._copied_mib(machine) > most
+        return len(self.steps) < self._limits.moves_most and not is_much
+
+    def _copied_mib(self, machine: int) -> int:
+        return int(self.board.cluster.demand[machine, 1])
 
 
 def _choices(board: Board) -> list[tuple[int, ...]]:

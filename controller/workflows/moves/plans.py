@@ -12,7 +12,7 @@ from controller.scheduling.moves.cluster import Cluster, WantedEntry
 from controller.scheduling.moves.consolidate import consolidate
 from controller.scheduling.moves.drain import drain
 from controller.scheduling.moves.make_room import make_room
-from controller.scheduling.moves.plan import Limits, Plan, PlanKind
+from controller.scheduling.moves.plan import BOUNDS_OF, Limits, Plan, PlanKind
 from controller.scheduling.moves.rebalance import rebalance
 from controller.scheduling.moves.repair import repair
 from controller.workflows.capacity.fit import FitQuestion, shape_of
@@ -50,6 +50,8 @@ class PlanRequest:
     #: Only where room is to be made.
     room: RoomWish | None = None
     limits: Limits = field(default_factory=Limits)
+    #: Names of the bounds that were asked for.
+    bounds: Collection[str] = ()
     #: Pools whose driver moves machines.
     migrating: Collection[PoolId] = ()
 
@@ -59,13 +61,18 @@ def compute(platform: Platform, request: PlanRequest, caller: Caller, *, is_dry_
 
     Raises:
         Invalid: ``moves.host_missing``: a drain without a host; ``moves.size_missing``: making room without a size;
-            ``moves.size_lies``: for a size that asks how its machines lie on their hosts.
+            ``moves.size_lies``: for a size that asks how its machines lie on their hosts; ``moves.bound_not_of_kind``: bounds
+            that such a plan does not know.
         NotFound: ``host.not_found``, ``size.not_found``, ``zone.not_found``.
     """
     if (request.kind is PlanKind.DRAIN) != bool(request.host):
         raise Invalid("moves.host_missing", kind=request.kind.value)
     if (request.kind is PlanKind.MAKE_ROOM) != (request.room is not None):
         raise Invalid("moves.size_missing", kind=request.kind.value)
+    foreign = sorted(set(request.bounds) - BOUNDS_OF[request.kind])
+    if foreign:
+        known = ", ".join(sorted(BOUNDS_OF[request.kind]))
+        raise Invalid("moves.bound_not_of_kind", kind=request.kind.value, bounds=", ".join(foreign), known=known)
     now_s = platform.clock()
     bounds = platform.moves if request.kind in _CHOSEN else None
     with platform.db.read() as connection:
