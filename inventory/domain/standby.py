@@ -3,18 +3,21 @@
 A domain *stands by* when its whole capacity is held. It *covers* another one when every host of that one has a host of its
 own here that is at least as large in every dimension and storage pool and runs the same machines: then everything on the lost
 domain fits host for host, whatever it is, with its networks, its NUMA layout and its spread. A pool with ``Reserve(level, n)``
-is safe when each of its working domains is covered by ``n`` stand-by domains that are ready and empty: of any ``n`` lost
-domains those that stood by are no loss, and the others find as many that still do.
+is safe when each of its working domains is covered by ``n`` stand-by domains that are ready and empty, and in which hard rules
+of groups would hold (``mates``): of any ``n`` lost domains those that stood by are no loss, and the others find as many that
+still do.
 
 Source: VMware vSphere's dedicated failover hosts (admission control by host), carried over to racks and unequal hosts.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from inventory.domain.host import Reserve
 from inventory.domain.ids import HostId
+from inventory.domain.mates import Place
 
 #: What tells hosts apart that cannot run each other's machines: architecture, virtualisation, NUMA nodes.
 Kind = tuple[str, str, int]
@@ -48,6 +51,10 @@ class PoolHost:
     is_empty: bool
     #: It stands by already.
     is_standby: bool
+    #: Racks, rooms and sites it is in; where machines of its domain may not be put after a loss, and what they may not leave.
+    places: frozenset[Place] = frozenset()
+    shuns: frozenset[Place] = frozenset()
+    needs: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,9 @@ class _Domain:
     rooms: tuple[Shape, ...]
     is_empty: bool
     is_standby: bool
+    places: frozenset[Place]
+    shuns: frozenset[Place]
+    needs: frozenset[Place]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +84,7 @@ def shape(kind: Kind, amounts: Mapping[str, int], storage: Iterable[tuple[str, i
 
 
 def choose_standby(hosts: Sequence[PoolHost], reserve: Reserve) -> Standby:
-    """Return the domains that shall stand by: few, empty ones first, and those that do already rather than others.
+    """Return the domains that shall stand by: few, empty ones first, where rules of groups hold, and those that do already.
 
     Greedy cover: each step takes the domain that covers most of what is not covered yet; what became needless is let go.
     """
@@ -115,6 +125,9 @@ def _domains(hosts: Sequence[PoolHost]) -> list[_Domain]:
             rooms=_sorted(h.room for h in own if h.is_ready),
             is_empty=all(h.is_empty for h in own),
             is_standby=any(h.is_standby for h in own),
+            places=frozenset().union(*(h.places for h in own)),
+            shuns=frozenset().union(*(h.shuns for h in own)),
+            needs=frozenset().union(*(h.needs for h in own)),
         )
         for name, own in sorted(members.items())
     ]
@@ -138,17 +151,31 @@ def _next(domains: Sequence[_Domain], chosen: Sequence[_Domain], short: Sequence
     for domain in short:
         wanted[domain.loads] = wanted.get(domain.loads, 0) + 1
 
-    def rank(domain: _Domain) -> tuple[bool, int, bool, str]:
+    shunned = Counter(where for d in domains for where in d.shuns)
+    needed = Counter(where for d in domains for where in d.needs)
+
+    def breaks(domain: _Domain) -> int:
+        kept = sum(needed[where] for where in domain.places)
+        return sum(shunned[where] for where in domain.places) + needed.total() - kept
+
+    def rank(domain: _Domain) -> tuple[bool, int, int, bool, str]:
         helped = sum(n for loads, n in wanted.items() if _takes(domain.rooms, loads))
         # It need not cover itself once it stands by.
         helped += domain.name in is_short and not _takes(domain.rooms, domain.loads)
-        return not (domain.is_empty and helped), -helped, not domain.is_standby, domain.name
+        is_good = domain.is_empty and helped > 0
+        # Of those that serve the ones where fewest rules of groups would break come first.
+        return not is_good, breaks(domain) if is_good else 0, -helped, not domain.is_standby, domain.name
 
     return min((d for d in domains if d.name not in taken), key=rank)
 
 
 def _covers_count(domain: _Domain, standby: Iterable[_Domain]) -> int:
-    return _covers(domain.loads, (s for s in standby if s.name != domain.name))
+    return _covers(domain.loads, (s for s in standby if s.name != domain.name and _keeps_rules(s, domain)))
+
+
+def _keeps_rules(standby: _Domain, lost: _Domain) -> bool:
+    """Tell whether hard rules of groups would hold with the machines of the lost domain on that one."""
+    return not lost.shuns & standby.places and lost.needs <= standby.places
 
 
 def _covers(loads: tuple[Shape, ...], standby: Iterable[_Domain]) -> int:

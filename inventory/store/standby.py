@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select, update
 
 from inventory.domain.host import AdminState, Host, Pool, Reachability, ReserveLevel
 from inventory.domain.ids import HostId, PoolId
+from inventory.domain.mates import Bans, Mates, bans, places
 from inventory.domain.resources import DISK_PREFIX
 from inventory.domain.standby import Kind, PoolHost, Shape, Standby, choose_standby, is_enough, shape, uncovered
-from inventory.store import changes, directory, hosts
+from inventory.store import changes, directory, hosts, mates
 from inventory.store import tables as t
 from inventory.store.hosts import InventoryRow
 
@@ -67,19 +68,20 @@ def standing_by(connection: Connection) -> set[HostId]:
 def states(connection: Connection) -> list[ReserveState]:
     """Return how the reserve of every pool that has one stands."""
     found = []
-    for pool in directory.pools(connection):
-        if pool.reserve.level is not ReserveLevel.NONE:
-            own = _pool_hosts(connection, pool)
-            standby = frozenset(h.domain for h in own if h.is_standby)
-            names = hosts.names(connection, [h.id for h in own if h.is_standby])
-            found.append(
-                ReserveState(
-                    pool=pool,
-                    standby=tuple(sorted(names.values())),
-                    uncovered=uncovered(own, standby, pool.reserve),
-                    is_kept=is_enough(own, standby, pool.reserve),
-                )
+    reserved = [p for p in directory.pools(connection) if p.reserve.level is not ReserveLevel.NONE]
+    groups = mates.groups(connection) if reserved else []
+    for pool in reserved:
+        own = _pool_hosts(connection, pool, groups)
+        standby = frozenset(h.domain for h in own if h.is_standby)
+        names = hosts.names(connection, [h.id for h in own if h.is_standby])
+        found.append(
+            ReserveState(
+                pool=pool,
+                standby=tuple(sorted(names.values())),
+                uncovered=uncovered(own, standby, pool.reserve),
+                is_kept=is_enough(own, standby, pool.reserve),
             )
+        )
     return found
 
 
@@ -87,7 +89,7 @@ def _renew_pool(connection: Connection, pool: Pool) -> None:
     # One at a time: two choices made side by side would not know of each other.
     connection.execute(select(t.pools.c.id).where(t.pools.c.id == pool.id).with_for_update())
     for _ in range(_TRIES):
-        own = _pool_hosts(connection, pool)
+        own = _pool_hosts(connection, pool, mates.groups(connection))
         chosen = choose_standby(own, pool.reserve) if pool.reserve.level is not ReserveLevel.NONE else Standby()
         standing = {h.id for h in own if h.domain in chosen.domains}
         expected_empty = {h.id for h in own if h.id in standing and h.is_empty}
@@ -137,14 +139,17 @@ def _lock(connection: Connection, host_ids: set[HostId]) -> None:
     connection.execute(order.with_for_update()).all()
 
 
-def _pool_hosts(connection: Connection, pool: Pool) -> list[PoolHost]:
-    members = [h for h in hosts.hosts(connection) if h.pool_id == pool.id]
+def _pool_hosts(connection: Connection, pool: Pool, groups: Sequence[Mates] = ()) -> list[PoolHost]:
+    every = hosts.hosts(connection)
+    members = [h for h in every if h.pool_id == pool.id]
     rows = hosts.inventories_of(connection, [h.id for h in members])
     counted = [h for h in members if h.admin_state not in _OUT or any(r.used or r.held for r in rows[h.id])]
-    return [_pool_host(h, rows[h.id], pool) for h in counted]
+    domains = {h.id: _domain(h, pool.reserve.level) for h in members}
+    of_loss = bans(groups, {h.id: h for h in every}, domains, pool.reserve.level)
+    return [_pool_host(h, rows[h.id], pool, of_loss.get(domains[h.id], Bans())) for h in counted]
 
 
-def _pool_host(host: Host, rows: Sequence[InventoryRow], pool: Pool) -> PoolHost:
+def _pool_host(host: Host, rows: Sequence[InventoryRow], pool: Pool, of_loss: Bans) -> PoolHost:
     return PoolHost(
         id=host.id,
         domain=_domain(host, pool.reserve.level),
@@ -153,6 +158,9 @@ def _pool_host(host: Host, rows: Sequence[InventoryRow], pool: Pool) -> PoolHost
         is_ready=host.admin_state is AdminState.ACTIVE and host.reachability is Reachability.REACHABLE,
         is_empty=not any(r.used or r.held_reservations for r in rows),
         is_standby=any(r.held_reserve for r in rows),
+        places=places(host),
+        shuns=frozenset(of_loss.shuns),
+        needs=frozenset(of_loss.needs),
     )
 
 

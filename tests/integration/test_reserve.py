@@ -14,9 +14,10 @@ from controller.workflows.moves.picture import Rules, load_cluster
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import AdminState, ForeignDomain, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
+from inventory.domain.resource import ResourceKind
 from inventory.domain.resources import VCPU
 from inventory.domain.system import SpreadLevel
-from inventory.store import directory, foreign, hosts, standby
+from inventory.store import directory, foreign, hosts, resources, standby
 from inventory.store.engine import Database
 from tests.support.database import open_for_test
 from tests.support.platform import Furnished, furnish
@@ -185,3 +186,33 @@ def test_plans_of_moves_know_the_rack_that_stands_by(here: Furnished) -> None:
         h for h, bits in zip(cluster.host_ids, cluster.reserve_bits, strict=True) if not bits & NO_STANDBY_BITS[SpreadLevel.RACK]
     ]
     assert closed == [_standby(here)]
+
+
+def test_the_host_that_stands_by_is_not_beside_a_mate_and_what_that_leaves_uncovered_is_said(
+    database: Database, tmp_path: Path
+) -> None:
+    here = furnish(database, tmp_path, host_count=4, cpu_count=4, scope="fabric")
+    with database.write() as connection:
+        for number, host in enumerate(sorted(hosts.hosts(connection), key=lambda h: h.name)):
+            hosts.save_host(connection, replace(host, rack=f"r{number}"))
+    tickets.submit(here.platform, ticket_text("portal", count=2, more=", spread: rack"), here.caller())
+    with database.write() as connection:
+        taken = {r.host_id for r in resources.machines(connection) if r.kind is ResourceKind.INSTANCE}
+        every = sorted(hosts.hosts(connection), key=lambda h: h.name)
+        beside, apart = (h for h in every if h.id not in taken)
+        mate, other = (h for h in every if h.id in taken)
+        hosts.save_host(connection, replace(beside, rack=mate.rack))
+    set_reserve(database, ONE_HOST)
+    assert _standby(here) == apart.id
+    _assert_whole(here)
+    _move(here, apart.id, AdminState.MAINTENANCE)
+    with database.read() as connection:
+        (state,) = standby.states(connection)
+        assert (state.standby, state.is_kept) == ((beside.name,), True)
+        # The host being looked after is empty; the mate's own rack has room for it, and not for the other one.
+        assert state.uncovered == (other.name,)
+    _move(here, apart.id, AdminState.ACTIVE)
+    with database.write() as connection:
+        standby.renew(connection)
+    assert _standby(here) == apart.id
+    _assert_whole(here)

@@ -1,6 +1,7 @@
 """Which failure domains stand by: few, empty, as large as what they stand by for, and the same ones while they serve."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inventory.domain.host import Reserve, ReserveLevel
 from inventory.domain.ids import HostId
@@ -98,3 +99,23 @@ def test_a_rack_stands_by_host_for_host() -> None:
     hosts = [host(f"{rack}-{n}", big(vcpu), domain=rack) for rack, sizes in racks.items() for n, vcpu in enumerate(sizes)]
     # r2 has the only host of 64; r3 has three hosts, which no rack of two can take.
     assert choose_standby(hosts, Reserve(level=ReserveLevel.RACK)).domains == {"r2", "r3"}
+
+
+def test_a_host_beside_a_mate_of_those_it_would_take_over_stands_by_last_and_does_not_cover_them() -> None:
+    rack = {name: frozenset({("rack", "", "", name)}) for name in ("one", "two", "three")}
+    home = replace(host("a", is_empty=False), places=rack["one"], shuns=rack["two"])
+    mate = replace(host("b", is_empty=False), places=rack["two"], shuns=rack["one"])
+    beside, apart = replace(host("c"), places=rack["two"]), replace(host("d"), places=rack["three"])
+    assert choose_standby([home, mate, beside, apart], ONE_HOST) == Standby(domains=frozenset({"d"}))
+    stood = [home, mate, replace(beside, is_standby=True), apart]
+    assert choose_standby(stood, ONE_HOST).domains == {"d"}, "it stood by where a rule would break"
+    assert choose_standby(stood[:3], ONE_HOST) == Standby(domains=frozenset({"c"}), uncovered=("a",))
+    assert is_enough(stood[:3], {"c"}, ONE_HOST), "no better choice: nobody forgot to choose"
+
+
+def test_machines_that_stay_together_are_covered_within_their_rack_only() -> None:
+    one, two = frozenset({("rack", "", "", "one")}), frozenset({("rack", "", "", "two")})
+    home = replace(host("a", is_empty=False), places=one, needs=one)
+    away, near = replace(host("b"), places=two), replace(host("c"), places=one)
+    assert choose_standby([home, away, near], ONE_HOST) == Standby(domains=frozenset({"c"}))
+    assert choose_standby([home, away], ONE_HOST) == Standby(domains=frozenset({"b"}), uncovered=("a",))
