@@ -1,6 +1,7 @@
 """Replays a trace through the placement core: the decisions a controller would have made, one ticket after the other.
 
-Machines that one ticket asks for at one moment are a gang: all are placed, the largest first, or none. Half-open intervals: what
+Machines that one ticket asks for at one moment are a gang: all are placed, the largest first, or none. Gangs of one moment are
+there together: the one with the largest machine is decided first, small ones fit into what it leaves. Half-open intervals: what
 ends at a moment is gone before what arrives at that moment is placed.
 """
 
@@ -70,12 +71,27 @@ def orders_of(trace: Trace, distinct_up_to: int) -> Orders:
 
 
 def _gangs(trace: Trace) -> tuple[Int64, int]:
-    """Return the gang of each machine, numbered in the order of arrival, then of the file; those alone are gangs of one."""
+    """Return the gang of each machine, numbered in the order in which they are decided; those alone are gangs of one.
+
+    That is the order of arrival, of one moment by the largest machine, the largest first, and then that of the file.
+    """
     first_of_ticket = np.full(int(trace.ticket.max(initial=-1)) + 1, trace.count, dtype=np.int64)
     np.minimum.at(first_of_ticket, trace.ticket, np.arange(trace.count))
     keys = np.stack([trace.arrival_s, first_of_ticket[trace.ticket]], axis=1)
     gangs, gang_of = np.unique(keys, axis=0, return_inverse=True)
-    return gang_of.reshape(-1), len(gangs)
+    gang_of = gang_of.reshape(-1)
+    largest = np.zeros(len(gangs), dtype=np.int64)
+    np.maximum.at(largest, gang_of, _share_of(trace))
+    number = np.empty(len(gangs), dtype=np.int64)
+    number[np.lexsort((gangs[:, 1], -largest, gangs[:, 0]))] = np.arange(len(gangs))
+    return number[gang_of], len(gangs)
+
+
+def _share_of(trace: Trace) -> Int64:
+    """Return how large each machine is: what part of the largest amount of the trace it asks for, of vCPU or of memory."""
+    shares = [amount * 1_000_000 // max(1, int(amount.max(initial=1))) for amount in (trace.vcpus, trace.memory_mib)]
+    largest: Int64 = np.maximum(*shares)
+    return largest
 
 
 def _events(trace: Trace, gang_of: Int64) -> tuple[Int64, Bool, Int64]:
@@ -84,9 +100,8 @@ def _events(trace: Trace, gang_of: Int64) -> tuple[Int64, Bool, Int64]:
     At one moment: what ends, then what arrives, gang by gang, the largest first. A machine that lives for no time goes
     right after its gang came.
     """
-    shares = [amount * 1_000_000 // max(1, int(amount.max(initial=1))) for amount in (trace.vcpus, trace.memory_mib)]
     # Equal machines follow each other, so that a decision is like the one before it.
-    turn = np.lexsort((np.arange(trace.count), -trace.memory_mib, -trace.vcpus, -np.maximum(*shares), gang_of))
+    turn = np.lexsort((np.arange(trace.count), -trace.memory_mib, -trace.vcpus, -_share_of(trace), gang_of))
     rank = np.empty(trace.count, dtype=np.int64)
     rank[turn] = np.arange(trace.count)
     ends = np.flatnonzero(trace.lifetime_s != STAYS)

@@ -100,13 +100,16 @@ class Oracle:
         self.first = {t: min(n for n, r in enumerate(rows) if r.ticket == t) for t in tickets}
         self.is_apart = {t: 2 <= sum(r.ticket == t for r in rows) <= distinct_up_to for t in tickets}
         self.placed: dict[int, int] = {}
+        most = max((r.vcpus for r in rows), default=1), max((r.memory_mib for r in rows), default=1)
+        self.size = {r.vm: max(r.vcpus * 10**6 // most[0], r.memory_mib * 10**6 // most[1]) for r in rows}
 
     def complaints(self, answer: list[int]) -> list[str]:
         gangs: dict[tuple[int, int], list[TraceRow]] = {}
         for row in self.rows:
             gangs.setdefault((row.arrival_s, self.first[row.ticket]), []).append(row)
         found = []
-        for _, gang in sorted(gangs.items()):
+        # Of one moment the gang with the largest machine comes first.
+        for _, gang in sorted(gangs.items(), key=lambda g: (g[0][0], -max(self.size[r.vm] for r in g[1]), g[0][1])):
             theirs = [answer[row.vm] for row in gang]
             mine = self.greedy(gang)
             if mine is not None and mine != theirs:
@@ -120,10 +123,8 @@ class Oracle:
 
     def greedy(self, gang: list[TraceRow]) -> list[int] | None:
         """Return the best host for each, the largest first, or nothing where one finds none."""
-        most = max(r.vcpus for r in self.rows), max(r.memory_mib for r in self.rows)
-        size = {r.vm: max(r.vcpus * 10**6 // most[0], r.memory_mib * 10**6 // most[1]) for r in gang}
         chosen: list[tuple[TraceRow, int]] = []
-        for row in sorted(gang, key=lambda r: (-size[r.vm], -r.vcpus, -r.memory_mib, r.vm)):
+        for row in sorted(gang, key=lambda r: (-self.size[r.vm], -r.vcpus, -r.memory_mib, r.vm)):
             hosts = self.hosts(row, chosen)
             if not hosts:
                 return None if len(gang) > 1 else [-1]
@@ -169,6 +170,23 @@ def test_a_replay_decides_like_a_plain_loop_and_breaks_nothing(
     assert broken(rows, shapes, dict(enumerate(placed_on)), distinct_up_to) == []
     assert Oracle(rows, shapes, policy, distinct_up_to).complaints(placed_on) == []
     assert placed_on == replay(requests, hosts, policy, distinct_up_to=distinct_up_to, engine=compiled).tolist()
+
+
+def test_of_tickets_of_one_moment_the_one_with_the_largest_machine_is_decided_first(tmp_path: Path) -> None:
+    small, large, later = (1, 1792), (8, 14336), (16, 28672)
+    rows = [
+        TraceRow(0, 0, 0, 100, *small),
+        TraceRow(1, 1, 0, 100, *large),
+        TraceRow(2, 2, 0, 100, *small),
+        # As large as machine 1, and after it in the file.
+        TraceRow(3, 3, 0, 100, *large),
+        # Whole: its small machine does not wait for those of others.
+        TraceRow(4, 1, 0, 100, *small),
+        TraceRow(5, 4, 50, 100, *later),
+    ]
+    requests = read_trace(write_trace(tmp_path / "trace.csv", rows))
+    hosts = read_hosts(write_hosts(tmp_path / "hosts.csv", [(10, 40 * GIB)]))
+    assert replay(requests, hosts, DEFAULT_POLICY).tolist() == [0, 0, -1, -1, 0, -1]
 
 
 @settings(max_examples=60, deadline=None)
