@@ -1,7 +1,7 @@
 """The decision: a request on a snapshot becomes a placement or a refusal, both explained. Pure and repeatable.
 
-``choose`` decides on a fleet that is kept in memory, without a word of explanation; ``decide`` decides on a snapshot and
-explains. The database then guards every promise again.
+``choose`` decides on a fleet that is kept in memory, without a word of explanation; ``place_on`` explains what it places,
+``decide`` (on a snapshot) and ``decide_on`` refusals too. The database then guards every promise again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +25,12 @@ from controller.scheduling.gang import (
 from controller.scheduling.groups import Groups
 from controller.scheduling.policy import DEFAULT_POLICY, Policy
 from controller.scheduling.snapshot import Snapshot
-from controller.scheduling.suggest import suggestions
+from controller.scheduling.suggest import Elsewhere, suggestions
 from controller.scheduling.units import Need, Unit, check_request
 from inventory.domain.ids import HostId
 from inventory.domain.placement import Explanation, MemberPlacement, Placement, PlacementRequest, Refusal
 
-__all__ = ["choose", "decide", "decide_on", "fits"]
+__all__ = ["choose", "decide", "decide_on", "fits", "place_on"]
 
 #: A refusal explains the machine it got stuck on, and up to this many others that fit nowhere by themselves.
 REFUSAL_EXPLANATIONS_MAX = 10
@@ -90,20 +90,26 @@ def choose(request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POL
     return None if chosen is None else _members(request, fleet.snapshot, chosen)
 
 
-def decide(request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAULT_POLICY) -> Placement | Refusal:
+def decide(
+    request: PlacementRequest, snapshot: Snapshot, policy: Policy = DEFAULT_POLICY, elsewhere: Elsewhere | None = None
+) -> Placement | Refusal:
     """Return a host for every machine of the request, or a refusal if they do not all fit.
 
     Machines that share networks go to one host, or to hosts of one home; hard rules hold; nothing is ever over its capacity.
-    Equal machines are explained once, by the first of them.
+    Equal machines are explained once, by the first of them. ``elsewhere``: see ``suggestions``.
 
     Raises:
         Invalid: the request makes no sense (see ``check_request``).
     """
-    return decide_on(request, Fleet(snapshot), policy)
+    return decide_on(request, Fleet(snapshot), policy, elsewhere=elsewhere)
 
 
 def decide_on(
-    request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY, on_page: OnPage | None = None
+    request: PlacementRequest,
+    fleet: Fleet,
+    policy: Policy = DEFAULT_POLICY,
+    on_page: OnPage | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Placement | Refusal:
     """Decide and explain on a fleet that is kept in memory.
 
@@ -112,12 +118,26 @@ def decide_on(
     Raises:
         Invalid: the request makes no sense (see ``check_request``).
     """
+    placement = place_on(request, fleet, policy, on_page)
+    if placement is not None:
+        return placement
+    kinds = kinds_on(request, fleet.snapshot)
+    return Refusal(explanations=_refusal(request, fleet, kinds, _book(request, kinds, policy, on_page), elsewhere))
+
+
+def place_on(
+    request: PlacementRequest, fleet: Fleet, policy: Policy = DEFAULT_POLICY, on_page: OnPage | None = None
+) -> Placement | None:
+    """Decide as ``decide_on``, and explain only what is placed: what others wait for has no time to explain a refusal.
+
+    Raises:
+        Invalid: the request makes no sense (see ``check_request``).
+    """
     check_request(request)
     fleet.open()
     mark = fleet.mark()
     kinds = kinds_on(request, fleet.snapshot)
-    names = {kind[0].need: tuple(request.members[m].name for unit in kind for m in unit.members) for kind in kinds}
-    book = _Book(names=names, policy=policy, on_page=on_page)
+    book = _book(request, kinds, policy, on_page)
     # Nearly always the first attempt succeeds: it is explained as it goes.
     first = try_once(kinds, fleet, Groups(request, fleet.snapshot), policy, book.note)
     if first.stuck is None:
@@ -129,10 +149,15 @@ def decide_on(
     fleet.rollback(mark)
     chosen = _repaired(request, fleet, policy, kinds, first.stuck)
     if chosen is None:
-        return Refusal(explanations=_refusal(request, fleet, kinds, book))
+        return None
     fleet.rollback(mark)
     _replay(request, fleet, chosen, book.note)
     return Placement(members=_members(request, fleet.snapshot, chosen), explanations=book.placed(request, fleet.snapshot, chosen))
+
+
+def _book(request: PlacementRequest, kinds: Kinds, policy: Policy, on_page: OnPage | None) -> _Book:
+    names = {kind[0].need: tuple(request.members[m].name for unit in kind for m in unit.members) for kind in kinds}
+    return _Book(names=names, policy=policy, on_page=on_page)
 
 
 def _elsewhere(page: Explanation, places: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -229,7 +254,9 @@ def _replay(request: PlacementRequest, fleet: Fleet, chosen: Sequence[Chosen], o
         groups.place(need, choice.host)
 
 
-def _refusal(request: PlacementRequest, fleet: Fleet, kinds: Kinds, book: _Book) -> tuple[Explanation, ...]:
+def _refusal(
+    request: PlacementRequest, fleet: Fleet, kinds: Kinds, book: _Book, elsewhere: Elsewhere | None
+) -> tuple[Explanation, ...]:
     """Explain the machine that the first attempt got stuck on, then others that fit nowhere by themselves."""
     untouched = Fleet(fleet.to_snapshot(fleet.revision))
     mark = fleet.mark()
@@ -238,7 +265,7 @@ def _refusal(request: PlacementRequest, fleet: Fleet, kinds: Kinds, book: _Book)
     assert stuck is not None, "only a stuck attempt is refused"
     book.refuse(stuck.need, fleet, attempt.groups)
     first = request.members[stuck.members[0]].name
-    found = suggestions(request, book.policy, attempt, untouched)
+    found = suggestions(request, book.policy, attempt, untouched, elsewhere)
     book.pages[0] = replace(book.pages[0], member=first, suggestions=found)
     fleet.rollback(mark)
     empty = Groups(request, fleet.snapshot)

@@ -67,10 +67,15 @@ def fits(request: PlacementRequest, snapshot: Snapshot, policy: Policy) -> bool:
 
 def fits_on(request: PlacementRequest, fleet: Fleet, policy: Policy) -> bool:
     """Tell the same of a checked request on what is free now; the fleet is left as it was."""
+    return tried_on(request, fleet, policy).stuck is None
+
+
+def tried_on(request: PlacementRequest, fleet: Fleet, policy: Policy) -> Attempt:
+    """Try a checked request once; what was taken is given back at once."""
     mark = fleet.mark()
     attempt = try_once(kinds_on(request, fleet.snapshot), fleet, Groups(request, fleet.snapshot), policy)
     fleet.rollback(mark)
-    return attempt.stuck is None
+    return attempt
 
 
 def kinds_on(request: PlacementRequest, snapshot: Snapshot) -> list[list[Unit]]:

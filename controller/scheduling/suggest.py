@@ -1,5 +1,8 @@
 """The nearest things that would fit, for a refusal. Every one is tried before it is said: ``altered`` makes the request it means.
 
+What is tried is bounded (``MACHINES_TRIED_MAX``): of a gang of thousands less is said than of one of ten, and what is said is
+true of it too, but may not be the most that fits.
+
 Codes and parameters (texts in ``controller.texts.placement``):
 
 ``smaller``            group, dimension, asked, fits      one dimension of each machine of the group made smaller
@@ -11,8 +14,8 @@ Codes and parameters (texts in ``controller.texts.placement``):
 ``separate_networks``  group                              no network shared by machines of the group
 ``other_network``      group, network                     another network for the group in place of one without addresses
 ``wider_range``        zone                               more blocks of addresses in the zone
-``without_pin``        member                             the machine, and those it shares a network with, may move
-``other_zone``         zone, zone_id                      another zone; what addresses are left there is not looked at
+``without_pin``        member                             the operator moves it first, and those it shares a network with
+``other_zone``         zone, zone_id                      another zone, with what addresses are left there (``Elsewhere``)
 ``later``              date, at_s, departments            from that day on, when reservations of these departments end
                                                           (added by ``controller.workflows.later``: the request stays)
 """
@@ -20,48 +23,76 @@ Codes and parameters (texts in ``controller.texts.placement``):
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from controller.scheduling.filters import survey
 from controller.scheduling.fleet import Fleet
-from controller.scheduling.gang import Attempt, fits_on
+from controller.scheduling.gang import Attempt, tried_on
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.units import Unit, units_of
-from inventory.domain.placement import MemberRequest, PlacementRequest
+from inventory.domain.ids import ZoneId
+from inventory.domain.placement import AddressRoom, MemberRequest, PlacementRequest
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 
 PREFIX = "placement.suggest."
 ZONES_TRIED_MAX = 8
+#: Machines placed to try suggestions, all suggestions of a refusal together: when so many were, nothing more is tried.
+MACHINES_TRIED_MAX = 6_000
+#: Up to so many machines the largest size that fits is searched for; of more one guess is tried.
+SEARCHED_MACHINES_MAX = 256
 #: Sizes of a gang are tried in steps of this part of the size asked for.
 _STEPS = 16
 
 Suggestion = tuple[str, Mapping[str, Any]]
+#: Zones a request may go to instead, with what is left of addresses there where they are short.
+Elsewhere = Mapping[ZoneId, AddressRoom | None]
 
 
-def suggestions(request: PlacementRequest, policy: Policy, attempt: Attempt, untouched: Fleet) -> tuple[Suggestion, ...]:
-    """Return what would fit instead, each tried on the fleet as it was before the attempt."""
+class _Tries:
+    """Tries suggestions on what is free, as long as the bound allows."""
 
-    def is_true(suggestion: Suggestion) -> bool:
-        return fits_on(altered(request, suggestion), untouched, policy)
+    def __init__(self, request: PlacementRequest, policy: Policy, untouched: Fleet, elsewhere: Elsewhere) -> None:
+        self._request, self._policy, self._untouched, self._elsewhere = request, policy, untouched, elsewhere
+        self._left = MACHINES_TRIED_MAX
+        #: Whether there is time to look for the largest that fits.
+        self.may_search = len(request.members) <= SEARCHED_MACHINES_MAX
 
-    found = [
-        *_smaller(request, attempt, is_true),
-        *filter(is_true, _split(request, attempt)),
-        *_smaller_disk(request, attempt, is_true),
-        *_fewer(request, attempt, is_true),
-        *filter(is_true, _fewer_rules(request, attempt)),
-        *_other_zone(request, untouched.snapshot, is_true),
-    ]
-    return tuple(found)
+    def is_true(self, suggestion: Suggestion) -> bool:
+        """Tell whether the request it means fits; what there is no time to try is not said."""
+        if self._left <= 0:
+            return False
+        attempt = tried_on(altered(self._request, suggestion, self._elsewhere), self._untouched, self._policy)
+        self._left -= 1 + sum(len(choice.unit.members) for choice in attempt.chosen)
+        return attempt.stuck is None
 
 
-def altered(request: PlacementRequest, suggestion: Suggestion) -> PlacementRequest:
+def suggestions(
+    request: PlacementRequest, policy: Policy, attempt: Attempt, untouched: Fleet, elsewhere: Elsewhere | None = None
+) -> tuple[Suggestion, ...]:
+    """Return what would fit instead, each tried on the fleet as it was before the attempt.
+
+    ``elsewhere``: the zones it may go to instead; not given, any, and addresses are plenty there.
+    """
+    zones = dict.fromkeys(untouched.snapshot.zone_ids) if elsewhere is None else elsewhere
+    tries = _Tries(request, policy, untouched, zones)
+    # What takes one try each comes before what is searched for, and what has twice the machines last.
+    rules = list(filter(tries.is_true, _fewer_rules(request, attempt)))
+    other_zone = list(filter(tries.is_true, _other_zone(request, untouched.snapshot, zones)))
+    smaller = list(_smaller(request, attempt, tries))
+    fewer = list(_fewer(request, attempt, tries))
+    split = filter(tries.is_true, _split(request, attempt))
+    return (*smaller, *split, *_smaller_disk(request, attempt, tries), *fewer, *rules, *other_zone)
+
+
+def altered(request: PlacementRequest, suggestion: Suggestion, elsewhere: Elsewhere = MappingProxyType({})) -> PlacementRequest:
     """Return the request that a suggestion means."""
     code, params = suggestion
-    return _ALTER[code.removeprefix(PREFIX)](request, params)
+    other = _ALTER[code.removeprefix(PREFIX)](request, params)
+    return other if other.zone_id == request.zone_id else replace(other, addresses=elsewhere.get(other.zone_id))
 
 
 def _change_group(request: PlacementRequest, group: str, change: Callable[[MemberRequest], MemberRequest]) -> PlacementRequest:
@@ -128,7 +159,7 @@ def _alter_pin(request: PlacementRequest, params: Mapping[str, Any]) -> Placemen
 
 
 def _alter_zone(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
-    return replace(request, zone_id=params["zone_id"], addresses=None)
+    return replace(request, zone_id=params["zone_id"])
 
 
 def _alter_network(request: PlacementRequest, params: Mapping[str, Any]) -> PlacementRequest:
@@ -163,7 +194,7 @@ def _stuck(attempt: Attempt) -> Unit:
     return attempt.stuck
 
 
-def _smaller(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+def _smaller(request: PlacementRequest, attempt: Attempt, tries: _Tries) -> Iterator[Suggestion]:
     need, fleet, groups = _stuck(attempt).need, attempt.fleet, attempt.groups
     member = request.members[_stuck(attempt).members[0]]
     is_found = False
@@ -173,24 +204,26 @@ def _smaller(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Sug
         if not hosts.size or (room := int(fleet.free_of(dimension)[hosts].max())) >= dict(need.ask)[dimension]:
             continue
         held = member.held[dimension] if member.pinned_host_id is not None else 0
-        found = _largest_size(member, dimension, room + held, is_true)
+        found = _largest_size(member, dimension, room + held, tries)
         if found is not None:
             is_found = True
             yield found
     if not is_found:
-        yield from filter(is_true, _shape(request, attempt))
+        yield from filter(tries.is_true, _shape(request, attempt))
 
 
-def _largest_size(member: MemberRequest, dimension: str, room: int, is_true: Callable[[Suggestion], bool]) -> Suggestion | None:
+def _largest_size(member: MemberRequest, dimension: str, room: int, tries: _Tries) -> Suggestion | None:
     """Return the largest size that fits: what is free on the best host, or for many machines the best of a few steps."""
     asked = member.compute[dimension]
 
     def of(size: int) -> Suggestion:
         return PREFIX + "smaller", {"group": member.group, "dimension": dimension, "asked": asked, "fits": size}
 
-    if 0 < room < asked and is_true(of(room)):
+    if 0 < room < asked and tries.is_true(of(room)):
         return of(room)
-    steps = _largest(_STEPS - 1, lambda k: asked * k // _STEPS > 0 and is_true(of(asked * k // _STEPS)))
+    if not tries.may_search:
+        return None
+    steps = _largest(_STEPS - 1, lambda k: asked * k // _STEPS > 0 and tries.is_true(of(asked * k // _STEPS)))
     return of(asked * steps // _STEPS) if steps else None
 
 
@@ -223,7 +256,7 @@ def _split(request: PlacementRequest, attempt: Attempt) -> Iterator[Suggestion]:
     yield PREFIX + "split", {"group": member.group, "asked": len(alike), "count": 2 * len(alike), **half}
 
 
-def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+def _smaller_disk(request: PlacementRequest, attempt: Attempt, tries: _Tries) -> Iterator[Suggestion]:
     unit, fleet, groups = _stuck(attempt), attempt.fleet, attempt.groups
     member = request.members[unit.members[0]]
     if len(unit.members) > 1 or member.is_existing:
@@ -233,22 +266,29 @@ def _smaller_disk(request: PlacementRequest, attempt: Attempt, is_true: Callable
         known = fleet.roomiest_gib.get(disk_class)
         room = 0 if known is None else int(known[hosts].max(initial=0))
         found = (PREFIX + "smaller_disk", {"group": member.group, "disk_class": disk_class, "asked": size, "fits": room})
-        if 0 < room < size and is_true(found):
+        if 0 < room < size and tries.is_true(found):
             yield found
 
 
-def _fewer(request: PlacementRequest, attempt: Attempt, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+def _fewer(request: PlacementRequest, attempt: Attempt, tries: _Tries) -> Iterator[Suggestion]:
     for group in sorted({request.members[m].group for m in _stuck(attempt).members}):
         asked = sum(m.group == group and not m.is_existing for m in request.members)
-
-        of = partial(_of_count, group, asked)
-        count = _largest(asked - 1, partial(_is_true_of, is_true, of))
+        placed = sum(request.members[m].group == group for choice in attempt.chosen for m in choice.unit.members)
+        count = _largest_count(partial(_is_true_of, tries, partial(_of_count, group, asked)), asked, placed)
         if count:
-            yield of(count)
+            yield _of_count(group, asked, count)
 
 
-def _is_true_of(is_true: Callable[[Suggestion], bool], of: Callable[[int], Suggestion], count: int) -> bool:
-    return is_true(of(count))
+def _largest_count(is_true: Callable[[int], bool], asked: int, placed: int) -> int:
+    """Return how many of a group fit: as many as the attempt placed, unless what comes after them fits less."""
+    if 0 < placed < asked and is_true(placed):
+        # One more gets stuck where the attempt did, unless the group changes its place in the order.
+        return placed if placed + 1 == asked or not is_true(placed + 1) else max(placed + 1, _largest(asked - 1, is_true))
+    return _largest(asked - 1, is_true)
+
+
+def _is_true_of(tries: _Tries, of: Callable[[int], Suggestion], count: int) -> bool:
+    return tries.is_true(of(count))
 
 
 def _of_count(group: str, asked: int, count: int) -> Suggestion:
@@ -289,7 +329,8 @@ def _more_addresses(request: PlacementRequest, attempt: Attempt) -> Iterator[Sug
         yield PREFIX + "wider_range", {"zone": codes.get(request.zone_id, str(request.zone_id))}
 
 
-def _other_zone(request: PlacementRequest, snapshot: Snapshot, is_true: Callable[[Suggestion], bool]) -> Iterator[Suggestion]:
+def _other_zone(request: PlacementRequest, snapshot: Snapshot, elsewhere: Elsewhere) -> Iterator[Suggestion]:
     zones = sorted(zip(snapshot.zone_codes, snapshot.zone_ids, strict=True))
-    others = [(code, zone_id) for code, zone_id in zones if zone_id != request.zone_id][:ZONES_TRIED_MAX]
-    yield from filter(is_true, ((PREFIX + "other_zone", {"zone": code, "zone_id": zone_id}) for code, zone_id in others))
+    others = [(code, zone_id) for code, zone_id in zones if zone_id != request.zone_id and zone_id in elsewhere]
+    for code, zone_id in others[:ZONES_TRIED_MAX]:
+        yield PREFIX + "other_zone", {"zone": code, "zone_id": zone_id}

@@ -232,8 +232,9 @@ TEXTS: dict[str, Text] = {
         en="It fits once the operator widens the address-range of zone {zone}, or systems that are not used are released.",
     ),
     "placement.suggest.without_pin": Text(
-        zh="允许云主机“{member}”换到其他主机即可放下。",
-        en="It fits if machine “{member}” may move to another host.",
+        zh="请平台运维人员先把云主机“{member}”（连同与它共用网络的云主机）迁移到其他主机，再提交申请即可放下。",
+        en="It fits once the operator has moved machine “{member}”, with those it shares a network with, to another host: ask "
+        "for that, then hand the ticket in again.",
     ),
     "placement.suggest.other_zone": Text(
         zh="改到区域 {zone} 即可放下。",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from controller.scheduling.decide import decide_on
+from controller.scheduling.decide import place_on
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.loading import EngineLoader
 from controller.scheduling.policy import Policy
@@ -17,7 +17,7 @@ from controller.scheduling.snapshot import Snapshot
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.place import load_snapshot
 from inventory.domain.ids import HostId, StoragePoolId
-from inventory.domain.placement import Placement, PlacementRequest, Refusal
+from inventory.domain.placement import UNEXPLAINED, Placement, PlacementRequest, Refusal
 from inventory.domain.resources import DISK_PREFIX
 from inventory.store import changes, hosts
 
@@ -70,12 +70,13 @@ class Picture:
         return self._fleet
 
     def decide(self, request: PlacementRequest, policy: Policy) -> Placement | Refusal:
-        """Decide, and take what was placed."""
+        """Decide, and take what was placed; a refusal is not explained, for others wait."""
         fleet = self._known()
-        decision = decide_on(request, fleet, policy)
-        if isinstance(decision, Placement):
-            fleet.keep()
-            self._taken.append(decision)
+        decision = place_on(request, fleet, policy)
+        if decision is None:
+            return UNEXPLAINED
+        fleet.keep()
+        self._taken.append(decision)
         return decision
 
     def written(self, connection: Connection, kept: Sequence[Placement]) -> None:

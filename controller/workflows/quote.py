@@ -3,20 +3,22 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from controller.scheduling.asked import Asked, drawn_between
-from controller.scheduling.decide import decide
+from controller.scheduling.decide import decide, place_on
 from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.suggest import ZONES_TRIED_MAX, Elsewhere
 from controller.tickets.model import Action
 from controller.tickets.plan import Change, Impact, worst_impact
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, deltas
 from controller.workflows.draw import Draw, check_usable, holds, holds_without, plan_draw
-from controller.workflows.later import with_reservations
+from controller.workflows.later import read_reserved, with_reservations
 from controller.workflows.obligation import lines as budget_lines
 from controller.workflows.obligation import spec_amounts
 from controller.workflows.place import load_snapshot, placement_request
@@ -25,13 +27,15 @@ from controller.workflows.reading import Reader
 from inventory.domain.catalogue import Image
 from inventory.domain.host import Zone
 from inventory.domain.organisation import Department, Project
-from inventory.domain.placement import Placement, PlacementRequest, Refusal
+from inventory.domain.placement import UNEXPLAINED, Placement, PlacementRequest, Refusal
 from inventory.domain.reservation import Reservation
 from inventory.domain.resource import Resource
 from inventory.domain.system import System, SystemSpec
-from inventory.store import resources
+from inventory.store import directory, resources
 from metering import rating
 from quotas.budgets import BudgetLine
+
+Explain = Callable[[], Placement | Refusal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,12 @@ class Quote:
     draw: Draw | None = None
     #: What was decided on.
     asked: Asked | None = None
+    #: Explains the refusal; it was read what that needs, for it may take longer than a transaction may.
+    explain: Explain | None = None
+
+    def explained(self) -> "Quote":
+        """Return the same with its refusal explained. Not to be called in a transaction."""
+        return self if self.explain is None else replace(self, decision=self.explain(), explain=None)
 
     @property
     def is_possible(self) -> bool:
@@ -222,15 +232,21 @@ def _quota_amounts(spec: SystemSpec | None) -> dict[str, int]:
 class Decider:
     """Where gangs would go."""
 
-    #: Takes a gang there where decisions follow each other.
+    #: Takes a gang there where decisions follow each other. A refusal is not explained yet.
     decide: Callable[[PlacementRequest], Placement | Refusal]
     #: What is left of addresses.
     addresses: AddressRooms
+    #: Whether what explains a refusal is read too (``Quote.explained``).
+    is_explaining: bool = False
 
 
-def decide_afresh(connection: Connection, platform: Platform) -> Decider:
+def decide_afresh(connection: Connection, platform: Platform, *, is_explaining: bool = False) -> Decider:
     """Return decisions on the platform's capacity as this transaction sees it."""
-    return Decider(decide=lambda request: decide(request, load_snapshot(connection), platform.policy), addresses=AddressRooms())
+
+    def once(request: PlacementRequest) -> Placement | Refusal:
+        return place_on(request, Fleet(load_snapshot(connection)), platform.policy) or UNEXPLAINED
+
+    return Decider(decide=once, addresses=AddressRooms(), is_explaining=is_explaining)
 
 
 def quote(reader: Reader, platform: Platform, wish: Wish, decider: Decider) -> Quote:
@@ -254,7 +270,8 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decider: Decider) -> Q
         machine_count=len(changes.new),
         is_over_budget=any(line.needs_approval for line in budget),
     )
-    decision, asked, draw = _decide(reader.connection, platform, wish, changes, existing, decider)
+    decided = _decide(reader.connection, platform, wish, changes, existing, decider)
+    decision, asked, draw = decided.decision, decided.asked, decided.draw
     if isinstance(decision, Placement) and asked is not None:
         decider.addresses.count(wish.department.id, wish.zone, asked.request, decision.members)
     growth = quota_growth(before, wish.wanted)
@@ -275,6 +292,7 @@ def quote(reader: Reader, platform: Platform, wish: Wish, decider: Decider) -> Q
         needs_confirmation=impact is Impact.DATA_LOSS,
         draw=draw,
         asked=asked,
+        explain=decided.explain,
     )
 
 
@@ -282,28 +300,77 @@ def _never() -> SystemSpec:
     raise AssertionError("a ticket wants a system or names one that exists")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """Where a gang would go."""
+
+    decision: Placement | Refusal | None = None
+    asked: Asked | None = None
+    draw: Draw | None = None
+    explain: Explain | None = None
+
+
 def _decide(
     connection: Connection, platform: Platform, wish: Wish, changes: Deltas, existing: Sequence[Resource], decider: Decider
-) -> tuple[Placement | Refusal | None, Asked | None, Draw | None]:
+) -> _Decided:
     if wish.wanted is None or not (changes.new or changes.changed):
-        return None, None, None
+        return _Decided()
     archs = {image.name: image.arch for image in wish.images.values()}
     request = placement_request(wish.wanted, wish.zone, changes, existing, archs)
     request = decider.addresses.of(connection, wish.department.id, wish.zone, request, platform.clock())
-    if wish.reservation is None:
-        found = decider.decide(request)
-        if isinstance(found, Refusal):
-            found = with_reservations(connection, platform, request, found, wish.project)
-        return found, Asked(request=request), None
-    # On a picture of its own, where nothing is held for this reservation.
-    check_usable(wish.reservation, wish.zone.id, platform.clock())
-    reserved, held = holds_without(connection, wish.reservation), holds(connection)
-    decision = decide(request, load_snapshot(connection, reserved=reserved), platform.policy)
+    if wish.reservation is not None:
+        return _drawn(connection, platform, wish, wish.reservation, request)
+    found = decider.decide(request)
+    is_explained = isinstance(found, Refusal) and decider.is_explaining
+    explain = _explaining(connection, platform, wish, request, decider.addresses) if is_explained else None
+    return _Decided(decision=found, asked=Asked(request=request), explain=explain)
+
+
+def _explaining(
+    connection: Connection, platform: Platform, wish: Wish, request: PlacementRequest, rooms: AddressRooms
+) -> Explain:
+    """Read all that the explanation of a refusal needs."""
+    elsewhere = _elsewhere(connection, platform, wish, request, rooms)
+    snapshot = load_snapshot(connection)
+    reserved = read_reserved(connection, platform, wish.zone.id, wish.project)
+
+    def explain() -> Placement | Refusal:
+        found = decide(request, snapshot, platform.policy, elsewhere)
+        if reserved is None or isinstance(found, Placement):
+            return found
+        return with_reservations(reserved, request, snapshot, platform.policy, found)
+
+    return explain
+
+
+def _drawn(
+    connection: Connection, platform: Platform, wish: Wish, reservation: Reservation, request: PlacementRequest
+) -> _Decided:
+    """Decide on a picture of its own, where nothing is held for this reservation."""
+    check_usable(reservation, wish.zone.id, platform.clock())
+    reserved, held = holds_without(connection, reservation), holds(connection)
+    snapshot = load_snapshot(connection, reserved=reserved)
     asked = Asked(request=request, drawn=tuple(drawn_between(held, reserved)))
-    if isinstance(decision, Refusal):
-        return decision, asked, None
-    placement, draw = plan_draw(connection, wish.reservation, request, decision)
-    return placement, asked, draw
+    decision = place_on(request, Fleet(snapshot), platform.policy)
+    if decision is None:
+        # Its capacity is in this zone, and nowhere else.
+        return _Decided(
+            decision=UNEXPLAINED, asked=asked, explain=lambda: decide(request, snapshot, platform.policy, elsewhere={})
+        )
+    placement, draw = plan_draw(connection, reservation, request, decision)
+    return _Decided(decision=placement, asked=asked, draw=draw)
+
+
+def _elsewhere(
+    connection: Connection, platform: Platform, wish: Wish, request: PlacementRequest, rooms: AddressRooms
+) -> Elsewhere:
+    """Return the zones the ticket may name instead, with what addresses are left there: none for a system that exists."""
+    if wish.current is not None:
+        return {}
+    others = sorted((z for z in directory.zones(connection) if z.id != wish.zone.id), key=lambda z: z.code)[:ZONES_TRIED_MAX]
+    asked = {z.id: (z, replace(request, zone_id=z.id, addresses=None)) for z in others}
+    now_s, own = platform.clock(), wish.department.id
+    return {zone_id: rooms.of(connection, own, zone, there, now_s).addresses for zone_id, (zone, there) in asked.items()}
 
 
 def _month_prices(

@@ -1,7 +1,8 @@
 """Submissions: tickets that wait for their turn are decided and accepted together, in one transaction.
 
 Each is still accepted whole or refused whole by itself. A ticket that meets an old picture, a limit or a full host among
-others is taken out of the group and decided again alone, a bounded number of times, and never holds its neighbours up.
+others is taken out of the group and decided again alone, a bounded number of times, and never holds its neighbours up. While
+they wait nothing is explained: who was refused has that done when others have the turn (``explained``).
 """
 
 from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ T = TypeVar("T")
 #: Fresh pictures tried before a busy platform is said to be busy. Whenever a host fills up or gets its first machine, all but
 #: one of the controllers that chose it must look again.
 _COMMIT_TRIES = 16
+#: Turns a ticket takes that was refused and fits when that is to be explained: room came free in between.
+_TURNS = 2
 #: Somebody else took the capacity, the address or the name first: look again and decide again.
 _DECIDE_AGAIN = (StalePicture, AddressesTaken, IntegrityError)
 
@@ -62,6 +65,8 @@ class Submission:
     plan_digest: str = ""
     ticket: Ticket | None = None
     error: BaseException | None = None
+    #: Set with ``error`` where the refusal is to be explained and kept.
+    refusal: QuotaExceeded | Unplaceable | None = None
 
     @property
     def name(self) -> str:
@@ -102,8 +107,11 @@ def submit(platform: Platform, data: bytes, caller: Caller, *, confirm: str = ""
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
     document = parse(platform, data)
-    submission = Submission(data=data, document=document, caller=caller, confirm=confirm, plan_digest=plan_digest)
-    platform.turns.take(submission, partial(lead, platform))
+    for turn in range(1, _TURNS + 1):
+        submission = Submission(data=data, document=document, caller=caller, confirm=confirm, plan_digest=plan_digest)
+        platform.turns.take(submission, partial(lead, platform))
+        if submission.refusal is None or explained(platform, submission, submission.refusal, is_last=turn == _TURNS):
+            break
     return submission.outcome()
 
 
@@ -157,19 +165,18 @@ def _unit(
 def _alone(platform: Platform, submission: Submission) -> None:
     """Decide and accept one submission, on a fresh picture each time it met an old one."""
     try:
-        _accept_or_store_refusal(platform, submission)
+        _accept(platform, submission)
+    except (QuotaExceeded, Unplaceable) as refusal:
+        submission.error = submission.refusal = refusal
     except Exception as error:  # noqa: BLE001  handed to the one who waits
         submission.error = error
 
 
-def _accept_or_store_refusal(platform: Platform, submission: Submission) -> None:
-    try:
-        submission.ticket = with_fresh_pictures(
-            platform, lambda connection: _unit_of_one(connection, platform, submission), host_name=platform.picture.host_name
-        )
-        platform.picture.committed()
-    except (QuotaExceeded, Unplaceable) as refusal:
-        submission.error = _store_refusal(platform, submission, refusal)
+def _accept(platform: Platform, submission: Submission) -> None:
+    submission.ticket = with_fresh_pictures(
+        platform, lambda connection: _unit_of_one(connection, platform, submission), host_name=platform.picture.host_name
+    )
+    platform.picture.committed()
 
 
 def _unit_of_one(connection: Connection, platform: Platform, submission: Submission) -> Ticket:
@@ -331,37 +338,53 @@ def _twin(reader: Reader, wish: Wish) -> Ticket | None:
     return latest if waits or releasing else None
 
 
-def _store_refusal(platform: Platform, submission: Submission, refusal: AllotError) -> AllotError:
-    """Keep the refused ticket and its explanation; returns the refusal with the ticket's id."""
-    caller = submission.caller
+def explained(platform: Platform, submission: Submission, refusal: QuotaExceeded | Unplaceable, *, is_last: bool) -> bool:
+    """Explain a refusal, and keep the refused ticket with that. False: it would fit now, and another turn may be taken.
 
-    def once(connection: Connection) -> TicketId:
-        reader = Reader(connection)
-        wish = read_wish(reader, submission.document, caller)
-        offer = quote(reader, platform, wish, decide_afresh(connection, platform))
-        ticket = new_ticket(platform, caller.user_name, offer)
-        problem = Problem(refusal.code, refusal.params)
-        ticket = replace(ticket, state=TicketState.REFUSED, finished_at_s=ticket.created_at_s, problem=problem)
+    Explaining takes as long as it takes: nobody waits for it, neither for the turn nor for a lock of the database.
+    """
+    try:
+        with platform.db.read(is_steady=True) as connection:
+            reader = Reader(connection)
+            wish = read_wish(reader, submission.document, submission.caller)
+            offer = quote(reader, platform, wish, decide_afresh(connection, platform, is_explaining=True))
+        offer = offer.explained()
+        if isinstance(refusal, Unplaceable) and offer.is_possible and not is_last:
+            return False
+        ticket_id = _store_refusal(platform, submission, refusal, offer)
+    except Exception as error:  # noqa: BLE001  as in the turn: handed to the one who waits
+        submission.error = error
+        return True
+    details = refusal.details | {"explanations": offer.to_json()["explanations"], "ticket_id": ticket_id}
+    submission.error = type(refusal)(refusal.code, problems=refusal.problems, details=details, **refusal.params)
+    return True
+
+
+def _store_refusal(platform: Platform, submission: Submission, refusal: AllotError, offer: Quote) -> TicketId:
+    """Keep the refused ticket and its explanation."""
+    caller = submission.caller
+    ticket = new_ticket(platform, caller.user_name, offer)
+    problem = Problem(refusal.code, refusal.params)
+    ticket = replace(ticket, state=TicketState.REFUSED, finished_at_s=ticket.created_at_s, problem=problem)
+    rows = explanation_rows(platform, ticket.id, offer.decision, offer.asked, ticket.system_id)
+    event = audit.event_by(
+        caller,
+        at_s=ticket.created_at_s,
+        action="ticket.submit",
+        target=ticket.id,
+        department_id=ticket.department_id,
+        result=audit.Result.REFUSED,
+        detail={"code": refusal.code, "system": ticket.system_name},
+    )
+
+    def once(connection: Connection) -> None:
         store.insert(connection, [(ticket, submission.data)])
-        rows = explanation_rows(platform, ticket.id, offer.decision, offer.asked, ticket.system_id)
         store.add_explanations(connection, rows)
         store.begin_stories(connection, [(ticket.id, "step.refused", {"code": refusal.code})], ticket.created_at_s)
-        event = audit.event_by(
-            caller,
-            at_s=ticket.created_at_s,
-            action="ticket.submit",
-            target=ticket.id,
-            department_id=ticket.department_id,
-            result=audit.Result.REFUSED,
-            detail={"code": refusal.code, "system": ticket.system_name},
-        )
         audit.append(connection, event)
-        return ticket.id
 
-    ticket_id = platform.db.run(once)
-    return type(refusal)(
-        refusal.code, problems=refusal.problems, details=refusal.details | {"ticket_id": ticket_id}, **refusal.params
-    )
+    platform.db.run(once)
+    return ticket.id
 
 
 def facts_of(ticket: Ticket) -> dict[str, str]:

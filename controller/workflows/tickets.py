@@ -16,7 +16,8 @@ from controller.workflows.reading import Reader
 from controller.workflows.sealing import seal
 from controller.workflows.submission import facts_of, submit, with_fresh_pictures
 from controller.workflows.wish import parse, read_wish
-from inventory.domain.errors import Conflict, Forbidden, Problem
+from inventory.domain.errors import Conflict, Forbidden, Problem, Unplaceable
+from inventory.domain.ids import TicketId
 from inventory.store import resources
 
 __all__ = ["approve", "cancel", "check", "plan", "reject", "retry", "submit"]
@@ -41,7 +42,8 @@ def plan(platform: Platform, data: bytes, caller: Caller) -> Quote:
     with platform.db.read() as connection:
         reader = Reader(connection)
         wish = read_wish(reader, parse(platform, data), caller)
-        return quote(reader, platform, wish, decide_afresh(connection, platform))
+        offer = quote(reader, platform, wish, decide_afresh(connection, platform, is_explaining=True))
+    return offer.explained()
 
 
 def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> Ticket:
@@ -68,7 +70,19 @@ def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> 
         _seal(connection, platform, caller, accepted, "ticket.approve")
         return store.get(connection, ticket_id, caller.scope)
 
-    return with_fresh_pictures(platform, once)
+    try:
+        return with_fresh_pictures(platform, once)
+    except Unplaceable as refusal:
+        raise _explained(platform, ticket_id, caller, refusal) from refusal
+
+
+def _explained(platform: Platform, ticket_id: str, caller: Caller, refusal: Unplaceable) -> Unplaceable:
+    """Say what would fit instead of a ticket that was possible when it was handed in; outside of the transaction."""
+    with platform.db.read(is_steady=True) as connection:
+        reader = Reader(connection)
+        wish = read_wish(reader, parse(platform, store.submitted_bytes(connection, TicketId(ticket_id))), caller)
+        offer = quote(reader, platform, wish, decide_afresh(connection, platform, is_explaining=True))
+    return Unplaceable(refusal.code, details=offer.explained().to_json(), **refusal.params)
 
 
 def reject(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> Ticket:

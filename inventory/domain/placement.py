@@ -189,6 +189,10 @@ class Refusal:
     explanations: tuple[Explanation, ...]
 
 
+#: A refusal that nobody has explained yet.
+UNEXPLAINED = Refusal(explanations=())
+
+
 def miss_text_code(filter_name: str, params: Mapping[str, Any]) -> str:
     """Return the code of the text that says a miss; what it is filled with are ``params`` and the host."""
     if filter_name == "network_reach" and "group" in params:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from controller.scheduling.decide import decide
+from controller.scheduling.decide import decide, place_on
+from controller.scheduling.fleet import Fleet
 from controller.scheduling.snapshot import HostEntry
 from inventory.domain.ids import StoragePoolId
 from inventory.domain.placement import GroupRule
@@ -48,6 +49,9 @@ def measure(folder: Path, seed: int) -> Figure:
     soft = GroupRule(group="web", spread=SpreadLevel.RACK, is_hard=False)
     hard = GroupRule(group="web", spread=SpreadLevel.HOST, is_hard=True)
     rack = GroupRule(group="web", spread=SpreadLevel.RACK, is_hard=True)
+    few = snapshot([entry(n, vcpu=64, memory_mib=256 * GIB, storage=[("standard", 4000, 0)]) for n in range(300)])
+    two_kinds = (("a", 16), ("b", 17))
+    crowd = request(*(member(f"{g}-{i}", group=g, vcpu=v, memory_mib=32 * GIB) for g, v in two_kinds for i in range(1000)))
     host_id = big.host_ids[5000]
     stored = {StoragePoolId("stor_05000_0"): 7}
     lines = (
@@ -59,6 +63,8 @@ def measure(folder: Path, seed: int) -> Figure:
         timed("500, soft spread by rack, 1,000 hosts", lambda: decide(request(*gang, rules=(soft,)), small)),
         timed("500, hard spread by host, 1,000 hosts", lambda: decide(request(*gang, rules=(hard,)), small)),
         timed("500, 50 racks: refused with suggestions", lambda: decide(request(*gang, rules=(rack,)), small), 3),
+        timed("refusal of 2,000 machines of two kinds, 300 hosts", lambda: decide(crowd, few), 3),
+        timed("the same without a word, as in the turn", lambda: place_on(crowd, Fleet(few)), 3),
         timed("make the picture of 10,000 hosts", lambda: snapshot(many), 5),
         timed(
             "change one host in the picture of 10,000",

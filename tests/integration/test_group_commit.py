@@ -20,7 +20,7 @@ from controller.workflows.placing import PlacingCounters
 from controller.workflows.platform import Platform
 from controller.workflows.reading import KeptLists
 from controller.workflows.segments import AddressesTaken
-from controller.workflows.submission import Submission, lead
+from controller.workflows.submission import Submission, explained, lead
 from controller.workflows.turns import Turns
 from controller.workflows.wish import parse
 from inventory.domain.errors import AllotError, Invalid, QuotaExceeded, Unavailable, Unplaceable
@@ -56,6 +56,9 @@ def _led(here: Furnished, *texts: bytes) -> list[Submission]:
     group = [_submission(here, text) for text in texts]
     lead(here.platform, group)
     assert all(s.is_done for s in group)
+    for submission in group:
+        if submission.refusal is not None:
+            assert explained(here.platform, submission, submission.refusal, is_last=True)
     return group
 
 

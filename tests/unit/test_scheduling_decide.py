@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.scheduling import units
+from controller.scheduling import suggest, units
 from controller.scheduling.decide import decide
 from controller.scheduling.explain import explanation_from_json, explanation_to_json
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.gang import Attempt, tried_on
 from controller.scheduling.policy import DEFAULT_POLICY, Policy, read_policies
 from controller.scheduling.snapshot import HostEntry, SnapshotBuilder
 from controller.scheduling.units import MEMBERS_MAX
@@ -420,3 +422,34 @@ def test_needs_are_kept_within_a_bound_and_stay_true(monkeypatch: pytest.MonkeyP
             assert bool(unit.need.hard) == any(rule.is_hard for rule in rules)
             assert bool(unit.need.soft) == any(not rule.is_hard for rule in rules)
             assert len(units._KNOWN) <= 2
+
+
+@pytest.mark.parametrize("count", [20, 200, MEMBERS_MAX])
+def test_what_is_tried_for_a_refusal_is_bounded_whatever_its_size(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed_counts: list[int] = []
+
+    def counted(asked: PlacementRequest, fleet: Fleet, policy: Policy) -> Attempt:
+        attempt = tried_on(asked, fleet, policy)
+        placed_counts.append(len(attempt.chosen))
+        return attempt
+
+    monkeypatch.setattr(suggest, "tried_on", counted)
+    hosts = snapshot([entry(n, vcpu=count // 4, storage=[("standard", 100_000, 0)]) for n in range(5)])
+    kinds = [member(f"{g}-{n}", group=g, vcpu=vcpu, memory_mib=1) for vcpu, g in ((1, "a"), (2, "b")) for n in range(count // 2)]
+    page = refused(decide(request(*kinds), hosts)).explanations[0]
+    assert any(code == "placement.suggest.fewer" for code, _ in page.suggestions)
+    # The last one tried may pass the bound.
+    assert 0 < sum(placed_counts) <= suggest.MACHINES_TRIED_MAX + count
+
+
+def test_no_zone_is_suggested_that_a_request_may_not_name() -> None:
+    hosts = snapshot([entry(0, vcpu=1), entry(1, in_zone=zone("b"))])
+    asked = request(member("m", networks=("data",)))
+    there = hosts.zone_ids[hosts.zone_codes.index("b")]
+    full = AddressRoom(segments={}, segment_size=9, block_count=0)
+
+    def codes(elsewhere: suggest.Elsewhere | None) -> set[str]:
+        return {code for code, _ in refused(decide(asked, hosts, elsewhere=elsewhere)).explanations[0].suggestions}
+
+    assert "placement.suggest.other_zone" in codes(None) & codes({there: None})
+    assert "placement.suggest.other_zone" not in codes({}) | codes({there: full})
