@@ -103,6 +103,20 @@ TEXTS: Mapping[str, Text] = {
         cure_en="Let the region's administrator make one (for example {name}, with a disk of 0 GiB) and retry the ticket.",
         actor=Actor.OPERATOR,
     ),
+    "openstack.flavor_changed": Text(
+        zh="区域中的规格 {name} 被改动过（如附加属性、交换盘、停用），没有可用的 {vcpu_count} vCPU、{memory_mib} MiB 规格。",
+        en="The region's flavor {name} was changed (extra specs, swap …): none is left of {vcpu_count} vCPU, {memory_mib} MiB.",
+        cure_zh="请由区域管理员去掉这些改动，或另建一个同样大小、没有附加属性的规格，然后重试工单。",
+        cure_en="Let the region's administrator undo that, or make another of this size without extra specs; then retry.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.resize_failed": Text(
+        zh="区域没有调整云主机 {instance_id} 的大小，它保持原样：{reason}",
+        en="The region did not resize machine {instance_id} and left it as it was: {reason}",
+        cure_zh="请在区域中腾出空间或排除原因（openstack server event list），然后重试工单。",
+        cure_en="Make room in the region, or mend what it names (openstack server event list), and retry the ticket.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.image_damaged": Text(
         zh="区域中镜像 {image_id} 的内容与上传的不一致，已删除。",
         en="The region's copy of image {image_id} is not what was uploaded; it was deleted.",

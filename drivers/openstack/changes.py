@@ -2,10 +2,12 @@
 
 from functools import partial
 
-from drivers.faults import Transient
+from drivers.faults import Permanent, Transient
 from drivers.openstack import flavors, servers, volumes
+from drivers.openstack.actions import failure_of
 from drivers.openstack.mapping import ServerReading, state_of
 from drivers.openstack.region import Region
+from drivers.openstack.region_quota import telling_quota
 from drivers.protocol import MachineRequest
 from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
@@ -23,7 +25,8 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
     """Have the size that is asked for.
 
     Raises:
-        Transient: ``driver.must_be_stopped``.
+        Permanent: ``openstack.resize_failed``: the region leaves it as it was.
+        Transient: ``driver.must_be_stopped``, ``openstack.machine_failed``.
     """
     wanted = (request.vcpu_count, request.memory_mib)
     if (server.vcpu_count, server.memory_mib) == wanted:
@@ -32,24 +35,43 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
     compute = region.sdk.compute
     flavor_id = flavors.ensure_flavor(region, *wanted)
-    region.calls.change("resize", lambda: compute.resize_server(server.server_id, flavor_id))
+    more = {"cores": wanted[0] - server.vcpu_count, "ram": wanted[1] - server.memory_mib}
+    with telling_quota(region, compute, **more):
+        region.calls.change("resize", lambda: compute.resize_server(server.server_id, flavor_id))
     region.touch()
-    seen = servers.rest(region, server, lambda now: now.status == "VERIFY_RESIZE")
+    # Nova says what it is at before it answers: what is at rest has ended.
+    seen = servers.rest(region, servers.look_again(region, server))
+    if seen.status == "ERROR":
+        raise Transient("openstack.machine_failed", verb="resize", status=seen.status, reason=seen.fault)
+    if seen.status != "VERIFY_RESIZE" and (seen.vcpu_count, seen.memory_mib) != wanted:
+        reason = failure_of(region, seen, "resize") or seen.status
+        raise Permanent("openstack.resize_failed", instance_id=request.instance_id, reason=reason)
     return bring_home(region, _confirm(region, seen), hypervisor)
 
 
 def bring_home(region: Region, server: ServerReading, hypervisor: str) -> ServerReading:
-    """Have a stopped machine on the hypervisor its capacity is promised on: a resize may have put it elsewhere."""
+    """Have a stopped machine on the hypervisor its capacity is promised on: a resize may have put it elsewhere.
+
+    Raises:
+        Transient: ``openstack.machine_failed``: the region leaves it where it is.
+    """
     is_away = hypervisor and server.hypervisor and server.hypervisor != hypervisor
     if not is_away or state_of(server) is not Observed.STOPPED:
         return server
     compute = region.sdk.compute
     region.calls.change("migrate", lambda: compute.migrate_server(server.server_id, host=hypervisor))
     region.touch()
-    return _confirm(region, servers.rest(region, server, lambda now: now.status == "VERIFY_RESIZE"))
+    seen = servers.rest(region, servers.look_again(region, server))
+    if seen.status == "ERROR" or (seen.status != "VERIFY_RESIZE" and seen.hypervisor != hypervisor):
+        reason = seen.fault or failure_of(region, seen, "migrate")
+        raise Transient("openstack.machine_failed", verb="migrate", status=seen.status, reason=reason)
+    return _confirm(region, seen)
 
 
 def _confirm(region: Region, server: ServerReading) -> ServerReading:
+    if server.status != "VERIFY_RESIZE":
+        # A region that confirms by itself, or its administrator, was faster.
+        return server
     compute = region.sdk.compute
     region.calls.change("confirm resize", lambda: compute.confirm_server_resize(server.server_id))
     region.touch()

@@ -11,7 +11,7 @@ from functools import cached_property, reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import cards, changes, evacuation, images, migrations, networks, server_groups, servers, volumes
+from drivers.openstack import cards, changes, evacuation, images, migrations, networks, power, server_groups, servers, volumes
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
@@ -321,12 +321,12 @@ class OpenStackDriver(CloudVerbs):
         """Have the machine as asked for. A region starts what it makes: a new one is stopped again at once."""
         server, is_new = self._have(request, fence)
         if is_new:
-            self._stop(server)
+            power.ensure_stopped(self._region, server, fence)
 
     def ensure_launched(self, request: MachineRequest, fence: int) -> ObservedInstance:
         """Have the machine as asked for, and running."""
         server, _is_new = self._have(request, fence)
-        return self._run(server)
+        return self._run(server, fence)
 
     def _have(self, request: MachineRequest, fence: int) -> tuple[ServerReading, bool]:
         region, hypervisor = self._region, self._address.hypervisor
@@ -343,26 +343,15 @@ class OpenStackDriver(CloudVerbs):
 
     def ensure_running(self, instance_id: ResourceId, fence: int) -> ObservedInstance:
         """Have it running."""
-        return self._run(servers.take_at_rest(self._region, instance_id, fence))
+        return self._run(servers.take_at_rest(self._region, instance_id, fence), fence)
 
-    def _run(self, server: ServerReading) -> ObservedInstance:
-        if state_of(server) is Observed.RUNNING:
-            return self._observed(server)
-        compute = self._region.sdk.compute
-        start = compute.unshelve_server if server.status.startswith("SHELVED") else compute.start_server
-        servers.act(self._region, server, "start", lambda: start(server.server_id), until=Observed.RUNNING)
-        return self._seen(server)
+    def _run(self, server: ServerReading, fence: int) -> ObservedInstance:
+        return self._observed(power.ensure_running(self._region, server, fence))
 
     def ensure_stopped(self, instance_id: ResourceId, fence: int, *, graceful_s: float) -> ObservedInstance:  # noqa: ARG002  Nova itself asks the guest first, for the time its image or the region says
         """Have it stopped."""
         server = servers.take_at_rest(self._region, instance_id, fence)
-        self._stop(server)
-        return self._seen(server)
-
-    def _stop(self, server: ServerReading) -> None:
-        if state_of(server) is not Observed.STOPPED:
-            compute = self._region.sdk.compute
-            servers.act(self._region, server, "stop", lambda: compute.stop_server(server.server_id), until=Observed.STOPPED)
+        return self._observed(power.ensure_stopped(self._region, server, fence))
 
     def reboot(self, instance_id: ResourceId, fence: int, *, graceful_s: float, number: int) -> ObservedInstance:
         """Carry out one ordered restart and see it running again; a stopped machine is started."""
@@ -370,7 +359,7 @@ class OpenStackDriver(CloudVerbs):
         server = servers.take_at_rest(region, instance_id, fence)
         is_done = server.mark is not None and server.mark.reboots >= number
         if is_done or state_of(server) is not Observed.RUNNING:
-            running = self._run(server)
+            running = self._run(server, fence)
         else:
             kind, compute = "SOFT" if graceful_s > 0 else "HARD", region.sdk.compute
             servers.act(region, server, "reboot", lambda: compute.reboot_server(server.server_id, kind), until=Observed.RUNNING)
@@ -394,6 +383,8 @@ class OpenStackDriver(CloudVerbs):
             servers.check_fence(found, fence)
             servers.delete_server(region, found)
             found = None
+        elif found is None and (root := volumes.find_volume(region, instance_id)) is not None:
+            servers.delete_held(region, root, self._context.host_id, fence)
         volumes.ensure_volume_absent(region, instance_id, self._context.host_id, fence)
         # A create that died between its ports and its machine leaves them attached to nothing.
         for port in networks.ports_of(region, description=mark_text(port_mark(instance_id, self._context.host_id))):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from drivers.faults import Permanent
+from drivers.faults import Permanent, Transient
 from drivers.openstack.region import Region
 
 PREFIX = "allotment"
@@ -34,7 +34,7 @@ def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int) -> str:
     """Return the id of a flavor of this size.
 
     Raises:
-        Permanent: ``openstack.flavor_missing``.
+        Permanent: ``openstack.flavor_missing``, ``openstack.flavor_changed``.
     """
     size, now_s = (vcpu_count, memory_mib), time.monotonic()
     known_s, known = region.flavor_ids.get(size, (0.0, ""))
@@ -47,8 +47,11 @@ def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int) -> str:
 
 def _find_or_make(region: Region, vcpu_count: int, memory_mib: int) -> str:
     sdk = region.sdk
-    found = pick_flavor(region.calls.read("flavor", lambda: list(sdk.compute.flavors(details=True))), vcpu_count, memory_mib)
-    if found is not None:
+
+    def find() -> Any:
+        return pick_flavor(region.calls.read("flavor", lambda: list(sdk.compute.flavors(details=True))), vcpu_count, memory_mib)
+
+    if (found := find()) is not None:
         return str(found.id)
     name = flavor_name(vcpu_count, memory_mib)
     try:
@@ -56,6 +59,15 @@ def _find_or_make(region: Region, vcpu_count: int, memory_mib: int) -> str:
         made = region.calls.change(
             "flavor", lambda: sdk.compute.create_flavor(name=name, vcpus=vcpu_count, ram=memory_mib, disk=0)
         )
+    except Transient as fault:
+        if fault.problem.code != "openstack.call_failed":
+            raise
+        # Nova refuses a name that is taken: by whoever makes one of this size now, or by one that somebody has changed.
+        if (found := find()) is not None:
+            return str(found.id)
+        raise Permanent(
+            "openstack.flavor_changed", internal=fault.internal, vcpu_count=vcpu_count, memory_mib=memory_mib, name=name
+        ) from fault
     except Permanent as fault:
         if fault.problem.code != "openstack.forbidden":
             raise

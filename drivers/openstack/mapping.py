@@ -235,6 +235,16 @@ class ServerReading:
         return self.task is None and self.status not in ("BUILD", "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING")
 
     @property
+    def is_in_silent_cell(self) -> bool:
+        """Whether Nova knows that it is there, and no more: the cell it is in does not answer. Any other machine has a name."""
+        return self.status == "UNKNOWN" and not self.name
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is no machine any more. One deleted softly is off, holds its disks and can only be restored."""
+        return self.status in ("DELETED", SOFT_DELETED)
+
+    @property
     def is_markable(self) -> bool:
         """Whether Nova takes a newer mark now; where it does not, the mark is written once the machine is out of that state."""
         return self.status not in _UNMARKABLE_STATUS
@@ -303,6 +313,8 @@ class SnapshotReading:
     created_at: str = ""
 
 
+#: Of a machine that Nova keeps for a while after it was deleted (``reclaim_instance_interval``).
+SOFT_DELETED = "SOFT_DELETED"
 #: Nova takes no metadata from a machine in these states. Source: Nova, ``compute/api.py``, ``update_instance_metadata``.
 _UNMARKABLE_STATUS = frozenset(
     {
@@ -314,7 +326,7 @@ _UNMARKABLE_STATUS = frozenset(
         "SHELVED",
         "SHELVED_OFFLOADED",
         "RESCUE",
-        "SOFT_DELETED",
+        SOFT_DELETED,
         "DELETED",
     }
 )

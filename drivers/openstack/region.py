@@ -15,6 +15,7 @@ from openstack import exceptions as sdk_errors
 
 from drivers.faults import Permanent
 from drivers.openstack.calls import Calls
+from drivers.openstack.cells import require_all_cells, require_told
 from drivers.openstack.diagnostics import Diagnostics
 from drivers.openstack.discovery import discover, require_project
 from drivers.openstack.inventory import Inventory
@@ -131,6 +132,18 @@ class Region:
         """Hear that we changed something: the next observation lists anew."""
         self._changes += 1
 
+    def may_have_disk(self, instance_id: ResourceId) -> bool:
+        """Tell whether a machine's root disk is there, as far as was seen: then the machine may be there too."""
+        return self._listing is None or instance_id in tuple(self.disks.values())
+
+    def require_all_cells(self) -> None:
+        """Make sure that every cell of Nova answers.
+
+        Raises:
+            Transient: ``driver.unreachable``.
+        """
+        require_all_cells(self.sdk, self.calls, self.projects.listing_scope())
+
     def listing(self) -> Listing:
         """Return what is there, read at most ``observe_max_age_s`` ago and after our last change.
 
@@ -155,8 +168,10 @@ class Region:
             return read("observe", lambda: [read_server(s) for s in sdk.compute.servers(details=True, **query)])
 
         whole_age_s, now_s = self.settings.whole_listing_s, time.monotonic()
-        self._roll = next_roll(self._roll, now_s, whole_age_s, list_servers, is_touched=is_touched)
-        servers = self._roll.servers.values()
+        roll = next_roll(self._roll, now_s, whole_age_s, list_servers, is_touched=is_touched)
+        # What was listed before stays: in between, a machine whose cell does not answer is where it was.
+        require_told(roll.servers.values(), self.calls.connection)
+        self._roll, servers = roll, roll.servers.values()
         self._volumes = self._list_volumes(is_touched=is_touched)
         found = read("observe", lambda: [read_network(n) for n in sdk.network.networks()])
         networks = tuple(n for n in found if n is not None)

@@ -14,7 +14,6 @@ from drivers.openstack.mapping import ServerReading, moment_s
 
 #: How far two services of a region may write out of order.
 OVERLAP_S = 10.0
-_GONE = frozenset({"DELETED", "SOFT_DELETED"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +29,14 @@ class Roll:
 
 def whole(found: Iterable[ServerReading], at_s: float) -> Roll:
     """Return the roll after a whole listing."""
-    servers = {s.server_id: s for s in found if s.status not in _GONE}
+    servers = {s.server_id: s for s in found if not s.is_gone}
     return Roll(servers=servers, whole_at_s=at_s, written_at_s=_latest(servers.values(), 0.0))
 
 
 def changed(roll: Roll, found: Iterable[ServerReading]) -> Roll:
     """Return the roll after a listing of what changed."""
     seen = {s.server_id: s for s in found}
-    servers = {i: s for i, s in {**roll.servers, **seen}.items() if s.status not in _GONE}
+    servers = {i: s for i, s in {**roll.servers, **seen}.items() if not s.is_gone}
     return Roll(servers=servers, whole_at_s=roll.whole_at_s, written_at_s=_latest(seen.values(), roll.written_at_s))
 
 

@@ -4,15 +4,21 @@ A group carries no description: its name is its mark, ours where it ends with th
 away with the next machine that goes; who wanted to join it meanwhile makes it again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from openstack import exceptions as sdk_errors
+from openstack.compute.v2.server_group import ServerGroup
+
 from drivers.faults import Permanent, Transient
 from drivers.openstack.region import Region
+from drivers.openstack.region_quota import telling_quota
 from drivers.protocol import Mates
 
 T = TypeVar("T")
+#: The version in which a group says its one policy.
+WITH_POLICY = "2.64"
 _PREFIX = "allotment "
 _POLICIES = {
     (False, False): "soft-anti-affinity",
@@ -43,9 +49,10 @@ def ensure_group(region: Region, mates: Mates, host_id: str, department: str) ->
         group = _find(region, compute, mates, host_id)
         if group is None:
             body = {"name": group_name(mates, host_id), "policy": policy_of(mates)}
-            group = region.calls.change("server group", lambda: compute.create_server_group(**body))
+            with telling_quota(region, compute, server_groups=1):
+                group = region.calls.change("server group", lambda: compute.create_server_group(**body))
     except Permanent as fault:
-        if mates.is_hard or fault.problem.code != "openstack.forbidden":
+        if mates.is_hard or fault.problem.code not in ("openstack.forbidden", "openstack.quota_exceeded"):
             raise
         return ""
     if not _is_full(region, compute, group):
@@ -57,9 +64,30 @@ def ensure_group(region: Region, mates: Mates, host_id: str, department: str) ->
 
 def _find(region: Region, compute: Any, mates: Mates, host_id: str) -> Any:
     name, policy = group_name(mates, host_id), policy_of(mates)
-    found = region.calls.read("server group", lambda: list(compute.server_groups()))
+    found = _list(region, compute)
     # A lost answer may have made two: all take the same one.
     return min((g for g in found if (g.name, _policy(g)) == (name, policy)), key=lambda g: str(g.id), default=None)
+
+
+def _list(region: Region, compute: Any, **scope: bool) -> list[Any]:
+    """Return all groups: Nova cuts the list (``max_limit``, by default 1,000), and links to no next page.
+
+    A page is as long as Nova makes it: only one with nothing new is the last.
+    """
+    found: dict[str, Any] = {}
+    while True:
+        query = {**scope, "offset": len(found)} if found else scope
+        page = region.calls.read("server group", partial(_page, compute, query))
+        new = {str(group.id): group for group in page if str(group.id) not in found}
+        if not new:
+            return list(found.values())
+        found |= new
+
+
+def _page(compute: Any, query: Mapping[str, Any]) -> list[ServerGroup]:
+    answer = compute.get("/os-server-groups", params=query, microversion=WITH_POLICY)
+    sdk_errors.raise_from_response(answer)
+    return [ServerGroup.existing(**found) for found in answer.json()["server_groups"]]
 
 
 def _is_full(region: Region, compute: Any, group: Any) -> bool:
@@ -75,8 +103,13 @@ def _policy(group: Any) -> str:
 def ensure_no_empty_group(region: Region, host_id: str) -> None:
     """Take our groups away that have no machine; a credential that may not see groups has made none."""
     compute, scope = region.sdk.compute, region.projects.listing_scope()
-    found = region.calls.read_if_allowed("server group", lambda: list(compute.server_groups(**scope)))
-    for group in found or ():
+    try:
+        found = _list(region, compute, **scope)
+    except Permanent as fault:
+        if fault.problem.code != "openstack.forbidden":
+            raise
+        return
+    for group in found:
         if group.name.startswith(_PREFIX) and group.name.endswith(f" {host_id}") and not group.member_ids:
             region.calls.change("server group", partial(compute.delete_server_group, group.id))
 

@@ -7,9 +7,21 @@ from typing import Any
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack import flavors, networks, server_groups, volumes
-from drivers.openstack.mapping import Parts, ServerReading, moment_s, oldest_of, read_server, server_body, state_of
+from drivers.openstack.cells import require_told
+from drivers.openstack.mapping import (
+    SOFT_DELETED,
+    Parts,
+    ServerReading,
+    VolumeReading,
+    moment_s,
+    oldest_of,
+    read_server,
+    server_body,
+    state_of,
+)
 from drivers.openstack.marks import Mark, fence_values, port_mark, refuse_older
 from drivers.openstack.region import Region
+from drivers.openstack.region_quota import telling_quota
 from drivers.protocol import MachineRequest
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
@@ -17,6 +29,18 @@ from inventory.domain.resource import Observed
 
 def find_server(region: Region, instance_id: ResourceId) -> ServerReading | None:
     """Return our machine of this id; None only when the region answered that there is none.
+
+    Raises:
+        Transient: ``driver.unreachable``: nothing was found, its root disk may be there, and a cell does not answer.
+    """
+    found = _search(region, instance_id)
+    if found is None and region.may_have_disk(instance_id):
+        region.require_all_cells()
+    return found
+
+
+def _search(region: Region, instance_id: ResourceId) -> ServerReading | None:
+    """Return our machine of this id; None too where it is in a cell that does not answer and its id in the region is not known.
 
     Of two that one wish made (its answer was lost), the older one is the machine; the other is taken away.
     """
@@ -42,12 +66,19 @@ def find_server(region: Region, instance_id: ResourceId) -> ServerReading | None
 
 
 def _is_ours(server: ServerReading, instance_id: ResourceId) -> bool:
-    return server.mark is not None and server.mark.resource_id == instance_id and server.status != "DELETED"
+    return server.mark is not None and server.mark.resource_id == instance_id and not server.is_gone
 
 
 def look_at(region: Region, server_id: str) -> ServerReading | None:
-    """Read one machine by the region's id."""
-    return region.calls.find("machine", lambda: read_server(region.sdk.compute.get_server(server_id)))
+    """Read one machine by the region's id.
+
+    Raises:
+        Transient: ``driver.unreachable``: the cell it is in does not answer.
+    """
+    seen = region.calls.find("machine", lambda: read_server(region.sdk.compute.get_server(server_id)))
+    if seen is not None:
+        require_told((seen,), region.calls.connection)
+    return seen
 
 
 def require_server(region: Region, instance_id: ResourceId) -> ServerReading:
@@ -116,7 +147,8 @@ def ensure_server(
         Permanent: ``openstack.build_failed``: the region could not build it; nothing of the attempt is left.
         Transient: ``openstack.not_ready``: it is still being built.
     """
-    found = find_server(region, request.instance_id)
+    # A new machine costs no call more than it must: where nothing is found, its root disk says whether to make sure.
+    found = _search(region, request.instance_id)
     if found is not None:
         found = take_fence(region, found, mark.fence)
         if not _is_hopeless(found, region.settings.build_limit_s, region.clock()):
@@ -143,6 +175,9 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
     root = volumes.find_volume(region, request.instance_id)
     if root is None:
         raise Transient("driver.volume_missing", volume_id=request.instance_id)
+    if root.status != "available":
+        region.require_all_cells()
+        delete_held(region, root, mark.host_id, mark.fence)
     volumes.free(region, root)
     parts = Parts(
         flavor_id=flavors.ensure_flavor(region, request.vcpu_count, request.memory_mib),
@@ -156,7 +191,8 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
 
     def make(group_id: str) -> Any:
         body = server_body(request, mark, replace(parts, group_id=group_id))
-        return region.calls.change("create machine", lambda: compute.create_server(**body))
+        with telling_quota(region, compute, instances=1, cores=request.vcpu_count, ram=request.memory_mib):
+            return region.calls.change("create machine", lambda: compute.create_server(**body))
 
     # On a hypervisor we name, the rule was kept when it was chosen.
     mates = None if hypervisor else request.mates
@@ -208,17 +244,37 @@ def act(region: Region, server: ServerReading, verb: str, call: Callable[[], obj
     """
     region.calls.change(verb, call)
     region.touch()
-    seen = rest(region, _again(region, server), lambda now: state_of(now) is until)
+    seen = rest(region, look_again(region, server), lambda now: state_of(now) is until)
     if state_of(seen) is not until:
         raise Transient("openstack.machine_failed", verb=verb, status=seen.status, reason=seen.fault)
     return seen
 
 
-def _again(region: Region, server: ServerReading) -> ServerReading:
+def look_again(region: Region, server: ServerReading) -> ServerReading:
+    """Read a machine that is there once more.
+
+    Raises:
+        Transient: ``driver.instance_missing``.
+    """
     seen = look_at(region, server.server_id)
     if seen is None:
         raise Transient("driver.instance_missing", instance_id=server.name)
     return seen
+
+
+def delete_held(region: Region, root: VolumeReading, host_id: str, fence: int) -> None:
+    """Have no softly deleted machine of ours hold its root disk: no list shows it any more, only the disk still names it.
+
+    Raises:
+        StaleFence: a newer hold has acted on it.
+        Transient: it is not gone yet.
+    """
+    for server in (look_at(region, server_id) for server_id in root.server_ids):
+        if server is None or server.status != SOFT_DELETED or server.mark is None or root.mark is None:
+            continue
+        if (server.mark.resource_id, server.mark.host_id) == (root.mark.resource_id, host_id):
+            check_fence(server, fence)
+            delete_server(region, server)
 
 
 def delete_server(region: Region, server: ServerReading) -> None:
@@ -229,11 +285,17 @@ def delete_server(region: Region, server: ServerReading) -> None:
     """
     compute = region.sdk.compute
     ports = networks.ports_of(region, device_id=server.server_id)
-    region.calls.change("delete machine", lambda: compute.delete_server(server.server_id))
+    # Nova deletes softly only what it is not told to delete by force, and what it has deleted softly only by force.
+    is_forced = server.status == SOFT_DELETED
+    region.calls.change("delete machine", lambda: compute.delete_server(server.server_id, force=is_forced))
     region.touch()
 
     def look() -> bool | None:
+        nonlocal is_forced
         seen = look_at(region, server.server_id)
+        if seen is not None and seen.status == SOFT_DELETED and not is_forced:
+            is_forced = True
+            region.calls.change("delete machine", lambda: compute.delete_server(server.server_id, force=True))
         return True if seen is None or seen.status == "DELETED" else None
 
     region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=server.name, verb="delete machine"))

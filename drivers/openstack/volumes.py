@@ -227,6 +227,7 @@ def _delete(region: Region, volume: VolumeReading) -> None:
         _ask_to_delete(region, volume)
     region.touch()
     region.calls.until(look, lambda: Transient("openstack.not_ready", resource_id=volume.name, verb="delete volume"))
+    region.disks.pop(volume.volume_id, None)
 
 
 def _ask_to_delete(region: Region, volume: VolumeReading) -> None:

@@ -13,9 +13,8 @@ from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.inventory import DESCRIBED_AGE_S, Inventory
 from drivers.openstack.mapping import rules_inside
 from drivers.openstack.marks import Mark, mark_text
-from drivers.openstack.server_groups import ensure_group
 from drivers.powers import SnapshotRequest
-from drivers.protocol import DriverContext, Mates, SegmentRequest, VolumeRequest
+from drivers.protocol import DriverContext, SegmentRequest, VolumeRequest
 from inventory.domain.ids import ResourceId, random_ids
 from tests.support.region_answers import PROJECT, Answers, answering
 
@@ -186,23 +185,6 @@ def test_a_copy_the_region_fails_to_make_or_to_delete_is_told(region: Answers, d
     with pytest.raises(Transient) as failed:
         driver.ensure_snapshot_absent(snapshot_id, FENCE)
     assert failed.value.problem.params == {"volume_id": snapshot_id, "status": "error_deleting"}
-
-
-@pytest.mark.parametrize("is_hard", [False, True])
-def test_a_wish_gives_way_where_a_project_may_have_no_more_groups(
-    driver: OpenStackDriver, region: Answers, is_hard: bool
-) -> None:
-    groups = "/compute/v2.1/os-server-groups"
-    region.give(f"GET {groups}", {"server_groups": []})
-    full = {"forbidden": {"code": 403, "message": "Quota exceeded, too many server groups."}}
-    region.give(f"POST {groups}", full, status=403)
-    mates = Mates(name="portal-web", is_together=False, is_hard=is_hard)
-    if not is_hard:
-        assert ensure_group(driver._region, mates, HOST_ID, "") == ""
-        return
-    with pytest.raises(Permanent) as refused:
-        ensure_group(driver._region, mates, HOST_ID, "")
-    assert refused.value.problem.code == "openstack.forbidden"
 
 
 def providers(count: int, generation: int) -> list[dict[str, Any]]:

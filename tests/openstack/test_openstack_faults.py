@@ -191,10 +191,10 @@ def test_a_quota_lower_in_the_region_is_said_with_the_regions_own_words(wish: Wi
         "networks": "openstack.quota_exceeded",
         "volumes": "openstack.quota_exceeded",
         "gigabytes": "openstack.quota_exceeded",
-        # Nova's answer does not tell a quota from a right that is missing.
-        "instances": "openstack.forbidden",
-        "cores": "openstack.forbidden",
-        "ram": "openstack.forbidden",
+        # Nova's answer does not tell a quota from a right that is missing: its limits do.
+        "instances": "openstack.quota_exceeded",
+        "cores": "openstack.quota_exceeded",
+        "ram": "openstack.quota_exceeded",
     }
     assert behind.servers(wish.request.instance_id) == []
 
@@ -232,6 +232,22 @@ def test_a_failed_build_is_cleared_away_by_a_newer_hold(wish: Wish, region: Regi
     assert behind.servers(wish.request.instance_id)[0].id != broken.id
 
 
+def test_a_machine_the_region_deleted_softly_goes_for_good_or_is_made_anew(wish: Wish, region: Region, behind: Behind) -> None:
+    wish.make()
+    for end in ("anew", "gone"):
+        (softly,) = behind.servers(wish.request.instance_id)
+        # As where Nova keeps what somebody deleted: its own word for it, in its own record.
+        sql(region.layout, f"update nova.instances set vm_state = 'soft-delete' where uuid = '{softly.id}';")
+        assert behind.cloud.compute.get_server(softly.id).status == "SOFT_DELETED"
+        assert wish.driver.observe_instance(wish.request.instance_id) is None
+        if end == "anew":
+            assert wish.have(lambda: wish.driver.ensure_launched(wish.request, FENCE)).state is Observed.RUNNING
+            assert_made_once(behind, wish)
+            assert behind.servers(wish.request.instance_id)[0].id != softly.id
+    wish.remove()
+    assert_nothing_left(behind, wish)
+
+
 def test_a_resize_cut_between_its_halves_is_ended_by_a_newer_hold(wish: Wish, proxies: Proxies, behind: Behind) -> None:
     wish.make()
     wish.driver.ensure_stopped(wish.request.instance_id, FENCE, graceful_s=0)
@@ -247,6 +263,19 @@ def test_a_resize_cut_between_its_halves_is_ended_by_a_newer_hold(wish: Wish, pr
         seen = wish.driver.observe_instance(wish.request.instance_id)
         assert seen is not None
         assert (seen.state, seen.memory_mib, seen.fence) == (Observed.STOPPED, wanted_mib, wish.fence)
+    assert_made_once(behind, wish)
+
+
+def test_a_resize_no_hypervisor_has_room_for_is_told_and_leaves_the_machine_as_it_was(wish: Wish, behind: Behind) -> None:
+    wish.make()
+    instance_id = wish.request.instance_id
+    wish.driver.ensure_stopped(instance_id, FENCE, graceful_s=0)
+    with pytest.raises(Permanent) as refused:
+        wish.driver.ensure_defined(replace(wish.request, memory_mib=200_000), FENCE)
+    assert refused.value.problem.code == "openstack.resize_failed"
+    assert refused.value.problem.params["reason"], "the region's words"
+    seen = wish.have(lambda: wish.driver.ensure_running(instance_id, FENCE))
+    assert (seen.state, seen.memory_mib) == (Observed.RUNNING, wish.request.memory_mib)
     assert_made_once(behind, wish)
 
 

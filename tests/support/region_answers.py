@@ -50,6 +50,8 @@ class Answers:
     asked: list[str] = field(default_factory=list)
     #: Sent with every answer of a status that is none of success.
     headers_of_trouble: dict[str, str] = field(default_factory=dict)
+    #: What was sent with each request that sent something.
+    sent: list[tuple[str, Any]] = field(default_factory=list)
 
     def give(self, request: str, *bodies: Any, status: int = 200) -> None:
         """Answer a request with these bodies, one after the other."""
@@ -59,9 +61,11 @@ class Answers:
         """Answer a request so once, and then as it was answered before."""
         self.given[request].insert(0, (status, {}))
 
-    def answer(self, request: str) -> tuple[int, Any]:
-        """Return what is answered to a request."""
+    def answer(self, request: str, query: str = "") -> tuple[int, Any]:
+        """Return what is answered to a request; one given with its query goes before."""
         self.asked.append(request)
+        if f"{request}?{query}" in self.given:
+            request = f"{request}?{query}"
         found = self.given.get(request)
         if found is None:
             return 404, {"error": {"code": 404, "message": f"nobody said what {request} is answered with"}}
@@ -122,8 +126,12 @@ def _handler_of(answers: Answers) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body = answers.answer(f"{self.command} {self.path.partition('?')[0].rstrip('/')}")
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path, _, query = self.path.partition("?")
+            request = f"{self.command} {path.rstrip('/')}"
+            if sent and self.headers.get("Content-Type", "").startswith("application/json"):
+                answers.sent.append((request, json.loads(sent)))
+            status, body = answers.answer(request, query)
             if isinstance(body, Raw):
                 _send_raw(self, body)
                 return
