@@ -1,4 +1,4 @@
-"""The ledger beside what a back end itself counts, in vCPU-seconds, every difference split into reasons. Pure.
+"""The ledger beside what a back end itself counts, vCPU and memory, every difference split into reasons. Pure.
 
 The ledger is the bill: it counts a machine from the moment its capacity was promised until that was given back. A cloud
 counts from the first start to the end of each of its machines. So they differ, and this says by how much and why; the parts
@@ -13,7 +13,7 @@ from itertools import pairwise
 from inventory.domain.counted import CountedMachine
 from metering.ledger import LedgerInterval
 
-METER = "vcpu"
+METERS = VCPU, MEMORY = "vcpu", "memory_mib"
 
 
 class Reason(StrEnum):
@@ -29,7 +29,7 @@ class Reason(StrEnum):
     ENDED_EARLY = "ended_early"
     #: There at the back end, and not in the ledger: before it was promised, or left behind after.
     NOT_PROMISED = "not_promised"
-    #: Both count it, with another number of vCPUs: a resize, or two machines of one wish.
+    #: Both count it, with another number of vCPUs or MiB: a resize, or two machines of one wish.
     OTHER_SIZE = "other_size"
 
 
@@ -41,8 +41,12 @@ class Compared:
     name: str
     ledger_vcpu_s: int
     counted_vcpu_s: int
-    #: What the ledger has more (or less, negative), by reason.
+    ledger_memory_mib_s: int
+    counted_memory_mib_s: int
+    #: What the ledger has more (or less, negative) of vCPU-seconds, by reason.
     reasons: Mapping[Reason, int] = field(default_factory=dict)
+    #: The same of MiB-seconds.
+    memory_reasons: Mapping[Reason, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,55 +59,79 @@ class Report:
     #: Machines of others: in no ledger.
     foreign_count: int
     foreign_vcpu_s: int
+    foreign_memory_mib_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
     start_s: int
     end_s: int
-    vcpu_count: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """One meter of a window in both books, by machine; and what is of others."""
+
+    ours: Mapping[str, Sequence[_Span]]
+    theirs: Mapping[str, Sequence[_Span]]
+    foreign: Sequence[_Span]
 
 
 def compare(ledger: Sequence[LedgerInterval], counted: Sequence[CountedMachine], start_s: int, end_s: int) -> Report:
     """Return both books of the window, its first second included and its last not."""
-    ours: dict[str, list[_Span]] = {}
-    theirs: dict[str, list[_Span]] = {}
-    names: dict[str, str] = {}
-    foreign = [m for m in counted if not m.instance_id]
-    for machine in counted:
-        if machine.instance_id:
-            names[machine.instance_id] = machine.name
-            theirs.setdefault(machine.instance_id, []).extend(_clipped(_life(machine, end_s), start_s, end_s))
-    for row in ledger:
-        if row.meter == METER:
-            names[row.resource_id] = row.resource_name
-            span = _Span(row.start_s, end_s if row.end_s is None else row.end_s, row.amount)
-            ours.setdefault(row.resource_id, []).extend(_clipped(span, start_s, end_s))
-    ids = sorted(ours.keys() | theirs.keys())
-    compared = (_compared(i, names[i], ours.get(i, []), theirs.get(i, [])) for i in ids)
+    rows = [row for row in ledger if row.meter in METERS]
+    names = {m.instance_id: m.name for m in counted if m.instance_id} | {row.resource_id: row.resource_name for row in rows}
+    vcpu = _book([r for r in rows if r.meter == VCPU], [(m, m.vcpu_count) for m in counted], start_s, end_s)
+    memory = _book([r for r in rows if r.meter == MEMORY], [(m, m.memory_mib) for m in counted], start_s, end_s)
+    compared = (_compared(str(i), names[i], vcpu, memory) for i in sorted(names))
     return Report(
         start_s=start_s,
         end_s=end_s,
-        machines=tuple(c for c in compared if c.ledger_vcpu_s or c.counted_vcpu_s),
-        foreign_count=len(foreign),
-        foreign_vcpu_s=_sum(s for m in foreign for s in _clipped(_life(m, end_s), start_s, end_s)),
+        machines=tuple(
+            c for c in compared if c.ledger_vcpu_s or c.counted_vcpu_s or c.ledger_memory_mib_s or c.counted_memory_mib_s
+        ),
+        foreign_count=sum(not m.instance_id for m in counted),
+        foreign_vcpu_s=_sum(vcpu.foreign),
+        foreign_memory_mib_s=_sum(memory.foreign),
     )
 
 
-def _life(machine: CountedMachine, end_s: int) -> _Span:
-    return _Span(machine.begun_s, end_s if machine.ended_s is None else machine.ended_s, machine.vcpu_count)
+def _book(ledger: Iterable[LedgerInterval], counted: Iterable[tuple[CountedMachine, int]], start_s: int, end_s: int) -> _Book:
+    ours: dict[str, list[_Span]] = {}
+    theirs: dict[str, list[_Span]] = {}
+    for machine, amount in counted:
+        life = _Span(machine.begun_s, end_s if machine.ended_s is None else machine.ended_s, amount)
+        theirs.setdefault(machine.instance_id, []).extend(_clipped(life, start_s, end_s))
+    for row in ledger:
+        span = _Span(row.start_s, end_s if row.end_s is None else row.end_s, row.amount)
+        ours.setdefault(row.resource_id, []).extend(_clipped(span, start_s, end_s))
+    return _Book(ours, theirs, theirs.pop("", []))
 
 
 def _clipped(span: _Span, start_s: int, end_s: int) -> list[_Span]:
     first, last = max(span.start_s, start_s), min(span.end_s, end_s)
-    return [_Span(first, last, span.vcpu_count)] if first < last else []
+    return [_Span(first, last, span.amount)] if first < last else []
 
 
 def _sum(spans: Iterable[_Span]) -> int:
-    return sum((s.end_s - s.start_s) * s.vcpu_count for s in spans)
+    return sum((s.end_s - s.start_s) * s.amount for s in spans)
 
 
-def _compared(instance_id: str, name: str, ours: Sequence[_Span], theirs: Sequence[_Span]) -> Compared:
+def _compared(instance_id: str, name: str, vcpu: _Book, memory: _Book) -> Compared:
+    return Compared(
+        instance_id=instance_id,
+        name=name,
+        ledger_vcpu_s=_sum(vcpu.ours.get(instance_id, ())),
+        counted_vcpu_s=_sum(vcpu.theirs.get(instance_id, ())),
+        ledger_memory_mib_s=_sum(memory.ours.get(instance_id, ())),
+        counted_memory_mib_s=_sum(memory.theirs.get(instance_id, ())),
+        reasons=_reasons(vcpu.ours.get(instance_id, ()), vcpu.theirs.get(instance_id, ())),
+        memory_reasons=_reasons(memory.ours.get(instance_id, ()), memory.theirs.get(instance_id, ())),
+    )
+
+
+def _reasons(ours: Sequence[_Span], theirs: Sequence[_Span]) -> dict[Reason, int]:
     moments = sorted({moment for s in (*ours, *theirs) for moment in (s.start_s, s.end_s)})
     reasons: dict[Reason, int] = {}
     for first, last in pairwise(moments):
@@ -111,11 +139,11 @@ def _compared(instance_id: str, name: str, ours: Sequence[_Span], theirs: Sequen
         if have != counted:
             reason = _reason(first, have, counted, theirs)
             reasons[reason] = reasons.get(reason, 0) + (have - counted) * (last - first)
-    return Compared(instance_id=instance_id, name=name, ledger_vcpu_s=_sum(ours), counted_vcpu_s=_sum(theirs), reasons=reasons)
+    return reasons
 
 
 def _at(spans: Iterable[_Span], moment_s: int) -> int:
-    return sum(s.vcpu_count for s in spans if s.start_s <= moment_s < s.end_s)
+    return sum(s.amount for s in spans if s.start_s <= moment_s < s.end_s)
 
 
 def _reason(moment_s: int, have: int, counted: int, theirs: Sequence[_Span]) -> Reason:

@@ -186,11 +186,13 @@ def page(
     return [LedgerInterval(**row._mapping) for row in connection.execute(statement)]
 
 
-def within(connection: Connection, meter: str, host_ids: Sequence[str], start_s: int, end_s: int) -> list[LedgerInterval]:
-    """Return the intervals of one meter on some hosts that touch a window, by resource and time."""
+def within(
+    connection: Connection, meters: Sequence[str], host_ids: Sequence[str], start_s: int, end_s: int
+) -> list[LedgerInterval]:
+    """Return the intervals of some meters on some hosts that touch a window, by resource, time and meter."""
     is_open = or_(table.c.end_s.is_(None), table.c.end_s > start_s)
-    statement = select(table).where(table.c.meter == meter, table.c.host_id.in_(host_ids), table.c.start_s < end_s, is_open)
-    rows = connection.execute(statement.order_by(table.c.resource_id, table.c.start_s))
+    statement = select(table).where(table.c.meter.in_(meters), table.c.host_id.in_(host_ids), table.c.start_s < end_s, is_open)
+    rows = connection.execute(statement.order_by(table.c.resource_id, table.c.start_s, table.c.meter))
     return [LedgerInterval(**row._mapping) for row in rows]
 
 

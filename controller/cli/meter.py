@@ -120,21 +120,23 @@ def counted(
 
     def show(value: Mapping[str, Any]) -> None:
         out.line("cli.say.counted", start=out.moment(value["start_s"]), end=out.moment(value["end_s"]))
-        columns = [
-            Column("cli.column.machine", "name"),
-            Column("cli.column.ledger_vcpu_s", "ledger_vcpu_s", is_number=True),
-            Column("cli.column.counted_vcpu_s", "counted_vcpu_s", is_number=True),
-            Column("cli.column.difference_vcpu_s", "difference_vcpu_s", is_number=True),
-            Column("cli.column.reasons", "why"),
-        ]
-        out.rows([{**m, "why": _why(out, m["reasons"])} for m in value["machines"]], columns, name="instance_id")
-        out.line("cli.say.counted_foreign", count=value["foreign_count"], vcpu_s=value["foreign_vcpu_s"])
+        for unit in ("vcpu_s", "memory_mib_s"):
+            columns = [
+                Column("cli.column.machine", "name"),
+                Column(f"cli.column.ledger_{unit}", f"ledger_{unit}", is_number=True),
+                Column(f"cli.column.counted_{unit}", f"counted_{unit}", is_number=True),
+                Column(f"cli.column.difference_{unit}", f"difference_{unit}", is_number=True),
+                Column("cli.column.reasons", "why"),
+            ]
+            out.rows([{**m, "why": _why(out, m["reasons"], unit)} for m in value["machines"]], columns, name="instance_id")
+        foreign = {"vcpu_s": value["foreign_vcpu_s"], "memory_mib_s": value["foreign_memory_mib_s"]}
+        out.line("cli.say.counted_foreign", count=value["foreign_count"], **foreign)
 
     out.value(found, show)
 
 
-def _why(out: Out, reasons: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{out.say('cli.word.counted.' + r['reason'])} {r['vcpu_s']:+}" for r in reasons)
+def _why(out: Out, reasons: Sequence[Mapping[str, Any]], unit: str) -> str:
+    return ", ".join(f"{out.say('cli.word.counted.' + r['reason'])} {r[unit]:+}" for r in reasons if r[unit])
 
 
 @app.command()

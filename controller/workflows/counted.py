@@ -29,7 +29,7 @@ def compare(platform: Platform, open_driver: OpenDriver, pool_code: str, start_s
         raise Invalid("usage.window_too_long", days=MOST_S // 86_400)
     with platform.db.read() as connection:
         found = pool_hosts(connection, pool_code)
-        ours = ledger_store.within(connection, counted.METER, [h.id for h in found.hosts], start_s, end_s)
+        ours = ledger_store.within(connection, counted.METERS, [h.id for h in found.hosts], start_s, end_s)
     # A region counts all its hosts at once.
     with pool_driver(platform, open_driver, found, Capability.USAGE) as driver:
         assert isinstance(driver, CountsUsage), "it says so itself"

@@ -46,6 +46,7 @@ def machine_of(entry: Mapping[str, Any], owners: Mapping[str, str]) -> CountedMa
         name=entry["name"] or "",
         instance_id=owners.get(entry["instance_id"], ""),
         vcpu_count=int(entry["vcpus"] or 0),
+        memory_mib=int(entry["memory_mb"] or 0),
         begun_s=int(begun_s),
         ended_s=int(moment_s(ended, 0.0)) if ended else None,
     )

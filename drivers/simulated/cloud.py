@@ -125,6 +125,7 @@ class Cloud:
                 name=m.hostname,
                 instance_id=m.instance_id,
                 vcpu_count=m.vcpu_count,
+                memory_mib=m.memory_mib,
                 begun_s=int(m.since_s),
                 ended_s=None,
             )

@@ -14,6 +14,7 @@ class CountedMachine:
     #: Ours; empty for one the platform did not make, or of which the back end no longer says whose it was.
     instance_id: ResourceId | str
     vcpu_count: int
+    memory_mib: int
     begun_s: int
     #: ``None``: still there.
     ended_s: int | None

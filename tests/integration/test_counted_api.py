@@ -33,7 +33,9 @@ def test_what_was_promised_and_never_started_is_said_so_to_the_second(platform: 
     assert report["machines"]
     for machine in report["machines"]:
         assert machine["counted_vcpu_s"] == 0
-        assert machine["reasons"] == [{"reason": "never_started", "vcpu_s": machine["ledger_vcpu_s"]}]
+        amounts = {"vcpu_s": machine["ledger_vcpu_s"], "memory_mib_s": machine["ledger_memory_mib_s"]}
+        assert machine["reasons"] == [{"reason": "never_started", **amounts}]
+        assert machine["ledger_memory_mib_s"] == machine["difference_memory_mib_s"] > machine["ledger_vcpu_s"] > 0
         assert machine["ledger_vcpu_s"] == machine["difference_vcpu_s"]
         assert machine["ledger_vcpu_s"] % 100 == 0
 

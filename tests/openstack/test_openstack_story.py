@@ -60,6 +60,8 @@ def _both_books_agree(town: City) -> None:
     for machine in machines.values():
         assert machine["counted_vcpu_s"] > 0, machine
         assert sum(r["vcpu_s"] for r in machine["reasons"]) == machine["difference_vcpu_s"]
+        assert machine["counted_memory_mib_s"] > machine["counted_vcpu_s"], machine
+        assert sum(r["memory_mib_s"] for r in machine["reasons"]) == machine["difference_memory_mib_s"]
         assert {r["reason"] for r in machine["reasons"]} <= {"building", "ended_early", "not_promised"}, machine
 
 

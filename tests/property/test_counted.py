@@ -1,5 +1,7 @@
 """Both books of a window: the reasons add up to the difference, to the second, whatever is in them."""
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,11 +21,14 @@ def row(start_s: int, end_s: int | None, amount: int = 2, resource_id: str = "in
     )  # fmt: skip
 
 
-def machine(begun_s: int, ended_s: int | None, vcpu_count: int = 2, instance_id: str = "inst_1") -> CountedMachine:
+def machine(
+    begun_s: int, ended_s: int | None, vcpu_count: int = 2, instance_id: str = "inst_1", memory_mib: int = 0
+) -> CountedMachine:
     uuid = f"{instance_id}-{begun_s}"
     return CountedMachine(
-        uuid=uuid, name="web-1", instance_id=instance_id, vcpu_count=vcpu_count, begun_s=begun_s, ended_s=ended_s
-    )
+        uuid=uuid, name="web-1", instance_id=instance_id, vcpu_count=vcpu_count, memory_mib=memory_mib, begun_s=begun_s,
+        ended_s=ended_s,
+    )  # fmt: skip
 
 
 def reasons(ledger: list[LedgerInterval], counted: list[CountedMachine]) -> dict[Reason, int]:
@@ -35,17 +40,17 @@ def reasons(ledger: list[LedgerInterval], counted: list[CountedMachine]) -> dict
 def ledgers(draw: st.DrawFn) -> list[LedgerInterval]:
     """One resource after the other in time, as the ledger has them."""
     found = []
-    for resource_id in ("inst_1", "inst_2"):
+    for resource_id, meter in product(("inst_1", "inst_2"), ("vcpu", "memory_mib", "disk_gib")):
         edges = sorted(draw(st.sets(moments, max_size=6)))
         pairs = list(zip(edges[::2], edges[1::2], strict=False))
-        found += [row(a, b, draw(st.integers(1, 4)), resource_id) for a, b in pairs]
+        found += [row(a, b, draw(st.integers(1, 4)), resource_id, meter) for a, b in pairs]
     return found
 
 
 counted_machines = st.lists(
     st.builds(
         machine, begun_s=moments, ended_s=st.one_of(st.none(), moments), vcpu_count=st.integers(1, 4),
-        instance_id=st.sampled_from(["inst_1", "inst_2", ""]),
+        instance_id=st.sampled_from(["inst_1", "inst_2", ""]), memory_mib=st.integers(0, 4),
     ),
     max_size=5,
 )  # fmt: skip
@@ -56,8 +61,17 @@ def test_reasons_add_up_to_the_difference(ledger: list[LedgerInterval], counted:
     report = compare(ledger, counted, START_S, END_S)
     for found in report.machines:
         assert sum(found.reasons.values()) == found.ledger_vcpu_s - found.counted_vcpu_s
-    clipped = [(max(r.start_s, START_S), min(r.end_s or END_S, END_S), r.amount) for r in ledger]
-    assert sum(m.ledger_vcpu_s for m in report.machines) == sum(max(0, b - a) * n for a, b, n in clipped)
+        assert sum(found.memory_reasons.values()) == found.ledger_memory_mib_s - found.counted_memory_mib_s
+    assert sum(m.ledger_vcpu_s for m in report.machines) == in_window(ledger, "vcpu")
+    assert sum(m.ledger_memory_mib_s for m in report.machines) == in_window(ledger, "memory_mib")
+    lives = [(max(m.begun_s, START_S), END_S if m.ended_s is None else min(m.ended_s, END_S), m.memory_mib) for m in counted]
+    counted_mib_s = report.foreign_memory_mib_s + sum(m.counted_memory_mib_s for m in report.machines)
+    assert counted_mib_s == sum(max(0, b - a) * n for a, b, n in lives)
+
+
+def in_window(ledger: list[LedgerInterval], meter: str) -> int:
+    clipped = [(max(r.start_s, START_S), min(r.end_s or END_S, END_S), r.amount) for r in ledger if r.meter == meter]
+    return sum(max(0, b - a) * n for a, b, n in clipped)
 
 
 def test_what_both_count_alike_needs_no_reason() -> None:
@@ -73,6 +87,16 @@ def test_each_difference_has_its_reason() -> None:
     assert reasons([row(50, 120), row(120, None, 4)], [machine(50, None, 4)]) == {Reason.OTHER_SIZE: -40}
 
 
-def test_only_vcpus_are_compared_and_what_is_of_others_stands_apart() -> None:
-    report = compare([row(50, None, 512, meter="memory_mib")], [machine(150, None, instance_id="")], START_S, END_S)
-    assert (report.machines, report.foreign_count, report.foreign_vcpu_s) == ((), 1, 100)
+def test_memory_is_compared_as_vcpus_are() -> None:
+    ledger = [row(50, None), row(50, 120, 512, meter="memory_mib"), row(120, None, 1024, meter="memory_mib")]
+    (found,) = compare(ledger, [machine(50, None, memory_mib=1024)], START_S, END_S).machines
+    assert (found.reasons, found.memory_reasons) == ({}, {Reason.OTHER_SIZE: -512 * 20}), "memory alone was made larger"
+    (found,) = compare(ledger[1:], [], START_S, END_S).machines
+    assert found.memory_reasons == {Reason.NEVER_STARTED: 512 * 20 + 1024 * 80}
+
+
+def test_no_other_meter_is_compared_and_what_is_of_others_stands_apart() -> None:
+    others = [machine(150, None, instance_id="", memory_mib=256)]
+    report = compare([row(50, None, 20, meter="disk_gib")], others, START_S, END_S)
+    assert (report.machines, report.foreign_count) == ((), 1)
+    assert (report.foreign_vcpu_s, report.foreign_memory_mib_s) == (100, 256 * 50)

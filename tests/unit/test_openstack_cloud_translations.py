@@ -58,10 +58,13 @@ def test_health_is_read_without_a_path_nobody_asked_for(kind: str, path: str | N
 
 
 def test_what_nova_counts_begins_with_the_first_start() -> None:
-    entry = {"instance_id": "u-1", "name": "web-1", "vcpus": 2, "started_at": "2026-11-26T08:00:00.000000", "ended_at": None}
+    entry = {
+        "instance_id": "u-1", "name": "web-1", "vcpus": 2, "memory_mb": 1024, "local_gb": 0,
+        "started_at": "2026-11-26T08:00:00.000000", "ended_at": None,
+    }  # fmt: skip
     found = machine_of(entry, {"u-1": "inst_1"})
     assert found is not None
-    assert (found.instance_id, found.vcpu_count, found.ended_s) == ("inst_1", 2, None)
+    assert (found.instance_id, found.vcpu_count, found.memory_mib, found.ended_s) == ("inst_1", 2, 1024, None)
     ended = machine_of({**entry, "ended_at": "2026-11-26T08:01:00.000000"}, {})
     assert ended is not None
     assert (ended.instance_id, (ended.ended_s or 0) - ended.begun_s) == ("", 60)

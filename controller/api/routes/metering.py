@@ -52,7 +52,7 @@ def compare_counted(
     start: Annotated[str, Query(alias="from", min_length=1, max_length=40, description=f"First moment. {MOMENT}")],
     end: Annotated[str, Query(alias="to", min_length=1, max_length=40, description=f"First moment after. {MOMENT}")],
 ) -> Response:
-    """Show the ledger of a pool beside what its back end counts itself, in vCPU-seconds, with the reasons of each difference."""
+    """Show the ledger of a pool beside what its back end counts itself, vCPU and memory, with the reasons of each difference."""
     zone = call.platform.zone
     start_s, end_s = moment_s(start, "from", zone), moment_s(end, "to", zone)
     report = counted.compare(call.platform, call.context.drivers, pool, start_s, end_s)
@@ -60,7 +60,11 @@ def compare_counted(
         {
             **asdict(found),
             "difference_vcpu_s": found.ledger_vcpu_s - found.counted_vcpu_s,
-            "reasons": [{"reason": reason.value, "vcpu_s": vcpu_s} for reason, vcpu_s in sorted(found.reasons.items())],
+            "difference_memory_mib_s": found.ledger_memory_mib_s - found.counted_memory_mib_s,
+            "reasons": [
+                {"reason": r.value, "vcpu_s": found.reasons.get(r, 0), "memory_mib_s": found.memory_reasons.get(r, 0)}
+                for r in sorted(found.reasons.keys() | found.memory_reasons.keys())
+            ],
         }
         for found in report.machines
     ]

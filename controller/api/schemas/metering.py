@@ -77,16 +77,20 @@ class CountedReason(Out):
     reason: str
     #: What the ledger has more, or less (negative).
     vcpu_s: int
+    memory_mib_s: int
 
 
 class CountedMachine(Out):
-    """One machine in the ledger and at the back end; the reasons add up to the difference."""
+    """One machine in the ledger and at the back end; the reasons add up to the differences."""
 
     instance_id: str
     name: str
     ledger_vcpu_s: int
     counted_vcpu_s: int
     difference_vcpu_s: int
+    ledger_memory_mib_s: int
+    counted_memory_mib_s: int
+    difference_memory_mib_s: int
     reasons: list[CountedReason]
 
 
@@ -99,6 +103,7 @@ class CountedReport(Out):
     #: Machines the platform did not make.
     foreign_count: int
     foreign_vcpu_s: int
+    foreign_memory_mib_s: int
 
 
 class LedgerRebuilt(Out):
