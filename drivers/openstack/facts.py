@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from drivers.openstack.inventory import Hypervisor, Provider
 from drivers.openstack.mapping import VolumeReading
 from inventory.domain.host import HostFacts, StorageFacts
+from inventory.domain.resources import MEMORY_MIB, VCPU
 
 #: Stands for a back end that says it has no bound: its real bound is the region's quota.
 UNBOUNDED_GIB = 1_000_000
@@ -82,9 +83,10 @@ def host_facts(
 
     ``scope`` names the region where its networks and disks are those of other hosts too; ``places`` what all of them stand in.
     """
-    amounts = [providers[h.provider_id].amounts for h in hypervisors if h.provider_id in providers]
+    chosen = [providers[h.provider_id] for h in hypervisors if h.provider_id in providers]
+    amounts = [p.amounts for p in chosen]
     first = hypervisors[0]
-    traits = sorted(set().union(*(providers[h.provider_id].traits for h in hypervisors if h.provider_id in providers)))
+    traits = sorted(set().union(*(p.traits for p in chosen)))
     return HostFacts(
         hostname=name,
         arch=first.arch or arch,
@@ -100,7 +102,17 @@ def host_facts(
         network_scope=scope,
         disk_scope=scope,
         places=places,
+        overcommit_most_permille=_most_permille(chosen),
     )
+
+
+def _most_permille(providers: Sequence[Provider]) -> dict[str, int]:
+    """Return how far the region overcommits, by our dimensions; of several hypervisors what the strictest takes."""
+    found = {
+        ours: [p.allocation_permille[theirs] for p in providers if theirs in p.allocation_permille]
+        for theirs, ours in (("VCPU", VCPU), ("MEMORY_MB", MEMORY_MIB))
+    }
+    return {dimension: min(ratios) for dimension, ratios in found.items() if ratios}
 
 
 def project_facts(

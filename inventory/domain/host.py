@@ -153,6 +153,8 @@ class HostFacts:
     #: Names what keeps the disks of its machines when it is lost, the same for all hosts that can be given them
     #: (``Capability.EVACUATION``); empty where they are lost with it.
     disk_scope: str = ""
+    #: The most its back end takes on of what it has, by dimension, in thousandths: no more is promised.
+    overcommit_most_permille: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

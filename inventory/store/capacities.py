@@ -31,6 +31,13 @@ def host_totals(host_: Host) -> Mapping[str, int]:
     return {**seen, **host_.capacity_override}
 
 
+def overcommit_permille(host_: Host, pool: Pool, dimension: str) -> int:
+    """Return how far a host is promised beyond what it has: its own word, or the pool's; no more than its back end takes."""
+    wanted = host_.overcommit_permille.get(dimension, pool.overcommit_permille.get(dimension, 1000))
+    most = host_.facts.overcommit_most_permille if host_.facts is not None else {}
+    return min(wanted, most.get(dimension, wanted))
+
+
 def _huge_mib(cells: Iterable[HostCell]) -> dict[str, int]:
     found: dict[str, int] = {}
     for cell in cells:
@@ -56,7 +63,7 @@ def save_capacity(connection: Connection, host_: Host, pool: Pool, storage: Iter
     before = changes.amounts_of(connection, [host_.id], "capacity")
 
     def permille(dimension: str) -> int:
-        return host_.overcommit_permille.get(dimension, pool.overcommit_permille.get(dimension, 1000))
+        return overcommit_permille(host_, pool, dimension)
 
     rooms: dict[str, tuple[int, int]] = {}
     for dimension, total in host_totals(host_).items():

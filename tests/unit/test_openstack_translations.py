@@ -468,10 +468,17 @@ def test_a_region_is_the_sum_of_its_hypervisors() -> None:
         Hypervisor(name=n, provider_id=p, kind="QEMU", version="7", is_alive=True)
         for n, p in (("a", "P1"), ("b", "P2"), ("c", "P3"))
     ]
-    providers = {p: Provider(provider_id=p, name=p, generation=1, amounts={"VCPU": 8, "MEMORY_MB": 100}) for p in ("P1", "P2")}
+    amounts = {"VCPU": 8, "MEMORY_MB": 100}
+    ratios = {"P1": {"VCPU": 4000, "MEMORY_MB": 1000}, "P2": {"VCPU": 2500, "DISK_GB": 1000}}
+    providers = {
+        p: Provider(provider_id=p, name=p, generation=1, amounts=amounts, allocation_permille=permille)
+        for p, permille in ratios.items()
+    }
     facts = host_facts("city", hypervisors, providers, (), arch="aarch64", service_versions=("compute 2.93",))
     assert (facts.cpu_count, facts.memory_mib, facts.virtualisation, facts.arch) == (16, 200, "kvm", "aarch64")
     assert facts.service_versions == ("compute 2.93",)
+    # More than the strictest of them takes is refused by Placement.
+    assert facts.overcommit_most_permille == {"vcpu": 2500, "memory_mib": 1000}
 
 
 def test_a_controller_without_a_region_never_imports_the_sdk() -> None:
