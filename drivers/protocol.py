@@ -397,6 +397,14 @@ class Abandons(Protocol):
 
 
 @runtime_checkable
+class BoundsLooks(Protocol):
+    """Of a driver whose look may take longer than one at a single host: it lists all of a region, or waits for who does."""
+
+    def look_bound_s(self) -> float:
+        """Return the longest that ``observe`` may take. Nobody is asked."""
+
+
+@runtime_checkable
 class LiveMigrates(Protocol):
     """``Capability.LIVE_MIGRATION``. Called on the host that has the machine; image and networks are on the target before.
 

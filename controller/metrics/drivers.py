@@ -10,7 +10,7 @@ from drivers.protocol import ComputeDriver
 from inventory.domain.host import Host
 
 #: Not questions to the back end; every other public method of a driver is one.
-_UNCOUNTED = frozenset({"capabilities", "subscribe", "events_problem", "abandon", "close"})
+_UNCOUNTED = frozenset({"capabilities", "subscribe", "events_problem", "abandon", "look_bound_s", "close"})
 _FAULT_KINDS: tuple[tuple[type[DriverFault], str], ...] = (
     (StaleFence, "stale_fence"),
     (OutcomeUnknown, "outcome_unknown"),

@@ -13,7 +13,16 @@ from threading import Lock
 import structlog
 from sqlalchemy import Connection
 
-from drivers.protocol import Abandons, Capability, ComputeDriver, DriverContext, DriverEvent, HasEvents, TellsWhetherHeard
+from drivers.protocol import (
+    Abandons,
+    BoundsLooks,
+    Capability,
+    ComputeDriver,
+    DriverContext,
+    DriverEvent,
+    HasEvents,
+    TellsWhetherHeard,
+)
 from drivers.registry import driver_factory
 from inventory.domain.clock import Clock
 from inventory.domain.drift import REPAIR_ALL, DriftPolicy
@@ -82,6 +91,8 @@ class HostHandle:
         self.policy = policy
         #: Whether cards and disks of its running machines can be changed; known from the first look on.
         self.can_plug = False
+        #: How long its driver says that a look may take; 0 where it says nothing, and until it is open.
+        self.look_bound_s = 0.0
         self._open_driver = open_driver
         self._on_event = on_event
         self._breaker = breaker
@@ -110,6 +121,7 @@ class HostHandle:
                     opened.subscribe(self._on_event)
                     self._way_of_events = opened if isinstance(opened, TellsWhetherHeard) else None
                 self.can_plug = Capability.ATTACH_LIVE in opened.capabilities()
+                self.look_bound_s = opened.look_bound_s() if isinstance(opened, BoundsLooks) else 0.0
                 self._driver = opened
             return self._driver
 

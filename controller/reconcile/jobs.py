@@ -174,6 +174,7 @@ class LookJob:
     means: JobMeans
     host: HostHandle
     lane: str = "observe"
+    _is_open: bool = False
     _has_looked: bool = False
     #: What is still to be done after the look, one piece after another.
     _rest: list[Callable[[], None]] = field(default_factory=list)
@@ -188,18 +189,23 @@ class LookJob:
 
     @property
     def deadline_s(self) -> float:
-        """Return the bound of the look."""
-        return self.means.settings.observe_deadline_s
+        """Return the bound of the look, or a longer one that the driver says."""
+        return max(self.means.settings.observe_deadline_s, self.host.look_bound_s)
 
     def advance(self) -> bool:
-        """Look; then, as pieces of their own, ask for counters and read what the host is."""
+        """Look; as pieces of their own, open the driver before it, and after it ask for counters and read what the host is."""
         if self._has_looked:
             self._rest.pop()()
             return bool(self._rest)
-        self._has_looked = True
         self._started_at_s = self.means.clock()
         try:
-            self._tell(self.host.driver().observe(), None)
+            driver = self.host.driver()
+            if not self._is_open:
+                # Only an open driver says how long a look may take.
+                self._is_open = True
+                return True
+            self._has_looked = True
+            self._tell(driver.observe(), None)
         except DriverFault as fault:
             self._tell(None, fault.problem)
         except AllotError as error:
@@ -240,10 +246,12 @@ class LookJob:
             if self._is_over:
                 return
             self._is_over = True
+        # What a host was shown may be what another one looked at before: then it is no younger than that.
+        seen_at_s = self._started_at_s if observation is None else min(self._started_at_s, observation.observed_at_s)
         self.means.report(
             LookReport(
                 host=self.host,
-                started_at_s=self._started_at_s,
+                started_at_s=seen_at_s,
                 observation=observation,
                 problem=problem,
                 is_hung=is_hung,

@@ -18,7 +18,7 @@ from drivers.openstack.facts import foreign_storage, host_facts, project_facts, 
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
-from drivers.openstack.region import Listing, Region, asks_diagnostics, broker_of
+from drivers.openstack.region import Listing, Region, asks_diagnostics, broker_of, look_bound_of
 from drivers.openstack.region_book import BOOK
 from drivers.openstack.zones import ZONE_WORD, places_of, trait_of
 from drivers.protocol import (
@@ -131,6 +131,14 @@ class OpenStackDriver(CloudVerbs):
     @cached_property
     def _asks_diagnostics(self) -> bool:
         return asks_diagnostics(self._address.cloud)
+
+    def look_bound_s(self) -> float:
+        """Return the longest that a look may take: it is one at the whole region, which another host may just be having."""
+        return self._look_bound_s
+
+    @cached_property
+    def _look_bound_s(self) -> float:
+        return look_bound_of(self._address.cloud)
 
     def stats(self) -> Sequence[InstanceStats]:
         """Return counters of running machines of this host, as many as may be asked for now; those who waited longest.

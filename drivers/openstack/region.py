@@ -271,6 +271,15 @@ def asks_diagnostics(cloud: str) -> bool:
         return False
 
 
+def look_bound_of(cloud: str) -> float:
+    """Return how long a look at a cloud may take; nobody is asked."""
+    try:
+        return read_settings(config_of(cloud).config.get(SECTION) or {}).observe_limit_s
+    except Permanent:
+        # What is wrong is said by the first verb.
+        return 0.0
+
+
 def broker_of(cloud: str) -> tuple[str, str | None]:
     """Return the address of a cloud's message broker, empty for none, and the file that vouches for it; nobody is asked."""
     try:

@@ -42,6 +42,8 @@ class RegionSettings:
     build_limit_s: float = 600.0
     #: Observations of a region's hosts share one listing for this long, unless we changed something; what they are is shared too.
     observe_max_age_s: float = 10.0
+    #: Longest a look at the region may take, that of a host that waits for another one's too.
+    observe_limit_s: float = 60.0
     #: All machines are listed anew after this time; in between only those that changed.
     whole_listing_s: float = 300.0
     #: Calls a second for the counters of machines (Nova's diagnostics), by all hosts of the region together; 0: none.
