@@ -44,7 +44,7 @@ class Consolidation:
     #: Machines that go for one large machine that no host in use has room for; 0 makes no room.
     room_each_most: int = 2
     #: What part of the moves is left for that when hosts are emptied.
-    room_permille: int = 100
+    room_permille: int = 200
     #: Machines younger than this stay: most of them are soon gone by themselves.
     dwell_s: int = 5400
     limits: Limits = field(
