@@ -10,8 +10,9 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from controller.scheduling.asked import Asked
-from controller.scheduling.decide import decide
+from controller.scheduling.decide import place_on
 from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.fleet import Fleet
 from controller.tickets import store as tickets
 from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.deltas import Deltas, NewMember
@@ -129,8 +130,9 @@ def _ask(connection: Connection, platform: Platform, machine: Resource) -> Asked
 
 
 def _decide(connection: Connection, platform: Platform, asked: Asked) -> Placement | None:
-    decision = decide(asked.request, load_snapshot(connection, without=asked.without, only=asked.only), platform.policy)
-    return decision if isinstance(decision, Placement) else None
+    # A refusal is not told to anybody here: it is not explained either.
+    snapshot = load_snapshot(connection, without=asked.without, only=asked.only)
+    return place_on(asked.request, Fleet(snapshot), platform.policy)
 
 
 def _explain(connection: Connection, platform: Platform, machine: Resource, asked: Asked, decision: Placement) -> None:
