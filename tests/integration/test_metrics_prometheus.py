@@ -41,6 +41,8 @@ def test_promtool_accepts_what_we_ship(command: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# It runs promtool for each rule and each figure: a minute and a half on two free cores.
+@pytest.mark.timeout(1200)
 @requires_promtool
 def test_the_tests_of_the_rules_notice_an_alert_that_never_fires_and_a_figure_that_is_wrong(tmp_path: Path) -> None:
     shutil.copytree(FILES, tmp_path / "files")
