@@ -54,6 +54,8 @@ class Harness:
     edit_stored: Callable[[ResourceId, int], None] | None = None
     unplug_disk: Callable[[ResourceId, ResourceId], None] | None = None
     meddle_card: Callable[[ResourceId, str], None] | None = None
+    #: Take away what whoever did so left behind that is theirs, and that no driver would touch.
+    tidy_after_meddling: Callable[[], None] | None = None
     #: The same to a department network: let something through it that nobody asked for.
     meddle_rules: Callable[[ResourceId], None] | None = None
     #: A driver of a host that does not answer (may raise the fault itself).

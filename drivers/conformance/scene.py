@@ -224,6 +224,8 @@ class Scene:
                 driver.ensure_absent(instance_id, pool, fence)
             for volume_id in self._volumes:
                 driver.ensure_volume_absent(volume_id, pool, fence)
+            if self.harness.tidy_after_meddling is not None:
+                self.harness.tidy_after_meddling()
             for segment_id in self._segments if self.can(Capability.NETWORKS) else ():
                 driver.ensure_segment_absent(segment_id, fence)
             driver.close()

@@ -22,6 +22,8 @@ STORAGE_POOL = "standard"
 OUTSIDE = "outside"
 #: Longest a machine may take to come or go, on a machine with much else to do.
 SERVER_S = 300
+#: The name of ports that somebody plugs in behind the driver's back.
+MEDDLED = "meddled"
 _NEW_ID = random_ids()
 #: Tests run side by side: each worker has hypervisors, ids of hosts and networks of its own.
 WORKER = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
@@ -121,8 +123,14 @@ class Behind:
         compute.delete_server_interface(port.id, server=server.id)
         until(lambda: not list(network.ports(device_id=server.id)), SERVER_S, "the card is out")
         there = {"network_id": network.find_network(segment_id).id, "project_id": server.project_id}
-        elsewhere = network.create_port(mac_address=port.mac_address, name="meddled", **there, **bare)
+        elsewhere = network.create_port(mac_address=port.mac_address, name=MEDDLED, **there, **bare)
         compute.create_server_interface(server.id, port_id=elsewhere.id)
+
+    def tidy_after_meddling(self) -> None:
+        """Take away the ports that were made to meddle with cards: they keep their network, and no driver may."""
+        for port in self.cloud.network.ports(name=MEDDLED):
+            if not port.device_id:
+                self.cloud.network.delete_port(port.id)
 
     def meddle_rules(self, segment_id: ResourceId) -> None:
         """Let the world in to the machines of a department network."""
@@ -249,6 +257,7 @@ def region_harness(behind: Behind, connection: str, hypervisor: str, image: Imag
         boot_count=behind.boot_count,
         unplug_disk=behind.unplug_disk,
         meddle_card=behind.meddle_card,
+        tidy_after_meddling=behind.tidy_after_meddling,
         meddle_rules=behind.meddle_rules,
         outside=OUTSIDE,
         make_certificate=lambda: keys().put(),
