@@ -56,9 +56,7 @@ def reboot(platform: Platform, instance_id: str, caller: Caller) -> Resource:
     """
 
     def once(connection: Connection) -> Resource:
-        found = _living(connection, instance_id, caller)
-        if found.desired is not Desired.RUNNING:
-            raise Conflict("instance.not_running", instance=found.name)
+        found = _meant_to_run(connection, instance_id, caller)
         is_new = resources.order_reboot(connection, found.id, platform.clock())
         _seal(connection, platform, caller, found, "reboot", is_new=is_new)
         return resources.get(connection, found.id, caller.scope)
@@ -75,9 +73,7 @@ def see_screen(platform: Platform, instance_id: str, caller: Caller) -> Resource
     """
 
     def once(connection: Connection) -> Resource:
-        found = _living(connection, instance_id, caller)
-        if found.desired is not Desired.RUNNING:
-            raise Conflict("instance.not_running", instance=found.name)
+        found = _meant_to_run(connection, instance_id, caller)
         _seal(connection, platform, caller, found, "screen")
         return found
 
@@ -104,6 +100,13 @@ def _living(connection: Connection, instance_id: str, caller: Caller) -> Resourc
     found = instance(connection, instance_id, caller)
     if found.desired is Desired.ABSENT or found.phase in (Phase.GONE, Phase.FAILED):
         raise Conflict("instance.state_forbids", instance=found.name, phase=found.phase.value, desired=found.desired.value)
+    return found
+
+
+def _meant_to_run(connection: Connection, instance_id: str, caller: Caller) -> Resource:
+    found = _living(connection, instance_id, caller)
+    if found.desired is not Desired.RUNNING:
+        raise Conflict("instance.not_running", instance=found.name)
     return found
 
 
