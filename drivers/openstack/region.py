@@ -264,30 +264,29 @@ class Region:
 
 def asks_diagnostics(cloud: str) -> bool:
     """Tell whether a cloud's machines are asked for their counters; nobody is asked."""
-    try:
-        return read_settings(config_of(cloud).config.get(SECTION) or {}).diagnostics_per_s > 0
-    except Permanent:
-        # What is wrong is said by the first verb.
-        return False
+    told = _told_of(cloud)
+    return told is not None and told[0].diagnostics_per_s > 0
 
 
 def look_bound_of(cloud: str) -> float:
-    """Return how long a look at a cloud may take; nobody is asked."""
-    try:
-        return read_settings(config_of(cloud).config.get(SECTION) or {}).observe_limit_s
-    except Permanent:
-        # What is wrong is said by the first verb.
-        return 0.0
+    """Return how long a look at a cloud may take, 0 where it is not known; nobody is asked."""
+    told = _told_of(cloud)
+    return 0.0 if told is None else told[0].observe_limit_s
 
 
 def broker_of(cloud: str) -> tuple[str, str | None]:
     """Return the address of a cloud's message broker, empty for none, and the file that vouches for it; nobody is asked."""
+    told = _told_of(cloud)
+    return ("", None) if told is None else (told[0].notifications, told[1])
+
+
+def _told_of(cloud: str) -> tuple[RegionSettings, str | None] | None:
+    """Return a cloud's settings and the file that vouches for it; None where they are wrong: the first verb says so."""
     try:
         config = config_of(cloud).config
-        return read_settings(config.get(SECTION) or {}).notifications, config.get("cacert")
+        return read_settings(config.get(SECTION) or {}), config.get("cacert")
     except Permanent:
-        # What is wrong is said by the first verb.
-        return "", None
+        return None
 
 
 def config_of(cloud: str) -> Any:

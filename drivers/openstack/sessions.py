@@ -106,7 +106,15 @@ class WholeAnswers(TCPKeepAliveAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def send(self, request: requests.PreparedRequest, stream: bool = False, **options: Any) -> requests.Response:  # type: ignore[override]
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
         """Make one call.
 
         Raises:
@@ -116,7 +124,7 @@ class WholeAnswers(TCPKeepAliveAdapter):
         bound = _Bound(self._bound_s)
         token = _BOUND.set(bound)
         try:
-            response = super().send(request, stream=stream, **options)
+            response = super().send(request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies)
             if not stream:
                 # Read under the bound; it is kept for who asks for it.
                 _ = response.content
