@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from drivers.openstack.driver import OpenStackDriver
 from drivers.protocol import ObservedNic
-from tests.openstack.harness import SERVER_S, Behind, driver_of, new_cidr
+from tests.openstack.harness import SERVER_S, Behind, new_cidr
 from tests.openstack.region.region import Region
-from tests.openstack.wish import FENCE, Wish, assert_made_once, assert_nothing_left, wish_on
+from tests.openstack.wish import FENCE, Wish, running_on
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
@@ -21,20 +20,10 @@ HYPERVISOR = "hv-005"
 @pytest.fixture
 def wish(region: Region, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     """A machine that runs, with its card right."""
-    driver = driver_of(f"openstack://region/{HYPERVISOR}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    try:
-        found.make()
+    with running_on(HYPERVISOR, behind, tmp_path) as found:
         assert seen(found) == (right(found),)
         yield found
         assert seen(found) == (right(found),)
-        assert_made_once(behind, found)
-    finally:
-        found.remove()
-        driver.close()
-        behind.remove_images(found.image)
-    assert_nothing_left(behind, found)
 
 
 def right(wish: Wish) -> ObservedNic:

@@ -1,17 +1,17 @@
 """A machine that somebody paused, suspended, rescued, shelved or broke in the region: it runs again, and stops, when it is to."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.openstack.driver import OpenStackDriver
 from inventory.domain.resource import Observed
-from tests.openstack.harness import SERVER_S, Behind, driver_of
+from tests.openstack.harness import SERVER_S, Behind
 from tests.openstack.region.region import Region
 from tests.openstack.region.schemas import sql
-from tests.openstack.wish import Wish, assert_made_once, assert_nothing_left, wish_on
+from tests.openstack.wish import Wish, running_on
 from tests.support.libvirtd import until
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(900)]
@@ -22,18 +22,8 @@ HYPERVISOR = "hv-005"
 @pytest.fixture
 def wish(region: Region, behind: Behind, tmp_path: Path) -> Iterator[Wish]:
     """A machine that runs."""
-    driver = driver_of(f"openstack://region/{HYPERVISOR}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, tmp_path)
-    try:
-        found.make()
+    with running_on(HYPERVISOR, behind, tmp_path) as found:
         yield found
-        assert_made_once(behind, found)
-    finally:
-        found.remove()
-        driver.close()
-        behind.remove_images(found.image)
-    assert_nothing_left(behind, found)
 
 
 def test_a_machine_runs_and_stops_from_whatever_state_somebody_brought_it_into(
@@ -56,7 +46,7 @@ def test_a_machine_runs_and_stops_from_whatever_state_somebody_brought_it_into(
                 continue
             (server,) = behind.servers(instance_id)
             bring(server)
-            until(lambda s=server, st=status: compute.get_server(s.id).status == st, SERVER_S, status)  # type: ignore[misc]
+            until(partial(_is, compute, server.id, status), SERVER_S, status)
             # A newer hold: Nova takes no mark in some of these states.
             wish.fence += 1
             _have(wish, wanted)
@@ -67,6 +57,10 @@ def test_a_machine_runs_and_stops_from_whatever_state_somebody_brought_it_into(
             _have(wish, Observed.RUNNING)
     codes = {f.problem.code for f in wish.faults}
     assert codes <= {"openstack.not_ready"}, codes
+
+
+def _is(compute: Any, server_id: str, status: str) -> bool:
+    return bool(compute.get_server(server_id).status == status)
 
 
 def _have(wish: Wish, wanted: Observed) -> None:

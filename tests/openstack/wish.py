@@ -97,6 +97,23 @@ def wish_on(driver: OpenStackDriver, directory: Path, memory_mib: int = 128, ima
 
 
 @contextmanager
+def running_on(hypervisor: str, behind: Behind, directory: Path) -> Iterator[Wish]:
+    """Give a machine that runs on a hypervisor; there is one of each afterwards, and nothing when it is taken away."""
+    driver = driver_of(f"openstack://region/{hypervisor}")
+    assert isinstance(driver, OpenStackDriver)
+    found = wish_on(driver, directory)
+    try:
+        found.make()
+        yield found
+        assert_made_once(behind, found)
+    finally:
+        found.remove()
+        driver.close()
+        behind.remove_images(found.image)
+    assert_nothing_left(behind, found)
+
+
+@contextmanager
 def wish_behind(proxies: Proxies, hypervisor: str, directory: Path) -> Iterator[Wish]:
     """Give a wish whose every call goes through the proxies; what a failed test leaves is taken away."""
     driver = driver_of(f"openstack://proxied/{hypervisor}")

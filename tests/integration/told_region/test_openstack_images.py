@@ -3,7 +3,6 @@
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,13 @@ from drivers.faults import Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.images import EXPECTED, OWNER
 from drivers.openstack.uploads import UPLOAD_LIMIT_S, Uploads
-from drivers.protocol import DriverContext, ImageSource
-from inventory.domain.ids import random_ids
-from tests.support.region_answers import Answers, answering
+from drivers.protocol import ImageSource
+from tests.support.region_answers import Answers
+from tests.support.told_things import new_id
 
-NEW_ID = random_ids()
-NOW_S = 1_800_000_000.0
 LATELY, LONG_AGO = "2027-01-15T07:50:00Z", "2027-01-15T06:50:00Z"
 LEFT, MADE = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "de")
 IMAGES = "/image/v2/images"
-
-
-@pytest.fixture
-def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    with answering(tmp_path, monkeypatch) as answers:
-        yield answers
-
-
-@pytest.fixture
-def driver(region: Answers) -> Iterator[OpenStackDriver]:
-    region.give("GET /compute/v2.1/servers/detail", {"servers": []})
-    region.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
-    found = OpenStackDriver(
-        DriverContext(host_id="host_told", host_name="told", connection="openstack://told/hv-1", clock=lambda: NOW_S)
-    )
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -47,7 +27,7 @@ def image(tmp_path: Path) -> ImageSource:
     path = tmp_path / "small.raw"
     path.write_bytes(b"here" * 1000)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImageSource(image_id=NEW_ID("image"), sha256=sha256, disk_format="raw", virtual_size_gib=1, path=path)
+    return ImageSource(image_id=new_id("image"), sha256=sha256, disk_format="raw", virtual_size_gib=1, path=path)
 
 
 def there(image: ImageSource, status: str = "active", image_id: str = LEFT, **more: Any) -> dict[str, Any]:
@@ -85,7 +65,7 @@ def test_an_image_that_is_not_in_the_region_as_it_is_here_is_taken_away_and_told
     # The same bytes there as here: nothing is taken away.
     region.asked.clear()
     region.give(f"GET {IMAGES}", {"images": [there(image, os_hash_algo="sha512", os_hash_value=sha512_of(image))]})
-    driver.ensure_image(replace(image, image_id=NEW_ID("image")), "standard")
+    driver.ensure_image(replace(image, image_id=new_id("image")), "standard")
     assert deleted(region) == []
 
 

@@ -1,9 +1,6 @@
 """What Nova says of machines when it does not know, keeps, refuses or holds them, one answer at a time, over HTTP."""
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,52 +8,12 @@ import pytest
 from drivers.faults import Permanent, StaleFence, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.flavors import ensure_flavor
-from drivers.openstack.marks import Mark
 from drivers.openstack.server_groups import ensure_group, ensure_no_empty_group, group_name
-from drivers.protocol import DriverContext, ImageSource, MachineRequest, Mates, VolumeRequest
-from inventory.domain.ids import ResourceId, random_ids
+from drivers.protocol import MachineRequest, Mates, VolumeRequest
+from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
-from tests.support.region_answers import PROJECT, Answers, answering
-
-HOST_ID, FENCE = "host_told", 3
-NEW_ID = random_ids()
-SERVER, VOLUME, SNAPSHOT, IMAGE = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abcd")
-NETWORK, SUBNET, GROUP = "the-network", "the-subnet", "the-group"
-#: What Neutron says nothing of in a rule, it says so.
-RULE_PARTS = ("protocol", "port_range_min", "port_range_max")
-
-
-@pytest.fixture
-def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    with answering(tmp_path, monkeypatch) as answers:
-        yield answers
-
-
-@pytest.fixture
-def driver(region: Answers) -> Iterator[OpenStackDriver]:
-    """Of one hypervisor; this credential sees all of the region."""
-    region.give("GET /compute/v2.1/servers/detail", {"servers": []})
-    region.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
-    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
-    found = OpenStackDriver(context)
-    yield found
-    found.close()
-
-
-def new_id(kind: str) -> ResourceId:
-    return ResourceId(NEW_ID(kind))
-
-
-def marked(resource_id: ResourceId) -> dict[str, str]:
-    return Mark(resource_id=resource_id, fence=FENCE, host_id=HOST_ID).values()
-
-
-def server(instance_id: ResourceId, status: str, **more: Any) -> dict[str, Any]:
-    return {
-        "id": SERVER, "name": instance_id, "status": status, "metadata": marked(instance_id), "tenant_id": PROJECT,
-        "flavor": {"vcpus": 1, "ram": 128}, "OS-EXT-STS:task_state": None, "OS-EXT-STS:power_state": 4,
-        "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000", **more,
-    }  # fmt: skip
+from tests.support.region_answers import PROJECT, Answers
+from tests.support.told_things import FENCE, HOST_ID, SERVER, new_id, server, volume
 
 
 def unknown(*, in_list: bool) -> dict[str, Any]:
@@ -73,14 +30,6 @@ def list_disks(region: Answers, *volumes: dict[str, Any]) -> None:
     region.give("GET /volume/v3/scheduler-stats/get_pools", {"pools": []})
     up = {"id": "1", "hypervisor_hostname": "hv-1", "state": "up", "status": "enabled"}
     region.give("GET /compute/v2.1/os-hypervisors", {"hypervisors": [up]})
-
-
-def volume(volume_id: ResourceId, status: str, size_gib: int = 1) -> dict[str, Any]:
-    at = "2027-01-15T07:59:00.000000"
-    return {
-        "id": VOLUME, "name": volume_id, "status": status, "size": size_gib, "volume_type": "standard",
-        "metadata": marked(volume_id), "attachments": [], "created_at": at, "updated_at": at,
-    }  # fmt: skip
 
 
 def machine(instance_id: ResourceId, vcpu_count: int = 1, memory_mib: int = 128) -> MachineRequest:
@@ -237,32 +186,6 @@ def test_a_machine_in_error_that_never_ran_is_not_rebooted(region: Answers, driv
     with pytest.raises(Transient):
         driver.ensure_running(instance_id, FENCE)
     assert acts(region) == [{"os-start": None}]
-
-
-def test_an_image_that_is_not_in_the_region_as_it_is_here_is_taken_away_and_told(
-    region: Answers, driver: OpenStackDriver, tmp_path: Path
-) -> None:
-    path = tmp_path / "small.raw"
-    path.write_bytes(b"here" * 1000)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    image = ImageSource(image_id=new_id("image"), sha256=sha256, disk_format="raw", virtual_size_gib=1, path=path)
-    there = {
-        "id": IMAGE, "name": f"allotment-{sha256}", "status": "active", "os_hash_algo": "sha512", "os_hash_value": "ab" * 64,
-        "created_at": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    region.give("GET /image/v2/images", {"images": [there]})
-    region.give(f"DELETE /image/v2/images/{IMAGE}", None, status=204)
-    with pytest.raises(Transient) as damaged:
-        driver.ensure_image(image, "standard")
-    assert damaged.value.problem.code == "openstack.image_damaged"
-    assert damaged.value.problem.params == {"image_id": image.image_id}
-    assert f"DELETE /image/v2/images/{IMAGE}" in region.asked
-    # The same bytes there as here: nothing is taken away.
-    region.asked.clear()
-    right = hashlib.sha512(path.read_bytes()).hexdigest()
-    region.give("GET /image/v2/images", {"images": [{**there, "os_hash_value": right}]})
-    driver.ensure_image(replace(image, image_id=new_id("image")), "standard")
-    assert not [a for a in region.asked if a.startswith("DELETE")]
 
 
 @pytest.mark.parametrize("is_hard", [False, True])

@@ -14,57 +14,15 @@ from drivers.openstack.inventory import DESCRIBED_AGE_S, Inventory
 from drivers.openstack.mapping import rules_inside
 from drivers.openstack.marks import Mark, mark_text
 from drivers.powers import SnapshotRequest
-from drivers.protocol import DriverContext, SegmentRequest, VolumeRequest
-from inventory.domain.ids import ResourceId, random_ids
-from tests.support.region_answers import PROJECT, Answers, answering
+from drivers.protocol import SegmentRequest, VolumeRequest
+from inventory.domain.ids import ResourceId
+from tests.support.region_answers import Answers, answering
+from tests.support.told_things import FENCE, HOST_ID, SERVER, VOLUME, marked, new_id, server, told_driver, volume
 
-HOST_ID, FENCE = "host_told", 3
-NEW_ID = random_ids()
-SERVER, VOLUME, SNAPSHOT = (kind * 8 + "-0000-4000-8000-" + kind * 12 for kind in "abc")
+SNAPSHOT = "cccccccc-0000-4000-8000-cccccccccccc"
 NETWORK, SUBNET, GROUP = "the-network", "the-subnet", "the-group"
 #: What Neutron says nothing of in a rule, it says so.
 RULE_PARTS = ("protocol", "port_range_min", "port_range_max")
-
-
-@pytest.fixture
-def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    with answering(tmp_path, monkeypatch) as answers:
-        yield answers
-
-
-@pytest.fixture
-def driver(region: Answers) -> Iterator[OpenStackDriver]:
-    """Of one hypervisor; this credential sees all of the region."""
-    region.give("GET /compute/v2.1/servers/detail", {"servers": []})
-    region.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
-    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
-    found = OpenStackDriver(context)
-    yield found
-    found.close()
-
-
-def new_id(kind: str) -> ResourceId:
-    return ResourceId(NEW_ID(kind))
-
-
-def marked(resource_id: ResourceId) -> dict[str, str]:
-    return Mark(resource_id=resource_id, fence=FENCE, host_id=HOST_ID).values()
-
-
-def server(instance_id: ResourceId, status: str, **more: Any) -> dict[str, Any]:
-    return {
-        "id": SERVER, "name": instance_id, "status": status, "metadata": marked(instance_id), "tenant_id": PROJECT,
-        "flavor": {"vcpus": 1, "ram": 128}, "OS-EXT-STS:task_state": None, "OS-EXT-STS:power_state": 4,
-        "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000", **more,
-    }  # fmt: skip
-
-
-def volume(volume_id: ResourceId, status: str, size_gib: int = 1) -> dict[str, Any]:
-    at = "2027-01-15T07:59:00.000000"
-    return {
-        "id": VOLUME, "name": volume_id, "status": status, "size": size_gib, "volume_type": "standard",
-        "metadata": marked(volume_id), "attachments": [], "created_at": at, "updated_at": at,
-    }  # fmt: skip
 
 
 def snapshot(snapshot_id: ResourceId, status: str) -> dict[str, Any]:
@@ -284,8 +242,7 @@ def departments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ans
 
 
 def test_what_is_known_of_projects_is_forgotten_when_a_token_is_no_longer_believed(departments: Answers) -> None:
-    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
-    driver = OpenStackDriver(context)
+    driver = told_driver("openstack://told/hv-1")
     volume_id, made = new_id("volume"), "POST /volume/v3/volumes"
     departments.give("GET /compute/v2.1/servers/detail", {"servers": []})
     departments.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
@@ -313,8 +270,7 @@ def test_what_is_known_of_projects_is_forgotten_when_a_token_is_no_longer_believ
 def test_a_project_of_a_departments_name_without_our_tag_is_refused_before_anything_of_it_is_changed(
     departments: Answers,
 ) -> None:
-    context = DriverContext(host_id=HOST_ID, host_name="told", connection="openstack://told/hv-1", clock=lambda: 1_800_000_000.0)
-    driver = OpenStackDriver(context)
+    driver = told_driver("openstack://told/hv-1")
     have_project(departments, "theirs", "somebody")
     try:
         departments.asked.clear()
@@ -332,9 +288,7 @@ def test_hosts_of_a_region_that_are_read_in_one_moment_ask_it_once(tmp_path: Pat
     count, now = 40, [0.0]
     with answering(tmp_path, monkeypatch, observe_max_age_s=5) as region:
         have_hypervisors(region, count)
-        connections = [f"openstack://told/hv-{n}" for n in range(count)]
-        contexts = [DriverContext(host_id=c, host_name=c, connection=c, clock=lambda: 1_800_000_000.0) for c in connections]
-        drivers = [OpenStackDriver(context) for context in contexts]
+        drivers = [told_driver(f"openstack://told/hv-{n}") for n in range(count)]
         ours = drivers[0]._region
         ours.inventory = Inventory(ours.sdk, ours.calls, max_age_s=ours.settings.observe_max_age_s, monotonic=lambda: now[0])
 

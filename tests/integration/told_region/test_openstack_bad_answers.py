@@ -7,9 +7,10 @@ import pytest
 
 from drivers.faults import OutcomeUnknown, Transient
 from drivers.openstack.driver import OpenStackDriver
-from drivers.protocol import DriverContext, VolumeRequest
+from drivers.protocol import VolumeRequest
 from inventory.domain.ids import ResourceId, random_ids
 from tests.support.region_answers import Answers, Raw, answering
+from tests.support.told_things import told_driver
 
 PAGE = Raw(b"<html><body>The service is being moved.</body></html>")
 #: Nothing waits for so long.
@@ -32,8 +33,7 @@ def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]
 @pytest.fixture
 def driver(region: Answers) -> Iterator[OpenStackDriver]:
     del region
-    context = DriverContext(host_id="h", host_name="h", connection="openstack://told", clock=lambda: 1_800_000_000.0)
-    found = OpenStackDriver(context)
+    found = told_driver("openstack://told")
     # Its region is open, whatever comes after.
     assert found.snapshots() == []
     yield found

@@ -7,8 +7,9 @@ import pytest
 
 from drivers.faults import Permanent
 from drivers.openstack.driver import OpenStackDriver
-from drivers.protocol import Capability, DriverContext
+from drivers.protocol import Capability
 from tests.support.region_answers import EXTENSIONS, Answers, answering
+from tests.support.told_things import told_driver
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]
 @pytest.fixture
 def driver(region: Answers) -> Iterator[OpenStackDriver]:
     del region
-    found = OpenStackDriver(DriverContext(host_id="h", host_name="h", connection="openstack://told", clock=lambda: 1.0))
+    found = told_driver("openstack://told")
     yield found
     found.close()
 

@@ -13,20 +13,12 @@ from drivers.faults import Transient
 from drivers.openstack import calls
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.region_book import BOOK, RegionBook
-from drivers.protocol import DriverContext
 from inventory.domain.host import AdminState, Host, Reachability
 from inventory.domain.ids import HostId, PoolId
 from tests.support.libvirtd import until
-from tests.support.region_answers import Answers, answering
+from tests.support.region_answers import Answers
 from tests.support.silence import Silence, silence
-
-NOW_S = 1_800_000_000.0
-
-
-@pytest.fixture
-def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    with answering(tmp_path, monkeypatch) as answers:
-        yield answers
+from tests.support.told_things import NOW_S, told_driver
 
 
 @pytest.fixture
@@ -47,8 +39,7 @@ def describe_dark(directory: Path, dark: Silence, call_timeout_s: float) -> None
 
 
 def driver_of(cloud: str) -> OpenStackDriver:
-    context = DriverContext(host_id="h", host_name="h", connection=f"openstack://{cloud}", clock=lambda: NOW_S)
-    return OpenStackDriver(context)
+    return told_driver(f"openstack://{cloud}")
 
 
 def handle_of(cloud: str) -> HostHandle:
