@@ -4,14 +4,14 @@ After a loss the machines of a host go to the stand-by hosts of its pool. What m
 are, those among them too that a smaller picture leaves out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from controller.scheduling.columns import NO_STANDBY_BITS, STANDBY_HERE_BITS
-from inventory.domain.host import Host, Pool, ReserveLevel
+from inventory.domain.host import Host, Pool
 from inventory.domain.ids import PoolId
+from inventory.domain.mates import LEVELS, Place, goes_whole, place
 from inventory.domain.placement import Level
-from inventory.domain.system import SpreadLevel
 
 
 class Standing(NamedTuple):
@@ -22,23 +22,13 @@ class Standing(NamedTuple):
     is_standby: bool
 
 
-#: How far up the loss reaches that a reserve survives, and a rule.
-_HEIGHT = {ReserveLevel.HOST: 0, ReserveLevel.RACK: 1, ReserveLevel.ROOM: 2}
-_RULE_HEIGHT = {SpreadLevel.RACK: 1, SpreadLevel.ROOM: 2, SpreadLevel.SITE: 3}
-_DOMAIN: dict[SpreadLevel, Callable[[Host], tuple[str, ...]]] = {
-    SpreadLevel.RACK: lambda h: (h.site, h.room, h.rack),
-    SpreadLevel.ROOM: lambda h: (h.site, h.room),
-    SpreadLevel.SITE: lambda h: (h.site,),
-}
-
-
 def offered_bits(hosts: Sequence[Standing]) -> list[int]:
     """Return for each host at which levels hard rules would still hold after a failure; of their pools no host is left out."""
     bits = [0] * len(hosts)
-    for level, height in _RULE_HEIGHT.items():
-        domains = [_DOMAIN[level](one.host) for one in hosts]
-        spans: dict[PoolId, set[tuple[str, ...]]] = {}
-        standing: dict[PoolId, set[tuple[str, ...]]] = {}
+    for level in LEVELS:
+        domains = [place(one.host, level) for one in hosts]
+        spans: dict[PoolId, set[Place]] = {}
+        standing: dict[PoolId, set[Place]] = {}
         for one, domain in zip(hosts, domains, strict=True):
             spans.setdefault(one.pool.id, set()).add(domain)
             if one.is_standby:
@@ -46,10 +36,9 @@ def offered_bits(hosts: Sequence[Standing]) -> list[int]:
         # Whoever is lost in a pool of one domain is moved within it.
         taking_in = {d for pool, found in standing.items() if len(spans[pool]) > 1 for d in found}
         for i, (one, domain) in enumerate(zip(hosts, domains, strict=True)):
-            goes_whole = _HEIGHT.get(one.pool.reserve.level, height) >= height
             stays_inside = standing.get(one.pool.id, {domain}) == {domain}
             bits[i] |= 0 if domain in taking_in else NO_STANDBY_BITS[level]
-            bits[i] |= STANDBY_HERE_BITS[level] if goes_whole or stays_inside else 0
+            bits[i] |= STANDBY_HERE_BITS[level] if goes_whole(one.pool.reserve.level, level) or stays_inside else 0
     return bits
 
 

@@ -14,6 +14,7 @@ from inventory.domain.system import SpreadLevel
 
 #: Level and name of a failure domain above the host.
 Place = tuple[str, ...]
+#: How far up the loss reaches that a reserve survives, and a rule.
 _HEIGHT = {ReserveLevel.HOST: 0, ReserveLevel.RACK: 1, ReserveLevel.ROOM: 2}
 _RULE_HEIGHT = {SpreadLevel.RACK: 1, SpreadLevel.ROOM: 2, SpreadLevel.SITE: 3}
 #: The levels of rules this is about.
@@ -48,6 +49,11 @@ def places(host: Host) -> frozenset[Place]:
     return frozenset(place(host, level) for level in LEVELS)
 
 
+def goes_whole(survived: ReserveLevel, rule: SpreadLevel) -> bool:
+    """Tell whether the loss that a reserve survives takes the whole domain of a rule; without a reserve nothing is moved."""
+    return _HEIGHT.get(survived, _RULE_HEIGHT[rule]) >= _RULE_HEIGHT[rule]
+
+
 def bans(
     groups: Iterable[Mates], hosts: Mapping[HostId, Host], domain_of: Mapping[HostId, str], survived: ReserveLevel
 ) -> dict[str, Bans]:
@@ -61,12 +67,11 @@ def bans(
             counts[where] += count
             if host_id in domain_of:
                 lost.setdefault(domain_of[host_id], Counter())[where] += count
-        goes_whole = _HEIGHT.get(survived, 0) >= _RULE_HEIGHT[group.level]
         for name, own in lost.items():
             ban = found.setdefault(name, Bans())
             if not group.is_together:
                 ban.shuns |= {where for where in counts if _is_crowded(counts, own, where, group.most_per_domain)}
-            elif not goes_whole:
+            elif not goes_whole(survived, group.level):
                 ban.needs |= {where for where, count in own.items() if counts[where] > count}
     return found
 
