@@ -4,7 +4,6 @@ import http.client
 import json
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pytest
 
 from tests.openstack.region.layout import REGION, Layout
 from tests.openstack.region.seeding import PLATFORM_USER
+from tests.support.trickle import trickle
 
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
 #: Services in front of which a proxy stands: their port, the path of their endpoint, their name in ``clouds.yaml``.
@@ -270,12 +270,4 @@ def _answer(
     handler.end_headers()
     if handler.command == "HEAD":
         return
-    if not pause_s:
-        handler.wfile.write(content)
-        return
-    handler.close_connection = True
-    # The other side may have had enough before the end.
-    with suppress(OSError):
-        for byte in content:
-            handler.wfile.write(bytes([byte]))
-            time.sleep(pause_s)
+    trickle(handler, content, pause_s)

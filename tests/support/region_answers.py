@@ -5,15 +5,16 @@ What a whole region does is tested on real services (``tests/openstack``); here 
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.trickle import trickle
 
 PROJECT = "11111111111111111111111111111111"
 #: Neutron's extensions that are needed.
@@ -154,12 +155,4 @@ def _send_raw(handler: BaseHTTPRequestHandler, raw: Raw) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {raw.content_type}\r\nContent-Length: {len(raw.content)}\r\n\r\n".encode()
     quick, slow = (b"", head + raw.content) if raw.is_head_slow else (head, raw.content)
     handler.wfile.write(quick)
-    if not raw.pause_s:
-        handler.wfile.write(slow)
-        return
-    handler.close_connection = True
-    # The other side hangs up: that is what is waited for.
-    with suppress(OSError):
-        for byte in slow:
-            handler.wfile.write(bytes([byte]))
-            time.sleep(raw.pause_s)
+    trickle(handler, slow, raw.pause_s)
