@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.process_state import ProcessState
@@ -17,6 +18,10 @@ _ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow
 settings.register_profile("door", _ANY_SPEED, derandomize=True)
 settings.register_profile("soak", _ANY_SPEED, print_blob=True)
 settings.load_profile("door")
+
+# Without a set-up a traceback shows the values of its frames, and reading those of objects that other threads still make fails.
+_PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 # In the background of a script SIGINT is ignored, and would be by every command the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
