@@ -165,6 +165,7 @@ def hosts(
     disk: list[str] = typer.Option([], "--disk"),
     arch: str = typer.Option("x86_64", "--arch"),
     per_rack: int = typer.Option(1, "--per-rack"),
+    survive: str = typer.Option("", "--survive"),
 ) -> None:
     """Say how many hosts of a shape a list of tickets needs."""
     from controller.cli import documents
@@ -178,15 +179,27 @@ def hosts(
         "disks_gib": _disks(disk),
         "arch": arch,
         "per_rack": per_rack,
+        **({"reserve": _reserve(survive)} if survive else {}),
     }
     found = session.api.post("/v1/capacity/hosts-needed", body)
     columns = [
         Column("cli.column.zone", "zone"),
         Column("cli.column.hosts_needed", "host_count", is_number=True),
+        Column("cli.column.standby_hosts", "standby_count", is_number=True),
         Column("cli.column.lower_bound", "lower_bound", is_number=True),
         Column("cli.column.machines", "machine_count", is_number=True),
     ]
     session.out.value(found, lambda value: session.out.rows(value["zones"], columns))
+
+
+def _reserve(written: str) -> dict[str, Any]:
+    from controller.cli.whole_numbers import whole_number
+
+    level, colon, written_count = written.partition(":")
+    count = whole_number(written_count) if colon else 1
+    if level not in ("host", "rack") or not count:
+        raise Usage("cli.survive_unreadable", written=written)
+    return {"survive": level, "count": count}
 
 
 def _disks(written: list[str]) -> dict[str, int]:

@@ -50,6 +50,13 @@ TEXTS: dict[str, Text] = {
         "检查主机的数量单位（内存为 MiB，磁盘为 GiB），或选择更大的主机",
         "check the units of the host (MiB of memory, GiB of disk), or choose larger ones",
     ),
+    "capacity.rules_need_no_reserve": _operator(
+        "区域 {zone} 的工单有按机架（或机房、站点）的硬性规则，这样的机架中备用主机失效接管后无法保持",
+        "tickets for zone {zone} have hard rules by rack, room or site that would not hold after a loss where hosts stand by in "
+        "such racks",
+        "以机架为备用单位（--survive rack:N），更改 --per-rack，或放宽规则",
+        "let racks stand by (--survive rack:N), change --per-rack, or ease the rule",
+    ),
     "capacity.addresses_short": _operator(
         "区域 {zone} 的地址不够这些工单使用：空闲地址块 {block_count} 个，每块 {segment_size} 台；每个部门网络在每台主机上占一块",
         "zone {zone} has too few addresses for these tickets: {block_count} free blocks of {segment_size} machines each, "

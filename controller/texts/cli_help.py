@@ -372,6 +372,10 @@ _PARAMETERS = {
     "cli.param.capacity.hosts.memory_mib": Text("每台主机可承诺的内存 MiB。", "MiB that may be promised on one host."),
     "cli.param.capacity.hosts.disk": Text("每台主机的磁盘 类别:GiB，可重复。", "Disk of one host as CLASS:GIB; repeatable."),
     "cli.param.capacity.hosts.per_rack": Text("每个机架的主机数。", "Hosts of one rack."),
+    "cli.param.capacity.hosts.survive": Text(
+        "须能承受的失效：host:N 台主机，或 rack:N 个机架；备用主机计入结果。",
+        "Loss to be survived: of N hosts (host:N) or racks (rack:N); those that stand by are counted.",
+    ),
     "cli.param.reservation": Text("预留名称或编号。", "Name or id of a reservation."),
     "cli.param.reservation.create.name": Text("名称。", "Name."),
     "cli.param.reservation.create.project": Text("项目编号。", "Code of the project."),

@@ -37,6 +37,7 @@ TEXTS: dict[str, Text] = {
     "cli.column.full_p50": Text("预计 (p50)", "likely (p50)"),
     "cli.column.full_p90": Text("最晚 (p90)", "late (p90)"),
     "cli.column.hosts_needed": Text("主机数", "hosts"),
+    "cli.column.standby_hosts": Text("其中备用", "standing by"),
     "cli.column.lower_bound": Text("下限", "lower bound"),
     "cli.column.pool": Text("资源池", "pool"),
     "cli.column.machines": Text("云主机", "machines"),
@@ -60,6 +61,13 @@ TEXTS: dict[str, Text] = {
         en="“{written}” is not CLASS:GIB",
         cure_zh="写作 standard:2000。",
         cure_en="Write standard:2000.",
+        actor=Actor.NOBODY,
+    ),
+    "cli.survive_unreadable": Text(
+        zh="“{written}”不是 host:N 或 rack:N。",
+        en="“{written}” is neither host:N nor rack:N",
+        cure_zh="写作 host:1（任一主机失效）或 rack:1（任一机架失效）。",
+        cure_en="Write host:1 for the loss of any host, or rack:1 for that of any rack.",
         actor=Actor.NOBODY,
     ),
 }

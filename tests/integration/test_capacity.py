@@ -177,8 +177,9 @@ def needed(here: Furnished, *documents: bytes, **changes: Any) -> list[ZoneNeed]
 def test_a_list_of_tickets_needs_so_many_hosts(here: Furnished) -> None:
     many = [ticket_text(f"portal-{n}", count=3) for n in range(4)]
     # Three machines that share a network stay together: one ticket a host of four, though the volume is that of three hosts.
-    assert needed(here, *many) == [ZoneNeed(zone="gov-public", host_count=4, lower_bound=3, machine_count=12)]
-    assert needed(here, ticket_text("one")) == [ZoneNeed(zone="gov-public", host_count=1, lower_bound=1, machine_count=1)]
+    assert needed(here, *many) == [ZoneNeed(zone="gov-public", host_count=4, standby_count=0, lower_bound=3, machine_count=12)]
+    (one,) = needed(here, ticket_text("one"))
+    assert one == ZoneNeed(zone="gov-public", host_count=1, standby_count=0, lower_bound=1, machine_count=1)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,27 @@ def test_each_group_of_a_system_has_a_count_and_a_reason(here: Service, capsys: 
         assert "host ≤ 3" in told
 
 
+def test_hosts_that_survive_a_loss_are_counted_with_those_that_stand_by(here: Service) -> None:
+    asked = {
+        "tickets": [ticket_text("portal", count=2).decode()],
+        "vcpu_count": 2,
+        "memory_mib": 1024,
+        "disks_gib": {"standard": 9},
+    }
+    for reserve, counts in (
+        ({}, (1, 0)),
+        ({"reserve": {"survive": "host"}}, (2, 1)),
+        ({"reserve": {"survive": "rack", "count": 2}}, (3, 2)),
+    ):
+        answer = here.operator().post("/v1/capacity/hosts-needed", json=asked | reserve)
+        assert answer.status_code == 200, answer.text
+        check(answer, "POST /v1/capacity/hosts-needed")
+        [zone] = answer.json()["zones"]
+        assert (zone["host_count"], zone["standby_count"]) == counts
+    for wrong in ({"survive": "room"}, {"survive": "host", "count": 0}, {"survive": "host", "count": 9}):
+        assert here.operator().post("/v1/capacity/hosts-needed", json=asked | {"reserve": wrong}).status_code == 422
+
+
 def test_a_system_that_two_departments_have_is_told_apart_and_one_that_goes_is_refused(here: Service) -> None:
     submit(here, ticket_text("portal"))
     submit(here, ticket_text("portal", department="water-it", project="P-gauges"), department="water")

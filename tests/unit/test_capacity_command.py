@@ -44,6 +44,14 @@ def test_the_architecture_of_machines_and_of_hosts_can_be_given(asked: list[dict
     assert [one["arch"] for one in asked] == ["any", "aarch64", "x86_64", "aarch64", "any", "aarch64"]
 
 
+def test_the_loss_that_hosts_are_to_survive_is_asked_for_as_a_pool_names_it(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "ticket.yaml").write_bytes(ticket_text("portal"))
+    hosts = ["capacity", "hosts", str(tmp_path / "ticket.yaml"), "--vcpu", "8", "--memory-mib", "1024"]
+    for more in ([], ["--survive", "host"], ["--survive", "rack:2"]):
+        assert run([*SERVER, "-o", "json", *hosts, *more]) == 0
+    assert [one.get("reserve") for one in asked] == [None, {"survive": "host", "count": 1}, {"survive": "rack", "count": 2}]
+
+
 @pytest.mark.parametrize(("language", "said"), [("en", "full now"), ("zh-CN", "已满")])
 def test_a_pool_that_is_full_is_shown_as_such_however_short_its_history(
     asked: list[dict[str, Any]], language: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -16,6 +16,7 @@ from controller.workflows.capacity.fit import FitAnswer, FitQuestion, how_many_m
 from controller.workflows.capacity.hosts_needed import HostShape, hosts_needed
 from controller.workflows.capacity.system_fit import how_many_more_of
 from controller.workflows.capacity.trend import PoolTrend, when_full
+from inventory.domain.host import NO_RESERVE, Reserve, ReserveLevel
 from inventory.domain.resources import MEMORY_MIB, VCPU, counted_as
 from inventory.domain.system import SpreadLevel
 
@@ -92,10 +93,12 @@ def failure(
 
 @router.post("/v1/capacity/hosts-needed", response_model=schemas.HostsNeeded)
 def how_many_hosts(call: TheCall, body: Annotated[schemas.HostsNeededIn, Body()]) -> Response:
-    """Say how many empty hosts of one shape a list of tickets needs."""
-    values = body.model_dump()
-    documents = [text.encode() for text in values.pop("tickets")]
-    found = hosts_needed(call.platform, documents, HostShape(**values), call.caller)
+    """Say how many empty hosts of one shape a list of tickets needs, those that stand by for a loss included."""
+    values = body.model_dump(exclude={"tickets", "reserve"})
+    documents = [text.encode() for text in body.tickets]
+    asked = body.reserve
+    reserve = Reserve(level=ReserveLevel(asked.survive), count=asked.count) if asked else NO_RESERVE
+    found = hosts_needed(call.platform, documents, HostShape(**values, reserve=reserve), call.caller)
     return json_answer({"zones": [asdict(z) for z in found]})
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from controller.api.schemas.base import NO_CONTROL, In, JsonObject, Out, Whole
+from inventory.domain.host import RESERVE_COUNT_MAX
 
 _Amount = Annotated[Whole, Field(ge=-(2**31), lt=2**31)]
 _Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL)]
@@ -108,8 +109,15 @@ class Failure(Out):
     machines: list[Fate]
 
 
+class ReserveIn(In):
+    """The loss that is to be survived: of so many hosts, or racks."""
+
+    survive: Literal["host", "rack"]
+    count: Annotated[Whole, Field(ge=1, le=RESERVE_COUNT_MAX)] = 1
+
+
 class HostsNeededIn(In):
-    """Tickets, and what may be promised on one host of the shape."""
+    """Tickets, what may be promised on one host of the shape, and what loss the hosts are to survive."""
 
     tickets: list[Annotated[str, StringConstraints(max_length=1024 * 1024)]] = Field(max_length=500)
     vcpu_count: _Amount
@@ -117,13 +125,15 @@ class HostsNeededIn(In):
     disks_gib: dict[_Code, _Amount] = Field(default={}, max_length=16)
     arch: Literal["x86_64", "aarch64"] = "x86_64"
     per_rack: _Amount = 1
+    reserve: ReserveIn | None = None
 
 
 class ZoneNeed(Out):
-    """Hosts of one zone: enough for everything, and what no packing can do without."""
+    """Hosts of one zone: enough for everything, how many of them stand by, and what no packing can do without."""
 
     zone: str
     host_count: int
+    standby_count: int
     lower_bound: int
     machine_count: int
 

@@ -2,10 +2,14 @@
 
 Addresses count: on each host a network of a department is a segment of its own, which holds so many machines and takes one of
 the blocks that are free in its zone now.
+
+With a reserve (N+1) some of the hosts stand by. Hosts that are all alike cover each other, so it takes as many domains as the
+reserve counts: hosts, or racks as large as the largest that works. Which ones matters to groups with rules by rack where hosts
+stand by: the pool's own choice (``standby.choose_standby``) is the first of equals, so the first hosts of the first rack.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -23,7 +27,18 @@ from controller.workflows.platform import Platform
 from controller.workflows.reading import Reader
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import Invalid
-from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, StoragePool, Zone
+from inventory.domain.host import (
+    NO_RESERVE,
+    AdminState,
+    Host,
+    HostFacts,
+    Pool,
+    Reachability,
+    Reserve,
+    ReserveLevel,
+    StoragePool,
+    Zone,
+)
 from inventory.domain.ids import DepartmentId, HostId, PoolId, StoragePoolId
 from inventory.domain.layout import NO_LAYOUT
 from inventory.domain.placement import AddressRoom, MemberPlacement, MemberRequest, PlacementRequest
@@ -43,8 +58,17 @@ class HostShape:
     #: GiB by disk class.
     disks_gib: Mapping[str, int]
     arch: str = "x86_64"
-    #: Hosts of one rack.
+    #: Hosts of one rack; each rack is filled before the next one.
     per_rack: int = 1
+    #: What the hosts of each zone are to survive.
+    reserve: Reserve = NO_RESERVE
+
+    def standby_count(self, working_count: int) -> int:
+        """Return how many hosts stand by for so many that work."""
+        if self.reserve.level is ReserveLevel.HOST:
+            return self.reserve.count
+        # A rack stands by that is as large as the largest one that works.
+        return self.reserve.count * min(self.per_rack, working_count) if self.reserve.level is ReserveLevel.RACK else 0
 
     def amounts(self) -> dict[str, int]:
         """Return it by dimension."""
@@ -56,7 +80,9 @@ class ZoneNeed:
     """Hosts of one zone: enough to place everything, and what no packing can do without."""
 
     zone: str
+    #: Those that stand by included.
     host_count: int
+    standby_count: int
     lower_bound: int
     machine_count: int
 
@@ -192,27 +218,74 @@ def _need(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> Z
     _check_machines(asked, room, zone)
     lowest = max(1, _volume(site, asked, amounts))
     if lowest > HOSTS_MAX:
-        raise _too_many(zone, lowest)
+        raise _too_many(site, lowest)
     # The largest first: what is hard to place goes into empty hosts.
     order = sorted(
         asked, key=lambda one: -max((_share(m.compute.amounts, m.disks, room) for m in one.request.members), default=0.0)
     )
-    machines = sum(len(one.request.members) for one in asked)
-    ground = _Ground(site, min(HOSTS_MAX, lowest + 2 * machines))
-    found = ground.fewest(order, lowest)
+    found = _fewest(site, order, lowest)
     if found is None:
-        # Where blocks are scarce, who shares a segment goes together.
-        found = ground.fewest(sorted(order, key=lambda one: sorted(one.addresses())), lowest)
-    if found is None and ground.fewest(order, lowest, with_addresses=False) is None:
-        is_cut = lowest + 2 * machines > HOSTS_MAX
-        raise _too_many(zone, lowest) if is_cut else Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
-    if found is None:
-        raise Invalid("capacity.addresses_short", zone=zone.code, block_count=site.block_count, segment_size=site.segment_size)
-    return ZoneNeed(zone=zone.code, host_count=found, lower_bound=lowest, machine_count=machines)
+        raise _refusal(site, order, lowest)
+    standby_count = site.shape.standby_count(found)
+    return ZoneNeed(
+        zone=zone.code,
+        host_count=found + standby_count,
+        standby_count=standby_count,
+        lower_bound=lowest + site.shape.standby_count(lowest),
+        machine_count=_machine_count(asked),
+    )
 
 
-def _too_many(zone: Zone, lowest: int) -> Invalid:
-    return Invalid("capacity.too_many_hosts_needed", zone=zone.code, lower_bound=lowest, highest=HOSTS_MAX)
+def _machine_count(asked: Sequence[_Asked]) -> int:
+    return sum(len(one.request.members) for one in asked)
+
+
+def _fewest(site: _Site, order: Sequence[_Asked], lowest: int) -> int | None:
+    """Return the fewest working hosts everything was placed on; None where there are none that do."""
+    for least, most in _ranges(site.shape, lowest, _machine_count(order)):
+        ground = _Ground(site, most)
+        found = ground.fewest(order, least)
+        if found is None and site.block_count is not None:
+            # Where blocks are scarce, who shares a segment goes together.
+            found = ground.fewest(sorted(order, key=lambda one: sorted(one.addresses())), least)
+        if found is not None:
+            return found
+    return None
+
+
+def _ranges(shape: HostShape, lowest: int, machine_count: int) -> Iterator[tuple[int, int]]:
+    """Yield from how many to how many working hosts are to be tried.
+
+    Where hosts stand by, the second rack changes what rules by rack mean for the first one: more hosts may then have less room.
+    """
+    if shape.reserve.level is not ReserveLevel.HOST:
+        yield lowest, min(HOSTS_MAX, lowest + 2 * machine_count)
+        return
+    in_one_rack = shape.per_rack - shape.reserve.count
+    if lowest <= in_one_rack:
+        yield lowest, min(HOSTS_MAX, in_one_rack, lowest + 2 * machine_count)
+    # Groups that stand apart by rack find no place beside those that stand by.
+    least = max(lowest, in_one_rack + 1)
+    if least <= HOSTS_MAX:
+        yield least, min(HOSTS_MAX, least + shape.per_rack + 2 * machine_count)
+
+
+def _refusal(site: _Site, order: Sequence[_Asked], lowest: int) -> Invalid:
+    """Say what is in the way: one thing after the other is left out of account."""
+    zone, without_addresses = site.zone, replace(site, block_count=None)
+    if _fewest(without_addresses, order, lowest) is not None:
+        return Invalid("capacity.addresses_short", zone=zone.code, block_count=site.block_count, segment_size=site.segment_size)
+    if lowest + 2 * _machine_count(order) > HOSTS_MAX:
+        return _too_many(site, lowest)
+    unreserved = replace(without_addresses, shape=replace(site.shape, reserve=NO_RESERVE))
+    if site.shape.reserve != NO_RESERVE and _fewest(unreserved, order, lowest) is not None:
+        return Invalid("capacity.rules_need_no_reserve", zone=zone.code)
+    return Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
+
+
+def _too_many(site: _Site, lowest: int) -> Invalid:
+    bound = lowest + site.shape.standby_count(lowest)
+    return Invalid("capacity.too_many_hosts_needed", zone=site.zone.code, lower_bound=bound, highest=HOSTS_MAX)
 
 
 def _check_machines(asked: Sequence[_Asked], room: Mapping[str, int], zone: Zone) -> None:
@@ -260,27 +333,28 @@ class _Ground:
     """Empty hosts of a site, made once for all the numbers of them that are tried."""
 
     def __init__(self, site: _Site, most: int) -> None:
-        """Try up to ``most`` hosts."""
+        """Try up to ``most`` working hosts."""
         self._site, self._most = site, most
+        # Racks that stand by hold no others: what they do not show changes nothing for those that work.
+        self._standby_count = site.shape.reserve.count if site.shape.reserve.level is ReserveLevel.HOST else 0
         self._shot = SnapshotBuilder().build(revision="what-if")
 
-    def fewest(self, order: Sequence[_Asked], lowest: int, *, with_addresses: bool = True) -> int | None:
+    def fewest(self, order: Sequence[_Asked], lowest: int) -> int | None:
         """Return the fewest hosts everything was placed on; None where there are none that do."""
-        site = self._site if with_addresses else replace(self._site, block_count=None)
         low, high = lowest - 1, lowest
-        while not self._fits(site, order, high):
+        while not self._fits(order, high):
             if high >= self._most:
                 return None
             low, high = high, min(self._most, 2 * high)
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if self._fits(site, order, middle) else (middle, high)
+            low, high = (low, middle) if self._fits(order, middle) else (middle, high)
         return high
 
-    def _fits(self, site: _Site, order: Sequence[_Asked], count: int) -> bool:
-        fleet, segments = Fleet(self._hosts(count)), _Segments(site)
+    def _fits(self, order: Sequence[_Asked], count: int) -> bool:
+        fleet, segments = Fleet(self._hosts(count)), _Segments(self._site)
         for one in order:
-            places = choose(segments.of(one), fleet, site.policy)
+            places = choose(segments.of(one), fleet, self._site.policy)
             if places is None:
                 return False
             segments.take(one, places)
@@ -288,19 +362,29 @@ class _Ground:
         return True
 
     def _hosts(self, count: int) -> Snapshot:
-        """Return so many empty hosts, and maybe others behind them that have nothing free."""
-        if self._shot.host_count < count:
+        """Return so many empty hosts, behind those that stand by, and maybe others behind them that have nothing free."""
+        shown = self._standby_count + count
+        if self._shot.host_count < shown:
             builder = SnapshotBuilder()
-            for number in range(count):
-                builder.add_host(_host(self._site.zone, self._site.shape, number))
+            for number in range(shown):
+                entry = _host(self._site.zone, self._site.shape, number)
+                builder.add_host(_standing_by(entry) if number < self._standby_count else entry)
             self._shot = builder.build(revision="what-if")
         free = self._shot.free_rows.copy()
-        free[:, count:] = 0
+        free[:, shown:] = 0
         return replace(self._shot, free_rows=free)
 
 
 def _host(zone: Zone, shape: HostShape, number: int) -> HostEntry:
-    pool = Pool(id=PoolId("pool_what_if"), code="what-if", name="", zone_id=zone.id, driver="", mlps_max=zone.mlps_max)
+    pool = Pool(
+        id=PoolId("pool_what_if"),
+        code="what-if",
+        name="",
+        zone_id=zone.id,
+        driver="",
+        mlps_max=zone.mlps_max,
+        reserve=shape.reserve,
+    )
     host_id = HostId(f"host_{number:08d}")
     facts = HostFacts(hostname="", arch=shape.arch, virtualisation="", cpu_count=shape.vcpu_count, memory_mib=shape.memory_mib)
     host = Host(
@@ -323,3 +407,8 @@ def _host(zone: Zone, shape: HostShape, number: int) -> HostEntry:
     ]
     capacity = {VCPU: shape.vcpu_count, MEMORY_MIB: shape.memory_mib}
     return HostEntry(host=host, pool=pool, zone=zone, capacity=capacity, used={}, storage=storage)
+
+
+def _standing_by(entry: HostEntry) -> HostEntry:
+    storage = [replace(stored, held_gib=stored.capacity_gib) for stored in entry.storage]
+    return replace(entry, held=dict(entry.capacity), is_standby=True, storage=storage)
