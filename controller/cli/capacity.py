@@ -144,15 +144,20 @@ def forecast(ctx: typer.Context, pool: str = typer.Option("", "--pool")) -> None
 
 @app.command()
 def failure(ctx: typer.Context, hosts: list[str]) -> None:
-    """Say what would become of the machines on hosts that fail; exit 1 when one could be placed nowhere."""
-    from controller.cli.fates_view import show_fates
+    """Say what would become of what is promised on hosts that fail; exit 1 when some of it would be placed or held nowhere."""
+    from controller.cli.fates_view import show_fates, show_slot_fates
 
     session = session_of(ctx)
     found = session.api.get(f"/v1/capacity/failure?{urlencode([('host', name) for name in hosts])}")
     out, lost = session.out, [m for m in found["machines"] if not m["to_host"]]
     ends = "cli.capacity.not_placed" if lost else "cli.capacity.all_placed"
-    out.value(found, lambda value: show_fates(out, value["machines"], ends))
-    if lost:
+
+    def show(value: Mapping[str, Any]) -> None:
+        show_fates(out, value["machines"], ends)
+        show_slot_fates(out, value["reservations"])
+
+    out.value(found, show)
+    if lost or any(r["left_count"] for r in found["reservations"]):
         raise typer.Exit(REFUSED)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the machines of a host that fails: asked what if, or done."""
+"""What becomes of the machines of a host that fails, asked what if or done, and of what is reserved there."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,3 +24,23 @@ def show_fates(out: Out, machines: Sequence[Mapping[str, Any]], ends: str) -> No
     for machine in lost:
         if machine["explanation"]:
             show_explanation(out, machine["explanation"])
+
+
+def show_slot_fates(out: Out, reservations: Sequence[Mapping[str, Any]]) -> None:
+    """Print where reserved room would be held, and why some of it nowhere; nothing where none is reserved."""
+    if not reservations:
+        return
+    out.heading("cli.capacity.reserved")
+    columns = [
+        Column("cli.column.project", "project"),
+        Column("cli.column.name", "reservation"),
+        Column("cli.column.count", "count", is_number=True),
+        Column("cli.column.from_host", lambda r: ", ".join(r["from_hosts"])),
+        Column("cli.column.to_host", lambda r: ", ".join(r["to_hosts"]) or "—"),
+        Column("cli.column.not_held", "left_count", is_number=True),
+    ]
+    out.rows(reservations, columns)
+    for one in reservations:
+        if one["left_count"]:
+            out.line("cli.capacity.not_held", reservation=one["reservation"], left=one["left_count"], count=one["count"])
+            show_explanation(out, one["explanation"])

@@ -81,6 +81,11 @@ TEXTS: dict[str, Text] = {
     "cli.capacity.not_placed": Text(
         "{count} 台云主机中有 {lost} 台无处可放。", "{lost} of {count} machines could be placed nowhere."
     ),
+    "cli.capacity.reserved": Text("这些主机上的预留", "Reserved on these hosts"),
+    "cli.capacity.not_held": Text(
+        "预留 {reservation} 的 {count} 台中有 {left} 台不再有容量保留：",
+        "Room for {left} of {count} machines of reservation {reservation} would be held no more:",
+    ),
     "cli.host.all_anew": Text("{count} 台云主机全部在其他主机上重建。", "All {count} machines are made anew on other hosts."),
     "cli.host.some_left": Text(
         "{count} 台云主机中有 {lost} 台无处可放，仍记在失效主机上；有容量后可再次执行。",

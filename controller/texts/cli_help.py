@@ -166,8 +166,8 @@ _COMMANDS = {
         "按目前趋势，各资源池何时用满（p10、p50、p90）。", "When pools are full at the present trend (p10, p50, p90)."
     ),
     "cli.help.capacity.failure": Text(
-        "若这些主机失效，上面的云主机能放到哪里；有放不下的，退出码为 1。",
-        "What would become of the machines on hosts that fail; exits with 1 when one could be placed nowhere.",
+        "若这些主机失效，上面的云主机和预留能放到哪里；有放不下的，退出码为 1。",
+        "What would become of machines and reserved room on hosts that fail; exits with 1 when some of it finds no place.",
     ),
     "cli.help.capacity.hosts": Text("一批工单需要多少台某种规格的主机。", "How many hosts of one shape a list of tickets needs."),
     "cli.help.quota": Text("配额。", "Limits of departments and projects."),

@@ -32,6 +32,7 @@ TEXTS: dict[str, Text] = {
     "cli.column.fit": Text("还可放", "fit"),
     "cli.column.fit_limit": Text("限制因素", "limited by"),
     "cli.column.fit_pooled": Text("无碎片时", "unfragmented"),
+    "cli.column.not_held": Text("无处保留", "not held"),
     "cli.column.from_host": Text("原主机", "from"),
     "cli.column.full_p10": Text("最早 (p10)", "early (p10)"),
     "cli.column.full_p50": Text("预计 (p50)", "likely (p50)"),

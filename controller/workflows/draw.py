@@ -13,7 +13,7 @@ from controller.tickets.language import TicketDocument
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
 from inventory.domain.ids import HostId
 from inventory.domain.organisation import Project
-from inventory.domain.placement import MemberRequest, Placement, PlacementRequest
+from inventory.domain.placement import MemberPlacement, MemberRequest, Placement, PlacementRequest
 from inventory.domain.reservation import Key, Reservation, ReservationState, Slot, choose_slots, peaks
 from inventory.domain.resources import Resources, disk_dimension, is_fine
 from inventory.domain.scope import PLATFORM
@@ -89,7 +89,7 @@ def plan_draw(
         placement = seated_in_slots(request, placement, own, drawn)
     alike = [member for member in request.members if member.layout.is_kind_of(reservation.layout)]
     of_kind = sum((_growth(member) for member in alike), start=Resources())
-    chosen = choose_slots(own, others, _wanted(request, placement), room, of_kind=of_kind)
+    chosen = choose_slots(own, others, wanted_of(request, placement.members), room, of_kind=of_kind)
     return placement, Draw(reservation=reservation, slots=tuple(chosen))
 
 
@@ -138,14 +138,15 @@ def _growth(member: MemberRequest) -> Resources:
     return Resources.of({d: amount - member.held[d] for d, amount in member.compute.amounts if amount > member.held[d]})
 
 
-def _wanted(request: PlacementRequest, placement: Placement) -> dict[Key, int]:
+def wanted_of(request: PlacementRequest, places: Sequence[MemberPlacement]) -> dict[Key, int]:
+    """Return what a placement takes, by provider and dimension."""
     wanted: dict[Key, int] = {}
 
     def add(key: Key, amount: int) -> None:
         if amount > 0:
             wanted[key] = wanted.get(key, 0) + amount
 
-    for member, place in zip(request.members, placement.members, strict=True):
+    for member, place in zip(request.members, places, strict=True):
         for dimension, amount in _growth(member).amounts:
             add((place.host_id, dimension), amount)
         for dimension, amount in growth([seat_ask(member)], [place.seat]).items() if place.seat else ():

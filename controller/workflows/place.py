@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
 from controller.workflows.deltas import ChangedMember, Deltas, NewMember
 from inventory.domain.host import Host, Zone
-from inventory.domain.ids import HostId
+from inventory.domain.ids import HostId, PoolId
 from inventory.domain.layout import compute_of
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
 from inventory.domain.reservation import Key
@@ -25,20 +25,22 @@ def load_snapshot(
     without: Collection[HostId] = (),
     only: Collection[HostId] = (),
     reserved: Mapping[Key, int] | None = None,
-    with_reserve: bool = False,
+    reserve_of: Collection[PoolId] = (),
     revision: str = "",
 ) -> Snapshot:
     """Return the platform's capacity as it is now.
 
     Hosts in ``without`` are shown as taking nothing, and where hosts are named in ``only`` all others. ``reserved`` is held for
-    reservations in place of what is: at another time, or without one of them. ``with_reserve`` shows what stands by as free:
+    reservations in place of what is: at another time, or without one of them. What stands by in ``reserve_of`` is shown as free:
     what is asked is what it stands by for. ``revision`` names the state it shows (``changes.Mark``); that of this moment where
     it is not given.
     """
     revision = revision or changes.mark_now(connection).text
-    rows = shown(_inventories(connection, reserved, with_reserve=with_reserve), without, only)
+    every = hosts.hosts(connection)
+    free = {host.id for host in every if host.pool_id in reserve_of}
+    rows = shown(_inventories(connection, reserved, free), without, only)
     builder = SnapshotBuilder()
-    for entry in host_entries(connection, hosts.hosts(connection), rows):
+    for entry in host_entries(connection, every, rows):
         builder.add_host(entry)
     return builder.build(revision=revision)
 
@@ -82,11 +84,13 @@ def entries_of(estate: Estate) -> Iterator[HostEntry]:
         )
 
 
-def _inventories(connection: Connection, reserved: Mapping[Key, int] | None, *, with_reserve: bool) -> list[hosts.InventoryRow]:
+def _inventories(
+    connection: Connection, reserved: Mapping[Key, int] | None, free: Collection[HostId]
+) -> list[hosts.InventoryRow]:
     rows = hosts.inventories(connection)
     if reserved is not None:
         rows = [replace(r, held_reservations=reserved.get((r.provider_id, r.dimension), 0)) for r in rows]
-    return [replace(r, held_reserve=0) for r in rows] if with_reserve else rows
+    return [replace(r, held_reserve=0) if r.host_id in free else r for r in rows] if free else rows
 
 
 def placement_request(

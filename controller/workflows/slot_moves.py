@@ -21,7 +21,7 @@ from controller.workflows.platform import Platform
 from controller.workflows.reservation_wish import request_of
 from controller.workflows.reservations import platforms_event, slots_of
 from inventory.domain.ids import HostId, ReservationId
-from inventory.domain.placement import Placement
+from inventory.domain.placement import Placement, Refusal
 from inventory.domain.reservation import Reservation, ReservationState, Slot, peaks
 from inventory.domain.scope import PLATFORM
 from inventory.store import changes, reservations
@@ -64,7 +64,7 @@ class SlotMender:
                 return []
             seen = changes.mark_now(connection), astray
         found = []
-        for reservation_id in _in_turn(astray):
+        for reservation_id in in_turn(astray):
             once = partial(self._platform.db.run, partial(_move_one, platform=self._platform, reservation_id=reservation_id))
             found += decided_again(once, tries=_TRIES, old=(SlotsTaken,))
         self._seen = None if any(moves.moved for moves in found) else seen
@@ -84,7 +84,7 @@ def move_astray(connection: Connection, platform: Platform, *, only_from: HostId
         SlotsTaken: somebody else was faster.
     """
     own = [slot for slot in reservations.astray(connection) if slot.host_id == only_from]
-    return [moves for id_ in _in_turn(own) if (moves := _move(connection, platform, id_, only_from=only_from))]
+    return [moves for id_ in in_turn(own) if (moves := _move(connection, platform, id_, only_from=only_from))]
 
 
 def note_moves(connection: Connection, platform: Platform, found: Sequence[SlotMoves]) -> None:
@@ -96,7 +96,8 @@ def note_moves(connection: Connection, platform: Platform, found: Sequence[SlotM
             audit.append(connection, platforms_event(moves.reservation, "move", platform.clock(), detail))
 
 
-def _in_turn(slots: Sequence[Slot] | frozenset[Slot]) -> list[ReservationId]:
+def in_turn(slots: Sequence[Slot] | frozenset[Slot]) -> list[ReservationId]:
+    """Return the reservations of slots, those first that begin first."""
     return list(dict.fromkeys(slot.reservation_id for slot in sorted(slots, key=lambda s: (s.starts_s, s.reservation_id))))
 
 
@@ -136,19 +137,24 @@ def _places(connection: Connection, platform: Platform, reservation: Reservation
         without={slot.host_id for slot in astray},
         reserved=peaks(staying, reservation.starts_s, reservation.ends_s),
     )
-    found: list[Slot] = []
-    low, high = 0, len(astray)
-    count = high
-    while low < high:
-        placed = _decided(snapshot, platform, replace(reservation, count=count), beside)
-        if placed is None:
-            high = count - 1
-        else:
-            low, found = count, placed
-        count = (low + high + 1) // 2
+    found, _ = most_slots(snapshot, platform, replace(reservation, count=len(astray)), beside)
     return [replace(new, slot=old.slot) for old, new in zip(astray, found, strict=False)]
 
 
-def _decided(snapshot: Snapshot, platform: Platform, wanted: Reservation, beside: Sequence[HostId]) -> list[Slot] | None:
-    decision = decide(request_of(wanted, beside), snapshot, platform.policy)
-    return slots_of(wanted, decision) if isinstance(decision, Placement) else None
+def most_slots(
+    snapshot: Snapshot, platform: Platform, wanted: Reservation, beside: Sequence[HostId]
+) -> tuple[list[Slot], Refusal | None]:
+    """Return slots for as many machines of a reservation as have room together, and why there are no more."""
+    found: list[Slot] = []
+    refusal: Refusal | None = None
+    low, high = 0, wanted.count
+    count = high
+    while low < high:
+        one = replace(wanted, count=count)
+        decision = decide(request_of(one, beside), snapshot, platform.policy)
+        if isinstance(decision, Placement):
+            low, found = count, slots_of(one, decision)
+        else:
+            high, refusal = count - 1, decision
+        count = (low + high + 1) // 2
+    return found, refusal

@@ -39,7 +39,7 @@ def here(database: Database, tmp_path: Path) -> Furnished:
 
 def fate(here: Furnished, *names: str) -> list[Fate]:
     with here.platform.db.read() as connection:
-        return what_if_hosts_fail(connection, here.platform, names)
+        return list(what_if_hosts_fail(connection, here.platform, names).machines)
 
 
 def where(here: Furnished) -> dict[str, str]:

@@ -217,7 +217,7 @@ def test_machines_go_only_where_their_disks_are(town: Town) -> None:
                 hosts.save_host(connection, other)
     with town.here.platform.db.read() as connection:
         foretold = what_if_hosts_fail(connection, town.here.platform, [town.lost.name])
-    assert [fate.to_host for fate in foretold] == ["", ""]
+    assert [fate.to_host for fate in foretold.machines] == ["", ""]
     town.fail()
     assert town.lose() == ["", ""]
     assert {m.host_id for m in town.machines()} == {town.lost.id}

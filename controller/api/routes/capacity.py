@@ -86,9 +86,12 @@ def failure(
     call: TheCall,
     host: Annotated[list[str], Query(max_length=64, description="Name or id of a host; may be repeated.")],
 ) -> Response:
-    """Say which machines could be placed elsewhere if these hosts failed, where, and why the others could not."""
+    """Say which machines could be placed elsewhere if these hosts failed, where, and why the others could not.
+
+    What is reserved on these hosts is told too; what is reserved on others is given to none of them.
+    """
     with call.platform.db.read() as connection:
-        return json_answer({"machines": [asdict(f) for f in what_if_hosts_fail(connection, call.platform, host)]})
+        return json_answer(asdict(what_if_hosts_fail(connection, call.platform, host)))
 
 
 @router.post("/v1/capacity/hosts-needed", response_model=schemas.HostsNeeded)

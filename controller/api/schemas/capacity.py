@@ -103,10 +103,23 @@ class Fate(Out):
     explanation: JsonObject | None
 
 
+class SlotFate(Out):
+    """What becomes of room for `count` machines of a reservation; `left_count`: for so many none would be held any more."""
+
+    reservation: str
+    project: str
+    count: int
+    from_hosts: list[str]
+    to_hosts: list[str]
+    left_count: int
+    explanation: JsonObject | None
+
+
 class Failure(Out):
     """What happens if hosts fail."""
 
     machines: list[Fate]
+    reservations: list[SlotFate]
 
 
 class ReserveIn(In):

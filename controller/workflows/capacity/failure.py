@@ -1,9 +1,11 @@
 """What happens if hosts fail: which of their machines could be placed elsewhere, where, and why the others could not.
 
-The reserve of a pool is there for this, so what stands by is shown as free. Systems are placed whole first, as a ticket would be,
-then as many machines of the others as fit together: the largest systems first, or the smallest where that places more.
+The reserve of a pool is there for this, so what stands by in it is shown as free; what is reserved is not. Systems are placed
+whole first, as a ticket would be, then as many machines of the others as fit together: the largest systems first, or the
+smallest where that places more. Reserved room of these hosts is held elsewhere after that, as a loss does it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +16,9 @@ from controller.scheduling.decide import choose, decide
 from controller.scheduling.explain import explanation_to_json
 from controller.scheduling.fleet import Fleet
 from controller.workflows.address_rooms import AddressRooms
+from controller.workflows.capacity.slot_fates import SlotFate, slot_fates
 from controller.workflows.deltas import Deltas, NewMember
+from controller.workflows.draw import wanted_of
 from controller.workflows.heirs import heirs_of, is_kin, keeps_disks
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
@@ -22,6 +26,7 @@ from inventory.domain.errors import Invalid
 from inventory.domain.host import Host, Zone
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.placement import PlacementRequest, Refusal
+from inventory.domain.reservation import Key
 from inventory.domain.resource import Desired, Phase, Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import System
@@ -44,6 +49,15 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What becomes of everything that is promised on hosts that fail."""
+
+    #: By system and name.
+    machines: tuple[Fate, ...]
+    reservations: tuple[SlotFate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:
     """A system with machines on hosts that fail, and what else it has."""
 
@@ -52,8 +66,8 @@ class Struck:
     others: tuple[Resource, ...]
 
 
-def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequence[str]) -> list[Fate]:
-    """Return the fate of every machine on these hosts (ids or names), by system and name.
+def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequence[str]) -> Failure:
+    """Return the fate of every machine on these hosts (ids or names), and of what is reserved there.
 
     Raises:
         NotFound: ``host.not_found``.
@@ -64,13 +78,16 @@ def what_if_hosts_fail(connection: Connection, platform: Platform, names: Sequen
     if len(set(names)) > HOSTS_MAX:
         raise Invalid("capacity.too_many_hosts", count=len(set(names)), highest=HOSTS_MAX)
     lost = {h.id: h for h in (hosts.host(connection, name) for name in names)}
-    fleet = Fleet(load_snapshot(connection, without=tuple(lost), only=_heirs(connection, lost), with_reserve=True))
+    reserve_of = {h.pool_id for h in lost.values()}
+    fleet = Fleet(load_snapshot(connection, without=tuple(lost), only=_heirs(connection, lost), reserve_of=reserve_of))
     archs = {image.name: image.arch for image in directory.images(connection)}
     zones = {z.code: z for z in directory.zones(connection)}
     struck = systems_on(connection, lost)
     order = [_Replacing(connection, platform, fleet, one, zones[one.system.spec.zone], archs) for one in struck]
     _place(order, fleet)
-    return sorted((fate for one in order for fate in one.fates(lost)), key=lambda f: (f.system, f.machine))
+    fates = sorted((fate for one in order for fate in one.fates(lost)), key=lambda f: (f.system, f.machine))
+    taken = sum((one.taken for one in order), Counter[Key]())
+    return Failure(machines=tuple(fates), reservations=tuple(slot_fates(connection, platform, lost, taken)))
 
 
 def _heirs(connection: Connection, lost: Mapping[HostId, Host]) -> tuple[HostId, ...]:
@@ -135,6 +152,8 @@ class _Replacing:
         #: Where machines of it were placed, by group and by network.
         self._placed: dict[str, list[HostId]] = {}
         self._networks: dict[str, HostId] = {}
+        #: What the placed ones take.
+        self.taken = Counter[Key]()
 
     @property
     def machine_count(self) -> int:
@@ -144,7 +163,7 @@ class _Replacing:
     def place_whole(self, rooms: AddressRooms) -> None:
         """Begin: place all machines together, or none; ``rooms`` are the addresses that all systems take."""
         self._rooms = rooms
-        self._host_of, self._placed, self._networks = {}, {}, {}
+        self._host_of, self._placed, self._networks, self.taken = {}, {}, {}, Counter()
         self._choose(self._one.machines)
 
     def place_what_fits(self) -> int:
@@ -178,6 +197,7 @@ class _Replacing:
         placed = choose(request, self._fleet, self._platform.policy) if machines else None
         if placed is not None:
             self._rooms.count(self._one.system.department_id, self._zone, request, placed)
+            self.taken.update(wanted_of(request, placed))
         for machine, member, place in zip(machines, request.members, placed or (), strict=placed is not None):
             self._host_of[machine.id] = place.host_id
             self._placed.setdefault(member.group, []).append(place.host_id)
