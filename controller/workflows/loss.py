@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from controller.identity.caller import Caller
 from controller.scheduling.asked import Asked
@@ -96,7 +95,7 @@ def held_again(platform: Platform, unit: Callable[[Connection], T]) -> T:
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
     # A ticket may take the free block of a network first.
-    return decided_again(lambda: platform.db.run(unit), tries=_TRIES, old=(AddressesTaken, SlotsTaken, IntegrityError))
+    return decided_again(lambda: platform.db.run(unit), tries=_TRIES, old=(AddressesTaken, SlotsTaken))
 
 
 def _check(host: Host, caller: Caller, confirm: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from controller.identity import audit
 from controller.identity.caller import Caller
@@ -82,7 +81,7 @@ def create(platform: Platform, wish: ReservationWish, caller: Caller) -> Shown:
         return shown
 
     # A ticket or another reservation may come first.
-    return decided_again(lambda: platform.db.run(once), tries=_TRIES, old=(_Stale, IntegrityError))
+    return decided_again(lambda: platform.db.run(once), tries=_TRIES, old=(_Stale,))
 
 
 def show(platform: Platform, id_or_name: str, scope: Scope) -> Shown:

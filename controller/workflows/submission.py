@@ -11,7 +11,6 @@ from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from controller.identity import audit
 from controller.identity.caller import Caller
@@ -51,7 +50,7 @@ _COMMIT_TRIES = 16
 #: Turns a ticket takes that was refused and fits when that is to be explained: room came free in between.
 _TURNS = 2
 #: Somebody else took the capacity, the address or the name first: look again and decide again.
-_DECIDE_AGAIN = (StalePicture, AddressesTaken, IntegrityError)
+_DECIDE_AGAIN = (StalePicture, AddressesTaken)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
