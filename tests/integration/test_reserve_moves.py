@@ -1,15 +1,19 @@
 """Moves and the reserve of a pool (N+1) on a running controller: a step is judged by who stands by when it is its turn."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from controller.identity.caller import Role
 from controller.moves.model import PlanState
+from controller.reconcile.housekeeping import Housekeeping
 from controller.scheduling.moves.plan import PlanKind
 from controller.workflows import costs
 from controller.workflows import hosts as host_workflow
 from inventory.domain.host import AdminState, Host, Reserve, ReserveLevel
-from inventory.store import hosts
+from inventory.domain.ids import HostId, ResourceId
+from inventory.domain.resource import ResourceKind
+from inventory.store import hosts, resources, standby
 from inventory.store.engine import Database
 from tests.integration.test_move_plans import LOOSE, QUICK, assert_books_are_clean, ended, made, now, run
 from tests.support.reconciling import Running, running_controller
@@ -53,3 +57,45 @@ def test_a_step_is_refused_when_a_host_beside_its_target_stands_by_since(databas
         assert running.wait_for(ended(running, plan, PlanState.STOPPED)), now(running, plan.id)
         assert [s.problem.code for s in now(running, plan.id)[1] if s.problem] == ["moves.spread"]
         assert_books_are_clean(running)
+
+
+def test_a_stand_by_beside_a_mate_is_no_affair_of_repair_and_ends_as_soon_as_a_host_is_empty_that_is_beside_none(
+    database: Database, tmp_path: Path
+) -> None:
+    """The reserve moves, not the machines: no move of one is worth what another choice mends for nothing."""
+    with running_controller(database, tmp_path, settings=QUICK, host_count=4, scope="fabric") as running:
+        running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
+        costs.record(running.platform)
+        mate, beside, other, apart = sorted(running.furnished.hosts, key=lambda h: h.name)
+        with database.write() as connection:
+            for host, rack in ((mate, "one"), (beside, "one"), (other, "two"), (apart, "three")):
+                hosts.save_host(connection, replace(hosts.host(connection, host.id), rack=rack))
+        _placed_on(running, apart, ticket_text("in-the-way", more=", networks: [data]"))
+        for host in (beside, apart):
+            _set(running, host, AdminState.CORDONED)
+        assert running.done(running.submit(ticket_text("spread", count=2, more=", spread: rack")))
+        for host in (beside, apart):
+            _set(running, host, AdminState.ACTIVE)
+        set_reserve(database, Reserve(level=ReserveLevel.HOST))
+        with database.read() as connection:
+            [state] = standby.states(connection)
+        assert (state.standby, state.uncovered) == ((beside.name,), (other.name,)), "the other one's machine would meet its mate"
+        plan, steps = made(running, PlanKind.REPAIR)
+        assert (steps, plan.summary["broken_before"]) == ([], 0)
+        # Whoever is in the way is drained, as an operator does it, and the reconciler chooses again.
+        plan, steps = made(running, PlanKind.DRAIN, apart.name)
+        assert [s.source_id for s in steps] == [apart.id]
+        run(running, plan)
+        assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
+        before = _where(running)
+        Housekeeping(running.platform, period_s=0, monotonic=time.monotonic).run()
+        with database.read() as connection:
+            [state] = standby.states(connection)
+        assert (state.standby, state.uncovered, state.is_kept) == ((apart.name,), (), True)
+        assert _where(running) == before, "no machine moved for it"
+        assert_books_are_clean(running)
+
+
+def _where(running: Running) -> dict[ResourceId, HostId | None]:
+    with running.platform.db.read() as connection:
+        return {r.id: r.host_id for r in resources.machines(connection) if r.kind is ResourceKind.INSTANCE}
