@@ -94,7 +94,11 @@ class SegmentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeRequest:
-    """A disk in a storage pool of this host: empty, or an overlay of an image."""
+    """A disk in a storage pool of this host: empty, or an overlay of an image.
+
+    In a pool that takes root disks only (``StorageFacts.roots_only``) it is there, and observed, with its machine: before that
+    all it is made of is had, another disk is refused, and a larger one is made with the machine's definition.
+    """
 
     volume_id: ResourceId
     #: ``root`` of an instance or ``data``: the driver derives its name from both.
@@ -433,6 +437,8 @@ class Evacuates(Protocol):
 
     def ensure_evacuated(self, request: MachineRequest, fence: int) -> ObservedInstance | None:
         """Have the machine here, with the disks and cards it had; returns what was seen.
+
+        A root disk of storage that takes root disks only was lost with its host, and is made anew of the image.
 
         None: there is none to bring back, or it never ran and was taken away; those of its disks there are belong to this host.
 

@@ -40,6 +40,13 @@ TEXTS: Mapping[str, Text] = {
         "请删去重复的一项。",
         "Drop one of the two.",
     ),
+    "host.storage_class_mixed": _operator(
+        "宿主机 {host} 的存储池 {storage_pool} 不能是 {disk_class} 类：与宿主机 {other} 相比，一处只放系统盘，一处可放任何磁盘。",
+        "Storage pool {storage_pool} of host {host} cannot be of class {disk_class}: it and that of host {other} "
+        "do not both take root disks only, or any.",
+        "本地盘（local_storage）请用单独的磁盘类别，例如 local；已有数据盘的类别不能改为本地盘。",
+        "Give local disks (local_storage) a class of their own, local for example; a class with data disks cannot become local.",
+    ),
     "host.amount_invalid": _operator(
         "宿主机 {host} 的 {field} 中 {dimension} = {amount} 不正确。",
         "{dimension} = {amount} in {field} of host {host} is not valid.",

@@ -97,10 +97,13 @@ TEXTS: Mapping[str, Text] = {
         actor=Actor.OPERATOR,
     ),
     "openstack.flavor_missing": Text(
-        zh="区域中没有 {vcpu_count} vCPU、{memory_mib} MiB 的规格，控制器的凭据也不能新建。",
-        en="The region has no flavor of {vcpu_count} vCPU and {memory_mib} MiB, and the controller's credential may make none.",
-        cure_zh="请由区域管理员新建该规格（建议名称 {name}，磁盘 0 GiB），然后重试工单。",
-        cure_en="Let the region's administrator make one (for example {name}, with a disk of 0 GiB) and retry the ticket.",
+        zh="区域中没有 {vcpu_count} vCPU、{memory_mib} MiB、磁盘 {disk_gib} GiB 的规格，控制器的凭据也不能新建。",
+        en=(
+            "The region has no flavor of {vcpu_count} vCPU, {memory_mib} MiB and a disk of {disk_gib} GiB, "
+            "and the controller's credential may make none."
+        ),
+        cure_zh="请由区域管理员新建该规格（建议名称 {name}，磁盘 {disk_gib} GiB），然后重试工单。",
+        cure_en="Let the region's administrator make one (for example {name}, disk {disk_gib} GiB) and retry the ticket.",
         actor=Actor.OPERATOR,
     ),
     "openstack.flavor_changed": Text(
@@ -109,6 +112,20 @@ TEXTS: Mapping[str, Text] = {
         cure_zh="请由区域管理员去掉这些改动，或另建一个同样大小、没有附加属性的规格，然后重试工单。",
         cure_en="Let the region's administrator undo that, or make another of this size without extra specs; then retry.",
         actor=Actor.OPERATOR,
+    ),
+    "openstack.data_disk_local": Text(
+        zh="存储池 {storage_pool} 是区域宿主机的本地盘，只能放系统盘：磁盘 {volume_id} 不能建在其中。",
+        en="Storage pool {storage_pool} is the hypervisors' own disks, for root disks only: disk {volume_id} cannot be there.",
+        cure_zh="请为数据盘选用 Cinder 卷类型对应的磁盘类别，然后重新提交。",
+        cure_en="Choose a class for the data disk that a Cinder volume type stands behind, and submit again.",
+        actor=Actor.DEPARTMENT,
+    ),
+    "openstack.local_disk_not_copied": Text(
+        zh="系统盘 {volume_id} 是宿主机的本地盘（{storage_pool}），不能做快照。",
+        en="Root disk {volume_id} is on its hypervisor ({storage_pool}): no copy of it can be made.",
+        cure_zh="请从云主机内部备份；需要快照的系统盘请选用 Cinder 卷类型对应的磁盘类别。",
+        cure_en="Back it up from inside the machine; where copies are needed, choose a class with a volume type behind it.",
+        actor=Actor.DEPARTMENT,
     ),
     "openstack.resize_failed": Text(
         zh="区域没有调整云主机 {instance_id} 的大小，它保持原样：{reason}",

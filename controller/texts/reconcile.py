@@ -66,11 +66,17 @@ _STEPS: Mapping[str, tuple[str, str, str, str]] = {
         "{count} 台云主机所在宿主机失效，正在其他宿主机上用原有磁盘和地址恢复",
         "{count} machines lost with their host are brought back on others, with their disks and addresses",
     ),
+    "host_lost_root": (
+        "{name}：所在宿主机 {host} 失效，本地系统盘的内容已丢失，正在其他宿主机上由镜像重建，请从备份恢复；数据盘和地址不变",
+        "{name}: its host {host} is lost with its root disk, made anew from its image elsewhere: restore it; data disks stay",
+        "{count} 台云主机所在宿主机失效，系统盘在其他宿主机上由镜像重建，数据盘和地址不变",
+        "{count} machines lost with their host: root disks are made anew from their images elsewhere, data disks stay",
+    ),
     "evacuate": (
-        "{name}：已用原有磁盘在其他宿主机上恢复",
-        "{name}: brought back on another host with its disks",
-        "{count} 台云主机已用原有磁盘在其他宿主机上恢复",
-        "{count} machines brought back on other hosts with their disks",
+        "{name}：已在其他宿主机上恢复",
+        "{name}: brought back on another host",
+        "{count} 台云主机已在其他宿主机上恢复",
+        "{count} machines brought back on other hosts",
     ),
     "trouble": (
         "{name}：步骤 {step} 遇到问题，系统会自动重试",

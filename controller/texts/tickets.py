@@ -144,6 +144,12 @@ _TICKET = {
         "整个系统不用了请提交 release（释放）。",
         "Release the system if it is no longer needed.",
     ),
+    "ticket.disk_class_roots_only": _error(
+        "磁盘类别 {disk_class} 是宿主机的本地盘，只能用作系统盘，不能用作数据盘“{name}”：本地盘随云主机一起删除。",
+        "Class {disk_class} is the hosts' own disks: it takes root disks, that go with their machine, not data disk “{name}”.",
+        "请为数据盘改写类别，可用的有：{offered}；没有可用的，则本平台在此不提供数据盘，请去掉它或联系平台运维人员。",
+        "Give the data disk another class, of {offered}. With none, there are no data disks: drop it, or speak to the operator.",
+    ),
     "ticket.root_disk_below_image": _error(
         "系统盘 {asked_gib} GiB 小于镜像“{image}”的 {image_gib} GiB。",
         "A root disk of {asked_gib} GiB is smaller than the image “{image}”, {image_gib} GiB.",

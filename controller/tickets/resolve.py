@@ -71,6 +71,8 @@ class Directory:
     sizes: tuple[SizeOffer, ...]
     images: tuple[ImageOffer, ...]
     disk_classes: tuple[Offer, ...]
+    #: Codes of those that take root disks only: disks that are made and lost with their machine.
+    root_only_classes: frozenset[str] = frozenset()
     #: What hosts have by name.
     traits: tuple[Offer, ...] = ()
 
@@ -299,6 +301,20 @@ class _Work:
         found = self.find("disk_class", _with_titles(self.directory.disk_classes, aliases.DISK_CLASSES), written, path)
         return found.code if found else None
 
+    def data_disk_class(self, patch: DiskPatch) -> str | None:
+        """Return the code of the class of a data disk, the platform's own where it says none; None after saying what is wrong.
+
+        Of a class that takes root disks only, no disk outlives its machine.
+        """
+        path = f"{patch.path}.class"
+        found = self.disk_class(patch.disk_class, path) if patch.disk_class is not None else self.defaults.disk_class
+        if found not in self.directory.root_only_classes:
+            return found
+        others = [o for o in self.directory.disk_classes if o.code not in self.directory.root_only_classes]
+        offered = "、".join(both_spellings(o.code, o.name) for o in _with_titles(others, aliases.DISK_CLASSES)) or "—"
+        self.fail("ticket.disk_class_roots_only", path, name=patch.name, disk_class=found, offered=offered)
+        return None
+
     def _asked(self, patch: ServerPatch | DiskPatch, **said: object) -> bool:
         """Say what is missing of something new; tell whether nothing is."""
         missing = [name for name, value in said.items() if value is None]
@@ -365,7 +381,7 @@ class _Work:
 
     def new_disk(self, patch: DiskPatch) -> DiskSpec | None:
         """Return a new data disk; None after saying what is wrong."""
-        disk_class = self.disk_class(patch.disk_class, f"{patch.path}.class")
+        disk_class = self.data_disk_class(patch)
         if not self._asked(patch, size=patch.size_gib) or patch.size_gib is None:
             return None
         return DiskSpec(name=patch.name, size_gib=patch.size_gib, disk_class=disk_class or self.defaults.disk_class)

@@ -8,8 +8,13 @@ from inventory.store import hosts
 
 
 def keeps_disks(host: Host) -> bool:
-    """Tell whether the disks of a host's machines outlive it. Pure."""
+    """Tell whether the disks of a host's machines outlive it, but for those of its fleeting storage. Pure."""
     return bool(_scope(host))
+
+
+def fleeting_storage(connection: Connection, host: Host) -> frozenset[str]:
+    """Return the ids of the storage pools whose disks are lost with a host, whatever outlives it: root disks of its own."""
+    return frozenset(s.id for s in hosts.storage_pools(connection, host.id) if s.roots_only)
 
 
 def heirs_of(connection: Connection, host: Host) -> tuple[HostId, ...]:

@@ -81,8 +81,8 @@ def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, call
 
     Raises:
         DriverFault: the host could not be read.
-        Invalid: ``host.amount_invalid``, ``host.storage_missing``, ``host.storage_twice``, ``host.cpus_invalid``,
-            ``host.cpus_overlap``, ``host.cpus_unknown``, ``host.too_many_traits``.
+        Invalid: ``host.amount_invalid``, ``host.storage_missing``, ``host.storage_twice``, ``host.storage_class_mixed``,
+            ``host.cpus_invalid``, ``host.cpus_overlap``, ``host.cpus_unknown``, ``host.too_many_traits``.
         NotFound: ``pool.not_found``.
         Conflict: ``host.name_taken``, ``host.connection_taken``.
     """
@@ -106,7 +106,9 @@ def enrol(platform: Platform, request: EnrolRequest, driver: ComputeDriver, call
             observed_at_s=observed_at_s,
             home_id=homes.home_for(known, pool.id, facts.network_scope),
         )
-        save_new(connection, host, pool, storage_of(platform, request, host.id))
+        storage = storage_read(host, storage_of(platform, request, host.id))
+        check_classes(connection, host.name, storage)
+        save_new(connection, host, pool, storage)
         detail = {"name": host.name, "pool": pool.code, "connection": host.connection}
         seal(connection, platform, caller, "host.enrol", host.id, detail)
         return host
@@ -120,7 +122,8 @@ def refresh(platform: Platform, host_id: HostId | str, driver: ComputeDriver) ->
     Raises:
         DriverFault: the host could not be read.
         NotFound: ``host.not_found``.
-        Invalid: ``host.storage_missing``: a registered storage pool is not there; nothing is changed then.
+        Invalid: ``host.storage_missing``: a registered storage pool is not there; ``host.storage_class_mixed``; nothing is
+            changed then.
     """
     return _take_facts(platform, host_id, driver.inspect_host())
 
@@ -153,10 +156,14 @@ def _take_facts(platform: Platform, host_id: HostId | str, facts: HostFacts) -> 
             # Of two hosts of a fabric that are read at once for the first time, the second one joins the first.
             directory.lock_for_edit(connection)
         host = host_store.host(connection, host_id, lock=True)
-        storage = [s for s in host_store.storage_pools(connection) if s.host_id == host.id]
-        check_storage(host.name, [s.name for s in storage], facts)
+        known = host_store.storage_pools(connection, host.id)
+        check_storage(host.name, [s.name for s in known], facts)
         pool = pool_by_code(directory.pools(connection), host.pool_id)
         seen = replace(host, facts=facts, reachability=Reachability.REACHABLE, observed_at_s=observed_at_s)
+        storage = storage_read(seen, known)
+        check_classes(connection, host.name, storage)
+        for changed in (new for new, old in zip(storage, known, strict=True) if new != old):
+            host_store.save_storage_pool(connection, changed)
         seen = replace(seen, home_id=homes.home_joined(connection, seen))
         if (seen.facts, seen.home_id) != (host.facts, host.home_id):
             seen = replace(seen, revision=host.revision + 1)
@@ -227,6 +234,25 @@ def record_of(request: EnrolRequest, host_id: HostId, pool: Pool) -> Host:
 def storage_of(platform: Platform, request: EnrolRequest, host_id: HostId) -> list[StoragePool]:
     """Return the records of a new host's storage pools."""
     return [StoragePool(id=StoragePoolId(platform.new_id("storage_pool")), host_id=host_id, **asdict(s)) for s in request.storage]
+
+
+def storage_read(host: Host, storage: Sequence[StoragePool]) -> list[StoragePool]:
+    """Return storage pools as what was read of the host says they are; unread, they are what they were. Pure."""
+    read = {s.name: s.roots_only for s in host.facts.storage} if host.facts is not None else {}
+    return [replace(s, roots_only=read.get(s.name, s.roots_only)) for s in storage]
+
+
+def check_classes(connection: Connection, host: str, storage: Sequence[StoragePool]) -> None:
+    """Refuse a class that takes root disks only in one place and any in another: a plan says of a class which it takes.
+
+    Raises:
+        Invalid: ``host.storage_class_mixed``.
+    """
+    for pool in storage:
+        beside = any(s.disk_class == pool.disk_class and s.roots_only is not pool.roots_only for s in storage)
+        other = host if beside else host_store.otherwise_kept(connection, pool)
+        if other is not None:
+            raise Invalid("host.storage_class_mixed", host=host, storage_pool=pool.name, disk_class=pool.disk_class, other=other)
 
 
 def save_new(connection: Connection, host: Host, pool: Pool, storage: Sequence[StoragePool]) -> None:

@@ -25,7 +25,7 @@ from controller.workflows.address_rooms import AddressRooms
 from controller.workflows.capacity.failure import Fate, Struck, systems_on
 from controller.workflows.decided_again import decided_again
 from controller.workflows.deltas import Deltas, NewMember
-from controller.workflows.heirs import heirs_of, keeps_disks
+from controller.workflows.heirs import fleeting_storage, heirs_of, keeps_disks
 from controller.workflows.place import load_snapshot, placement_request
 from controller.workflows.platform import Platform
 from controller.workflows.sealing import seal
@@ -231,9 +231,11 @@ class _Restoring:
 
     def _tell(self) -> None:
         """Tell the stories of the tickets, and have the system's state be what its machines' are."""
+        fleeting = fleeting_storage(self.connection, self.host)
         for machine in (m for m in self.struck.machines if m.id in self._to):
             params = {"name": machine.name, "host": self.host.name}
-            event = (machine.name, "step.host_lost_kept" if keeps_disks(self.host) else "step.host_lost", params)
+            kept = "step.host_lost_root" if machine.instance.storage_pool_id in fleeting else "step.host_lost_kept"
+            event = (machine.name, kept if keeps_disks(self.host) else "step.host_lost", params)
             store.add_events(self.connection, TicketId(str(machine.ticket_id)), [event], self.platform.clock())
         systems.refresh_state(self.connection, self.struck.system.id)
 

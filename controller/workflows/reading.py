@@ -148,6 +148,11 @@ class Reader:
         return hosts.disk_classes(self.connection)
 
     @cached_property
+    def root_only_classes(self) -> frozenset[str]:
+        """Return those of them that take root disks only."""
+        return hosts.root_only_classes(self.connection)
+
+    @cached_property
     def traits(self) -> list[str]:
         """Return what hosts have by name."""
         return hosts.traits(self.connection, TRAITS_MAX)

@@ -1,6 +1,6 @@
 """Site import: sizes, images, hosts, limits and prices compared with what is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -107,7 +107,9 @@ def _hosts(found: Comparison) -> None:
         pools_after = _storage(found, path, request, host_id, own)
         before = _host_fields(known, codes, list(own.values())) if known else None
         after = _host_fields(host, codes, [*pools_after.values()])
-        save = partial(_save_host, host=host, pool=pool, storage=[*pools_after.values()], is_new=known is None)
+        read = host_work.storage_read(host, [*pools_after.values()])
+        _check_classes(found, path, host, read)
+        save = partial(_save_host, host=host, pool=pool, storage=read, is_new=known is None)
         found.note("host", wanted.name, before, after, save)
 
 
@@ -157,6 +159,16 @@ def _check_host(found: Comparison, path: str, request: EnrolRequest, host: Host,
         found.refuse("site.host_in_service", f"{path}.connection", host=host.name, state=known.admin_state.value)
 
 
+def _check_classes(found: Comparison, path: str, host: Host, storage: Sequence[StoragePool]) -> None:
+    # Whether a class takes any disk is known of hosts that were read.
+    if host.facts is None:
+        return
+    try:
+        host_work.check_classes(found.connection, host.name, storage)
+    except AllotError as error:
+        found.refuse(error.code, path, **error.params)
+
+
 def _storage(
     found: Comparison, path: str, request: EnrolRequest, host_id: HostId, own: Mapping[str, StoragePool]
 ) -> dict[str, StoragePool]:
@@ -169,7 +181,8 @@ def _storage(
                 "site.storage_class_fixed", f"{path}.storage.{index}.class", storage_pool=known.name, known=known.disk_class
             )
         id_ = known.id if known else StoragePoolId(found.platform.new_id("storage_pool"))
-        after[wanted.name] = StoragePool(id=id_, host_id=host_id, **asdict(wanted))
+        is_kept = known is not None and known.roots_only
+        after[wanted.name] = StoragePool(id=id_, host_id=host_id, roots_only=is_kept, **asdict(wanted))
     return after
 
 

@@ -111,6 +111,7 @@ def offered(reader: Reader, caller: Caller, *, with_traits: bool = True) -> Dire
             if i.state is ImageState.ACTIVE
         ),
         disk_classes=tuple(Offer(code=c) for c in reader.disk_classes),
+        root_only_classes=reader.root_only_classes,
         traits=tuple(Offer(code=name) for name in reader.traits) if with_traits else (),
     )
 

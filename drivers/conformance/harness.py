@@ -27,6 +27,8 @@ class Harness:
     remove_foreign: Callable[[str], None]
     #: How long a guest of the image may take to shut down when asked.
     graceful_s: float = 1.0
+    #: Where data disks are, if not in the same storage pool.
+    data_pool: str = ""
     #: How long to wait for console output and events.
     deadline_s: float = 10.0
     #: Waits between two looks.

@@ -131,9 +131,12 @@ class Scene:
         """Ask for an empty data disk."""
         volume_id = ResourceId(self.harness.new_id("volume"))
         self._volumes.append(volume_id)
-        return VolumeRequest(
-            volume_id=volume_id, role="data", storage_pool=self.harness.storage_pool, size_gib=1, department="conformance"
-        )
+        return VolumeRequest(volume_id=volume_id, role="data", storage_pool=self.data_pool, size_gib=1, department="conformance")
+
+    @property
+    def data_pool(self) -> str:
+        """The storage pool of data disks."""
+        return self.harness.data_pool or self.harness.storage_pool
 
     def root_volume(self, instance_id: ResourceId) -> VolumeRequest:
         """Ask for the root disk of a machine: an overlay of the image."""
@@ -164,7 +167,7 @@ class Scene:
 
     def with_disks(self, request: MachineRequest, *volumes: VolumeRequest) -> MachineRequest:
         """Return the request with exactly these data disks."""
-        pool = self.harness.storage_pool
+        pool = self.data_pool
         disks = tuple(DiskRequest(volume_id=v.volume_id, storage_pool=pool, slot=n) for n, v in enumerate(volumes))
         return replace(request, disks=disks)
 

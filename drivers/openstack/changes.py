@@ -17,7 +17,7 @@ def end_resize(region: Region, server: ServerReading, request: MachineRequest) -
     """Finish a resize that was cut half way, or take it back where another size is asked for by now."""
     if server.status != "VERIFY_RESIZE":
         return server
-    is_wanted = (server.vcpu_count, server.memory_mib) == (request.vcpu_count, request.memory_mib)
+    is_wanted = _size_of(server) == _size_wanted(server, request)
     return _confirm(region, server) if is_wanted else _revert(region, server)
 
 
@@ -25,11 +25,13 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
     """Have the size that is asked for.
 
     Raises:
-        Permanent: ``openstack.resize_failed``: the region leaves it as it was.
+        Permanent: ``openstack.resize_failed``: the region leaves it as it was; ``driver.volume_shrink``.
         Transient: ``driver.must_be_stopped``, ``openstack.machine_failed``.
     """
-    wanted = (request.vcpu_count, request.memory_mib)
-    if (server.vcpu_count, server.memory_mib) == wanted:
+    wanted = _size_wanted(server, request)
+    if server.root_gib > wanted[2]:
+        raise Permanent("driver.volume_shrink", volume_id=request.instance_id, size_gib=wanted[2])
+    if _size_of(server) == wanted:
         return bring_home(region, server, hypervisor)
     if state_of(server) is not Observed.STOPPED:
         raise Transient("driver.must_be_stopped", instance=request.instance_id)
@@ -43,10 +45,19 @@ def ensure_size(region: Region, server: ServerReading, request: MachineRequest, 
     seen = servers.rest(region, servers.look_again(region, server))
     if seen.status == "ERROR":
         raise Transient("openstack.machine_failed", verb="resize", status=seen.status, reason=seen.fault)
-    if seen.status != "VERIFY_RESIZE" and (seen.vcpu_count, seen.memory_mib) != wanted:
+    if seen.status != "VERIFY_RESIZE" and _size_of(seen) != wanted:
         reason = failure_of(region, seen, "resize") or seen.status
         raise Permanent("openstack.resize_failed", instance_id=request.instance_id, reason=reason)
     return bring_home(region, _confirm(region, seen), hypervisor)
+
+
+def _size_of(server: ServerReading) -> tuple[int, int, int]:
+    return server.vcpu_count, server.memory_mib, server.root_gib
+
+
+def _size_wanted(server: ServerReading, request: MachineRequest) -> tuple[int, int, int]:
+    """Return vCPUs, MiB and, where its root disk is the flavor's, GiB; a volume grows by itself. Pure."""
+    return request.vcpu_count, request.memory_mib, request.root.size_gib if server.is_local else 0
 
 
 def bring_home(region: Region, server: ServerReading, hypervisor: str) -> ServerReading:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from drivers.faults import Transient
-from drivers.openstack import balancers, departments, filters, outside, servers, snapshots, usage, volumes
+from drivers.openstack import balancers, departments, filters, local_disks, outside, servers, snapshots, usage, volumes
 from drivers.openstack.balancer_plan import observed_balancer
 from drivers.openstack.mapping import SnapshotReading, state_of
 from drivers.openstack.marks import Mark
@@ -47,7 +47,7 @@ class CloudVerbs(ABC):
 
     def snapshots(self) -> Sequence[ObservedSnapshot]:
         """Return every copy of disks of this host."""
-        region = self._region
+        region = self._copying()
         found = [s for s in snapshots.list_snapshots(region) if self._is_mine(s.mark)]
         return sorted((self._observed_snapshot(s) for s in found), key=lambda s: s.snapshot_id)
 
@@ -61,24 +61,38 @@ class CloudVerbs(ABC):
         )
 
     def ensure_snapshot(self, request: SnapshotRequest, fence: int) -> ObservedSnapshot:
-        """Have the copy."""
-        region = self._region
+        """Have the copy.
+
+        Raises:
+            CapabilityMissing: the region has no volumes.
+            Permanent: ``openstack.local_disk_not_copied``.
+        """
+        region = self._copying()
+        local_disks.refuse_copy(region, request.volume_id)
         snapshots.ensure_snapshot(region, request, self._mark(request.snapshot_id, fence))
         return self._observed_snapshot(snapshots.require_snapshot(region, request.snapshot_id))
 
     def ensure_snapshot_absent(self, snapshot_id: ResourceId, fence: int) -> None:
         """Have no such copy."""
-        snapshots.ensure_snapshot_absent(self._region, snapshot_id, fence)
+        snapshots.ensure_snapshot_absent(self._copying(), snapshot_id, fence)
 
     def ensure_volume_of_snapshot(self, request: VolumeRequest, snapshot_id: ResourceId, fence: int) -> None:
         """Have a disk with the content of a copy."""
-        region = self._region
+        region = self._copying()
+        if region.settings.is_local(request.storage_pool):
+            local_disks.refuse_data(request)
         mark = self._mark(request.volume_id, fence, department=request.department)
 
         def find_source() -> str:
             return snapshots.require_source(region, snapshot_id, request)
 
         volumes.ensure_volume(region, request, mark, request.department, find_source)
+
+    def _copying(self) -> Region:
+        region = self._region
+        if not region.settings.has_volumes:
+            raise CapabilityMissing("driver.capability_missing", capability="snapshots")
+        return region
 
     # -- ways outside -------------------------------------------------------------------------------------------------
 

@@ -52,12 +52,15 @@ def _projects(region: Region, **query: str) -> list[Any]:
 
 def _contents(region: Region, project_id: str) -> Mapping[str, Callable[[], Iterable[Any]]]:
     """Return what a project may have, by kind, and how it is listed."""
-    compute, block, neutron = region.sdk.compute, region.sdk.block_storage, region.sdk.network
+    compute, neutron = region.sdk.compute, region.sdk.network
     everywhere = {"all_projects": True, "project_id": project_id}
+    stored: dict[str, Callable[[], Iterable[Any]]] = {}
+    if region.settings.has_volumes:
+        block = region.sdk.block_storage
+        stored = {name: partial(getattr(block, name), details=False, **everywhere) for name in ("volumes", "snapshots")}
     kinds: dict[str, Callable[[], Iterable[Any]]] = {
         "servers": partial(compute.servers, details=False, **everywhere),
-        "volumes": partial(block.volumes, details=False, **everywhere),
-        "snapshots": partial(block.snapshots, details=False, **everywhere),
+        **stored,
         "networks": partial(neutron.networks, project_id=project_id),
         "ports": partial(neutron.ports, project_id=project_id),
         "routers": partial(neutron.routers, project_id=project_id),

@@ -5,16 +5,29 @@ here; how each kind is made stands in ``servers``, ``changes``, ``volumes``, ``n
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, reduce
 from operator import or_
 
 from drivers.faults import Permanent, Transient
-from drivers.openstack import cards, changes, evacuation, images, migrations, networks, power, server_groups, servers, volumes
+from drivers.openstack import (
+    cards,
+    changes,
+    evacuation,
+    images,
+    local_disks,
+    migrations,
+    networks,
+    power,
+    server_groups,
+    servers,
+    volumes,
+)
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
+from drivers.openstack.inventory import Chosen
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
 from drivers.openstack.notices import BROKERS, Notices
@@ -177,34 +190,25 @@ class OpenStackDriver(CloudVerbs):
         region, address = self._region, self._address
         if address.zone:
             region.zones.require(address.cloud, address.zone)
-        try:
-            found = region.inventory.hypervisors()
-        except Permanent as fault:
-            if address.hypervisor or fault.problem.code != "openstack.forbidden":
-                raise
+        chosen = region.inventory.choose(address)
+        if chosen is None:
             return self._facts_of_project()
-        chosen = [h for h in found if address.hypervisor in ("", h.name)]
-        aggregates = region.inventory.aggregates() if chosen else []
-        if address.zone and aggregates is None:
-            return self._facts_of_project()
-        if address.zone:
-            there = region.inventory.provider_ids(address.zone, aggregates or [])
-            chosen = [h for h in chosen if h.provider_id in there]
-        if not chosen:
-            known = ", ".join(h.name for h in found) or "—"
+        if not chosen.hypervisors:
+            known = ", ".join(chosen.known) or "—"
             raise Permanent("openstack.hypervisor_unknown", name=address.hypervisor or address.cloud, known=known)
         providers = region.inventory.providers()
-        first = region.inventory.describe(chosen[0], providers.get(chosen[0].provider_id))
+        head, *others = chosen.hypervisors
+        first = region.inventory.describe(head, providers.get(head.provider_id))
         return host_facts(
             address.hypervisor or address.cloud,
-            [first, *chosen[1:]],
+            [first, *others],
             providers,
-            self._storage(len(found) if address.hypervisor else self._zone_count()),
+            self._storage(len(chosen.known) if address.hypervisor else self._zone_count(), chosen, self._listed_where_local()),
             arch=region.settings.arch,
             service_versions=tuple(v.text for v in region.versions),
             # Networks and disks are the region's: each of its hypervisors has them.
             scope=address.cloud if address.hypervisor else "",
-            places=places_of(first.service_host, aggregates or []) if address.hypervisor else self._own_place(),
+            places=places_of(first.service_host, chosen.aggregates or []) if address.hypervisor else self._own_place(),
         )
 
     def _facts_of_project(self) -> HostFacts:
@@ -213,7 +217,7 @@ class OpenStackDriver(CloudVerbs):
         return project_facts(
             self._address.cloud,
             region.compute_limits(),
-            self._storage(self._zone_count()),
+            self._storage(self._zone_count(), None, None),
             arch=region.settings.arch,
             service_versions=tuple(v.text for v in region.versions),
             places=self._own_place(),
@@ -228,8 +232,18 @@ class OpenStackDriver(CloudVerbs):
         """Return how many hosts the region may be, where this one is not a hypervisor."""
         return len(self._region.zones.names().compute) if self._address.zone else 1
 
-    def _storage(self, share_count: int) -> tuple[StorageFacts, ...]:
-        return storage_facts(*self._region.storage(), share_count)
+    def _storage(self, share_count: int, chosen: Chosen | None, listing: Listing | None) -> tuple[StorageFacts, ...]:
+        """Return the region's storage, shared out, and the disks of these hypervisors themselves."""
+        region = self._region
+        used_gib = self._local_gib(listing.servers) if listing is not None else 0
+        return (*storage_facts(*region.storage(), share_count), *local_disks.storage_of(region, chosen, used_gib))
+
+    def _listed_where_local(self) -> Listing | None:
+        region = self._region
+        return region.listing() if region.settings.local_storage else None
+
+    def _local_gib(self, machines: Iterable[ServerReading]) -> int:
+        return sum(s.local_gib for s in machines if self._is_here(s))
 
     def observe(self) -> HostObservation:
         """Read every machine, disk and network of this host.
@@ -248,13 +262,30 @@ class OpenStackDriver(CloudVerbs):
         return HostObservation(
             instances=tuple(sorted(seen, key=lambda i: i.instance_id)),
             foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
-            volume_ids=frozenset(ResourceId(v.mark.resource_id) for v in listing.volumes if v.mark and self._is_mine(v.mark)),
+            volume_ids=self._volume_ids(listing, ours),
             segment_ids=segment_ids,
             loose_segment_ids=segment_ids & listing.loose_segment_ids,
             observed_at_s=listing.at_s,
-            storage_available_gib={s.name: s.available_gib for s in self._storage(share_count)},
-            storage_foreign_gib=foreign_storage(*self._region.storage(), listing.volumes, share_count),
+            storage_available_gib={s.name: s.available_gib for s in self._storage(share_count, self._chosen(), listing)},
+            storage_foreign_gib=foreign_storage(*self._region.storage(), listing.volumes, share_count)
+            | self._foreign_here(others),
         )
+
+    def _volume_ids(self, listing: Listing, ours: Iterable[ServerReading]) -> frozenset[ResourceId]:
+        """Return the disks of ours: volumes, and with their machines the root disks that are none."""
+        marks = [v.mark for v in listing.volumes] + [s.mark for s in ours if s.is_local]
+        return frozenset(ResourceId(mark.resource_id) for mark in marks if mark is not None and self._is_mine(mark))
+
+    def _chosen(self) -> Chosen | None:
+        """Return the hypervisors of this host, where their own disks are to be known."""
+        region = self._region
+        return region.inventory.choose(self._address) if region.settings.local_storage else None
+
+    def _foreign_here(self, others: Iterable[ServerReading]) -> dict[str, int]:
+        """Return what others take of the hypervisors' own disks; nothing is said where this credential may not see them all."""
+        region = self._region
+        name = region.settings.local_storage
+        return {name: self._local_gib(others)} if name and region.projects.listing_scope() else {}
 
     def _share_count(self, listing: Listing) -> int:
         return len(listing.alive or ()) if self._address.hypervisor else self._zone_count()
@@ -269,9 +300,11 @@ class OpenStackDriver(CloudVerbs):
 
     def _is_foreign(self, server: ServerReading) -> bool:
         # One with a mark that is not ours is another platform's, or was moved here behind our back: it takes room here.
-        is_here = self._address.hypervisor in ("", server.hypervisor) and self._address.zone in ("", server.zone)
         is_expected = server.mark is not None and server.mark.going == self._place
-        return is_here and not (self._is_mine(server.mark) or is_expected)
+        return self._is_here(server) and not (self._is_mine(server.mark) or is_expected)
+
+    def _is_here(self, server: ServerReading) -> bool:
+        return self._address.hypervisor in ("", server.hypervisor) and self._address.zone in ("", server.zone)
 
     @property
     def _place(self) -> Place:
@@ -303,7 +336,8 @@ class OpenStackDriver(CloudVerbs):
 
     def ensure_image(self, image: ImageSource, storage_pool: str) -> None:
         """Have the image in the region, its hash checked on both sides."""
-        volumes.require_pool(self._region, storage_pool)
+        if not self._region.settings.is_local(storage_pool):
+            volumes.require_pool(self._region, storage_pool)
         images.ensure_image(self._region, image)
 
     def ensure_segment(self, request: SegmentRequest, fence: int) -> None:
@@ -315,12 +349,16 @@ class OpenStackDriver(CloudVerbs):
         networks.ensure_segment_absent(self._region, segment_id, fence)
 
     def ensure_volume(self, request: VolumeRequest, fence: int) -> None:
-        """Have the disk, ready."""
+        """Have the disk, ready; of one on the hypervisor, all that it is made of with its machine."""
+        if self._region.settings.is_local(request.storage_pool):
+            local_disks.ensure_root(self._region, request, fence)
+            return
         mark = self._mark(request.volume_id, fence, department=request.department)
         volumes.ensure_volume(self._region, request, mark, request.department, zone=self._address.zone)
 
     def ensure_volume_absent(self, volume_id: ResourceId, storage_pool: str, fence: int) -> None:  # noqa: ARG002  ids are unique in a region
-        """Have no such disk."""
+        """Have no such disk; one on the hypervisor goes with its machine only."""
+        local_disks.refuse_in_use(self._region, volume_id, self._context.host_id, fence)
         volumes.ensure_volume_absent(self._region, volume_id, self._context.host_id, fence)
 
     # --- machines ----------------------------------------------------------------------------------------------------
@@ -392,7 +430,9 @@ class OpenStackDriver(CloudVerbs):
             servers.delete_server(region, found)
             found = None
         elif found is None and (root := volumes.find_volume(region, instance_id)) is not None:
-            servers.delete_held(region, root, self._context.host_id, fence)
+            servers.delete_held(region, instance_id, root.server_ids, self._context.host_id, fence)
+        elif found is None and region.settings.local_storage:
+            servers.delete_unlisted(region, instance_id, self._context.host_id, fence)
         volumes.ensure_volume_absent(region, instance_id, self._context.host_id, fence)
         # A create that died between its ports and its machine leaves them attached to nothing.
         for port in networks.ports_of(region, description=mark_text(port_mark(instance_id, self._context.host_id))):

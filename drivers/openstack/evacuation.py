@@ -1,8 +1,9 @@
 """Machines of a hypervisor that is off, brought to another one by Nova: asked for once, watched, and believed when it was seen.
 
-Disks, ports and networks are the region's. Nova gives up the machine where it was and starts it elsewhere on the same disks; what
-is left of it where it was Nova removes itself when the compute service there begins again. The marks change last, as with a
-migration: until then a crash leaves a machine that is found where it is, and goes on.
+Volumes, ports and networks are the region's. Nova gives up the machine where it was and starts it elsewhere on the same disks; a
+root disk that lay on the hypervisor is lost with it, and made anew of the image. What is left of it where it was Nova removes
+itself when the compute service there begins again. The marks change last, as with a migration: until then a crash leaves a
+machine that is found where it is, and goes on.
 """
 
 import time
@@ -47,6 +48,10 @@ def ensure_evacuated(region: Region, request: MachineRequest, here: Place, fence
         for volume in disks:
             volumes.ensure_host(region, volume, here.host_id, fence)
         return None
+    if found.is_local is not region.settings.is_local(request.root.storage_pool):
+        # There the class of its root disk is another storage pool than here.
+        reason = f"root disk: {request.root.storage_pool}"
+        raise Permanent("driver.evacuation_failed", machine=found.name, target=here.hypervisor, reason=reason)
     there = _bring(region, found, here, fence)
     if there.mark is not None and there.mark.host_id == here.host_id:
         return servers.take_fence(region, there, fence)

@@ -46,6 +46,16 @@ def storage_facts(
     return tuple(found)
 
 
+def local_facts(name: str, providers: Sequence[Provider], used_gib: int) -> StorageFacts:
+    """Return the storage pool that is the disks of hypervisors themselves, of these taken together.
+
+    No more than Placement takes: where the region promises less than there is, so much less is there.
+    """
+    ratios = [min(1000, p.allocation_permille.get("DISK_GB", 1000)) for p in providers]
+    total = sum(p.amounts.get("DISK_GB", 0) * ratio // 1000 for p, ratio in zip(providers, ratios, strict=True))
+    return StorageFacts(name=name, path="nova", capacity_gib=total, available_gib=max(0, total - used_gib), roots_only=True)
+
+
 def foreign_storage(
     types: Mapping[str, Mapping[str, str]],
     pools: Iterable[Mapping[str, object]] | None,

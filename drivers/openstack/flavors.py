@@ -12,13 +12,16 @@ PREFIX = "allotment"
 FLAVOR_AGE_S = 30.0
 
 
-def flavor_name(vcpu_count: int, memory_mib: int) -> str:
+def flavor_name(vcpu_count: int, memory_mib: int, root_gib: int = 0) -> str:
     """Return the name of a flavor we make."""
-    return f"{PREFIX}-{vcpu_count}c-{memory_mib}m"
+    return f"{PREFIX}-{vcpu_count}c-{memory_mib}m" + (f"-{root_gib}g" if root_gib else "")
 
 
-def pick_flavor(flavors: Iterable[Any], vcpu_count: int, memory_mib: int) -> Any:
-    """Return the flavor of exactly this size and without wishes of its own, one without a disk first, or None. Pure."""
+def pick_flavor(flavors: Iterable[Any], vcpu_count: int, memory_mib: int, root_gib: int = 0) -> Any:
+    """Return the flavor of exactly this size and without wishes of its own, or None. Pure.
+
+    With a root disk on the hypervisor (``root_gib``) it has exactly that; else its disk is not made, and one without is first.
+    """
     fitting = [
         f
         for f in flavors
@@ -26,52 +29,50 @@ def pick_flavor(flavors: Iterable[Any], vcpu_count: int, memory_mib: int) -> Any
         and not f.extra_specs
         and not (f.swap or f.ephemeral)
         and not f.is_disabled
+        and root_gib in (0, f.disk)
     ]
     return min(fitting, key=lambda f: (f.disk, f.name), default=None)
 
 
-def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int) -> str:
-    """Return the id of a flavor of this size.
+def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int, root_gib: int = 0) -> str:
+    """Return the id of a flavor of this size, with a root disk of so much on the hypervisor.
 
     Raises:
         Permanent: ``openstack.flavor_missing``, ``openstack.flavor_changed``.
     """
-    size, now_s = (vcpu_count, memory_mib), time.monotonic()
+    size, now_s = (vcpu_count, memory_mib, root_gib), time.monotonic()
     known_s, known = region.flavor_ids.get(size, (0.0, ""))
     if known and now_s - known_s < FLAVOR_AGE_S:
         return known
-    flavor_id = _find_or_make(region, vcpu_count, memory_mib)
+    flavor_id = _find_or_make(region, *size)
     region.flavor_ids[size] = (now_s, flavor_id)
     return flavor_id
 
 
-def _find_or_make(region: Region, vcpu_count: int, memory_mib: int) -> str:
+def _find_or_make(region: Region, vcpu_count: int, memory_mib: int, root_gib: int) -> str:
     sdk = region.sdk
 
     def find() -> Any:
-        return pick_flavor(region.calls.read("flavor", lambda: list(sdk.compute.flavors(details=True))), vcpu_count, memory_mib)
+        found = region.calls.read("flavor", lambda: list(sdk.compute.flavors(details=True)))
+        return pick_flavor(found, vcpu_count, memory_mib, root_gib)
 
     if (found := find()) is not None:
         return str(found.id)
-    name = flavor_name(vcpu_count, memory_mib)
+    name = flavor_name(vcpu_count, memory_mib, root_gib)
+    told = {"vcpu_count": vcpu_count, "memory_mib": memory_mib, "disk_gib": root_gib, "name": name}
+    # Of a machine that starts from a volume, the flavor's own disk would only be promised and never used.
+    body = {"name": name, "vcpus": vcpu_count, "ram": memory_mib, "disk": root_gib}
     try:
-        # Machines start from volumes: the flavor's own disk would only be promised and never used.
-        made = region.calls.change(
-            "flavor", lambda: sdk.compute.create_flavor(name=name, vcpus=vcpu_count, ram=memory_mib, disk=0)
-        )
+        made = region.calls.change("flavor", lambda: sdk.compute.create_flavor(**body))
     except Transient as fault:
         if fault.problem.code != "openstack.call_failed":
             raise
         # Nova refuses a name that is taken: by whoever makes one of this size now, or by one that somebody has changed.
         if (found := find()) is not None:
             return str(found.id)
-        raise Permanent(
-            "openstack.flavor_changed", internal=fault.internal, vcpu_count=vcpu_count, memory_mib=memory_mib, name=name
-        ) from fault
+        raise Permanent("openstack.flavor_changed", internal=fault.internal, **told) from fault
     except Permanent as fault:
         if fault.problem.code != "openstack.forbidden":
             raise
-        raise Permanent(
-            "openstack.flavor_missing", internal=fault.internal, vcpu_count=vcpu_count, memory_mib=memory_mib, name=name
-        ) from fault
+        raise Permanent("openstack.flavor_missing", internal=fault.internal, **told) from fault
     return str(made.id)

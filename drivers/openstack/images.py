@@ -45,6 +45,18 @@ def find_image(region: Region, sha256: str) -> Any:
     return oldest_of([i for i in found if i.status == "active"])
 
 
+def require_image(region: Region, image: ImageSource, storage_pool: str) -> str:
+    """Return the region's id of an image that is there.
+
+    Raises:
+        Transient: ``driver.image_missing``.
+    """
+    found = find_image(region, image.sha256)
+    if found is None:
+        raise Transient("driver.image_missing", storage_pool=storage_pool, image=image.image_id)
+    return str(found.id)
+
+
 def ensure_image(region: Region, image: ImageSource) -> Any:
     """Have the image in the region.
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from openstack import exceptions as sdk_errors
 
+from drivers.faults import Permanent
+from drivers.openstack.address import Address
 from drivers.openstack.aged import Aged
 from drivers.openstack.calls import Calls
 from drivers.openstack.zones import Aggregate, aggregate_of, zone_query
@@ -57,6 +59,17 @@ class Hypervisor:
     arch: str = ""
     #: Nova's name of its compute service, which aggregates list; told with the details only.
     service_host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The hypervisors that a host is."""
+
+    hypervisors: list[Hypervisor]
+    #: Names of all there are.
+    known: tuple[str, ...]
+    #: The region's aggregates; None where this credential may not ask, or nothing was chosen.
+    aggregates: list[Aggregate] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +145,27 @@ class Inventory:
 
     def _listed(self) -> list[Hypervisor]:
         return [hypervisor_of(h) for h in self._sdk.compute.hypervisors(details=False)]
+
+    def choose(self, address: Address) -> Chosen | None:
+        """Return the hypervisors of a host; None where this credential sees none, or not which stand in its zone.
+
+        Raises:
+            Permanent: ``openstack.forbidden``, where the host is one of them.
+        """
+        try:
+            found = self.hypervisors()
+        except Permanent as fault:
+            if address.hypervisor or fault.problem.code != "openstack.forbidden":
+                raise
+            return None
+        chosen = [h for h in found if address.hypervisor in ("", h.name)]
+        aggregates = self.aggregates() if chosen else []
+        if address.zone:
+            if aggregates is None:
+                return None
+            there = self.provider_ids(address.zone, aggregates)
+            chosen = [h for h in chosen if h.provider_id in there]
+        return Chosen(hypervisors=chosen, known=tuple(h.name for h in found), aggregates=aggregates)
 
     def describe(self, hypervisor: Hypervisor, provider: Provider | None = None) -> Hypervisor:
         """Return one hypervisor with its details: one call, none where nothing is otherwise than when they were told.

@@ -45,7 +45,9 @@ class Parts:
     """Ids in the region of what a new machine is put together from."""
 
     flavor_id: str
-    root_id: str
+    #: The volume of its root disk; of a machine whose root disk is the flavor's own, the image that is made from.
+    root_id: str = ""
+    image_id: str = ""
     disk_ids: tuple[str, ...] = ()
     port_ids: tuple[str, ...] = ()
     #: Name of the hypervisor, empty where the region decides.
@@ -58,7 +60,8 @@ class Parts:
 
 def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, Any]:
     """Return what a new machine is asked for with: from its volumes, on its ports, findable by our id as a tag."""
-    disks = [_disk(parts.root_id, 0), *(_disk(disk_id, -1) for disk_id in parts.disk_ids)]
+    root = _local_root(parts.image_id) if parts.image_id else _disk(parts.root_id, 0)
+    disks = [root, *(_disk(disk_id, -1) for disk_id in parts.disk_ids)]
     body: dict[str, Any] = {
         "name": request.title,
         # Metadata and tags go with the machine; this stays in Nova's record of it and says later whose it was.
@@ -72,6 +75,8 @@ def server_body(request: MachineRequest, mark: Mark, parts: Parts) -> dict[str, 
         # Addresses and user data reach the guest without a DHCP or metadata service having to answer.
         "config_drive": True,
     }
+    if parts.image_id:
+        body["image_id"] = parts.image_id
     if text := user_data_text(request):
         body["user_data"] = base64.b64encode(text.encode()).decode()
     if parts.hypervisor:
@@ -99,6 +104,17 @@ def _disk(volume_id: str, boot_index: int) -> dict[str, Any]:
         "destination_type": "volume",
         "boot_index": boot_index,
         "delete_on_termination": False,
+    }
+
+
+def _local_root(image_id: str) -> dict[str, Any]:
+    """Return the root disk of a machine that lies on its hypervisor: Nova has it named beside the image."""
+    return {
+        "uuid": image_id,
+        "source_type": "image",
+        "destination_type": "local",
+        "boot_index": 0,
+        "delete_on_termination": True,
     }
 
 
@@ -228,6 +244,11 @@ class ServerReading:
     project_id: str = ""
     #: The availability zone it is in; empty before it was scheduled.
     zone: str = ""
+    #: Whether its root disk is the flavor's own, on the hypervisor, and how large that is; 0 where it is a volume.
+    is_local: bool = False
+    root_gib: int = 0
+    #: All it takes of the hypervisor's disk.
+    local_gib: int = 0
 
     @property
     def is_at_rest(self) -> bool:
@@ -341,6 +362,10 @@ def read_server(server: Any) -> ServerReading:
     """Read the SDK's machine."""
     flavor = server.flavor or {}
     fault = server.fault or {}
+    # Nova names no image of a machine that starts from a volume, and its flavor's root disk is not made.
+    root_gib = int(flavor.get("disk") or 0) if server.image else 0
+    # Swap is told in MiB.
+    other_gib = int(flavor.get("ephemeral") or 0) - -int(flavor.get("swap") or 0) // 1024
     return ServerReading(
         server_id=server.id,
         name=server.name or "",
@@ -358,6 +383,9 @@ def read_server(server: Any) -> ServerReading:
         fault=str(fault.get("message", "")),
         project_id=server.project_id or "",
         zone=server.availability_zone or "",
+        is_local=bool(server.image),
+        root_gib=root_gib,
+        local_gib=root_gib + other_gib,
     )
 
 

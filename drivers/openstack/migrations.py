@@ -15,7 +15,7 @@ from drivers.openstack import networks, servers, snapshots, volumes
 from drivers.openstack.mapping import ServerReading, VolumeReading, state_of
 from drivers.openstack.marks import Mark, Place, going_values, settled_values
 from drivers.openstack.region import Region
-from drivers.protocol import MigrationRequest
+from drivers.protocol import MigrationRequest, VolumeRequest
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 
@@ -42,7 +42,7 @@ def ensure_migrated(region: Region, request: MigrationRequest, here: Place, targ
         return found
     if mark.host_id != here.host_id:
         raise Transient("driver.instance_missing", instance_id=request.machine.instance_id)
-    disks = _disks_of(region, request)
+    disks = _disks_of(region, request, found)
     settled = servers.rest(region, found)
     if settled.hypervisor != target.hypervisor:
         if found.status == MIGRATING:
@@ -79,23 +79,28 @@ def ensure_kept(region: Region, instance_id: ResourceId, here: Place, fence: int
     return settle(region, kept, disks, here.host_id, fence)
 
 
-def _disks_of(region: Region, request: MigrationRequest) -> list[VolumeReading]:
-    """Return the disks that go with a machine: each is where it is to be there, as a storage pool is the region's."""
-    disks = []
-    for wanted in (request.machine.root, *request.volumes):
+def _disks_of(region: Region, request: MigrationRequest, server: ServerReading) -> list[VolumeReading]:
+    """Return the volumes that go with a machine: each is where it is to be there, as a storage pool is the region's.
+
+    Nova copies a root disk on the hypervisor itself, to the target's.
+    """
+    disks, root = [], request.machine.root
+    if server.is_local and not region.settings.is_local(root.storage_pool):
+        raise _changes_pool(root, region.settings.local_storage)
+    for wanted in (*(() if server.is_local else (root,)), *request.volumes):
         volumes.require_pool(region, wanted.storage_pool)
         volume = volumes.find_volume(region, wanted.volume_id)
         if volume is None:
             raise Transient("driver.volume_missing", volume_id=wanted.volume_id)
         if volume.storage_pool != wanted.storage_pool:
-            raise Permanent(
-                "openstack.migration_changes_pool",
-                volume_id=wanted.volume_id,
-                storage_pool=volume.storage_pool,
-                wanted=wanted.storage_pool,
-            )
+            raise _changes_pool(wanted, volume.storage_pool)
         disks.append(volume)
     return disks
+
+
+def _changes_pool(wanted: VolumeRequest, storage_pool: str) -> Permanent:
+    named = {"volume_id": wanted.volume_id, "storage_pool": storage_pool, "wanted": wanted.storage_pool}
+    return Permanent("openstack.migration_changes_pool", **named)
 
 
 def go(region: Region, server: ServerReading, target: Place, fence: int) -> ServerReading:

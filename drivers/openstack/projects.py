@@ -90,7 +90,7 @@ class Projects:
         """
         if not self.is_per_department or not department:
             return self._sdk
-        return self._connection(department, ("compute", "block_storage"))
+        return self._connection(department, ("compute", "block_storage") if self._settings.has_volumes else ("compute",))
 
     def balancing(self, department: str) -> Any:
         """Return the load balancer service on a connection of its own: where it does not answer, the others do all the same.
@@ -186,7 +186,7 @@ class Projects:
         project = found[0] if found else self._make(name, department)
         self._enter(project.id)
         department_access.grant(self._sdk, self._calls, self._settings, project.id, department)
-        quotas.ensure_quotas(self._sdk, self._calls, project.id)
+        quotas.ensure_quotas(self._sdk, self._calls, project.id, has_volumes=self._settings.has_volumes)
         return str(project.id)
 
     def _enter(self, project_id: str) -> None:

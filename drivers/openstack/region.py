@@ -40,8 +40,9 @@ from drivers.openstack.versions import missing_powers, read_extensions, read_ver
 from drivers.openstack.zones import Zones
 from inventory.domain.ids import ResourceId
 
-#: What every region must have, by the SDK's names.
-SERVICES = ("identity", "compute", "network", "block_storage", "image", "placement")
+#: What regions have, by the SDK's names: all of it, but for volumes where ``clouds.yaml`` says that there are none.
+VOLUMES = "block_storage"
+SERVICES = ("identity", "compute", "network", VOLUMES, "image", "placement")
 #: Room in the storage changes slowly, and what is promised is counted by us.
 STORAGE_AGE_S = 60.0
 #: Neutron's word for the owner of a machine's port, before the name of the zone; and what is read of it.
@@ -85,13 +86,14 @@ class Region:
         self.sdk: Any = openstack.connection.Connection(config=config, app_name="allotment")
         self.calls = Calls(f"openstack://{cloud}", attempts=max(1, int(self.settings.attempts)), wait_s=self.settings.wait_s)
         require_project(self.sdk, self.calls, cloud)
-        discover(self.sdk, self.calls, SERVICES)
+        services = [s for s in SERVICES if s != VOLUMES or self.settings.has_volumes]
+        discover(self.sdk, self.calls, services)
         try:
             #: What its services are, as they were found.
-            self.versions = read_versions(self.sdk, self.calls, SERVICES)
+            self.versions = read_versions(self.sdk, self.calls, services)
             require_new_enough(self.versions, cloud)
-            #: Powers it lacks, because its network service has no extension for them.
-            self.missing = missing_powers(read_extensions(self.sdk, self.calls))
+            #: Powers it lacks, because its network service has no extension for them, or because it has no volumes.
+            self.missing = missing_powers(read_extensions(self.sdk, self.calls), has_volumes=self.settings.has_volumes)
         except BaseException:
             self.sdk.close()
             raise
@@ -101,14 +103,14 @@ class Region:
         self.has_key_manager = bool(self.calls.read("discover", lambda: self.sdk.has_service(KEYS)))
         self.projects = Projects(self.sdk, self.calls, self.settings)
         self.inventory = Inventory(self.sdk, self.calls, max_age_s=self.settings.observe_max_age_s)
-        self.zones = Zones(self.sdk, self.calls)
+        self.zones = Zones(self.sdk, self.calls, has_volumes=self.settings.has_volumes)
         self.diagnostics = Diagnostics(self.sdk, self.calls, per_s=self.settings.diagnostics_per_s)
         self.uploads = Uploads()
         #: Which server is which machine of ours: a hint that saves a search, believed only after a look.
         self.server_ids: dict[str, str] = {}
         #: Which network is which of ours, and which flavor has a size and since when (monotonic): hints of the same kind.
         self.network_ids: dict[str, str] = {}
-        self.flavor_ids: dict[tuple[int, int], tuple[float, str]] = {}
+        self.flavor_ids: dict[tuple[int, int, int], tuple[float, str]] = {}
         #: Our ids of volumes, by the region's: never changes for one volume.
         self.disks: dict[str, ResourceId] = {}
         #: Our ids of networks, and of those a security group belongs to, by the region's; empty for what is not ours.
@@ -133,8 +135,11 @@ class Region:
         self._changes += 1
 
     def may_have_disk(self, instance_id: ResourceId) -> bool:
-        """Tell whether a machine's root disk is there, as far as was seen: then the machine may be there too."""
-        return self._listing is None or instance_id in tuple(self.disks.values())
+        """Tell whether a machine's root disk is there, as far as was seen: then the machine may be there too.
+
+        A disk on a hypervisor is not seen without its machine: where there may be such, nobody knows.
+        """
+        return self._listing is None or bool(self.settings.local_storage) or instance_id in tuple(self.disks.values())
 
     def require_all_cells(self) -> None:
         """Make sure that every cell of Nova answers.
@@ -214,6 +219,8 @@ class Region:
 
         What others make of theirs (a larger one) is seen with the next whole listing.
         """
+        if not self.settings.has_volumes:
+            return {}
         everywhere, block, now_s = self.projects.listing_scope(), self.sdk.block_storage, time.monotonic()
         if not is_touched and now_s - self._volumes_read_at_s < self.settings.whole_listing_s:
             there = self.calls.read("observe", lambda: [v.id for v in block.volumes(details=False, **everywhere)])
@@ -225,6 +232,8 @@ class Region:
 
     def storage(self) -> tuple[Mapping[str, Mapping[str, str]], list[Mapping[str, object]] | None]:
         """Return the extra specs of every volume type by name, and Cinder's pools; read at most a minute ago."""
+        if not self.settings.has_volumes:
+            return {}, []
         with self._lock:
             now_s = time.monotonic()
             if self._storage is None or now_s - self._storage[0] > STORAGE_AGE_S:

@@ -1,25 +1,24 @@
 """Machines as Nova servers: found by our id, adopted half-made, cleared away by rule when their build failed or hangs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
-from drivers.openstack import flavors, networks, server_groups, volumes
+from drivers.openstack import flavors, images, networks, server_groups, volumes
 from drivers.openstack.cells import require_told
 from drivers.openstack.mapping import (
     SOFT_DELETED,
     Parts,
     ServerReading,
-    VolumeReading,
     moment_s,
     oldest_of,
     read_server,
     server_body,
     state_of,
 )
-from drivers.openstack.marks import Mark, fence_values, port_mark, refuse_older
+from drivers.openstack.marks import Mark, fence_values, mark_text, port_mark, refuse_older
 from drivers.openstack.region import Region
 from drivers.openstack.region_quota import telling_quota
 from drivers.protocol import MachineRequest
@@ -172,16 +171,12 @@ def _is_hopeless(server: ServerReading, build_limit_s: float, now_s: float) -> b
 
 
 def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str, zone: str) -> ServerReading:
-    root = volumes.find_volume(region, request.instance_id)
-    if root is None:
-        raise Transient("driver.volume_missing", volume_id=request.instance_id)
-    if root.status != "available":
-        region.require_all_cells()
-        delete_held(region, root, mark.host_id, mark.fence)
-    volumes.free(region, root)
+    is_local = region.settings.is_local(request.root.storage_pool)
+    root_gib = request.root.size_gib if is_local else 0
     parts = Parts(
-        flavor_id=flavors.ensure_flavor(region, request.vcpu_count, request.memory_mib),
-        root_id=root.volume_id,
+        image_id=_image_id(region, request, mark) if is_local else "",
+        root_id="" if is_local else _root_id(region, request, mark),
+        flavor_id=flavors.ensure_flavor(region, request.vcpu_count, request.memory_mib, root_gib),
         disk_ids=tuple(disk_id(region, d.volume_id) for d in sorted(request.disks, key=lambda d: d.slot)),
         port_ids=tuple(networks.ensure_ports(region, request.nics, request.hostname, port_mark(mark.resource_id, mark.host_id))),
         hypervisor=hypervisor,
@@ -203,6 +198,31 @@ def _create(region: Region, request: MachineRequest, mark: Mark, hypervisor: str
     if seen is None:
         raise OutcomeUnknown("driver.outcome_unknown", connection=region.cloud, verb="create machine")
     return seen
+
+
+def _root_id(region: Region, request: MachineRequest, mark: Mark) -> str:
+    """Return the region's id of a root disk that is a volume, held by no machine."""
+    root = volumes.find_volume(region, request.instance_id)
+    if root is None:
+        raise Transient("driver.volume_missing", volume_id=request.instance_id)
+    if root.status != "available":
+        region.require_all_cells()
+        delete_held(region, request.instance_id, root.server_ids, mark.host_id, mark.fence)
+    volumes.free(region, root)
+    return root.volume_id
+
+
+def _image_id(region: Region, request: MachineRequest, mark: Mark) -> str:
+    """Return the region's id of the image a root disk on a hypervisor is made of; there is no such machine anywhere then.
+
+    Raises:
+        Transient: ``driver.image_missing``, or ``driver.unreachable``: the machine may be in a cell that does not answer.
+    """
+    if request.root.image is None:
+        raise Transient("driver.volume_missing", volume_id=request.instance_id)
+    region.require_all_cells()
+    delete_unlisted(region, request.instance_id, mark.host_id, mark.fence)
+    return images.require_image(region, request.root.image, request.root.storage_pool)
 
 
 def disk_id(region: Region, volume_id: ResourceId) -> str:
@@ -262,17 +282,28 @@ def look_again(region: Region, server: ServerReading) -> ServerReading:
     return seen
 
 
-def delete_held(region: Region, root: VolumeReading, host_id: str, fence: int) -> None:
-    """Have no softly deleted machine of ours hold its root disk: no list shows it any more, only the disk still names it.
+def delete_unlisted(region: Region, instance_id: ResourceId, host_id: str, fence: int) -> None:
+    """Have no softly deleted machine of ours hold the ports that were made for it: with no volume, only these still name it.
 
     Raises:
         StaleFence: a newer hold has acted on it.
         Transient: it is not gone yet.
     """
-    for server in (look_at(region, server_id) for server_id in root.server_ids):
-        if server is None or server.status != SOFT_DELETED or server.mark is None or root.mark is None:
+    ports = networks.ports_of(region, description=mark_text(port_mark(instance_id, host_id)))
+    delete_held(region, instance_id, sorted({p.device_id for p in ports} - {""}), host_id, fence)
+
+
+def delete_held(region: Region, instance_id: ResourceId, server_ids: Iterable[str], host_id: str, fence: int) -> None:
+    """Have no softly deleted machine of ours hold its parts: no list shows it any more, only what it holds still names it.
+
+    Raises:
+        StaleFence: a newer hold has acted on it.
+        Transient: it is not gone yet.
+    """
+    for server in (look_at(region, server_id) for server_id in server_ids):
+        if server is None or server.status != SOFT_DELETED or server.mark is None:
             continue
-        if (server.mark.resource_id, server.mark.host_id) == (root.mark.resource_id, host_id):
+        if (server.mark.resource_id, server.mark.host_id) == (instance_id, host_id):
             check_fence(server, fence)
             delete_server(region, server)
 

@@ -13,6 +13,8 @@ ONE, PER_DEPARTMENT = "one", "per-department"
 #: Stands for the department's code in the name of its group; what is done where there is no such group.
 DEPARTMENT_MARK = "{department}"
 REFUSE, MAKE = "refuse", "make"
+#: Whose disks are volumes: Cinder's, or nobody's.
+CINDER, NONE = "cinder", "none"
 #: Roles nobody of a department is given: the administrator's (Keystone takes names in any case), and that of services.
 _STRONG_ROLES = frozenset({"admin", "service"})
 
@@ -32,6 +34,10 @@ class RegionSettings:
     department_group_domain: str = "default"
     department_role: str = "reader"
     department_group_missing: str = REFUSE
+    #: Storage pool that stands for the disks of hypervisors themselves (the flavor's root disk); empty: there is none.
+    local_storage: str = ""
+    #: ``cinder``: every other storage pool is a volume type; ``none``: the region has no volumes, and is asked for none.
+    volumes: str = CINDER
     #: Longest one call to an API may take.
     call_timeout_s: float = 30.0
     #: Attempts of a call that only reads, or that was refused for its rate.
@@ -52,6 +58,15 @@ class RegionSettings:
     arch: str = "x86_64"
     #: The region's message broker, where Nova tells what it does: ``amqp[s]://user:password@host[:port][/vhost]``; empty: none.
     notifications: str = ""
+
+    @property
+    def has_volumes(self) -> bool:
+        """Whether there may be disks of their own, beside machines."""
+        return self.volumes == CINDER
+
+    def is_local(self, storage_pool: str) -> bool:
+        """Tell whether a storage pool is the hypervisors' own disks."""
+        return storage_pool != "" and storage_pool == self.local_storage
 
 
 def read_settings(section: Mapping[str, Any]) -> RegionSettings:
@@ -74,6 +89,8 @@ def read_settings(section: Mapping[str, Any]) -> RegionSettings:
                 wrong.append(name)
     if values.get("projects", ONE) not in (ONE, PER_DEPARTMENT):
         wrong.append("projects")
+    if values.get("volumes", CINDER) not in (CINDER, NONE):
+        wrong.append("volumes")
     if values.get("notifications") and not is_broker_address(values["notifications"]):
         wrong.append("notifications")
     wrong += _wrong_access(values)

@@ -74,9 +74,9 @@ def read_extensions(sdk: Any, calls: Calls) -> frozenset[str]:
     return calls.read("extensions", lambda: frozenset(str(e.alias) for e in sdk.network.extensions()))
 
 
-def missing_powers(extensions: Collection[str]) -> Capability:
-    """Return the powers a region lacks for want of an extension. Pure."""
-    lacking = Capability.NONE
+def missing_powers(extensions: Collection[str], *, has_volumes: bool = True) -> Capability:
+    """Return the powers a region lacks for want of an extension, or of volumes. Pure."""
+    lacking = Capability.NONE if has_volumes else Capability.SNAPSHOTS
     for power, needed in NEEDED.items():
         if not needed <= set(extensions):
             lacking |= power

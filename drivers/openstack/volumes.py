@@ -19,6 +19,8 @@ _PASSING = frozenset({"attaching", "detaching", "reserved", "in-use", "downloadi
 
 def find_volume(region: Region, volume_id: ResourceId) -> VolumeReading | None:
     """Return our volume of this id; the older of two that one wish made."""
+    if not region.settings.has_volumes:
+        return None
     scope = region.projects.listing_scope()
     block = region.sdk.block_storage
     found = region.calls.read("volume", lambda: [read_volume(v) for v in block.volumes(details=True, name=volume_id, **scope)])
@@ -113,8 +115,9 @@ def require_pool(region: Region, storage_pool: str) -> None:
     """
     if storage_pool in region.volume_types:
         return
-    block = region.sdk.block_storage
-    region.volume_types = frozenset(region.calls.read("volume", lambda: [t.name for t in block.types()]))
+    if region.settings.has_volumes:
+        block = region.sdk.block_storage
+        region.volume_types = frozenset(region.calls.read("volume", lambda: [t.name for t in block.types()]))
     if storage_pool not in region.volume_types:
         raise Permanent("driver.storage_pool_missing", storage_pool=storage_pool)
 
@@ -162,12 +165,7 @@ def ensure_volume_absent(region: Region, volume_id: ResourceId, host_id: str, fe
 def _make(
     region: Region, request: VolumeRequest, mark: Mark, department: str, snapshot_id: str | None, zone: str
 ) -> VolumeReading:
-    image_id = None
-    if request.image is not None:
-        image = images.find_image(region, request.image.sha256)
-        if image is None:
-            raise Transient("driver.image_missing", storage_pool=request.storage_pool, image=request.image.image_id)
-        image_id = image.id
+    image_id = None if request.image is None else images.require_image(region, request.image, request.storage_pool)
     block = region.projects.connection(department).block_storage
     body = volume_body(request, mark, image_id=image_id, snapshot_id=snapshot_id, zone=region.zones.of_storage(zone))
     made = read_volume(region.calls.change("volume", lambda: block.create_volume(**body)))
@@ -178,6 +176,8 @@ def _make(
 
 def look_at(region: Region, volume_id: str) -> VolumeReading | None:
     """Read one disk by the region's id."""
+    if not region.settings.has_volumes:
+        return None
     block = region.sdk.block_storage
     return region.calls.find("volume", lambda: read_volume(block.get_volume(volume_id)))
 

@@ -46,24 +46,27 @@ class ZoneNames:
 class Zones:
     """Names of a region's zones: every credential may ask for them."""
 
-    def __init__(self, sdk: Any, calls: Calls) -> None:
+    def __init__(self, sdk: Any, calls: Calls, *, has_volumes: bool = True) -> None:
         self._sdk = sdk
         self._calls = calls
+        self._has_volumes = has_volumes
         self._lock = threading.Lock()
         self._known: tuple[float, ZoneNames] | None = None
 
     def names(self, *, max_age_s: float = ZONES_AGE_S) -> ZoneNames:
-        """Return them, read at most so long ago: two calls."""
+        """Return them, read at most so long ago: two calls, one where there are no volumes."""
         with self._lock:
             now_s = time.monotonic()
             if self._known is None or now_s - self._known[0] > max_age_s:
-                compute, block = self._sdk.compute, self._sdk.block_storage
                 names = ZoneNames(
-                    compute=self._calls.read("zones", lambda: frozenset(z.name for z in compute.availability_zones())),
-                    storage=self._calls.read("zones", lambda: frozenset(z.name for z in block.availability_zones())),
+                    compute=self._read(self._sdk.compute),
+                    storage=self._read(self._sdk.block_storage) if self._has_volumes else frozenset(),
                 )
                 self._known = (now_s, names)
             return self._known[1]
+
+    def _read(self, service: Any) -> frozenset[str]:
+        return self._calls.read("zones", lambda: frozenset(z.name for z in service.availability_zones()))
 
     def require(self, cloud: str, zone: str) -> None:
         """Refuse a zone that no hypervisor stands in.

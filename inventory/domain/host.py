@@ -151,7 +151,8 @@ class HostFacts:
     #: Names the network fabric it shares with other hosts; empty where its networks are its own.
     network_scope: str = ""
     #: Names what keeps the disks of its machines when it is lost, the same for all hosts that can be given them
-    #: (``Capability.EVACUATION``); empty where they are lost with it.
+    #: (``Capability.EVACUATION``); empty where they are lost with it. Of storage that takes root disks only they are lost all
+    #: the same, and made anew of the image by whatever brings the machine back.
     disk_scope: str = ""
     #: The most its back end takes on of what it has, by dimension, in thousandths: no more is promised.
     overcommit_most_permille: Mapping[str, int] = field(default_factory=dict)
@@ -166,6 +167,8 @@ class StorageFacts:
     path: str
     capacity_gib: int
     available_gib: int
+    #: Whether it takes root disks only, which are made and lost with their machines: the hypervisor's own disk in a cloud.
+    roots_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +264,8 @@ class StoragePool:
     disk_class: str
     path: str = ""
     overcommit_permille: int = 1000
+    #: What its back end said last (``StorageFacts``).
+    roots_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

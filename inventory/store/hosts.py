@@ -317,6 +317,22 @@ def disk_classes(connection: Connection) -> list[str]:
     return list(connection.execute(select(column).distinct().order_by(column)).scalars())
 
 
+def root_only_classes(connection: Connection) -> frozenset[str]:
+    """Return the classes whose storage pools take root disks only."""
+    column = t.storage_pools.c.disk_class
+    return frozenset(connection.execute(select(column).where(t.storage_pools.c.roots_only.in_([True])).distinct()).scalars())
+
+
+def otherwise_kept(connection: Connection, storage: StoragePool) -> str | None:
+    """Return the name of another host, read and in the inventory, whose storage pools of that class take other disks; or None."""
+    pools, h = t.storage_pools.c, t.hosts.c
+    is_other = (pools.host_id != storage.host_id) & (pools.disk_class == storage.disk_class)
+    is_known = h.facts.is_not(None) & (h.admin_state != AdminState.RETIRED.value)
+    statement = select(h.name).join(t.storage_pools, pools.host_id == h.id).order_by(h.name).limit(1)
+    name: str | None = connection.execute(statement.where(is_other, is_known, pools.roots_only != storage.roots_only)).scalar()
+    return name
+
+
 def storage_pool(connection: Connection, storage_pool_id: StoragePoolId | str) -> StoragePool:
     """Return one storage pool.
 

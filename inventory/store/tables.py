@@ -122,6 +122,8 @@ storage_pools = Table(
     Column("disk_class", Text, nullable=False),
     Column("path", Text, nullable=False),
     Column("overcommit_permille", Integer, nullable=False),
+    #: Whether it takes root disks only, as its back end said last.
+    Column("roots_only", Flag, nullable=False, server_default=text("0")),
     UniqueConstraint("host_id", "name"),
     sqlite_strict=True,
 )

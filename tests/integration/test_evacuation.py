@@ -144,6 +144,19 @@ def test_machines_are_brought_back_with_disks_and_addresses_and_nothing_is_left_
     assert told.count("step.evacuate") == 2
 
 
+def test_whose_root_disk_is_the_hosts_own_is_brought_back_and_told_that_it_is_made_anew(town: Town) -> None:
+    with town.here.platform.db.write() as connection:
+        for pool in hosts.storage_pools(connection, town.lost.id):
+            hosts.save_storage_pool(connection, replace(pool, roots_only=True))
+    town.fail()
+    assert town.lose()[0]
+    assert town.running.wait_for(lambda: town.all_run() and town.lost.id not in {m.host_id for m in town.machines()})
+    with town.here.platform.db.read() as connection:
+        told = [e.code for e in store.events(connection, str(town.machines()[0].ticket_id))]
+    assert told.count("step.host_lost_root") == 2
+    assert not {"step.host_lost", "step.host_lost_kept"} & set(told)
+
+
 def _reachable(town: Town) -> bool:
     with town.here.platform.db.read() as connection:
         return hosts.host(connection, town.lost.id).reachability is Reachability.REACHABLE

@@ -513,3 +513,18 @@ def test_a_storage_pool_keeps_its_class(platform: Platform) -> None:
     document["hosts"][0]["storage"][0]["class"] = "high-performance"
     [problem] = refused(platform, site(hosts=document["hosts"])).problems
     assert (problem.code, problem.params["known"]) == ("site.storage_class_fixed", "standard")
+
+
+def test_a_class_of_root_disks_elsewhere_is_not_one_of_any_disk_here(platform: Platform) -> None:
+    apply(platform, site(), drivers=True)
+    with platform.db.write() as connection:
+        [storage] = hosts.storage_pools(connection)
+        hosts.save_storage_pool(connection, replace(storage, roots_only=True))
+    # Read twice: YAML would write what they share as a reference.
+    first, second = (yaml.safe_load(site())["hosts"][0] for _ in range(2))
+    second |= {"name": "rack3-08", "connection": "simulated://site-import/rack3-08"}
+    before = dump(platform)
+    with pytest.raises(AllotError) as caught:
+        apply(platform, site(hosts=[first, second]), drivers=True)
+    assert ("host.storage_class_mixed", "rack3-08") in {(p.code, p.params["host"]) for p in caught.value.problems}
+    assert dump(platform) == before

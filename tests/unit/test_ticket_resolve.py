@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.tickets.resolve import Defaults, resolve_change, resolve_create, resolve_renew
+from controller.tickets.resolve import Defaults, Offer, resolve_change, resolve_create, resolve_renew
 from inventory.domain.errors import Conflict
 from inventory.domain.system import DiskSpec, SpreadLevel, SystemSpec
 from tests.support.tickets import DIRECTORY, EXAMPLES, change, codes_of, created, parse, portal, problems_of, stored
@@ -111,6 +111,30 @@ def test_unknown_names_come_with_what_was_probably_meant(old: str, new: str, sug
     assert (problem.code, problem.params["suggestion"]) == ("ticket.unknown_name", suggestion)
     assert problem.where is not None
     assert problem.where.line
+
+
+LOCAL = replace(DIRECTORY, disk_classes=(*DIRECTORY.disk_classes, Offer(code="local")), root_only_classes=frozenset({"local"}))
+
+
+def test_a_class_of_root_disks_takes_no_data_disk_named_or_by_default() -> None:
+    named = parse(portal(("class: standard", "class: local")))
+    [problem] = problems_of(lambda: resolve_create(named, LOCAL))
+    assert (problem.code, problem.params["disk_class"]) == ("ticket.disk_class_roots_only", "local")
+    assert problem.params["offered"].startswith("standard")
+    assert problem.where is not None
+    assert problem.where.line
+    silent = parse(portal((", class: standard", "")))
+    assert codes_of(lambda: resolve_create(silent, LOCAL, Defaults(disk_class="local"))) == ["ticket.disk_class_roots_only"]
+    only = replace(LOCAL, disk_classes=(Offer(code="local"),))
+    [problem] = problems_of(lambda: resolve_create(named, only))
+    assert problem.params["offered"] == "—"
+
+
+def test_a_class_of_root_disks_takes_root_disks_and_no_disk_is_added_there() -> None:
+    spec = resolve_create(parse(portal(("size: tiny", "size: tiny\n      root-disk: {class: local}"))), LOCAL)
+    assert "local" in {server.root_disk_class for server in spec.servers}
+    added = change("{name: db, disks: [{name: more, size: 1GiB, class: local}]}")
+    assert codes_of(lambda: resolve_change(added, stored(created()), LOCAL)) == ["ticket.disk_class_roots_only"]
 
 
 def test_a_name_of_two_departments_asks_for_the_code() -> None:

@@ -1107,6 +1107,7 @@ def upgrade() -> None:
         sa.Column("disk_class", sa.Text(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("overcommit_permille", sa.Integer(), nullable=False),
+        sa.Column("roots_only", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_storage_pools_host_id_hosts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_storage_pools")),
         sa.UniqueConstraint("host_id", "name", name=op.f("uq_storage_pools_host_id")),

@@ -319,4 +319,9 @@ def test_a_flavor_of_ours_that_somebody_changed_is_named(driver: OpenStackDriver
     with pytest.raises(Permanent) as refused:
         ensure_flavor(driver._region, 2, 4096)
     assert refused.value.problem.code == "openstack.flavor_changed"
-    assert refused.value.problem.params == {"vcpu_count": 2, "memory_mib": 4096, "name": "allotment-2c-4096m"}
+    assert refused.value.problem.params == {
+        "vcpu_count": 2,
+        "memory_mib": 4096,
+        "disk_gib": 0,
+        "name": "allotment-2c-4096m",
+    }
