@@ -127,12 +127,19 @@ class Projects:
         with self._lock:
             # First, because it may find that what is kept here is of a project that is gone.
             project = {"project_id": self._project_id(department)} if department else {}
-            key = (department, services)
-            if key not in self._connections:
-                connection = self._sdk.connect_as(**project)
-                discover(connection, self._calls, services)
-                self._connections[key] = connection
-            return self._connections[key]
+            return self._opened(department, services, project)
+
+    def _opened(self, department: str, services: tuple[str, ...], project: Mapping[str, str]) -> Any:
+        key = (department, services)
+        if key not in self._connections:
+            connection = self._sdk.connect_as(**project)
+            discover(connection, self._calls, services)
+            self._connections[key] = connection
+        return self._connections[key]
+
+    def _octavia(self) -> Any:
+        # Not of the connection others are made from: the SDK hands on the address it found, and Octavia's says no version.
+        return self._opened("", ("load_balancer",), {}).load_balancer
 
     def forget(self, department: str) -> None:
         """Hear that a department's project is gone."""
@@ -186,7 +193,8 @@ class Projects:
         project = found[0] if found else self._make(name, department)
         self._enter(project.id)
         department_access.grant(self._sdk, self._calls, self._settings, project.id, department)
-        quotas.ensure_quotas(self._sdk, self._calls, project.id, has_volumes=self._settings.has_volumes)
+        has_volumes = self._settings.has_volumes
+        quotas.ensure_quotas(self._sdk, self._calls, project.id, self._octavia, has_volumes=has_volumes)
         return str(project.id)
 
     def _enter(self, project_id: str) -> None:

@@ -59,13 +59,13 @@ def raised(theirs: Mapping[str, int | None], ours: Mapping[str, int]) -> dict[st
     return {name: ours[name] for name, bound in told.items() if bound is not None and bound != UNBOUNDED and bound < ours[name]}
 
 
-def ensure_quotas(sdk: Any, calls: Calls, project_id: str, *, has_volumes: bool = True) -> None:
-    """Have the region's quotas of a project at ours or above.
+def ensure_quotas(sdk: Any, calls: Calls, project_id: str, balancing: Callable[[], Any], *, has_volumes: bool = True) -> None:
+    """Have the region's quotas of a project at ours or above; ``balancing`` is asked for Octavia where the region has it.
 
     Raises:
         DriverFault: a service refused or did not answer.
     """
-    for service, way in _ways(sdk, calls, project_id, has_volumes=has_volumes).items():
+    for service, way in _ways(sdk, calls, project_id, balancing, has_volumes=has_volumes).items():
         verb, ours = f"{service} quota", GUARD_RAILS[service]
         found = calls.read(verb, way.read)
         wanted = raised({name: getattr(found, name, None) for name in ours}, ours)
@@ -73,11 +73,11 @@ def ensure_quotas(sdk: Any, calls: Calls, project_id: str, *, has_volumes: bool 
             calls.change(verb, partial(way.write, **wanted))
 
 
-def _ways(sdk: Any, calls: Calls, project_id: str, *, has_volumes: bool) -> Mapping[str, _Way]:
+def _ways(sdk: Any, calls: Calls, project_id: str, balancing: Callable[[], Any], *, has_volumes: bool) -> Mapping[str, _Way]:
     sets = {"compute": sdk.compute} | ({"block_storage": sdk.block_storage} if has_volumes else {})
     plain = {"network": sdk.network}
     if calls.read("discover", lambda: sdk.has_service(BALANCING)):
-        plain["load_balancer"] = calls.read("discover", lambda: sdk.load_balancer)
+        plain["load_balancer"] = balancing()
     asked_of_sets = {
         name: _Way(read=partial(p.get_quota_set, project_id), write=partial(p.update_quota_set, project_id))
         for name, p in sets.items()

@@ -223,7 +223,7 @@ class Behind:
 
     def image_ids(self, image: ImageSource) -> Sequence[str]:
         """Return the images with the hash of one."""
-        return sorted(i.id for i in self.cloud.image.images() if i.name.endswith(image.sha256))
+        return sorted(i.id for i in self.cloud.image.images(visibility="all") if i.name.endswith(image.sha256))
 
 
 def region_harness(behind: Behind, connection: str, hypervisor: str, image: ImageSource, project: str = PLATFORM_USER) -> Harness:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from drivers.openstack.settings import PER_DEPARTMENT
 from tests.openstack.region.layout import REGION, Layout
 from tests.openstack.region.seeding import PLATFORM_USER
 from tests.support.trickle import trickle
@@ -22,12 +23,13 @@ _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-leng
 SERVICES = {
     "nova": ("/v2.1", "compute"),
     "neutron": ("", "network"),
-    "cinder": ("/v3/{project_id}", "block_storage"),
+    "cinder": ("/v3{project}", "block_storage"),
     "glance": ("", "image"),
     "placement": ("", "placement"),
     "octavia": ("", "load_balancer"),
     "barbican": ("", "key_manager"),
 }
+IDENTITY = {"keystone": ("/v3", "identity")}
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,12 @@ def once_each(treatment: Treatment, is_meant: Callable[[Asked], bool]) -> Callab
 def proxied_clouds(layout: Layout, directory: Path, tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[Proxies]:
     """Give proxies, and a ``clouds.yaml`` in ``directory`` whose cloud ``proxied`` goes through them.
 
-    With ``tls`` they, and one in front of Keystone, are spoken to by TLS only.
+    With ``tls`` they, and one in front of Keystone, are spoken to by TLS only. Where each department has a project of its own
+    (``projects``) Keystone is behind one too: projects and roles are made there.
     """
     proxies = Proxies()
-    servers = {name: _serve(proxies, name, layout.port(name), tls) for name in (*SERVICES, *(["keystone"] if tls else []))}
+    services = {**SERVICES, **IDENTITY} if tls or settings.get("projects") == PER_DEPARTMENT else SERVICES
+    servers = {name: _serve(proxies, name, layout.port(name), tls) for name in services}
     try:
         (directory / "clouds.yaml").write_text(_clouds(layout, servers, settings))
         yield proxies
@@ -143,8 +147,10 @@ def proxies_before(layout: Layout, directory: Path, monkeypatch: pytest.MonkeyPa
 
 
 def _clouds(layout: Layout, servers: Mapping[str, ThreadingHTTPServer], settings: Mapping[str, Any]) -> str:
-    project_id = _project_id(layout)
-    scheme = "https" if "keystone" in servers else "http"
+    is_apart = settings.get("projects") == PER_DEPARTMENT
+    # Cinder takes the project from the token where the path names none.
+    project = "" if is_apart else f"/{_project_id(layout)}"
+    scheme = "https" if "keystone" in servers and not is_apart else "http"
     proxied = {name: f"{scheme}://127.0.0.1:{server.server_port}" for name, server in servers.items()}
     addresses = {"keystone": layout.url("keystone"), **proxied}
     lines = [
@@ -154,8 +160,8 @@ def _clouds(layout: Layout, servers: Mapping[str, ThreadingHTTPServer], settings
         f'    auth: {{auth_url: "{addresses["keystone"]}/v3", username: {PLATFORM_USER}, password: "{layout.password}",',
         f"           project_name: {PLATFORM_USER}, user_domain_name: Default, project_domain_name: Default}}",
     ]
-    for name, (path, service) in SERVICES.items():
-        lines.append(f"    {service}_endpoint_override: {addresses[name]}{path.format(project_id=project_id)}")
+    for name, (path, service) in {**SERVICES, **(IDENTITY if is_apart else {})}.items():
+        lines.append(f"    {service}_endpoint_override: {addresses[name]}{path.format(project=project)}")
     chosen = ", ".join(f"{name}: {value}" for name, value in {"observe_max_age_s": 0, **settings}.items())
     return "\n".join([*lines, f"    allotment: {{{chosen}}}"]) + "\n"
 
@@ -186,7 +192,7 @@ def _serve(proxies: Proxies, service: str, port: int, tls: ssl.SSLContext | None
                 body = body[: len(body) // 2]
             upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
-            if service in ("octavia", "barbican"):
+            if service in ("octavia", "barbican") or (service == "keystone" and tls is None):
                 # It names its versions under the address it was asked at; the SDK goes there.
                 headers["Host"] = self.headers["Host"]
             if isinstance(treatment, Cut):

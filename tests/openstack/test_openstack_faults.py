@@ -2,7 +2,8 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.region_book import LONGEST_MEMORY_S
+from drivers.openstack.settings import PER_DEPARTMENT
 from drivers.protocol import ObservedInstance
+from inventory.domain.organisation import place_name
 from inventory.domain.resource import Observed
 from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
 from tests.openstack.proxy import Asked, Cut, Hang, Lose, Pass, Proxies, Refuse, Treatment, Trickle, once_each, proxies_before
@@ -30,8 +33,16 @@ HYPERVISOR = "hv-005"
 #: Longest until a service has begun with what holds it up.
 HELD_UP_S = 300
 BUILD_LIMIT_S = 600
-#: What is known to take too long is not waited for: seconds.
-QUICK = pytest.mark.parametrize("proxies", [{"wait_s": 3}], indirect=True)
+#: What is asked to make a machine and the project it is in, by service, method and the end of the path.
+CHANGES_IN_A_PROJECT = {
+    ("keystone", "POST", "tokens"), ("keystone", "POST", "projects"), ("keystone", "PUT", "roles"),
+    ("nova", "PUT", "os-quota-sets"), ("cinder", "PUT", "os-quota-sets"), ("neutron", "PUT", "quotas"),
+    ("neutron", "POST", "networks"), ("neutron", "POST", "subnets"), ("neutron", "POST", "security-groups"),
+    ("neutron", "POST", "security-group-rules"), ("neutron", "POST", "ports"), ("cinder", "POST", "volumes"),
+    ("nova", "POST", "flavors"), ("nova", "POST", "servers"),
+}  # fmt: skip
+#: What is known to take too long is not waited for, and what is being built for ever is given up: seconds.
+QUICK = pytest.mark.parametrize("proxies", [{"wait_s": 3, "build_limit_s": 120}], indirect=True)
 
 
 @pytest.fixture
@@ -67,6 +78,52 @@ def test_a_lost_answer_at_every_create_call_doubles_nothing(wish: Wish, proxies:
     assert_made_once(behind, wish)
     wish.remove()
     assert_nothing_left(behind, wish)
+
+
+@pytest.mark.parametrize("proxies", [{"projects": PER_DEPARTMENT, "project_role": "admin"}], indirect=True)
+def test_a_lost_answer_at_every_call_that_changes_something_in_a_departments_project(
+    wish: Wish, proxies: Proxies, behind: Behind
+) -> None:
+    code = f"lost-{new_id('volume')[-8:].lower()}"
+    _belongs_to(wish, code)
+    shape = {"vcpus": 1, "ram": wish.request.memory_mib}
+    _forget_flavors(behind, shape)
+    proxies.treat = once_each(Lose(), lambda asked: asked.method in ("POST", "PUT"))
+    try:
+        assert wish.make().state is Observed.RUNNING
+        proxies.treat = lambda _asked: Pass()
+        lost = {(a.service, a.method, a.kind[2].rpartition("/")[2]) for a in proxies.asked}
+        assert lost >= CHANGES_IN_A_PROJECT, CHANGES_IN_A_PROJECT - lost
+        assert_made_once(behind, wish)
+        (project,) = behind.cloud.identity.projects(name=place_name(code))
+        assert behind.servers(wish.request.instance_id)[0].project_id == project.id
+        assert len([f for f in behind.cloud.compute.flavors() if is_of(f, shape)]) == 1
+    finally:
+        proxies.treat = lambda _asked: Pass()
+        wish.remove()
+        wish.driver.ensure_department_absent(code)
+        _forget_flavors(behind, shape)
+    assert_nothing_left(behind, wish)
+    assert list(behind.cloud.identity.projects(name=place_name(code))) == []
+
+
+def _belongs_to(wish: Wish, department: str) -> None:
+    """Have it in a department's project, of a size no flavor is of."""
+    wish.segment = replace(wish.segment, department=department)
+    wish.data = replace(wish.data, department=department)
+    root = replace(wish.request.root, department=department)
+    wish.request = replace(wish.request, department=department, memory_mib=101, root=root)
+
+
+def _forget_flavors(behind: Behind, shape: Mapping[str, int]) -> None:
+    for flavor in behind.cloud.compute.flavors():
+        if is_of(flavor, shape):
+            behind.cloud.compute.delete_flavor(flavor)
+
+
+def is_of(flavor: Any, shape: Mapping[str, int]) -> bool:
+    """Whether a flavor has these numbers."""
+    return all(getattr(flavor, name) == number for name, number in shape.items())
 
 
 def test_a_region_that_asks_for_patience_gets_it(wish: Wish, proxies: Proxies, behind: Behind) -> None:
@@ -298,7 +355,8 @@ def _forget_tokens(layout: Layout) -> None:
 
 @pytest.mark.alone
 @QUICK
-def test_a_compute_service_killed_while_it_builds_leaves_one_machine(wish: Wish, region: Region, behind: Behind) -> None:
+@pytest.mark.parametrize("broken", [COMPUTE, "database", "broker"])
+def test_what_breaks_while_a_machine_is_built_leaves_one_machine(wish: Wish, region: Region, behind: Behind, broken: str) -> None:
     slow, begun = region.layout.directory / "slow-build", region.layout.directory / "slow-build.begun"
     slow.touch()
     try:
@@ -310,11 +368,15 @@ def test_a_compute_service_killed_while_it_builds_leaves_one_machine(wish: Wish,
             wish.driver.ensure_launched(wish.request, FENCE)
         assert building.value.problem.code == "openstack.not_ready"
         until(begun.exists, HELD_UP_S, "the compute service has begun to build")
-        region.processes.kill(COMPUTE)
+        if broken == COMPUTE:
+            region.processes.kill(broken)
+        else:
+            region.processes.stop([broken])
     finally:
         slow.unlink()
         begun.unlink(missing_ok=True)
-    region.start_service(COMPUTE)
+        region.start_service(broken)
+        region.wait_ready(since_s=time.time() + 1)
     assert _made_at_last(wish).state is Observed.RUNNING
     assert_made_once(behind, wish)
 

@@ -8,9 +8,12 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from drivers.openstack.settings import PER_DEPARTMENT
+from inventory.domain.organisation import place_name
 from tests.openstack.cloud import City, city
 from tests.openstack.harness import Behind, new_id
 from tests.openstack.killing import BODIES, Life, start_though_killed
@@ -30,6 +33,9 @@ STRUCK = {
     ("nova", "POST", "os-volume_attachments"),
     ("nova", "DELETE", "servers"), ("cinder", "DELETE", "volumes"), ("neutron", "DELETE", "networks"),
     ("neutron", "DELETE", "security-groups"),
+    # The department's project, and what it is allowed.
+    ("keystone", "POST", "tokens"), ("keystone", "POST", "projects"), ("keystone", "PUT", "roles"),
+    ("nova", "PUT", "os-quota-sets"), ("cinder", "PUT", "os-quota-sets"), ("neutron", "PUT", "quotas"),
 }  # fmt: skip
 
 
@@ -63,14 +69,26 @@ class Killer:
 
 
 @pytest.fixture
-def proxies(region: Region, tmp_path: Path) -> Iterator[Proxies]:
-    """Proxies in front of the region's services."""
-    with proxied_clouds(region.layout, tmp_path) as found:
+def domain(behind: Behind) -> Iterator[str]:
+    """A domain of Keystone without a project: those of departments are made in it, whatever other tests have made."""
+    identity = behind.cloud.identity
+    found = identity.create_domain(name=new_id("host"))
+    yield found.id
+    identity.update_domain(found, is_enabled=False)
+    # With whatever is in it.
+    identity.delete_domain(found)
+
+
+@pytest.fixture
+def proxies(region: Region, domain: str, tmp_path: Path) -> Iterator[Proxies]:
+    """Proxies in front of the region's services, where each department has a project."""
+    settings: dict[str, Any] = {"projects": PER_DEPARTMENT, "project_role": "admin", "project_domain": domain}
+    with proxied_clouds(region.layout, tmp_path, **settings) as found:
         yield found
 
 
 def test_a_controller_killed_at_every_kind_of_call_doubles_and_leaves_nothing(
-    region: Region, behind: Behind, proxies: Proxies, tmp_path: Path
+    region: Region, behind: Behind, domain: str, proxies: Proxies, tmp_path: Path
 ) -> None:
     # An image of its own: that of the other tests may be there already. What stands behind the end belongs to no cluster.
     image = qcow2() + new_id("image").encode().ljust(1 << 16, b"\0")
@@ -86,7 +104,9 @@ def test_a_controller_killed_at_every_kind_of_call_doubles_and_leaves_nothing(
             life.check(action, ticket)
             town.controller.stop()
     assert set(killer.struck) >= STRUCK
-    (kept,) = [i for i in behind.cloud.image.images() if i.name.endswith(hashlib.sha256(image).hexdigest())]
+    assert [p.name for p in behind.cloud.identity.projects(domain_id=domain)] == [place_name("civil-affairs")]
+    images = behind.cloud.image.images(visibility="all")
+    (kept,) = [i for i in images if i.name.endswith(hashlib.sha256(image).hexdigest())]
     assert (kept.status, kept.size) == ("active", len(image))
     behind.cloud.image.delete_image(kept)
 
