@@ -34,7 +34,7 @@ def _differences(context: StepContext, found: ObservedInstance) -> Differences:
 
 
 def _change(context: StepContext, found: ObservedInstance) -> Flow:
-    if found.state is Observed.RUNNING and not has_shape(context.resource.instance, found):
+    if found.state is not Observed.STOPPED and not has_shape(context.resource.instance, found):
         return Next(step="resize_stop")
     return Next(step="parts" if context.resource.settled_generation > 0 else "image")
 

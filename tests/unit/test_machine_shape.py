@@ -215,3 +215,12 @@ def test_the_look_chooses_the_road(desired: Desired, seen: ObservedInstance, flo
     context = context_of(replace(ROW, desired=desired), seen)
     assert look(context) == flow
     assert [(f.kind, f.state) for f in context.findings] == said
+
+
+@pytest.mark.parametrize(
+    ("state", "step"), [(Observed.RUNNING, "resize_stop"), (Observed.UNKNOWN, "resize_stop"), (Observed.STOPPED, "parts")]
+)
+def test_a_machine_of_another_size_is_changed_at_rest(state: Observed, step: str) -> None:
+    """One that somebody paused too: a back end changes nothing of what is paused."""
+    wanted = replace(ROW, generation=ROW.settled_generation + 1)
+    assert look(context_of(wanted, found(vcpu_count=8, state=state))) == Next(step=step)
