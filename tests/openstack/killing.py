@@ -72,7 +72,8 @@ class Life:
             if self.is_over(ticket_id):
                 return False
             if time.monotonic() > end:
-                raise TimeoutError(f"neither killed nor done after {STRIKE_S} s\n{self.town.controller.log_end()}")
+                rows = "\n".join(f"{r.name}: {r.phase} {r.step} {r.problem}" for r in self.town.rows())
+                raise TimeoutError(f"neither killed nor done after {STRIKE_S} s\n{rows}\n{self.town.controller.log_end()}")
             time.sleep(POLL_S)
         self.town.controller.wait_killed(POLL_S)
         return True
