@@ -18,8 +18,8 @@ from controller.scheduling.groups import Groups
 from controller.scheduling.policy import DEFAULT_POLICY, Policy
 from controller.scheduling.snapshot import HostEntry, StorageEntry
 from controller.scheduling.storage_fit import pack
-from controller.scheduling.suggest import altered
 from controller.scheduling.units import units_of
+from controller.texts.placement import TEXTS
 from inventory.domain.host import AdminState, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId
 from inventory.domain.placement import Explanation, GroupRule, Level, MemberRequest, Placement, PlacementRequest, Refusal
@@ -27,6 +27,7 @@ from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.system import SpreadLevel
 from tests.support.address_rooms import breaks_addresses, some_room
 from tests.support.placement import entry, is_same_snapshot, member, request, snapshot, with_homes, zone
+from tests.support.suggested import as_suggested
 
 ZONES = {code: zone(code, mlps_max=mlps) for code, mlps in (("a", 3), ("b", 2))}
 POLICIES = [
@@ -344,11 +345,32 @@ def test_every_suggestion_of_a_refusal_is_true(hosts: list[HostEntry], asked: Pl
     answer = decide(asked, shot, policy)
     if isinstance(answer, Refusal):
         for suggestion in answer.explanations[0].suggestions:
-            other = altered(asked, suggestion)
+            other = as_suggested(asked, *suggestion)
             assert other != asked
             found = decide(other, shot, policy)
             assert isinstance(found, Placement), suggestion
             check_valid(other, hosts, found)
+
+
+def test_the_cases_have_suggestions_of_every_kind_that_a_decision_makes() -> None:
+    seen = set[str]()
+    for n in (6, 8, 9, 12, 118, 142, 423, 565, 881):
+        hosts, asked = some_hosts(random.Random(n), 2), some_request(random.Random(10**6 + n))
+        seen |= {code.rpartition(".")[2] for code, _ in decide(asked, snapshot(hosts)).explanations[0].suggestions}
+    # Those of reservations are made where these are known; the one of networks has a test of its own.
+    others = {"later", "draw", "separate_networks"}
+    assert seen == {code.rpartition(".")[2] for code in TEXTS if code.startswith("placement.suggest.")} - others
+
+
+def test_machines_that_are_told_to_share_no_network_fit_with_one_each() -> None:
+    hosts = [entry(n, vcpu=4, memory_mib=4) for n in range(2)]
+    pair = (member(f"m{n}", group="g0", networks=("n1",), vcpu=1, memory_mib=1) for n in range(2))
+    asked = request(*pair, rules=(GroupRule(group="g0", spread=SpreadLevel.HOST, is_hard=True),))
+    told = {code.rpartition(".")[2]: params for code, params in decide(asked, snapshot(hosts)).explanations[0].suggestions}
+    other = as_suggested(asked, "separate_networks", told["separate_networks"])
+    found = decide(other, snapshot(hosts))
+    assert isinstance(found, Placement)
+    check_valid(other, hosts, found)
 
 
 def check_miss(
