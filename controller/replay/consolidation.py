@@ -45,11 +45,16 @@ class Consolidation:
     room_each_most: int = 2
     #: What part of the moves is left for that when hosts are emptied.
     room_permille: int = 200
-    #: Machines younger than this stay: most of them are soon gone by themselves.
-    dwell_s: int = 5400
+    #: Machines younger than this are young: most of them are soon gone by themselves (``Limits.young_counts``).
+    dwell_s: int = 7200
     limits: Limits = field(
         default_factory=lambda: Limits(
-            saving_least_wh_per_gib=0, moves_each_most=16, move_mib=65536, fill_most_permille=943, aside_permille=800
+            saving_least_wh_per_gib=0,
+            moves_each_most=14,
+            move_mib=65536,
+            fill_most_permille=943,
+            aside_permille=800,
+            young_counts=4,
         )
     )
     planner: Planner = consolidate

@@ -82,7 +82,7 @@ class PolicyTable:
 #: Used where no file is given; ``etc/placement.yaml`` says the same.
 DEFAULT_POLICY = Policy(
     name="balanced",
-    version=2,
+    version=3,
     weights={"keep_usable": 100, "keep_large": 60, "even_out": 20, "soft_spread": 400, "storage": 10, "keep_accelerators": 200},
     large=LargeSize(vcpu_count=8, memory_mib=57344),
 )

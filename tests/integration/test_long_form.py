@@ -155,7 +155,7 @@ def test_what_is_stored_holds_where_both_differ_and_the_difference_is_named(here
     with here.platform.db.write() as connection:
         connection.execute(update(tables.explanations).values(body={**wrong, "policy": "other@1"}))
     mismatches = {(m.what, m.name): (m.stored, m.derived) for m in _retold(here, explanation).mismatches}
-    assert mismatches == {("filter", "capacity"): ("3", "4"), ("policy", ""): ("other@1", "balanced@2")}
+    assert mismatches == {("filter", "capacity"): ("3", "4"), ("policy", ""): ("other@1", "balanced@3")}
 
 
 def test_a_state_whose_changes_were_forgotten_is_not_told(here: Furnished) -> None:

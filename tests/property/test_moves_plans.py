@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.check import first_stale
-from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, WantedEntry
+from controller.scheduling.moves.cluster import DWELLING, Cluster, HostWatts, MachineEntry, WantedEntry
 from controller.scheduling.moves.consolidate import consolidate
 from controller.scheduling.moves.drain import drain
 from controller.scheduling.moves.make_room import make_room
@@ -345,3 +345,23 @@ def test_a_host_with_room_held_for_a_reservation_is_not_emptied() -> None:
     assert not set(then.freed) & set(first.freed)
     standing = replace(free, hosts=tuple(replace(h, held=h.capacity, is_standby=True) for h in free.hosts))
     assert not standing.cluster.is_reserved.any(), "what stands by for a loss may be off"
+
+
+def test_a_young_machine_stays_or_counts_for_several_moves() -> None:
+    hosts = [entry(n, vcpu=8, memory_mib=8, storage=()) for n in range(2)]
+    home = ((0, ""), (0, DWELLING), (1, ""), (1, ""), (1, "moves.cooling"))
+    machines = tuple(
+        MachineEntry(
+            id=ResourceId(f"inst_{n}"),
+            name=f"m{n}",
+            host_id=hosts[host].host.id,
+            compute=Resources.of({VCPU: 1, MEMORY_MIB: 1}),
+            stays=stays,
+        )
+        for n, (host, stays) in enumerate(home)
+    )
+    town = Town(used_by(hosts, machines), machines, {h.host.id: HostWatts(idle=100, most=400) for h in hosts})
+    limits = Limits(saving_least_wh_per_gib=0, moves_each_most=5)
+    assert consolidate(town.cluster, limits).freed == ()
+    assert consolidate(town.cluster, replace(limits, young_counts=5)).freed == (), "one move and five"
+    assert consolidate(town.cluster, replace(limits, young_counts=4)).freed == (hosts[0].host.id,)

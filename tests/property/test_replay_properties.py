@@ -220,7 +220,11 @@ def test_a_replay_with_moves_breaks_nothing_at_any_instant_and_keeps_its_bounds(
         requests = read_trace(write_trace(Path(folder) / "trace.csv", rows))
         hosts = read_hosts(write_hosts(Path(folder) / "hosts.csv", shapes))
     limits = Limits(
-        saving_least_wh_per_gib=0, fill_most_permille=source.choice([800, 1000]), aside_permille=source.choice([0, 500, 1000])
+        saving_least_wh_per_gib=0,
+        moves_each_most=source.choice([None, 4]),
+        fill_most_permille=source.choice([800, 1000]),
+        aside_permille=source.choice([0, 500, 1000]),
+        young_counts=source.choice([0, 2]),
     )
     how = Consolidation(
         every_s=source.randint(1, 9),
@@ -235,7 +239,8 @@ def test_a_replay_with_moves_breaks_nothing_at_any_instant_and_keeps_its_bounds(
     made = [MoveRow(*row) for row in zip(*columns, strict=True)]
     assert broken_with_moves(rows, shapes, dict(enumerate(placed_on.tolist())), made, distinct_up_to) == []
     assert len(made) <= permille * len(rows) // 1000
-    assert all(rows[move.vm].arrival_s <= move.at_s - how.dwell_s for move in made), "a young machine moved"
+    age_least_s = 1 if limits.young_counts else how.dwell_s
+    assert all(rows[move.vm].arrival_s <= move.at_s - age_least_s for move in made), "a young machine moved"
     again = replay_with_moves(requests, hosts, ROOMY, how, distinct_up_to=distinct_up_to, engine=compiled)
     assert again[0].tolist() == placed_on.tolist()
     assert again[1].target.tolist() == moves.target.tolist()
@@ -281,7 +286,12 @@ def test_neither_the_beginning_of_time_nor_a_moment_left_out_changes_a_replay_wi
     source = random.Random(seed)
     rows, shapes = some_rows(source), some_shapes(source)
     rows = [row._replace(arrival_s=row.arrival_s * stretch) for row in rows]
-    limits = Limits(saving_least_wh_per_gib=0, moves_each_most=source.choice([1, 16]), fill_most_permille=1000)
+    limits = Limits(
+        saving_least_wh_per_gib=0,
+        moves_each_most=source.choice([1, 16]),
+        fill_most_permille=1000,
+        young_counts=source.choice([0, 4]),
+    )
     how = Consolidation(
         every_s=source.randint(1, 9),
         moves_permille=source.choice([50, 300, 1000]),

@@ -389,12 +389,12 @@ def test_each_pool_follows_its_own_policy_and_the_platform_chooses_between_them(
     assert isinstance(both, Placement)
     assert placed(both)["m"] == "host_00005", "of those two the better one for the platform's policy"
     explained = both.explanations[0]
-    assert explained.policy == "pack@2"
-    assert {c.host: c.policy for c in explained.runners_up} == {"h00003": "", "h00001": "spread@2"}
+    assert explained.policy == "pack@3"
+    assert {c.host: c.policy for c in explained.runners_up} == {"h00003": "", "h00001": "spread@3"}
     other = decide(one, snapshot([*spread, *packed[1:2]]), table.policy("spread"))
     assert isinstance(other, Placement)
-    assert other.explanations[0].policy == "spread@2"
-    assert "pack@2" in {c.policy for c in other.explanations[0].runners_up}
+    assert other.explanations[0].policy == "spread@3"
+    assert "pack@3" in {c.policy for c in other.explanations[0].runners_up}
     assert explanation_from_json(explanation_to_json(other.explanations[0])) == other.explanations[0]
 
 

@@ -44,7 +44,7 @@ def test_every_machine_gets_its_host_by_line_or_is_refused(tmp_path: Path, capsy
     assert summary["refused"] == 1
     assert summary["peak_vcpu_permille"] == 1000
     assert summary["host_seconds"] == 160
-    assert summary["policy"] == "balanced@2"
+    assert summary["policy"] == "balanced@3"
     assert "100 % replayed" in said.err
 
 

@@ -72,7 +72,10 @@ class _Consolidation:
         return self.cluster.stays[machine] == DWELLING
 
     def _is_movable(self, machines: Sequence[int]) -> bool:
-        return not self._is_too_many(len(machines)) and not any(self.cluster.stays[m] for m in machines)
+        young = sum(self._is_young(m) for m in machines)
+        if young and not self.limits.young_counts:
+            return False
+        return not self._is_too_many(len(machines) + young * (self.limits.young_counts - 1))
 
     def _spared(self) -> int:
         """Return how many of the hosts worth emptying could be off without the others being too full."""

@@ -36,6 +36,9 @@ class Limits:
     fill_most_permille: int = 1000
     #: Consolidation: what part of the hosts that could be spared takes nothing from others, because they are to be emptied next.
     aside_permille: int = 0
+    #: Consolidation: moves that a young machine (``DWELLING``) counts for against ``moves_each_most``, because it would soon be
+    #: gone by itself; 0: it stays, and its host with it. Only for replays: the platform never moves a machine that young.
+    young_counts: int = 0
 
 
 _BOUNDS = frozenset({"moves_most", "memory_most_mib"})
