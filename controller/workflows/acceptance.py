@@ -15,7 +15,7 @@ from controller.scheduling.explain import explanation_to_json
 from controller.tickets import store
 from controller.tickets.model import Ticket, TicketState
 from controller.workflows import commit as commit_module
-from controller.workflows.commit import LeftOut, Order, Stale
+from controller.workflows.commit import LeftOut, Order, StalePicture
 from controller.workflows.obligation import growth, lease_end_s
 from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote
@@ -28,14 +28,6 @@ from inventory.domain.scope import PLATFORM
 from inventory.domain.system import System, SystemState
 from inventory.store import resources, systems
 from quotas import budget_store
-
-
-class StalePicture(Exception):
-    """The decision was out of date: the caller must roll back and decide again."""
-
-    def __init__(self, stale: Stale) -> None:
-        super().__init__(str(stale.refused))
-        self.stale = stale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,14 @@ class Stale:
     refused: tuple[hosts.ProviderDimension, ...]
 
 
+class StalePicture(Exception):
+    """The decision was out of date: the caller must roll back and decide again."""
+
+    def __init__(self, stale: Stale) -> None:
+        super().__init__(str(stale.refused))
+        self.stale = stale
+
+
 #: Why an order was left out of a commit.
 LeftOut = Stale | QuotaExceeded
 
@@ -71,6 +79,7 @@ def commit(connection: Connection, order: Order, new_id: NewId) -> Stale | None:
     Raises:
         QuotaExceeded: with every overrun; the caller must roll back.
         Conflict: the system changed meanwhile.
+        StalePicture: something of it is elsewhere than when it was read; the caller must roll back and decide again.
     """
     left_out = commit_many(connection, [order], new_id).get(order.ticket_id)
     if isinstance(left_out, QuotaExceeded):
@@ -88,6 +97,7 @@ def commit_many(
 
     Raises:
         Conflict: a system or a department changed meanwhile; the caller must roll back.
+        StalePicture: as ``commit``.
         IntegrityError: somebody else took a name, a subnet or an address first; the caller must roll back.
     """
     for order in orders:
@@ -257,6 +267,7 @@ def _change(connection: Connection, draft: Drafter) -> None:
     order = draft.order
     claim_store.grow(connection, draft.growth)
     for resource in draft.rewritten:
-        resources.rewrite(connection, resource)
+        if not resources.rewrite(connection, resource):
+            raise StalePicture(Stale(()))
     lost = [*order.deltas.lost, *(v for c in order.deltas.changed for v in c.lost_volumes)]
     resources.wish(connection, [r.id for r in lost], desired=Desired.ABSENT, ticket_id=order.ticket_id, now_s=order.now_s)

@@ -19,14 +19,13 @@ from controller.tickets.language import TicketDocument
 from controller.tickets.model import Action, Ticket, TicketState
 from controller.workflows.acceptance import (
     Accepting,
-    StalePicture,
     accept_new,
     accept_stored,
     check_offer,
     explanation_rows,
     new_ticket,
 )
-from controller.workflows.commit import Stale
+from controller.workflows.commit import Stale, StalePicture
 from controller.workflows.decided_again import decided_again
 from controller.workflows.failpoints import failpoint
 from controller.workflows.obligation import growth

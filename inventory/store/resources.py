@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, select, tuple_, update
 
-from inventory.domain.errors import Conflict, NotFound, Problem
+from inventory.domain.errors import NotFound, Problem
 from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId, TicketId
 from inventory.domain.resource import SPEC_TYPES, Desired, Observed, Phase, Resource, ResourceKind
 from inventory.domain.scope import Scope
@@ -368,18 +368,20 @@ def order_reboot(connection: Connection, resource_id: ResourceId, now_s: float) 
     return connection.execute(statement).rowcount == 1
 
 
-def rewrite(connection: Connection, resource: Resource) -> None:
-    """Give an existing resource a new wish (spec, generation); hold, fence and observation stay the worker's."""
+def rewrite(connection: Connection, resource: Resource) -> bool:
+    """Give an existing resource a new wish (spec, generation); hold, fence and observation stay the worker's.
+
+    False: it is not what it was when it was read. The end of a move changes the spec and the revision, and not the generation.
+    """
     fields = ("desired", "spec", "generation", "phase", "next_try_s", "attempts", "problem", "ticket_id")
     row = to_row(resource)
     statement = (
         update(t.resources)
         .where(_R.id == resource.id, _R.generation == resource.generation - 1, _R.phase != Phase.GONE.value)
-        .where(_R.target_host_id.is_(None))
+        .where(_R.target_host_id.is_(None), _R.revision == resource.revision)
         .values(**{f: row[f] for f in fields})
     )
-    if connection.execute(statement).rowcount != 1:
-        raise Conflict("system.changed_meanwhile", system=resource.name)
+    return connection.execute(statement).rowcount == 1
 
 
 def retry_failed(connection: Connection, ticket_id: TicketId, now_s: float) -> int:

@@ -1,0 +1,76 @@
+"""A ticket for another size is decided while a move of the machine ends: where the machine came to is not written over.
+
+On PostgreSQL: there a reconciler ends the move while the ticket's transaction is open.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from controller.tickets.model import TicketState
+from controller.workflows import tickets
+from inventory.domain.resource import InstanceSpec, Resource, ResourceKind
+from inventory.domain.scope import PLATFORM
+from inventory.store import resources, systems
+from inventory.store import tables as t
+from tests.support.database import open_for_test
+from tests.support.platform import Furnished, furnish
+from tests.support.samples import ticket_text
+
+pytestmark = pytest.mark.postgres
+CHANGE = b"""\
+apiVersion: allotment/v1
+kind: Ticket
+metadata: {name: portal, action: change}
+applicant: {department: civil-it}
+base: 1
+resources:
+  servers: [{name: web, size: small}]
+"""
+
+
+@pytest.fixture
+def here(postgres_url: str, tmp_path: Path) -> Iterator[Furnished]:
+    with open_for_test(postgres_url, pool_size=4) as database:
+        yield furnish(database, tmp_path, host_count=3)
+
+
+def the_machine(here: Furnished) -> Resource:
+    with here.platform.db.read() as connection:
+        [machine] = resources.page(connection, PLATFORM, kind=ResourceKind.INSTANCE, limit=9)
+    return machine
+
+
+def arrive(here: Furnished) -> InstanceSpec:
+    """Have the machine be elsewhere, with another card, as the end of a move writes it."""
+    machine = the_machine(here)
+    there = replace(machine.instance, nics=tuple(replace(nic, address="10.96.0.61") for nic in machine.instance.nics))
+    values: dict[str, Any] = {"spec": there.to_json(), "revision": machine.revision + 1}
+    with here.platform.db.write() as connection:
+        connection.execute(update(t.resources).where(t.resources.c.id == machine.id).values(**values))
+    return there
+
+
+def test_another_size_leaves_a_machine_where_a_move_brought_it_meanwhile(
+    here: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    before, write = the_machine(here), systems.replace
+    there: list[InstanceSpec] = []
+
+    def write_after_a_move(*args: Any, **named: Any) -> None:
+        if not there:
+            there.append(arrive(here))
+        write(*args, **named)
+
+    monkeypatch.setattr(systems, "replace", write_after_a_move)
+    ticket = tickets.submit(here.platform, CHANGE, here.caller())
+    assert ticket.state is TicketState.ACCEPTED
+    now = the_machine(here)
+    assert now.instance.nics == there[0].nics != before.instance.nics
+    assert (now.instance.vcpu_count, now.generation) == (2, before.generation + 1)
+    assert now.instance.vcpu_count != before.instance.vcpu_count
