@@ -39,7 +39,7 @@ from tests.support.reconciling import Running, running_controller
 from tests.support.reserves import set_reserve, standby_hosts, stranded
 from tests.support.samples import NOW_S, ticket_text
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.soak]
 DAY_S = 86_400
 HOSTS, SYSTEMS, RESERVED, ROUNDS = 5, 4, 2, 16
 #: Ends of a ticket or a plan.
