@@ -369,10 +369,7 @@ def order_reboot(connection: Connection, resource_id: ResourceId, now_s: float) 
 
 
 def rewrite(connection: Connection, resource: Resource) -> bool:
-    """Give an existing resource a new wish (spec, generation); hold, fence and observation stay the worker's.
-
-    False: it is not what it was when it was read. The end of a move changes the spec and the revision, and not the generation.
-    """
+    """Give an existing resource a new wish (spec, generation); the rest stays the worker's. False: a move changed it since."""
     fields = ("desired", "spec", "generation", "phase", "next_try_s", "attempts", "problem", "ticket_id")
     row = to_row(resource)
     statement = (

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ class Town:
     def caller(self, role: Role = Role.DEPARTMENT_ADMIN) -> Caller:
         return self.running.furnished.caller(role)
 
-    def attempt(self, what: str, act: Callable[[], None]) -> bool:
+    def attempt(self, what: str, act: Callable[[], object]) -> bool:
         """Do something that others may be in the way of."""
         try:
             act()
@@ -119,9 +120,9 @@ def reserve(town: Town, round_: int) -> None:
         count=RESERVED,
         ends_s=int(NOW_S) + 10 * DAY_S,
     )
-    if town.attempt("reserve", lambda: void(reservations.create(platform, wish, town.caller()))):
+    if town.attempt("reserve", partial(reservations.create, platform, wish, town.caller())):
         town.left[name] = RESERVED
-        if round_ % 3 == 0 and town.attempt("release", lambda: void(reservations.release(platform, name, town.caller()))):
+        if round_ % 3 == 0 and town.attempt("release", partial(reservations.release, platform, name, town.caller())):
             del town.left[name]
 
 
@@ -172,11 +173,7 @@ def leave(town: Town, round_: int) -> None:
         standing = sorted(standby_hosts(connection))
     for host_id in standing:
         for to in (AdminState.CORDONED, AdminState.ACTIVE):
-            town.attempt("leave", lambda h=host_id, s=to: void(host_work.set_state(platform, h, s, operator, reason="检修")))
-
-
-def void(_: object) -> None:
-    """Forget an answer."""
+            town.attempt("leave", partial(host_work.set_state, platform, host_id, to, operator, reason="检修"))
 
 
 @pytest.mark.timeout(420)
