@@ -71,20 +71,20 @@ def _both_books_agree(town: City) -> None:
 def _department_goes(town: City) -> None:
     """The department's project goes when it is asked to, and nothing stays behind in Keystone or Neutron."""
     cloud = town.behind.cloud
-    project_id = cloud.identity.find_project("allotment-civil-affairs").id
+    project_id = cloud.identity.find_project("allotment-civil-affairs", domain_id="default").id
     listed = town.controller.ok("pool", "departments", "region", "-o", "json").json
     assert "civil-affairs" in {d["department"] for d in listed}
     # Its network's subnet rests for a while before the platform, too, calls it gone.
     drop = ("pool", "drop-department", "region", "civil-affairs")
     until(lambda: town.controller.allot(*drop).code == 0, TICKET_S, "the project goes")
-    assert cloud.identity.find_project("allotment-civil-affairs") is None
+    assert cloud.identity.find_project("allotment-civil-affairs", domain_id="default") is None
     # Not asked for by project: Neutron would make a project's default group anew to answer.
     assert [g for g in cloud.network.security_groups() if g.project_id == project_id] == []
 
 
 def _made_in_the_departments_project(town: City) -> None:
     cloud = town.behind.cloud
-    project = cloud.identity.find_project("allotment-civil-affairs")
+    project = cloud.identity.find_project("allotment-civil-affairs", domain_id="default")
     assert project is not None
     assert "allotment" in cloud.identity.get_project(project.id).tags
     made = town.made()
