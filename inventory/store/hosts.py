@@ -319,8 +319,9 @@ def disk_classes(connection: Connection) -> list[str]:
 
 def root_only_classes(connection: Connection) -> frozenset[str]:
     """Return the classes whose storage pools take root disks only."""
-    column = t.storage_pools.c.disk_class
-    return frozenset(connection.execute(select(column).where(t.storage_pools.c.roots_only.in_([True])).distinct()).scalars())
+    pools = t.storage_pools.c
+    # Not ``IS TRUE``: the column keeps 0 and 1.
+    return frozenset(connection.execute(select(pools.disk_class).where(pools.roots_only.in_([True])).distinct()).scalars())
 
 
 def otherwise_kept(connection: Connection, storage: StoragePool) -> str | None:

@@ -369,9 +369,10 @@ def order_reboot(connection: Connection, resource_id: ResourceId, now_s: float) 
 
 
 def rewrite(connection: Connection, resource: Resource) -> bool:
-    """Give an existing resource a new wish (spec, generation); the rest stays the worker's. False: a move changed it since."""
+    """Give an existing resource a new wish; the rest stays the worker's. False: it is not what it was when it was read."""
     fields = ("desired", "spec", "generation", "phase", "next_try_s", "attempts", "problem", "ticket_id")
     row = to_row(resource)
+    # A move that ended since changed the spec too, and of the numbers only the revision.
     statement = (
         update(t.resources)
         .where(_R.id == resource.id, _R.generation == resource.generation - 1, _R.phase != Phase.GONE.value)

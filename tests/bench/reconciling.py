@@ -1,6 +1,5 @@
 """A controller in this process over simulated hosts without delay, on SQLite or PostgreSQL with every promise durable."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from controller.reconcile.build import build_reconciler
 from controller.reconcile.loop import Reconciler
 from controller.reconcile.settings import ReconcileSettings
 from controller.tickets import store
@@ -26,6 +24,7 @@ from tests.bench.state import WORLD, add_hosts
 from tests.support.database import open_for_test, sqlite_database
 from tests.support.platform import Furnished, furnish
 from tests.support.postgres import private_postgres
+from tests.support.reconciling import at_work
 
 ENGINES = ("SQLite", "PostgreSQL")
 #: As ``allot serve`` sets them by default.
@@ -79,18 +78,9 @@ class Bench:
     @contextmanager
     def controller(self, settings: ReconcileSettings = DEFAULT) -> Iterator[Reconciler]:
         """Run a reconciler with its real workers on a thread of its own."""
-        reconciler = build_reconciler(self.platform, settings=settings)
-        stop = threading.Event()
-        thread = threading.Thread(target=reconciler.run, args=(stop,), name="reconciler")
-        thread.start()
-        try:
+        with at_work(self.platform, owner="bench", settings=settings) as reconciler:
             yield reconciler
-        finally:
-            stop.set()
-            reconciler.wake()
-            thread.join(30)
-            assert not thread.is_alive(), "the loop did not end"
-            assert reconciler.counters.bugs == 0
+        assert reconciler.counters.bugs == 0
 
 
 @contextmanager

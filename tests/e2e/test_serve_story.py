@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.samples import change_text
 from tests.support.service import ServiceUnderTest, service, ticket
 
 
@@ -66,14 +67,7 @@ def _machines(running: ServiceUnderTest, system: str) -> list[dict[str, Any]]:
 
 
 def _change(name: str, *, base: int, count: int) -> str:
-    return f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: change}}
-applicant: {{department: civil-affairs}}
-base: {base}
-resources: {{servers: [{{name: web, count: {count}}}]}}
-"""
+    return change_text(name, f"{{name: web, count: {count}}}", base=base, department="civil-affairs").decode()
 
 
 def test_a_production_system_is_released_by_two_people(running: ServiceUnderTest) -> None:

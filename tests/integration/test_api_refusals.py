@@ -12,7 +12,7 @@ from controller.identity.caller import Role
 from controller.scheduling.columns import TRAITS_MAX
 from inventory.domain.errors import Invalid
 from tests.support.api import YAML, Service, service
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 JSON = {"Content-Type": "application/json"}
 ADMIN = (Role.DEPARTMENT_ADMIN, "civil-it")
@@ -166,10 +166,7 @@ def test_a_system_on_its_way_out_takes_no_change(platform: Service) -> None:
     assert client.post("/v1/tickets", content=ticket_text("portal"), headers=YAML).status_code == 202
     released = client.post("/v1/tickets?confirm=portal", content=release_text("portal"), headers=YAML)
     assert released.status_code == 202, released.text
-    change = (
-        b"apiVersion: allotment/v1\nkind: Ticket\nmetadata: {name: portal, action: change}\n"
-        b"applicant: {department: civil-it}\nbase: 1\nresources: {servers: [{name: web, count: 2}]}\n"
-    )
+    change = change_text("portal", "{name: web, count: 2}")
     before = client.get("/v1/instances").json()
     assert refused(client.post("/v1/tickets", content=change, headers=YAML), 409)["code"] == "system.releasing"
     assert client.get("/v1/instances").json() == before

@@ -35,7 +35,7 @@ from tests.support.database import open_for_test
 from tests.support.planners import plan_at_once, some_counts
 from tests.support.platform import CellSpec, Furnished, furnish
 from tests.support.reconciling import Running, running_controller
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 #: Two cells of four cores with two threads each; half of each is dedicated; 1024 huge pages in each cell.
 CELLS = CellSpec(dedicated_cpus="2-3,6-7,10-11,14-15", huge_pages=((2048, 1024),))
@@ -62,18 +62,6 @@ def machines(here: Any, name: str) -> list[Resource]:
 def seat_of(machine: Resource) -> Seat:
     assert machine.instance.seat is not None
     return machine.instance.seat
-
-
-def change_text(name: str, size: str, base: int = 1) -> bytes:
-    return f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: change}}
-applicant: {{department: civil-it}}
-base: {base}
-resources:
-  servers: [{{name: web, size: {size}}}]
-""".encode()
 
 
 def test_hosts_offer_what_is_shared_and_what_is_dedicated_apart(here: Furnished) -> None:
@@ -204,7 +192,7 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
         assert running_seat(running, machine) == seat_of(machine)
 
         # A larger size on the same host keeps its processors and stops for the change.
-        resized = running.submit(change_text("db", "pinned-4x2"))
+        resized = running.submit(change_text("db", "{name: web, size: pinned-4x2}"))
         assert running.wait_for(lambda: running.ticket_state(resized) is TicketState.DONE), running.rows(kind="instance")
         (machine,) = machines(running, "db")
         assert len(seat_of(machine).nodes) == 2

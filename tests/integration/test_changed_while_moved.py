@@ -19,18 +19,9 @@ from inventory.store import resources, systems
 from inventory.store import tables as t
 from tests.support.database import open_for_test
 from tests.support.platform import Furnished, furnish
-from tests.support.samples import ticket_text
+from tests.support.samples import change_text, ticket_text
 
 pytestmark = pytest.mark.postgres
-CHANGE = b"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: portal, action: change}
-applicant: {department: civil-it}
-base: 1
-resources:
-  servers: [{name: web, size: small}]
-"""
 
 
 @pytest.fixture
@@ -68,7 +59,7 @@ def test_another_size_leaves_a_machine_where_a_move_brought_it_meanwhile(
         write(*args, **named)
 
     monkeypatch.setattr(systems, "replace", write_after_a_move)
-    ticket = tickets.submit(here.platform, CHANGE, here.caller())
+    ticket = tickets.submit(here.platform, change_text("portal", "{name: web, size: small}"), here.caller())
     assert ticket.state is TicketState.ACCEPTED
     now = the_machine(here)
     assert now.instance.nics == there[0].nics != before.instance.nics

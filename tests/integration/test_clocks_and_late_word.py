@@ -4,7 +4,6 @@ What has to hold: every second is in one interval, none is negative, a closed mo
 to is booked as corrections in a month that is not reviewed.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import pytest
 from sqlalchemy import delete, insert
 
 from controller.metrics.money import Spend
-from controller.reconcile.build import build_reconciler
 from controller.reconcile.ledger import LedgerKeeper
 from controller.workflows import budgets, ledger, periods
 from controller.workflows import tickets as ticket_work
@@ -37,6 +35,7 @@ from metering.lines import Kind, Line
 from tests.support.billing import GRACE_S, JULY_S, JUNE_S, MAY_S, Billing, billing, finance
 from tests.support.journal import row
 from tests.support.platform import furnish
+from tests.support.reconciling import at_work
 from tests.support.samples import Clock, release_text, ticket_text
 
 DAY, HOUR = 86_400, 3600
@@ -256,21 +255,6 @@ def test_after_a_clock_that_was_ahead_the_keeper_of_the_ledger_does_not_wait_for
 
 
 # -- a controller that was down ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def at_work(platform: Platform) -> Iterator[None]:
-    """Have a controller work on a thread."""
-    reconciler, stop = build_reconciler(platform, owner="test"), threading.Event()
-    thread = threading.Thread(target=reconciler.run, args=(stop,), name="reconciler")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        reconciler.wake()
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def test_what_happens_while_the_controller_is_down_for_six_hours_is_metered_to_the_second(

@@ -39,7 +39,7 @@ from metering import cost_store
 from metering.costs import PLATFORM_ROWS
 from metering.rating import month_at
 from tests.support.reconciling import Running, running_controller
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 QUICK = ReconcileSettings(
     moves_s=0.0,
@@ -475,13 +475,7 @@ def test_a_system_is_not_changed_while_a_machine_of_it_is_on_its_way(database: D
         assert steps
 
 
-WIDER = b"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: sys-0, action: change}
-base: 1
-resources: {servers: [{name: web, count: 2}]}
-"""
+WIDER = change_text("sys-0", "{name: web, count: 2}")
 
 
 def test_where_the_driver_moves_nothing_the_plan_says_so_for_each_machine(database: Database, tmp_path: Path) -> None:

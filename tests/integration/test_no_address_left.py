@@ -22,7 +22,7 @@ from inventory.store.engine import Database
 from quotas import store as quota_store
 from tests.support.address_zones import ROOM, furnish_narrow, set_blocks
 from tests.support.platform import Furnished
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 #: What an accepted ticket would leave.
 LEFT = (tables.systems, tables.resources, tables.claims, tables.addresses)
@@ -168,27 +168,17 @@ def test_an_address_given_back_rests_before_it_is_given_again(here: Furnished) -
 def test_more_machines_on_a_full_network_are_refused_where_the_network_is(two: Furnished) -> None:
     """A change: its network lives on one host, whatever other hosts have."""
     _accepted(two, ticket_text("portal", count=ROOM - 1))
-    page = _refused(two, CHANGE.format(count=ROOM + 1, more="").encode())
+    page = _refused(two, change_text("portal", f"{{name: web, count: {ROOM + 1}}}"))
     assert [miss.filter for miss in page.misses] == ["addresses"]
     assert (page.misses[0].params["asked"], page.misses[0].params["free"]) == (2, 1)
     assert "placement.suggest.other_network" in dict(page.suggestions)
-    [new] = _accepted(two, CHANGE.format(count=ROOM, more="").encode())
+    [new] = _accepted(two, change_text("portal", f"{{name: web, count: {ROOM}}}"))
     assert new == "web-5"
 
 
 def test_a_machine_that_grows_needs_no_address(here: Furnished) -> None:
     _accepted(here, ticket_text("portal", count=ROOM))
-    _accepted(here, CHANGE.format(count=ROOM, more=", size: small").encode())
-
-
-CHANGE = """\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: portal, action: change}}
-applicant: {{department: civil-it}}
-base: 1
-resources: {{servers: [{{name: web, count: {count}{more}}}]}}
-"""
+    _accepted(here, change_text("portal", f"{{name: web, count: {ROOM}, size: small}}"))
 
 
 def test_a_machine_is_placed_again_where_its_network_has_addresses(database: Database, tmp_path: Path) -> None:

@@ -12,19 +12,10 @@ from inventory.store import tables as t
 from tests.integration.test_reconcile_workers import QUICK
 from tests.support.database import sqlite_database
 from tests.support.reconciling import Running, running_controller
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 #: Asks for a larger one while the first is not there yet.
-CHANGE = b"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: portal, action: change}
-applicant: {department: civil-it}
-base: 1
-resources:
-  servers:
-    - {name: web, size: small}
-"""
+CHANGE = change_text("portal", "{name: web, size: small}")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Afterwards nothing is promised over capacity, no reserved room is lost, and some
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from controller.identity.caller import Caller, Role
 from controller.moves import store as move_store
 from controller.reconcile.auditor import audit_invariants
-from controller.reconcile.build import build_reconciler
 from controller.scheduling.moves.plan import PlanKind
 from controller.tickets.model import Ticket, TicketState
 from controller.workflows import costs, reservations, tickets
@@ -36,9 +34,9 @@ from inventory.store import directory, hosts, resources, standby, systems
 from inventory.store import reservations as reservation_store
 from tests.integration.test_move_plans import LOOSE, QUICK
 from tests.support.database import open_for_test
-from tests.support.reconciling import Running, running_controller
+from tests.support.reconciling import Running, at_work, running_controller
 from tests.support.reserves import set_reserve, standby_hosts, stranded
-from tests.support.samples import NOW_S, ticket_text
+from tests.support.samples import NOW_S, change_text, ticket_text
 
 pytestmark = [pytest.mark.postgres, pytest.mark.soak]
 DAY_S = 86_400
@@ -76,20 +74,6 @@ class Town:
         return True
 
 
-@contextmanager
-def second_controller(platform: Platform) -> Iterator[None]:
-    reconciler, stop = build_reconciler(platform, owner="second", settings=QUICK), threading.Event()
-    thread = threading.Thread(target=reconciler.run, args=(stop,), name="second")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        reconciler.wake()
-        thread.join(20)
-        assert not thread.is_alive(), "the loop did not end"
-
-
 @pytest.fixture
 def town(postgres_url: str, tmp_path: Path) -> Iterator[Town]:
     with (
@@ -100,7 +84,7 @@ def town(postgres_url: str, tmp_path: Path) -> Iterator[Town]:
         costs.record(running.platform)
         set_reserve(database, Reserve(level=ReserveLevel.HOST))
         other = replace(running.platform, turns=Turns(), picture=Picture())
-        with second_controller(other):
+        with at_work(other, owner="second", settings=QUICK):
             found = Town(running, (running.platform, other))
             for number in range(SYSTEMS):
                 assert running.done(running.submit(ticket_text(f"system-{number}")))
@@ -136,15 +120,8 @@ def resize(town: Town, round_: int) -> None:
     name = f"system-{round_ % SYSTEMS}"
     with town.both[0].db.read() as connection:
         revision = systems.get(connection, name, PLATFORM).revision
-    text = f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: change}}
-applicant: {{department: civil-it}}
-base: {revision}
-resources:
-  servers: [{{name: web, size: {"small" if revision % 2 else "tiny"}}}]
-""".encode()
+    size = "small" if revision % 2 else "tiny"
+    text = change_text(name, f"{{name: web, size: {size}}}", base=revision)
     town.attempt("resize", lambda: town.handed_in.append(tickets.submit(town.both[round_ % 2], text, town.caller())))
 
 

@@ -20,7 +20,7 @@ from inventory.domain.resources import VCPU
 from inventory.store import capacities, directory, hosts
 from inventory.store.engine import Database
 from tests.support.platform import Furnished, furnish
-from tests.support.samples import ticket_text
+from tests.support.samples import change_text, ticket_text
 
 CPUS = 4
 
@@ -124,11 +124,4 @@ def test_another_zone_is_not_suggested_to_a_system_that_exists(here: Furnished) 
     assert "other_zone" not in _suggested(here, MORE)
 
 
-MORE = f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: portal, action: change}}
-applicant: {{department: civil-it}}
-base: 1
-resources: {{servers: [{{name: web, count: {CPUS + 1}}}]}}
-""".encode()
+MORE = change_text("portal", f"{{name: web, count: {CPUS + 1}}}")

@@ -25,6 +25,12 @@ def _set(running: Running, host: Host, state: AdminState) -> None:
     host_workflow.set_state(running.platform, host.id, state, running.furnished.caller(Role.OPERATOR), reason="test")
 
 
+def _stand_in(database: Database, *racks: tuple[Host, str]) -> None:
+    with database.write() as connection:
+        for host, rack in racks:
+            hosts.save_host(connection, replace(hosts.host(connection, host.id), rack=rack))
+
+
 def _placed_on(running: Running, host: Host, ticket: bytes) -> None:
     others = [h for h in running.furnished.hosts if h.id != host.id]
     for other in others:
@@ -39,9 +45,7 @@ def test_a_step_is_refused_when_a_host_beside_its_target_stands_by_since(databas
         running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
         costs.record(running.platform)
         first, home, target, beside = sorted(running.furnished.hosts, key=lambda h: h.name)
-        with database.write() as connection:
-            for host, rack in ((first, "one"), (home, "two"), (target, "three"), (beside, "three")):
-                hosts.save_host(connection, replace(hosts.host(connection, host.id), rack=rack))
+        _stand_in(database, (first, "one"), (home, "two"), (target, "three"), (beside, "three"))
         _placed_on(running, home, ticket_text("spread", more=", spread: rack"))
         _placed_on(running, target, ticket_text("other"))
         set_reserve(database, Reserve(level=ReserveLevel.HOST))
@@ -67,9 +71,7 @@ def test_a_stand_by_beside_a_mate_is_no_affair_of_repair_and_ends_as_soon_as_a_h
         running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
         costs.record(running.platform)
         mate, beside, other, apart = sorted(running.furnished.hosts, key=lambda h: h.name)
-        with database.write() as connection:
-            for host, rack in ((mate, "one"), (beside, "one"), (other, "two"), (apart, "three")):
-                hosts.save_host(connection, replace(hosts.host(connection, host.id), rack=rack))
+        _stand_in(database, (mate, "one"), (beside, "one"), (other, "two"), (apart, "three"))
         _placed_on(running, apart, ticket_text("in-the-way", more=", networks: [data]"))
         for host in (beside, apart):
             _set(running, host, AdminState.CORDONED)

@@ -27,25 +27,12 @@ from inventory.store.tables import resources as resource_table
 from metering import store as price_store
 from quotas import store as quota_store
 from tests.support.platform import Furnished, furnish
-from tests.support.samples import release_text, ticket_text
+from tests.support.samples import change_text, release_text, ticket_text
 
 
 @pytest.fixture
 def here(database: Database, tmp_path: Path) -> Furnished:
     return furnish(database, tmp_path)
-
-
-def _change_text(name: str, base: int, servers: str, **more: str) -> bytes:
-    return f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: change}}
-applicant: {{department: civil-it}}
-base: {base}
-resources:
-  servers:
-    - {servers}
-""".encode()
 
 
 def test_an_accepted_ticket_leaves_rows_claims_addresses_and_journal(here: Furnished) -> None:
@@ -144,12 +131,12 @@ def test_at_most_so_many_in_one_place_counts_the_machines_that_are_there_when_a_
     spread = ticket_text("portal", count=2).replace(b"count: 2,", "count: 2, 分散: 不同机房, 每处上限: 2,".encode())
     assert tickets.submit(here.platform, spread, here.caller()).state is TicketState.ACCEPTED
     with pytest.raises(Unplaceable):
-        tickets.submit(here.platform, _change_text("portal", 1, "{name: web, count: 3}"), here.caller())
+        tickets.submit(here.platform, change_text("portal", "{name: web, count: 3}"), here.caller())
     with here.platform.db.read() as connection:
         assert systems.get(connection, "portal", PLATFORM).revision == 1
-    wider = _change_text("portal", 1, "{name: web, count: 3, spread-max: 3}")
+    wider = change_text("portal", "{name: web, count: 3, spread-max: 3}")
     assert tickets.submit(here.platform, wider, here.caller()).state is TicketState.ACCEPTED
-    together = _change_text("portal", 2, "{name: web, spread: soft-same-rack}")
+    together = change_text("portal", "{name: web, spread: soft-same-rack}", base=2)
     tickets.submit(here.platform, together, here.caller())
     with here.platform.db.read() as connection:
         web = systems.get(connection, "portal", PLATFORM).spec.servers[0]
@@ -166,7 +153,7 @@ def test_a_cordoned_host_takes_nothing_new(here: Furnished) -> None:
 
 def test_a_change_grows_claims_at_once_and_keeps_old_names(here: Furnished) -> None:
     tickets.submit(here.platform, ticket_text("portal"), here.caller())
-    changed = tickets.submit(here.platform, _change_text("portal", 1, "{name: web, size: small, count: 2}"), here.caller())
+    changed = tickets.submit(here.platform, change_text("portal", "{name: web, size: small, count: 2}"), here.caller())
     assert changed.state is TicketState.ACCEPTED
     with here.platform.db.read() as connection:
         system = systems.get(connection, "portal", PLATFORM)
@@ -183,7 +170,7 @@ def test_a_change_grows_claims_at_once_and_keeps_old_names(here: Furnished) -> N
 
 def test_the_same_change_again_is_the_same_ticket(here: Furnished) -> None:
     tickets.submit(here.platform, ticket_text("portal"), here.caller())
-    text = _change_text("portal", 1, "{name: web, count: 2}")
+    text = change_text("portal", "{name: web, count: 2}")
     first = tickets.submit(here.platform, text, here.caller())
     assert tickets.submit(here.platform, text, here.caller()).id == first.id
 
@@ -192,8 +179,8 @@ def test_a_disk_is_added_and_another_taken_away(here: Furnished) -> None:
     tickets.submit(here.platform, ticket_text("portal"), here.caller())
     servers = "{name: web, disks: [{name: data, state: absent}, {name: logs, size: 2GiB}]}"
     with pytest.raises(Invalid, match=r"ticket\.confirmation_missing"):
-        tickets.submit(here.platform, _change_text("portal", 1, servers), here.caller())
-    tickets.submit(here.platform, _change_text("portal", 1, servers), here.caller(), confirm="portal")
+        tickets.submit(here.platform, change_text("portal", servers), here.caller())
+    tickets.submit(here.platform, change_text("portal", servers), here.caller(), confirm="portal")
     with here.platform.db.read() as connection:
         system = systems.get(connection, "portal", PLATFORM)
         found = {r.name: r for r in resources.of_system(connection, system.id)}

@@ -29,19 +29,12 @@ from metering.lines import Kind, Line
 from tests.support.billing import GRACE_S, JULY_S, finance
 from tests.support.metrics import PRICE_BOOK
 from tests.support.reconciling import Running, running_controller
-from tests.support.samples import Clock, release_text, ticket_text
+from tests.support.samples import Clock, change_text, release_text, ticket_text
 
 QUICK = ReconcileSettings(
     moves_s=0.0, idle_s=0.02, progress_s=0.0, observe_s=0.3, steps=StepSettings(backoff_first_s=0.1, backoff_most_s=0.3)
 )
-LARGER = b"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {name: portal, action: change}
-applicant: {department: civil-it}
-base: 1
-resources: {servers: [{name: web, size: small}]}
-"""
+LARGER = change_text("portal", "{name: web, size: small}")
 AUGUST_S = JULY_S + 31 * 86_400
 
 

@@ -96,19 +96,23 @@ def wish_on(driver: OpenStackDriver, directory: Path, memory_mib: int = 128, ima
     return Wish(driver, request, segment, data)
 
 
+def _wish_of(cloud: str, hypervisor: str, directory: Path) -> Wish:
+    driver = driver_of(f"openstack://{cloud}/{hypervisor}")
+    assert isinstance(driver, OpenStackDriver)
+    return wish_on(driver, directory)
+
+
 @contextmanager
 def running_on(hypervisor: str, behind: Behind, directory: Path) -> Iterator[Wish]:
     """Give a machine that runs on a hypervisor; there is one of each afterwards, and nothing when it is taken away."""
-    driver = driver_of(f"openstack://region/{hypervisor}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, directory)
+    found = _wish_of("region", hypervisor, directory)
     try:
         found.make()
         yield found
         assert_made_once(behind, found)
     finally:
         found.remove()
-        driver.close()
+        found.driver.close()
         behind.remove_images(found.image)
     assert_nothing_left(behind, found)
 
@@ -116,15 +120,13 @@ def running_on(hypervisor: str, behind: Behind, directory: Path) -> Iterator[Wis
 @contextmanager
 def wish_behind(proxies: Proxies, hypervisor: str, directory: Path) -> Iterator[Wish]:
     """Give a wish whose every call goes through the proxies; what a failed test leaves is taken away."""
-    driver = driver_of(f"openstack://proxied/{hypervisor}")
-    assert isinstance(driver, OpenStackDriver)
-    found = wish_on(driver, directory)
+    found = _wish_of("proxied", hypervisor, directory)
     try:
         yield found
     finally:
         proxies.treat = lambda _asked: Pass()
         found.remove()
-        driver.close()
+        found.driver.close()
 
 
 def assert_made_once(behind: Behind, wish: Wish) -> None:

@@ -27,17 +27,14 @@ from inventory.store import directory, hosts, networks, resources, systems
 from tests.support.address_zones import ROOM, furnish_narrow
 from tests.support.database import sqlite_database
 from tests.support.platform import Furnished
-from tests.support.samples import ticket_text
+from tests.support.samples import change_text, ticket_text
 
 #: Of each new machine: a tiny one with a root disk and a data disk of 1 GiB each.
 NEEDS = {VCPU: 1, MEMORY_MIB: 128, disk_dimension("standard"): 2}
 
 
-def change(more: int, base: int, have: int) -> bytes:
-    return (
-        "apiVersion: allotment/v1\nkind: Ticket\nmetadata: {name: portal, action: change}\napplicant: {department: civil-it}\n"
-        f"base: {base}\nresources: {{servers: [{{name: web, count: {have + more}}}]}}\n"
-    ).encode()
+def wider(found: GroupFit, more: int) -> bytes:
+    return change_text("portal", f"{{name: web, count: {found.have + more}}}")
 
 
 def asked(here: Furnished) -> GroupFit:
@@ -113,9 +110,9 @@ def test_the_count_is_the_most_of_all_ways_and_is_what_a_ticket_gets(seed: int) 
         assert found.count == most(here)
         assert found.explanation is not None
         with pytest.raises(Unplaceable):
-            tickets.submit(here.platform, change(found.count + 1, 1, found.have), here.caller())
+            tickets.submit(here.platform, wider(found, found.count + 1), here.caller())
         if found.count:
-            tickets.submit(here.platform, change(found.count, 1, found.have), here.caller())
+            tickets.submit(here.platform, wider(found, found.count), here.caller())
             assert (asked(here).have, asked(here).count) == (found.have + found.count, 0)
 
 

@@ -42,7 +42,7 @@ from quotas.limits import Mode, ScopeKind
 from tests.support.past import snapshot_of
 from tests.support.placement import is_same_snapshot
 from tests.support.reserves import set_reserve, stranded
-from tests.support.samples import ticket_text
+from tests.support.samples import change_text, ticket_text
 from tests.support.simulation_stage import CPUS, DISK_GIB, MEMORY_MIB, SETTINGS, Time, stage
 
 NAMES = ("portal", "mail", "maps", "archive")
@@ -131,16 +131,7 @@ class Promises(RuleBasedStateMachine):
     @rule(data=st.data(), size=SIZES, count=COUNTS, disks=DISKS)
     def change(self, data: st.DataObject, size: str, count: int, disks: int) -> None:
         name = data.draw(st.sampled_from(sorted(self.wanted)))
-        text = f"""\
-apiVersion: allotment/v1
-kind: Ticket
-metadata: {{name: {name}, action: change}}
-applicant: {{department: civil-it}}
-base: {self.revisions[name]}
-resources:
-  servers:
-    - {_servers(size, count, disks)}
-""".encode()
+        text = change_text(name, _servers(size, count, disks), base=self.revisions[name])
         if self._submit(name, text):
             self.wanted[name] = count
             with self.db.read() as connection:

@@ -75,6 +75,21 @@ def _name_of(text: bytes) -> str:
 
 
 @contextmanager
+def at_work(platform: Platform, *, owner: str = "test", settings: ReconcileSettings | None = None) -> Iterator[Reconciler]:
+    """Have a loop work on a thread, and end it cleanly."""
+    reconciler, stop = build_reconciler(platform, owner=owner, settings=settings), threading.Event()
+    thread = threading.Thread(target=reconciler.run, args=(stop,), name=f"reconciler of {owner}")
+    thread.start()
+    try:
+        yield reconciler
+    finally:
+        stop.set()
+        reconciler.wake()
+        thread.join(60)
+        assert not thread.is_alive(), "the loop did not end"
+
+
+@contextmanager
 def running_controller(
     database: Database,
     folder: Path,
@@ -95,15 +110,8 @@ def running_controller(
 
     world = install_world(World("test", clock=clock, verify_image=image_is_trusted))
     platform = replace(furnished.platform, clock=clock, fencing=fencing or furnished.platform.fencing)
-    reconciler = build_reconciler(platform, owner="test", settings=settings)
-    stop = threading.Event()
-    thread = threading.Thread(target=reconciler.run, args=(stop,), name="reconciler")
-    thread.start()
     try:
-        yield Running(furnished, platform, reconciler, world)
+        with at_work(platform, settings=settings) as reconciler:
+            yield Running(furnished, platform, reconciler, world)
     finally:
-        stop.set()
-        reconciler.wake()
-        thread.join(20)
         drop_world("test")
-        assert not thread.is_alive(), "the loop did not end"

@@ -40,6 +40,18 @@ resources:
 """.encode()
 
 
+def change_text(name: str, servers: str, *, base: int = 1, department: str = "civil-it") -> bytes:
+    """Return a ticket that changes a system; ``servers`` is the content of the list, in flow style."""
+    return f"""\
+apiVersion: allotment/v1
+kind: Ticket
+metadata: {{name: {name}, action: change}}
+applicant: {{department: {department}}}
+base: {base}
+resources: {{servers: [{servers}]}}
+""".encode()
+
+
 def release_text(name: str, department: str = "civil-it") -> bytes:
     """Return a ticket that releases a system."""
     return f"""\

@@ -1,6 +1,7 @@
 """Root disks on hypervisors, in regions with and without volumes: what is asked of the services, one answer at a time."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,8 @@ def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]
 
 @pytest.fixture
 def driver(region: Answers) -> Iterator[OpenStackDriver]:
-    found = told_driver("openstack://told/hv-1")
-    yield found
-    found.close()
+    with closing(told_driver("openstack://told/hv-1")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -57,9 +57,16 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
 
 @pytest.fixture
 def bare_driver(bare: Answers) -> Iterator[OpenStackDriver]:
-    found = told_driver("openstack://told/hv-1")
-    yield found
-    found.close()
+    with closing(told_driver("openstack://told/hv-1")) as found:
+        yield found
+
+
+def _running(answers: Answers) -> ResourceId:
+    """Have a machine with a root disk on its hypervisor."""
+    instance_id = new_id("instance")
+    answers.give(SERVERS, {"servers": [local(instance_id)]})
+    answers.give(ONE, {"server": local(instance_id)})
+    return instance_id
 
 
 def _furnish(answers: Answers) -> None:
@@ -208,9 +215,7 @@ def test_no_second_machine_is_made_while_a_cell_does_not_answer(region: Answers,
 
 
 def test_the_disk_goes_with_its_machine_and_not_without_it(region: Answers, driver: OpenStackDriver) -> None:
-    instance_id = new_id("instance")
-    region.give(SERVERS, {"servers": [local(instance_id)]})
-    region.give(ONE, {"server": local(instance_id)})
+    instance_id = _running(region)
     with pytest.raises(Transient) as held:
         driver.ensure_volume_absent(instance_id, "local", FENCE)
     assert code_of(held) == "driver.volume_in_use"
@@ -273,18 +278,14 @@ def test_it_never_becomes_smaller(region: Answers, driver: OpenStackDriver) -> N
 
 
 def test_it_is_not_copied(region: Answers, driver: OpenStackDriver) -> None:
-    instance_id = new_id("instance")
-    region.give(SERVERS, {"servers": [local(instance_id)]})
-    region.give(ONE, {"server": local(instance_id)})
+    instance_id = _running(region)
     with pytest.raises(Permanent) as refused:
         driver.ensure_snapshot(SnapshotRequest(snapshot_id=new_id("snapshot"), volume_id=instance_id), FENCE)
     assert code_of(refused) == "openstack.local_disk_not_copied"
 
 
 def test_a_move_that_would_change_what_its_disk_lies_on_is_refused(region: Answers, driver: OpenStackDriver) -> None:
-    instance_id = new_id("instance")
-    region.give(SERVERS, {"servers": [local(instance_id)]})
-    region.give(ONE, {"server": local(instance_id)})
+    instance_id = _running(region)
     request = machine(instance_id)
     on_volume = replace(request, root=replace(request.root, storage_pool="standard"))
     move = MigrationRequest(machine=on_volume, volumes=(), target_connection="openstack://told/hv-2", target_id="host_2")
