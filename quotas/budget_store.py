@@ -22,6 +22,8 @@ from quotas.budgets import Budget, BudgetLine, crossed
 
 _B = budgets.c
 _COLUMNS = [_B[f.name] for f in fields(Budget)]
+_ALL = select(*_COLUMNS).order_by(_B.project_id, _B.year)
+_OF_PROJECTS = _ALL.where(_B.project_id.in_(bindparam("projects", expanding=True)))
 #: (project, year) -> micro-yuan.
 Growth = Mapping[tuple[str, int], int]
 
@@ -35,12 +37,12 @@ def save(connection: Connection, budget: Budget) -> None:
 
 def of_projects(connection: Connection, project_ids: Iterable[str] | None = None, *, year: int | None = None) -> list[Budget]:
     """Return budgets by project and year: of some projects, or of all."""
-    statement = select(*_COLUMNS).order_by(_B.project_id, _B.year)
+    statement, values = _ALL, {}
     if project_ids is not None:
-        statement = statement.where(_B.project_id.in_(sorted(project_ids)))
+        statement, values = _OF_PROJECTS, {"projects": sorted(project_ids)}
     if year is not None:
         statement = statement.where(_B.year == year)
-    return [Budget(**r._mapping) for r in connection.execute(statement)]
+    return [Budget(**r._mapping) for r in connection.execute(statement, values)]
 
 
 def department_ratios(connection: Connection, now_s: float) -> list[tuple[str, float, float]]:

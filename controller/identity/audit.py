@@ -33,6 +33,7 @@ _CHUNK = 2_000
 _MAX_BREAKS = 100
 _COLUMNS = tuple(table.c.keys())
 _SEALED = tuple(name for name in _COLUMNS if name != "hash")
+_LAST = select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
 
 
 class Result(StrEnum):
@@ -155,7 +156,7 @@ def _sealed(event: AuditEvent, last: Head) -> dict[str, Any]:
 
 def head(connection: Connection) -> Head:
     """Return the end of the chain; sequence 0 is the empty chain."""
-    row = connection.execute(select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)).one_or_none()
+    row = connection.execute(_LAST).one_or_none()
     return Head(seq=0, hash=GENESIS) if row is None else Head(seq=row.seq, hash=row.hash)
 
 

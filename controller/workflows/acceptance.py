@@ -26,7 +26,7 @@ from inventory.domain.placement import Placement, Refusal
 from inventory.domain.resource import Desired, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.domain.system import System, SystemState
-from inventory.store import resources, systems
+from inventory.store import bulk, resources, systems
 from quotas import budget_store
 
 
@@ -82,14 +82,14 @@ def accept_new(reader: Reader, platform: Platform, accepting: Sequence[Accepting
     """
     orders = {a.ticket.id: _order(platform, a.ticket, a.offer) for a in accepting}
     connection = reader.connection
-    left_out = commit_module.commit_many(connection, list(orders.values()), platform.new_id, reader.departments)
-    held = [a for a in accepting if a.ticket.id not in left_out]
-    store.insert(connection, [(a.ticket, a.data) for a in held])
-    explained = [explanation_rows(platform, a.ticket.id, a.offer.decision, a.offer.asked, a.ticket.system_id) for a in held]
-    store.add_explanations(connection, [row for rows in explained for row in rows])
-    store.begin_stories(
-        connection, [(a.ticket.id, "step.accepted", {"system": a.ticket.system_name}) for a in held], platform.clock()
-    )
+    with bulk.together(connection):
+        left_out = commit_module.commit_many(connection, list(orders.values()), platform.new_id, reader.departments)
+        held = [a for a in accepting if a.ticket.id not in left_out]
+        store.insert(connection, [(a.ticket, a.data) for a in held])
+        explained = [explanation_rows(platform, a.ticket.id, a.offer.decision, a.offer.asked, a.ticket.system_id) for a in held]
+        store.add_explanations(connection, [row for rows in explained for row in rows])
+        begun = [(a.ticket.id, "step.accepted", {"system": a.ticket.system_name}) for a in held]
+        store.begin_stories(connection, begun, platform.clock())
     return left_out
 
 

@@ -134,19 +134,20 @@ class _Books:
     def __init__(self, connection: Connection, orders: Sequence[Order], new_id: NewId) -> None:
         blocks = FreeBlocks(connection)
         self.segments: dict[tuple[DepartmentId, ZoneId], SegmentBook] = {}
-        hosts_of: dict[tuple[DepartmentId, ZoneId], set[HostId]] = {}
-        served: dict[tuple[DepartmentId, ZoneId], set[str]] = {}
+        #: (home, network) where cards are to come.
+        served: dict[tuple[DepartmentId, ZoneId], set[tuple[HostId, str]]] = {}
         for order in orders:
             key = (order.department.id, order.zone.id)
             if key not in self.segments:
                 self.segments[key] = SegmentBook(connection, key[0], order.zone, blocks, new_id, order.now_s)
-                hosts_of[key], served[key] = set(), set()
-            hosts_of[key].update([place.home for place in order.placements.values()])
-            served[key].update([network for member in order.deltas.new for network in member.server.networks])
+                served[key] = set()
+            for member in order.deltas.new:
+                home = order.placements[member.name].home
+                served[key].update([(home, network) for network in member.server.networks])
         _keep_homes(connection, orders)
         # In one order everywhere: the rows are locked.
-        for key in sorted(hosts_of):
-            self.segments[key].read(hosts_of[key], served[key])
+        for key in sorted(served):
+            self.segments[key].read(served[key])
         self.drafts: list[Drafter] = []
         #: Orders whose host has no address left since it was chosen.
         self.left_out: dict[TicketId, LeftOut] = {}

@@ -143,14 +143,9 @@ class Reader:
         return self._list("images", _images_by_name)
 
     @cached_property
-    def disk_classes(self) -> list[str]:
-        """Return the classes of disk there are storage pools for."""
+    def disk_classes(self) -> dict[str, bool]:
+        """Return the classes of disk there are storage pools for, and whether they take root disks only."""
         return hosts.disk_classes(self.connection)
-
-    @cached_property
-    def root_only_classes(self) -> frozenset[str]:
-        """Return those of them that take root disks only."""
-        return hosts.root_only_classes(self.connection)
 
     @cached_property
     def traits(self) -> list[str]:

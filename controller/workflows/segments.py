@@ -86,7 +86,8 @@ class SegmentBook:
         self._new_id = new_id
         self._now_s = now_s
         self._known: dict[tuple[HostId, str], Resource] = {}
-        self._read: set[HostId] = set()
+        #: (home, name) of those that were looked for.
+        self._read: set[tuple[HostId, str]] = set()
         self._made: list[Resource] = []
         self._made_ids: set[ResourceId] = set()
         self._revived: list[Resource] = []
@@ -100,21 +101,21 @@ class SegmentBook:
         #: (segment, address) of addresses that have rested enough and have an old row.
         self._resting: set[tuple[ResourceId, str]] = set()
 
-    def read(self, host_ids: Collection[HostId], served: Collection[str] = ()) -> None:
-        """Read (and lock) the living segments on these hosts at once; hosts that were read are not read again.
+    def read(self, wanted: Collection[tuple[HostId, str]]) -> None:
+        """Read (and lock) the living segments of these networks on these homes at once, with what is given there.
 
-        Of the networks in ``served`` what is given there is read too: cards are to come.
+        What was read is not read again.
         """
-        new = sorted(set(host_ids) - self._read)
-        if new:
-            self._read.update(new)
-            for living in networks.segments_of(self._connection, self._department_id, new):
-                assert living.host_id is not None
-                self._known[living.host_id, living.name] = living
-        names = {segment_name(self._zone.code, network) for network in served}
-        ids = [s.id for (_, name), s in self._known.items() if name in names and s.id not in self._rows]
-        if ids:
-            self._rows |= networks.addresses(self._connection, ids)
+        places = {(home, segment_name(self._zone.code, network)) for home, network in wanted}
+        if not (new := sorted(places - self._read)):
+            return
+        self._read.update(new)
+        living = networks.segments_of(self._connection, self._department_id, new)
+        for segment in living:
+            assert segment.host_id is not None
+            self._known[segment.host_id, segment.name] = segment
+        if living:
+            self._rows |= networks.addresses(self._connection, [s.id for s in living])
 
     def moved_nics(self, ticket_id: TicketId, home_id: HostId, machine: Resource) -> tuple[Nic, ...]:
         """Return the cards of a machine that goes to a host of another home, or of the same: there its addresses stay its own.
@@ -122,7 +123,7 @@ class SegmentBook:
         Raises:
             Unplaceable: as ``nic``.
         """
-        self.read([home_id])
+        self.read([(home_id, nic.network) for nic in machine.instance.nics])
         return tuple(
             nic if self._has(home_id, nic) else self.nic(ticket_id, home_id, nic.network, number, machine.id, machine.name)
             for number, nic in enumerate(machine.instance.nics)
@@ -172,7 +173,7 @@ class SegmentBook:
 
     def _segment(self, ticket_id: TicketId, host_id: HostId, network: str) -> Resource:
         name = segment_name(self._zone.code, network)
-        self.read([host_id])
+        self.read([(host_id, network)])
         if (host_id, name) not in self._known:
             self._known[host_id, name] = self._make(ticket_id, host_id, network, name)
         return self._known[host_id, name]
@@ -204,13 +205,8 @@ class SegmentBook:
     def _free_addresses(self, segment: Resource) -> Iterator[str]:
         """Return what may be given in a segment, lowest first; what is taken from it is given."""
         if segment.id not in self._free:
-            rows = [] if segment.id in self._made_ids else self._rows_of(segment.id)
+            rows = self._rows.get(segment.id, [])
             held = {r.address for r in rows if r.resource_id is not None or (r.quarantine_until_s or 0) > self._now_s}
             self._resting |= {(segment.id, r.address) for r in rows if r.address not in held}
             self._free[segment.id] = address_plan.free_addresses(segment.segment.cidr, held)
         return self._free[segment.id]
-
-    def _rows_of(self, segment_id: ResourceId) -> list[networks.Address]:
-        if segment_id not in self._rows:
-            self._rows |= networks.addresses(self._connection, [segment_id])
-        return self._rows[segment_id]

@@ -51,7 +51,12 @@ def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
         Conflict: ``system.exists``, ``system.releasing``, ``ticket.base_stale``, ``adoption.system_read_only``.
     """
     connection = reader.connection
-    offer = offered(reader, caller, with_traits=any(server.traits for server in document.servers))
+    offer = offered(
+        reader,
+        caller,
+        with_traits=any(server.traits for server in document.servers),
+        with_disks=any(server.disks or server.root_disk_class is not None for server in document.servers),
+    )
     department = _department(reader, document, caller)
     current = _current(reader, document, caller, department)
     if current is not None and document.action is not Action.RENEW and foreign.is_read_only(connection, current.id):
@@ -77,12 +82,13 @@ def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
     )
 
 
-def offered(reader: Reader, caller: Caller, *, with_traits: bool = True) -> Directory:
+def offered(reader: Reader, caller: Caller, *, with_traits: bool = True, with_disks: bool = True) -> Directory:
     """Return what this caller may name in a ticket: its own departments and their projects, and the catalogue.
 
-    What hosts have by name is read from all of them: only where it is needed.
+    What hosts have by name is read from all of them, classes of disks from all storage pools: only where it is needed.
     """
     mine = [d for d in reader.departments if caller.scope.allows(d.id)]
+    disk_classes = reader.disk_classes if with_disks else {}
     codes = {d.id: d.code for d in mine}
     return Directory(
         departments=tuple(Offer(code=d.code, name=d.name) for d in mine),
@@ -110,8 +116,8 @@ def offered(reader: Reader, caller: Caller, *, with_traits: bool = True) -> Dire
             for i in reader.images.values()
             if i.state is ImageState.ACTIVE
         ),
-        disk_classes=tuple(Offer(code=c) for c in reader.disk_classes),
-        root_only_classes=reader.root_only_classes,
+        disk_classes=tuple(Offer(code=c) for c in disk_classes),
+        root_only_classes=frozenset(c for c, roots_only in disk_classes.items() if roots_only),
         traits=tuple(Offer(code=name) for name in reader.traits) if with_traits else (),
     )
 

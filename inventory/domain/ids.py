@@ -113,11 +113,11 @@ def random_ids() -> NewId:
     return new
 
 
-def seeded_ids(seed: int, now_s: Callable[[], int]) -> NewId:
+def seeded_ids(seed: int, now_s: Callable[[], float]) -> NewId:
     """Return a maker of ids that repeats itself for one seed: for simulations and tests."""
     source = random.Random(seed)  # noqa: S311  not a secret, must repeat
 
     def new(kind: str) -> str:
-        return _new_id(kind, now_s() * 1000, source.getrandbits(74))
+        return _new_id(kind, int(now_s() * 1000), source.getrandbits(74))
 
     return new

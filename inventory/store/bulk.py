@@ -2,11 +2,13 @@
 
 For the stores only. A commit of hundreds of machines writes thousands of rows; a statement for each row, or one that is
 compiled for each number of rows, costs more than the rows themselves. PostgreSQL takes them by ``COPY``, SQLite by an insert that
-is prepared once; both through the driver of the connection, inside its transaction.
+is prepared once; both through the driver of the connection, inside its transaction. A few rows PostgreSQL takes as arrays: those
+of many tables are sent one after the other and waited for once (``together``), where each ``COPY`` is waited for twice.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
@@ -24,6 +26,8 @@ from sqlalchemy.types import TypeEngine
 Columns = tuple[tuple[str, type[TypeEngine[Any]]], ...]
 KEY_AND_AMOUNT: Columns = (("provider_id", Text), ("dimension", Text), ("amount", BigInteger))
 
+_ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+
 
 def is_postgresql(connection: Connection) -> bool:
     """Tell which of the two engines is spoken to."""
@@ -33,7 +37,7 @@ def is_postgresql(connection: Connection) -> bool:
 def lock(connection: Connection, number: int) -> None:
     """Let one transaction at a time go on from here, until it ends; SQLite has one writer anyway."""
     if is_postgresql(connection):
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
+        connection.execute(_ONE_AT_A_TIME, {"number": number})
 
 
 def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -128,11 +132,100 @@ def insert_batches(connection: Connection, batches: Iterable[Batch]) -> None:
     Raises:
         IntegrityError: somebody else was faster; the caller must roll back.
     """
-    copy = _copy if is_postgresql(connection) else _insert
     coming = iter(batches)
     now = next(coming, None)
-    while now is not None:
-        now = copy(connection, now, coming) if now.rows else next(coming, None)
+    if not is_postgresql(connection):
+        while now is not None:
+            now = _insert(connection, now, coming) if now.rows else next(coming, None)
+        return
+    with together(connection) as waiting:
+        while now is not None:
+            if len(now.rows) <= _FEW_ROWS:
+                waiting.extend([now] if now.rows else [])
+                now = next(coming, None)
+            else:
+                send_waiting(connection)
+                now = _copy(connection, now, coming)
+
+
+#: So many rows are taken as arrays; of more of them making the arrays costs more than waiting for a ``COPY``.
+_FEW_ROWS = 64
+_WAITING = "rows that wait"
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[list[Batch]]:
+    """Have few rows that the block inserts wait for each other; they are there for every other statement, and after the block.
+
+    On SQLite nothing waits. A block inside another one sends nothing by itself.
+
+    Raises:
+        IntegrityError: as ``insert_batches``, where they are sent.
+    """
+    outer: list[Batch] | None = connection.info.get(_WAITING)
+    if outer is not None or not is_postgresql(connection):
+        yield [] if outer is None else outer
+        return
+    waiting = connection.info[_WAITING] = list[Batch]()
+    try:
+        yield waiting
+        send_waiting(connection)
+    finally:
+        del connection.info[_WAITING]
+
+
+def send_waiting(connection: Connection) -> None:
+    """Insert the rows that wait: before anything else is asked of the database, and when their block ends."""
+    batches: list[Batch] = connection.info.get(_WAITING) or []
+    if not batches:
+        return
+    sent, batches[:] = list(batches), []
+    raw: Any = _begun(connection).driver_connection
+    with _as_of_the_library(connection, sent), raw.pipeline(), raw.cursor() as cursor:
+        for batch_ in sent:
+            columns = [_array_of(column) for column in zip(*batch_.rows, strict=True)]
+            cursor.execute(_insert_arrays(batch_.table, batch_.names, connection.dialect), columns)
+
+
+@cache
+def _insert_arrays(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})"  # noqa: S608  names of our own tables
+
+
+def _array_of(values: Sequence[Any]) -> str:
+    """Return values of a column as PostgreSQL writes an array."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, int | float):
+        return str(value)
+    # Bytes, in the wrapping of the driver.
+    return f'"\\\\x{bytes(value.obj).hex()}"'
+
+
+def _begun(connection: Connection) -> Any:
+    """Return the driver's connection, inside the transaction."""
+    if not connection.in_transaction():
+        connection.begin()
+    return connection.connection
+
+
+@contextmanager
+def _as_of_the_library(connection: Connection, batches: Sequence[Batch]) -> Iterator[None]:
+    """Have errors of the driver raised as SQLAlchemy does."""
+    driver_error = connection.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except driver_error as error:
+        statement = "; ".join(f"insert into {b.table.name}" for b in batches)
+        raise DBAPIError.instance(statement, None, error, driver_error) from error
 
 
 def _insert(connection: Connection, now: Batch, coming: Iterator[Batch]) -> Batch | None:
@@ -144,20 +237,12 @@ def _insert(connection: Connection, now: Batch, coming: Iterator[Batch]) -> Batc
 
 def _copy(connection: Connection, now: Batch, coming: Iterator[Batch]) -> Batch | None:
     """Send rows to PostgreSQL and make those that come next before its answer is waited for."""
-    if not connection.in_transaction():
-        connection.begin()
+    raw: Any = _begun(connection).driver_connection
     statement = f"COPY {now.table.name} ({', '.join(now.names)}) FROM STDIN"
-    cursor: Any = connection.connection.cursor()
-    driver_error = connection.dialect.loaded_dbapi.Error
-    try:
-        with cursor.copy(statement) as copy:
-            for row in now.rows:
-                copy.write_row(row)
-            return next(coming, None)
-    except driver_error as error:
-        raise DBAPIError.instance(statement, None, error, driver_error) from error
-    finally:
-        cursor.close()
+    with _as_of_the_library(connection, [now]), raw.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in now.rows:
+            copy.write_row(row)
+        return next(coming, None)
 
 
 @cache

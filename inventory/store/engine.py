@@ -21,6 +21,7 @@ from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from inventory.domain.errors import AllotError, Unavailable
+from inventory.store import bulk
 
 T = TypeVar("T")
 
@@ -274,6 +275,11 @@ def open_database(url: str, *, pool_size: int = 8) -> Database:
         connect_args={"options": options, "connect_timeout": 5, "keepalives_idle": 15, "tcp_user_timeout": 15000},
     )
     _ping_what_rested(engine)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _in_order(connection: Connection, *_: Any) -> None:
+        bulk.send_waiting(connection)
+
     return Database(engine, is_sqlite=False)
 
 

@@ -311,17 +311,17 @@ def storage_pools(connection: Connection, host_id: HostId | None = None) -> list
     return [StoragePool(**r._mapping) for r in connection.execute(statement)]
 
 
-def disk_classes(connection: Connection) -> list[str]:
-    """Return the classes of all storage pools."""
-    column = t.storage_pools.c.disk_class
-    return list(connection.execute(select(column).distinct().order_by(column)).scalars())
+_DISK_CLASSES = (
+    select(t.storage_pools.c.disk_class, t.storage_pools.c.roots_only).distinct().order_by(t.storage_pools.c.disk_class)
+)
 
 
-def root_only_classes(connection: Connection) -> frozenset[str]:
-    """Return the classes whose storage pools take root disks only."""
-    pools = t.storage_pools.c
-    # Not ``IS TRUE``: the column keeps 0 and 1.
-    return frozenset(connection.execute(select(pools.disk_class).where(pools.roots_only.in_([True])).distinct()).scalars())
+def disk_classes(connection: Connection) -> dict[str, bool]:
+    """Return the classes of all storage pools, and whether any pool of a class takes root disks only."""
+    found: dict[str, bool] = {}
+    for disk_class, roots_only in connection.execute(_DISK_CLASSES):
+        found[disk_class] = found.get(disk_class, False) or bool(roots_only)
+    return found
 
 
 def otherwise_kept(connection: Connection, storage: StoragePool) -> str | None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Float, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Float, FromClause, Select, Text, and_, bindparam, delete, func, or_, select, update
 
 from inventory.domain.ids import DepartmentId, HostId, ResourceId, ZoneId
 from inventory.domain.resource import Resource
@@ -14,13 +16,10 @@ from inventory.store.tables import LIVING_SEGMENT
 
 _A = t.addresses.c
 _R = t.resources.c
-#: In the words and the order of the index: otherwise every machine of the department would be looked at.
-_SEGMENTS_OF = (
-    select(t.resources)
-    .where(_R.department_id == bindparam("department"), _R.host_id.in_(bindparam("hosts", expanding=True)), LIVING_SEGMENT)
-    .order_by(_R.host_id, _R.name)
-    .with_for_update()
-)
+#: Where a segment is: on this host, by this name.
+_PLACE: bulk.Columns = (("host_id", Text), ("name", Text))
+_ADDRESSES = select(t.addresses).where(_A.segment_id.in_(bindparam("segments", expanding=True))).order_by(_A.address)
+_SUBNETS = select(t.subnets.c.cidr)
 #: Every living segment with its count; an address whose rest is over does not count.
 _ROOMS = (
     select(_R.host_id, _R.name, t.subnets.c.cidr, func.count(_A.address).label("held_count"))
@@ -59,10 +58,19 @@ class Room:
     held_count: int
 
 
-def segments_of(connection: Connection, department_id: DepartmentId, host_ids: Collection[HostId]) -> list[Resource]:
-    """Return the living segments of a department on these hosts, locked: none of them dies before the transaction ends."""
-    found = connection.execute(_SEGMENTS_OF, {"department": department_id, "hosts": list(host_ids)})
+def segments_of(connection: Connection, department_id: DepartmentId, places: Collection[tuple[HostId, str]]) -> list[Resource]:
+    """Return the living segments of a department by (host, name), locked: none of them dies before the transaction ends."""
+    values = bulk.given_values(connection, list(places), _PLACE)
+    found = connection.execute(_segments_of(bulk.given(connection, _PLACE)), {"department": department_id, **values})
     return [from_row(row) for row in found]
+
+
+@cache
+def _segments_of(given: FromClause) -> Select[Any]:
+    # In the words and the order of the index: otherwise every machine of the department would be looked at.
+    is_there = and_(_R.department_id == bindparam("department"), _R.host_id == given.c.host_id, _R.name == given.c.name)
+    wanted = select(t.resources).join(given, and_(is_there, LIVING_SEGMENT))
+    return wanted.order_by(_R.host_id, _R.name).with_for_update(of=t.resources)
 
 
 def rooms(
@@ -79,7 +87,7 @@ def rooms(
 
 def subnets_taken(connection: Connection) -> list[str]:
     """Return every subnet in use on the platform."""
-    return list(connection.execute(select(t.subnets.c.cidr)).scalars())
+    return list(connection.execute(_SUBNETS).scalars())
 
 
 def take_subnets(connection: Connection, zone_id: ZoneId, blocks: Mapping[ResourceId, str]) -> None:
@@ -97,8 +105,7 @@ def release_segment(connection: Connection, segment_id: ResourceId) -> None:
 def addresses(connection: Connection, segment_ids: Collection[ResourceId]) -> dict[ResourceId, list[Address]]:
     """Return what is given or rests in each segment, by address."""
     found: dict[ResourceId, list[Address]] = {s: [] for s in segment_ids}
-    statement = select(t.addresses).where(_A.segment_id.in_(list(segment_ids))).order_by(_A.address)
-    for row in connection.execute(statement):
+    for row in connection.execute(_ADDRESSES, {"segments": list(segment_ids)}):
         found[row.segment_id].append(Address(**row._mapping))
     return found
 

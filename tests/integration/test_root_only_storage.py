@@ -64,7 +64,7 @@ def flags(here: Furnished, host: Host) -> dict[str, bool]:
 
 def root_only_classes(here: Furnished) -> frozenset[str]:
     with here.platform.db.read() as connection:
-        return hosts.root_only_classes(connection)
+        return frozenset(c for c, roots_only in hosts.disk_classes(connection).items() if roots_only)
 
 
 def test_what_the_back_end_says_is_kept_by_class_and_promised_as_any_other(here: Furnished) -> None:
