@@ -81,7 +81,7 @@ class Picture:
 
     def written(self, connection: Connection, kept: Sequence[Placement]) -> None:
         """Note which decisions this transaction wrote: all of them that count against capacity, and nothing else that does."""
-        own = changes.own(connection, self._mark)
+        own = changes.own(connection)
         hosts_kept = _hosts(kept)
         if any(host_ids is None or not host_ids <= hosts_kept for host_ids in own.values()):
             return

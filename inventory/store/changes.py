@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Insert, Select, Text, bindparam, cast, delete, func, insert, literal, select
+from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, cast, delete, func, insert, literal, select
 from sqlalchemy.schema import Table
+from sqlalchemy.sql.dml import ReturningInsert
 
 from inventory.domain.ids import HostId, TicketId
 from inventory.store import bulk
@@ -55,6 +56,7 @@ class Mark:
         return note_id in self.read or (note_id <= self.last_id and (not self.horizon or transaction_id < self.horizon))
 
 
+_OWN = "notes of this transaction"
 #: Notes of transactions that were still running, named one by one in a stored mark.
 _READ_TOLD = 64
 
@@ -80,15 +82,16 @@ def note(connection: Connection, host_ids: Iterable[HostId] | None, difference: 
     listed = None if host_ids is None else sorted(set(host_ids))
     if listed != []:
         values = {"hosts": listed, "difference": difference}
-        connection.execute(_note(is_postgresql=bulk.is_postgresql(connection)), values)
+        id_ = connection.execute(_note(is_postgresql=bulk.is_postgresql(connection)), values).scalar_one()
+        _own(connection)[id_] = None if listed is None else frozenset(listed)
 
 
 @cache
-def _note(*, is_postgresql: bool) -> Insert:
+def _note(*, is_postgresql: bool) -> ReturningInsert[int]:
     # SQLite has one writer at a time: what is committed is in order.
     number = _NUMBER if is_postgresql else literal(0)
     hosts, difference = (bindparam(n, type_=_C.host_ids.type) for n in ("hosts", "difference"))
-    return insert(t.capacity_changes).values(transaction_id=number, host_ids=hosts, difference=difference)
+    return insert(t.capacity_changes).values(transaction_id=number, host_ids=hosts, difference=difference).returning(_C.id)
 
 
 def used(amounts: Mapping[tuple[str, str], int], *, sign: int = 1) -> Difference:
@@ -193,17 +196,20 @@ def _since(*, is_postgresql: bool) -> Select[Any]:
     return select(*columns, now.c.horizon.label("now_horizon")).select_from(notes).order_by(_C.id)
 
 
-def own(connection: Connection, mark: Mark) -> dict[int, frozenset[HostId] | None]:
-    """Return the hosts of each note that this transaction has made since it read up to ``mark``; ``None``: of everything."""
-    rows = connection.execute(_own(is_postgresql=bulk.is_postgresql(connection)), {"last_id": mark.last_id})
-    return {r.id: None if r.host_ids is None else frozenset(r.host_ids) for r in rows}
+def own(connection: Connection) -> Mapping[int, frozenset[HostId] | None]:
+    """Return the hosts of each note that this transaction has made; ``None``: of everything."""
+    return dict(_own(connection))
 
 
-@cache
-def _own(*, is_postgresql: bool) -> Select[Any]:
-    statement = select(_C.id, _C.host_ids)
-    # SQLite's one writer has been this one since then.
-    return statement.where(_C.transaction_id == _NUMBER if is_postgresql else _C.id > bindparam("last_id"))
+def _own(connection: Connection) -> dict[int, frozenset[HostId] | None]:
+    """Return what is kept with the connection of the notes of its transaction; of one before, nothing."""
+    transaction = connection.get_transaction()
+    noted: dict[int, frozenset[HostId] | None]
+    of, noted = connection.info.get(_OWN, (None, {}))
+    if transaction is None or of is not transaction:
+        noted = {}
+        connection.info[_OWN] = transaction, noted
+    return noted
 
 
 def knowing(mark: Mark, ids: Collection[int]) -> Mark:

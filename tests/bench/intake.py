@@ -19,8 +19,9 @@ from tests.support.postgres import private_postgres
 from tests.support.service import ServiceUnderTest
 
 _CLIENTS, _HOSTS = 8, 100
-#: Tickets of each client: of one machine, and of a hundred in two networks.
+#: Tickets of each client, round after round: of one machine, and of a hundred in two networks.
 _SMALL, _ALONE, _LARGE, _PER_LARGE = 50, 30, 4, 100
+_ROUNDS, _LARGE_ROUNDS = 5, 2
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def _handed_in(service: ServiceUnderTest, token: str, label: str, machines: int,
     for client in range(clients):
         names = [f"{label}-{client}-{n}" for n in range(count)]
         # A network holds a bounded number of machines: large tickets bring their own.
-        texts = [ticket_text(name, groups, per_group, networks=f"net{client}" if machines == 1 else name) for name in names]
+        network = f"{label}-{client}"
+        texts = [ticket_text(name, groups, per_group, networks=network if machines == 1 else name) for name in names]
         thread = threading.Thread(target=_client, args=(service.port, token, texts, start, took_ms))
         thread.start()
         threads.append(thread)
@@ -100,29 +102,33 @@ def _measured(engine: str, folder: Path, seed: int, url: str = "") -> list[Line]
         token = (folder / service.token("clerk", "department_admin", "civil-it")).read_text(encoding="ascii").strip()
         _handed_in(service, token, "warm", 1, 3)
         alone = _handed_in(service, token, "alone", 1, _ALONE, clients=1)
-        small = _handed_in(service, token, "small", 1, _SMALL)
-        large = _handed_in(service, token, "large", _PER_LARGE, _LARGE)
+        small = [_handed_in(service, token, f"small{n}", 1, _SMALL) for n in range(_ROUNDS)]
+        large = [_handed_in(service, token, f"large{n}", _PER_LARGE, _LARGE) for n in range(_LARGE_ROUNDS)]
     finally:
         service.stop()
     one = f"{engine}: one client, one machine a ticket"
     return [
         Line(
-            what=f"{engine}: {_CLIENTS} clients, one machine a ticket", unit="tickets/s", values=(small.tickets_per_s,),
+            what=f"{engine}: {_CLIENTS} clients, one machine a ticket", unit="tickets/s",
+            values=tuple(s.tickets_per_s for s in small),
             target=Target(limit=300, is_ceiling=False), baseline=one,
         ),
         Line(what=one, unit="tickets/s", values=(alone.tickets_per_s,)),
-        Line(what=f"{engine}: {_CLIENTS} clients, time of a request", unit="ms", values=tuple(small.took_ms)),
+        Line(
+            what=f"{engine}: {_CLIENTS} clients, time of a request", unit="ms",
+            values=tuple(ms for s in small for ms in s.took_ms),
+        ),
         Line(
             what=f"{engine}: processor time of the controller for a ticket of one machine", unit="ms",
-            values=(small.cpu_s * 1000 / len(small.took_ms),),
+            values=tuple(s.cpu_s * 1000 / len(s.took_ms) for s in small),
         ),
         Line(
             what=f"{engine}: {_CLIENTS} clients, {_PER_LARGE} machines a ticket", unit="machines/s",
-            values=(large.machines_per_s,), target=Target(limit=3_000, is_ceiling=False),
+            values=tuple(s.machines_per_s for s in large), target=Target(limit=3_000, is_ceiling=False),
         ),
         Line(
             what=f"{engine}: processor time of the controller for {_PER_LARGE} machines", unit="ms",
-            values=(large.cpu_s * 1000 / len(large.took_ms),),
+            values=tuple(s.cpu_s * 1000 / len(s.took_ms) for s in large),
         ),
     ]  # fmt: skip
 
@@ -135,8 +141,8 @@ def measure(folder: Path, seed: int) -> Figure:
     return Figure(
         name="intake",
         title="Tickets through the interface",
-        size=f"{_HOSTS} hosts; {_CLIENTS} clients on connections of their own, each hands in {_SMALL} tickets of one machine and "
-        f"{_LARGE} of {_PER_LARGE}, one after the other; the loop is switched off",
+        size=f"{_HOSTS} hosts; {_CLIENTS} clients on connections of their own, each hands in {_SMALL} tickets of one machine, "
+        f"one after the other, and {_LARGE} of {_PER_LARGE}, in {_ROUNDS} rounds and {_LARGE_ROUNDS}; the loop is switched off",
         seed=seed,
         lines=tuple(lines),
         notes=("Clients and controller share the machine. Every answer means accepted and durable.",),

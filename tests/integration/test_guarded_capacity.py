@@ -45,8 +45,25 @@ def test_each_row_that_refuses_is_named_in_order_and_no_other(here: Furnished) -
         before = changes.mark_now(connection)
         refused = hosts.try_use(connection, {(second, VCPU): CPUS + 1, (first, VCPU): CPUS, (second, MEMORY_MIB): 10**9})
         assert refused == sorted([(second, VCPU), (second, MEMORY_MIB)])
-        assert changes.own(connection, before) == {}
+        assert changes.since(connection, before).host_ids == frozenset()
     assert _used(here.platform.db) == {}, "what was promised beside it is kept"
+
+
+def test_a_transaction_knows_its_own_notes_and_no_others(here: Furnished) -> None:
+    first, second = (h.id for h in here.hosts)
+    with here.platform.db.write() as connection:
+        before = changes.mark_now(connection)
+        assert hosts.try_use(connection, {(first, VCPU): 1}) == []
+        assert list(changes.own(connection).values()) == [frozenset({first})]
+    with here.platform.db.write() as connection:
+        assert changes.own(connection) == {}, "of the transaction before"
+        assert hosts.try_use(connection, {(second, VCPU): 1}) == []
+        changes.note(connection, None, {})
+        noted = changes.own(connection)
+        assert sorted(noted.values(), key=str) == sorted([None, frozenset({second})], key=str)
+    with here.platform.db.read() as connection:
+        mark = changes.since(connection, before).mark
+        assert max(noted) == mark.last_id
 
 
 def test_a_host_that_takes_nothing_new_and_one_nobody_knows_refuse(here: Furnished) -> None:
