@@ -31,7 +31,7 @@ from drivers.protocol import ComputeDriver, LeaseEntry, MachineRequest, NicReque
 from tests.bench.machine import hardware
 from tests.bench.report import Figure, Line, Machine, Target, figure_text, page
 from tests.openstack.crowd import crowd
-from tests.openstack.harness import STORAGE_POOL, Behind, driver_of, new_cidr, new_id, small_image
+from tests.openstack.harness import HOST_ID, STORAGE_POOL, Behind, driver_of, new_cidr, new_id, small_image
 from tests.openstack.proxy import Proxies, proxied_clouds
 from tests.openstack.region.layout import REPO, Layout
 from tests.openstack.region.region import Region, require_packages
@@ -96,8 +96,10 @@ class Round:
     def bare(self, number: int) -> None:
         """Make one machine as a short script would: no mark, no fence, no look whether it is there already."""
         sdk, name = self.sdk, self.names[number]
+        # What is taken away afterwards must be the driver's host's.
+        mark = {"allotment_id": name, "allotment_fence": str(FENCE), "allotment_host": HOST_ID}
         image = next(iter(sdk.image.images(name=f"allotment-{self.image.sha256}")))
-        volume = sdk.block_storage.create_volume(name=name, size=1, image_id=image.id, volume_type=STORAGE_POOL)
+        volume = sdk.block_storage.create_volume(name=name, size=1, image_id=image.id, volume_type=STORAGE_POOL, metadata=mark)
         _until(lambda: sdk.block_storage.get_volume(volume.id).status == "available")
         network = sdk.network.find_network(self.segment_id)
         (port,) = sdk.network.ports(network_id=network.id, mac_address=self._mac(number))
@@ -108,7 +110,7 @@ class Round:
             flavor_id=flavor.id,
             networks=[{"port": port.id}],
             block_device_mapping=[disk],
-            metadata={"allotment_id": name, "allotment_fence": "1", "allotment_host": "bench"},
+            metadata=mark,
             tags=["allotment", name],
             hypervisor_hostname="hv-003",
         )
