@@ -6,7 +6,9 @@ Placement gives the inventories of one provider a call. Traits of many are told 
 for: each provider with room, or in a tree with room, comes with all of its own. The others are asked for theirs.
 """
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -92,6 +94,7 @@ class Inventory:
         self._monotonic = monotonic
         self._providers: dict[str, Provider] = {}
         self._described: dict[str, _Described] = {}
+        self._describing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._hypervisors_seen = Aged(self._read_hypervisors, max_age_s, monotonic)
         self._aggregates_seen = Aged(self._read_aggregates, max_age_s, monotonic)
         self._providers_seen = Aged(self._read_providers, max_age_s, monotonic)
@@ -172,13 +175,19 @@ class Inventory:
 
         ``provider`` is what it has; without it, always asked for: that is a question of what is so now.
         """
-        told_by, now_s = _what_tells(hypervisor, provider), self._monotonic()
-        known = self._described.get(hypervisor.provider_id)
-        if known is None or provider is None or known.told_by != told_by or now_s - known.at_s >= DESCRIBED_AGE_S:
-            found = self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id))
-            known = _Described(told_by=told_by, at_s=now_s, hypervisor=hypervisor_of(found))
-            self._described[hypervisor.provider_id] = known
-        return known.hypervisor
+        if provider is None:
+            return self._details_of(hypervisor)
+        # Hosts that are one hypervisor ask at the same moment: one reads, the others wait for that.
+        with self._describing[hypervisor.provider_id]:
+            told_by, now_s = _what_tells(hypervisor, provider), self._monotonic()
+            known = self._described.get(hypervisor.provider_id)
+            if known is None or known.told_by != told_by or now_s - known.at_s >= DESCRIBED_AGE_S:
+                known = _Described(told_by=told_by, at_s=now_s, hypervisor=self._details_of(hypervisor))
+                self._described[hypervisor.provider_id] = known
+            return known.hypervisor
+
+    def _details_of(self, hypervisor: Hypervisor) -> Hypervisor:
+        return hypervisor_of(self._calls.read("inventory", lambda: self._sdk.compute.get_hypervisor(hypervisor.provider_id)))
 
     def aggregates(self) -> list[Aggregate] | None:
         """Return the region's aggregates: one call, none where they were just read; None where this credential may not ask."""
@@ -198,10 +207,9 @@ class Inventory:
         return None if found is None else frozenset(h.name for h in found if h.is_alive)
 
 
-def _what_tells(hypervisor: Hypervisor, provider: Provider | None) -> tuple[object, ...]:
+def _what_tells(hypervisor: Hypervisor, provider: Provider) -> tuple[object, ...]:
     """Return what changes with a hypervisor that was changed or started again; machines that come and go do not. Pure."""
-    has = () if provider is None else (provider.amounts, provider.traits)
-    return (hypervisor.name, hypervisor.is_alive, *has)
+    return (hypervisor.name, hypervisor.is_alive, provider.amounts, provider.traits)
 
 
 def traits_told(candidates: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:

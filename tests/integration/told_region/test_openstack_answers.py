@@ -311,6 +311,14 @@ def test_hosts_of_a_region_that_are_read_in_one_moment_ask_it_once(tmp_path: Pat
             assert read_all() == 3 + 1 + count
             now[0] = 12.0 + DESCRIBED_AGE_S
             assert read_all() == 3 + count, "each is described once a day"
+            ours.inventory.describe(ours.inventory.hypervisors()[0])
+            now[0] += 6.0
+            assert read_all() == 3, "what somebody asked for himself changes nothing"
+            now[0] += DESCRIBED_AGE_S
+            asked = len(region.asked)
+            with ThreadPoolExecutor(8) as crew:
+                list(crew.map(lambda _: drivers[0].inspect_host(), range(8)))
+            assert len(region.asked) - asked == 3 + 1, "hosts that ask at once wait for the one that reads"
         finally:
             for driver in drivers:
                 driver.close()
