@@ -21,7 +21,7 @@ from controller.scheduling.moves.score import Loads, score_of
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources
 from inventory.domain.system import SpreadLevel
-from tests.support.moves import ZONES, Judge, Town, fewest_moves, random_town, used_by
+from tests.support.moves import ZONES, Judge, Town, fewest_moves, misfits, random_town, used_by
 from tests.support.placement import entry
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -141,19 +141,6 @@ def test_room_that_was_made_is_there_for_all_at_once(seed: int) -> None:
         assert judge.why_not(comes, host_id) == ""
         now = replace(now, machines=(*now.machines, comes))
         assert not Judge(now.hosts, now.machines).storage_is_over([pool for _, _, pool in comes.disks])
-
-
-def misfits(town: Town) -> int:
-    """Return how many machines stand where a soft rule would not have them."""
-    hosts, found = {h.host.id: h.host for h in town.hosts}, 0
-    for group in {m.group for m in town.machines if m.group and not m.spread_is_hard}:
-        mates = [m for m in town.machines if m.group == group]
-        places = [hosts[m.host_id] for m in mates]
-        is_by_host = mates[0].spread is SpreadLevel.HOST
-        counts = Counter((h.id,) if is_by_host else (h.site, h.room, h.rack) for h in places).values()
-        most = mates[0].most_per_domain
-        found += len(mates) - max(counts) if mates[0].is_kept_together else sum(max(0, n - most) for n in counts)
-    return found
 
 
 def guest(town: Town, wanted: WantedEntry, host_id: HostId, number: int = 0) -> MachineEntry:

@@ -1,9 +1,11 @@
 """Clusters for the tests and benches of plans of moves, an independent judge of their steps, and an exact drain."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 from controller.scheduling.moves.cluster import Cluster, HostWatts, MachineEntry, WantedEntry, cluster_of
 from controller.scheduling.moves.plan import Move
@@ -73,7 +75,7 @@ def random_town(source: random.Random, *, hosts_most: int = 6, machines_most: in
 
 
 def _machines(source: random.Random, hosts: Sequence[HostEntry], most: int, *, is_wild: bool) -> Iterator[MachineEntry]:
-    rules = [(source.choice([SpreadLevel.HOST, SpreadLevel.RACK]), source.random() < 0.7) for _ in range(3)]
+    rules = [_rule(source) for _ in range(3)]
     made: list[MachineEntry] = []
     for number in range(source.randint(1, most)):
         host = source.choice(hosts)
@@ -93,11 +95,30 @@ def _machines(source: random.Random, hosts: Sequence[HostEntry], most: int, *, i
             stays="moves.cooling" if is_wild and source.random() < 0.1 else "",
         )
         if group != 3:
-            level, is_hard = rules[group]
-            machine = replace(machine, spread=level, spread_is_hard=is_hard)
+            machine = replace(machine, **rules[group])
         if is_wild or not Judge(hosts, made).why_not(machine, host.host.id):
             made.append(machine)
             yield machine
+
+
+def _rule(source: random.Random) -> dict[str, Any]:
+    """Return a rule of a group; those that are kept together would rather be so."""
+    level, is_hard = source.choice([SpreadLevel.HOST, SpreadLevel.RACK]), source.random() < 0.6
+    if is_hard:
+        return {"spread": level}
+    is_together, most = source.random() < 0.5, source.choice([1, 1, 2])
+    return {"spread": level, "spread_is_hard": False, "is_kept_together": is_together, "most_per_domain": most}
+
+
+def misfits(town: Town) -> int:
+    """Return how many machines stand where a soft rule would not have them."""
+    hosts, found = {h.host.id: h for h in town.hosts}, 0
+    for group in {m.group for m in town.machines if m.group and not m.spread_is_hard}:
+        mates = [m for m in town.machines if m.group == group]
+        counts = Counter(_domain(hosts[m.host_id], m.spread) for m in mates).values()
+        most = mates[0].most_per_domain
+        found += len(mates) - max(counts) if mates[0].is_kept_together else sum(max(0, n - most) for n in counts)
+    return found
 
 
 class Judge:

@@ -1,6 +1,6 @@
 """The working copy of a cluster on which moves are tried, made and taken back. ONE feasibility rule for planner and runner."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -144,6 +144,27 @@ class Board:
         """Return how many other machines of its group are in the failure domain of a host."""
         group = int(self.cluster.group[machine])
         return 0 if group < 0 else self._others(machine, group, int(self.cluster.domain_of(group)[host]))
+
+    def soft_costs(self, machine: int, hosts: Column, leaving: Iterable[int] = ()) -> Column:
+        """Return how far the soft rule of a machine's group would be from kept with it on each of these hosts.
+
+        Kept apart, how many mates are there beyond what the rule allows; kept together, how many fewer than where most of
+        them are. Those that are ``leaving`` are not counted where they are: they will be elsewhere.
+        """
+        cluster, group = self.cluster, int(self.cluster.group[machine])
+        if group < 0 or cluster.group_is_hard[group]:
+            return np.zeros(len(hosts), np.int64)
+        domains = cluster.domain_of(group)
+        mates = {domain: self._others(machine, group, domain) for domain in self._mates[group]}
+        for other in set(leaving) - self._lifted - {machine}:
+            if cluster.group[other] == group:
+                mates[int(domains[self.where[other]])] -= 1
+        there = np.array([mates.get(domain, 0) for domain in domains[hosts].tolist()], np.int64)
+        if cluster.group_is_together[group]:
+            costs: Column = max(mates.values(), default=0) - there
+        else:
+            costs = np.maximum(0, there - (cluster.group_most[group] - 1))
+        return costs
 
     def misfits(self, group: int) -> int:
         """Return how many machines of a group stand where its rule, hard or soft, would not have them."""

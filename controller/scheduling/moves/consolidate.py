@@ -106,7 +106,7 @@ class _Consolidation:
         self._open[host] = False
         steps: list[Step] = []
         for machine in largest_first(self.cluster, self.board.on(host)):
-            target = least_lost(self.board, machine, self._open & ~self._aside)
+            target = least_lost(self.board, machine, self._open & ~self._aside, leaving=self.board.on(host))
             if target is None:
                 self._take_back(steps)
                 self._open[host] = True

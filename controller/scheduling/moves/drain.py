@@ -20,7 +20,7 @@ from inventory.domain.resources import MEMORY_MIB
 
 #: Other machines that may make room, at once for one machine and in all, and how many places the search looks at for each.
 EVICTED_AT_ONCE, EVICTED_MOST, LOOKS_MOST = 2, 4, 4000
-#: A mate in the same failure domain under a soft rule counts as so much load.
+#: A mate too many or too few in a failure domain under a soft rule counts as so much load.
 SOFT_MATE = 10.0
 
 
@@ -84,10 +84,11 @@ def _direct(cluster: Cluster, going: Sequence[int], *, is_tight: bool) -> tuple[
     """Place the largest first, each on the evenest (or tightest) host with room."""
     board = Board(cluster)
     steps: list[Step] = []
-    left: set[int] = set()
+    left, leaving = set[int](), set(going)
     for machine in largest_first(cluster, going):
         source = int(board.where[machine])
-        hosts = ranked(board, machine, is_tight=is_tight)
+        leaving.discard(machine)
+        hosts = ranked(board, machine, is_tight=is_tight, leaving=leaving)
         if not len(hosts):
             left.add(machine)
             continue
@@ -102,8 +103,11 @@ def largest_first(cluster: Cluster, machines: Sequence[int]) -> list[int]:
     return sorted(machines, key=lambda m: (-float((cluster.demand[m] / mean).max()), m))
 
 
-def ranked(board: Board, machine: int, *, is_tight: bool) -> Column:
-    """Return the hosts with room for a machine, best first: the emptiest after it, or the fullest."""
+def ranked(board: Board, machine: int, *, is_tight: bool, leaving: Collection[int] = ()) -> Column:
+    """Return the hosts with room for a machine, best first: where its soft rule is kept best, then the emptiest, or the fullest.
+
+    ``leaving`` are other machines that will not stay where they are.
+    """
     cluster = board.cluster
     hosts = np.flatnonzero(board.room(machine))
     if not len(hosts):
@@ -111,8 +115,7 @@ def ranked(board: Board, machine: int, *, is_tight: bool) -> Column:
     capacity = np.maximum(cluster.capacity[hosts], 1)
     load = 1.0 - (board.free[hosts] - cluster.demand[machine]) / capacity
     weight = -load.sum(axis=1) if is_tight else load[:, :2].max(axis=1)
-    if cluster.group[machine] >= 0:
-        weight = weight + SOFT_MATE * np.array([board.mates_in(machine, int(h)) for h in hosts])
+    weight = weight + SOFT_MATE * board.soft_costs(machine, hosts, leaving)
     order: Column = hosts[np.argsort(weight, kind="stable")]
     return order
 

@@ -106,7 +106,8 @@ class _Room:
         others[host] = False
         steps: list[Step] = []
         for machine in sorted(going, key=lambda m: (-int(self.cluster.demand[m, MEMORY]), m)):
-            target = least_lost(self.board, machine, others)
+            left = [other for other in going if self.board.where[other] == host]
+            target = least_lost(self.board, machine, others, leaving=left)
             if target is None:
                 break
             self.board.move(machine, target)

@@ -1,5 +1,7 @@
 """Where a machine goes that makes room: the host that loses least of the room usable in both vCPU and memory."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from controller.scheduling.moves.board import Board
@@ -11,8 +13,11 @@ EVEN = 1.5
 FIRST = len(FIRST_DIMENSIONS)
 
 
-def least_lost(board: Board, machine: int, among: Flags) -> int | None:
-    """Return the host with room that loses least and becomes most even (as the policy), None where none of these has room."""
+def least_lost(board: Board, machine: int, among: Flags, leaving: Collection[int] = ()) -> int | None:
+    """Return the host with room that loses least and becomes most even (as the policy), None where none of these has room.
+
+    A soft rule comes before that, as when a host is emptied (``drain.ranked``).
+    """
     cluster = board.cluster
     hosts = np.flatnonzero(board.room(machine) & among)
     if not len(hosts):
@@ -22,6 +27,5 @@ def least_lost(board: Board, machine: int, among: Flags) -> int | None:
     after = left - cluster.demand[machine, :FIRST] / capacity
     lost = left.min(axis=1) ** 2 - after.min(axis=1) ** 2
     cost = lost + EVEN * (np.ptp(after, axis=1) - np.ptp(left, axis=1))
-    if cluster.group[machine] >= 0:
-        cost = cost + SOFT_MATE * np.array([board.mates_in(machine, int(h)) for h in hosts])
+    cost = cost + SOFT_MATE * board.soft_costs(machine, hosts, leaving)
     return int(hosts[np.argmin(cost)])
