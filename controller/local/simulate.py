@@ -139,6 +139,7 @@ def _lines(trace: "Trace", moves: "Moves") -> Iterator[Sequence[object]]:
 
 def _show(out: "Out", shown: Any) -> None:
     host_hours, over = f"{shown['host_seconds'] / 3600:,.1f}", shown["host_seconds"] / max(1, shown["bound_host_seconds"])
+    accelerators = f"{shown['peak_accelerators_permille'] / 10} %"
     out.fields(
         [
             ("cli.simulate.policy", shown["policy"]),
@@ -148,6 +149,7 @@ def _show(out: "Out", shown: Any) -> None:
             ("cli.simulate.hosts_used_at_once", shown["hosts_used_at_once"]),
             ("cli.simulate.peak_vcpu", f"{shown['peak_vcpu_permille'] / 10} %"),
             ("cli.simulate.peak_memory", f"{shown['peak_memory_permille'] / 10} %"),
+            *([("cli.simulate.peak_accelerators", accelerators)] if shown["peak_accelerators_permille"] else []),
             ("cli.simulate.host_hours", f"{host_hours} ({over:.3f} ×)"),
             ("cli.simulate.moves", shown["moves"]),
             ("cli.simulate.took", f"{shown['took_s']} s"),

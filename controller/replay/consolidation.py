@@ -6,17 +6,18 @@ large machine arrives that no host in use has room for. What is planned is done 
 Whoever checks a replay may take all moves of a moment after what ends and before what arrives then.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import NamedTuple
 
 import numpy as np
 
+from controller.replay.hosts import ACCELERATOR
 from controller.replay.run import Orders, orders_of, stream_of
 from controller.replay.stays import Moves
 from controller.replay.trace import Trace
-from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32, Int64
+from controller.scheduling.columns import Int32, Int64
 from controller.scheduling.engine import PLAIN, Engine
 from controller.scheduling.moves.cluster import DWELLING, FIRST_DIMENSIONS, Cluster, Wanted
 from controller.scheduling.moves.consolidate import consolidate
@@ -108,7 +109,7 @@ class _Desk:
     ) -> None:
         self._trace, self._orders, self._run, self._consolidation = trace, orders, run, consolidation
         self.rows: list[tuple[int, int, int, int]] = []
-        self._empty = _hosts_alone(hosts)
+        self._hosts, self._empty = hosts, _hosts_alone(hosts)
         self._ids = tuple(ResourceId(str(machine)) for machine in range(trace.count))
         self._most = consolidation.moves_permille * trace.count // 1000
         # What came at this moment is young however long that is: its stay must not begin with a move.
@@ -162,15 +163,16 @@ class _Desk:
         """Make room for the large machines that come next, where no host in use has any."""
         budget = self._most - len(self.rows)
         sizes = [self._orders.sizes[c] for c in self._gang(stop.order) if self._is_large[c]]
-        free = self._run.free(VCPU_ROW), self._run.free(MEMORY_ROW)
-        capacity = self._empty.capacity
-        is_on = (free[0] < capacity[:, 0]) | (free[1] < capacity[:, 1])
-        fits = is_on & (free[0] >= sizes[0][0]) & (free[1] >= sizes[0][1])
+        rows, capacity = _rows(self._empty.dimensions, self._hosts), self._empty.capacity
+        free = np.stack([self._run.free(row) for row in rows], axis=1)
+        demands = [np.array(size[: len(rows)], np.int64) for size in sizes]
+        is_on = np.any(free < capacity, axis=1)
+        fits = is_on & np.all((free >= demands[0]) | (demands[0] == 0), axis=1)
         if budget <= 0 or (len(sizes) == 1 and fits.any()):
             return
         cluster = self._cluster(stop.now_s)
         limits = Limits(moves_most=budget, moves_each_most=self._consolidation.room_each_most)
-        wanted = tuple(Wanted(demand=np.array(size, np.int64), hosts=is_on) for size in sizes)
+        wanted = tuple(Wanted(demand=demand, hosts=is_on) for demand in demands)
         self._move(stop, cluster, make_room(replace(cluster, wanted=wanted), limits))
 
     def _gang(self, order: int) -> Int32:
@@ -192,7 +194,8 @@ class _Desk:
         trace, position = self._trace, self._run.stream.position[self._orders.placed_by]
         machine = np.flatnonzero(position >= 0)
         host = self._run.hosts_at(position[machine]).astype(np.int64)
-        demand = np.stack([trace.vcpus[machine], trace.memory_mib[machine]], axis=1)
+        asked = (trace.vcpus, trace.memory_mib, trace.accelerators)[: len(self._empty.dimensions)]
+        demand = np.stack([amount[machine] for amount in asked], axis=1)
         free = self._empty.capacity.copy()
         np.subtract.at(free, host, demand)
         is_young = trace.arrival_s[machine] > now_s - self._young_s
@@ -221,20 +224,25 @@ class _Desk:
         )
 
 
-def _is_large(size: tuple[int, int], large: LargeSize) -> bool:
+def _is_large(size: tuple[int, int, int], large: LargeSize) -> bool:
     return size[0] >= large.vcpu_count and size[1] >= large.memory_mib
+
+
+def _rows(dimensions: Sequence[str], hosts: Snapshot) -> list[int]:
+    return [hosts.rows.row_of[dimension] for dimension in dimensions]
 
 
 def _hosts_alone(hosts: Snapshot) -> Cluster:
     """Return the picture of the hosts without a machine."""
     count = hosts.host_count
-    capacity = np.stack([hosts.capacity_rows[row].astype(np.int64) for row in (VCPU_ROW, MEMORY_ROW)], axis=1)
+    dimensions = (*FIRST_DIMENSIONS, *([ACCELERATOR] if ACCELERATOR in hosts.rows.row_of else []))
+    capacity = np.stack([hosts.capacity_rows[row].astype(np.int64) for row in _rows(dimensions, hosts)], axis=1)
     one, nothing, yes = np.zeros(count, np.int64), np.empty(0, np.int64), np.ones(count, np.bool_)
     return Cluster(
         host_ids=hosts.host_ids,
         host_names=hosts.host_names,
         host_index=hosts.index_of,
-        dimensions=FIRST_DIMENSIONS,
+        dimensions=dimensions,
         capacity=capacity,
         free=capacity,
         takes=yes,
@@ -254,7 +262,7 @@ def _hosts_alone(hosts: Snapshot) -> Cluster:
         machine_names=(),
         machine_index={},
         host=nothing,
-        demand=np.empty((0, len(FIRST_DIMENSIONS)), np.int64),
+        demand=np.empty((0, len(dimensions)), np.int64),
         disks=(),
         disk_pools=(),
         kind=nothing,

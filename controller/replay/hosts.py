@@ -7,9 +7,11 @@ from controller.replay.rows import Mistakes, Row, read
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder
 from inventory.domain.host import AdminState, Host, HostFacts, Pool, Reachability, Zone
 from inventory.domain.ids import HostId, PoolId, ZoneId
-from inventory.domain.resources import MEMORY_MIB, VCPU
+from inventory.domain.resources import ACCELERATOR_PREFIX, MEMORY_MIB, VCPU
 
 COLUMNS = ("name", "vcpus", "memory_mib")
+#: A replay knows one kind.
+ACCELERATOR = f"{ACCELERATOR_PREFIX}any"
 
 #: All hosts of a replay are of one zone and one pool.
 ZONE = Zone(id=ZoneId("replay"), code="replay", name="replay", network_class="", mlps_max=5, address_range="")
@@ -17,7 +19,7 @@ _POOL = Pool(id=PoolId("replay"), code="replay", name="replay", zone_id=ZONE.id,
 
 
 def read_hosts(path: Path) -> Snapshot:
-    """Read hosts from CSV with the columns ``COLUMNS`` and, where known, ``rack``, ``room`` and ``site``.
+    """Read hosts from CSV with the columns ``COLUMNS`` and, where known, ``accelerators``, ``rack``, ``room`` and ``site``.
 
     The host of line *n*, the header not counted and the first being 0, is host *n* of the picture.
 
@@ -44,6 +46,7 @@ def _snapshot(rows: Iterator[Row], mistakes: Mistakes) -> Snapshot:
 
 def _entry(number: int, name: str, row: Row) -> HostEntry:
     vcpus, memory_mib = row.number("vcpus", 1), row.number("memory_mib", 1)
+    accelerators = row.optional("accelerators")
     host = Host(
         # Ids order the picture.
         id=HostId(f"host_{number:09d}"),
@@ -57,4 +60,5 @@ def _entry(number: int, name: str, row: Row) -> HostEntry:
         room=row.text("room"),
         site=row.text("site"),
     )
-    return HostEntry(host=host, pool=_POOL, zone=ZONE, capacity={VCPU: vcpus, MEMORY_MIB: memory_mib}, used={})
+    capacity = {VCPU: vcpus, MEMORY_MIB: memory_mib, **({ACCELERATOR: accelerators} if accelerators else {})}
+    return HostEntry(host=host, pool=_POOL, zone=ZONE, capacity=capacity, used={})

@@ -57,6 +57,10 @@ class Row:
         index = self._column_of.get(column)
         return "" if index is None else self._cells[index].strip()
 
+    def optional(self, column: str) -> int:
+        """Return a whole number, none where the column is not there."""
+        return self.number(column, 0) if column in self._column_of else 0
+
     def number(self, column: str, least: int, most: int = AMOUNT_MAX) -> int:
         """Return a whole number from ``least`` to ``most``."""
         written = self._cells[self._column_of[column]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.replay.hosts import ZONE
+from controller.replay.hosts import ACCELERATOR, ZONE
 from controller.replay.trace import STAYS, Trace
 from controller.scheduling import stream
 from controller.scheduling.columns import Bool, Int32, Int64
@@ -45,8 +45,8 @@ class Orders:
     moment: Int64
     #: By machine: the order that places it.
     placed_by: Int64
-    #: (vCPU, MiB) by class.
-    sizes: tuple[tuple[int, int], ...]
+    #: (vCPU, MiB, accelerators) by class.
+    sizes: tuple[tuple[int, int, int], ...]
 
 
 def orders_of(trace: Trace, distinct_up_to: int) -> Orders:
@@ -55,7 +55,8 @@ def orders_of(trace: Trace, distinct_up_to: int) -> Orders:
     machine, is_arrival, moment = _events(trace, gang_of)
     placed_by = np.empty(trace.count, dtype=np.int64)
     placed_by[machine[is_arrival]] = np.flatnonzero(is_arrival)
-    sizes, size_of = np.unique(np.stack([trace.vcpus, trace.memory_mib], axis=1), axis=0, return_inverse=True)
+    amounts = np.stack([trace.vcpus, trace.memory_mib, trace.accelerators], axis=1)
+    sizes, size_of = np.unique(amounts, axis=0, return_inverse=True)
     group_of, group_count = _groups(trace, distinct_up_to)
     is_gang = np.bincount(gang_of, minlength=gang_count)[gang_of] > 1
     order = np.where(is_arrival, size_of.reshape(-1)[machine], -1 - placed_by[machine])
@@ -66,7 +67,7 @@ def orders_of(trace: Trace, distinct_up_to: int) -> Orders:
         gang=np.where(is_arrival & is_gang[machine], gang_of[machine], -1).astype(np.int32),
         moment=moment,
         placed_by=placed_by,
-        sizes=tuple((int(vcpus), int(memory_mib)) for vcpus, memory_mib in sizes),
+        sizes=tuple((vcpus, memory_mib, accelerators) for vcpus, memory_mib, accelerators in sizes.tolist()),
     )
 
 
@@ -88,9 +89,10 @@ def _gangs(trace: Trace) -> tuple[Int64, int]:
 
 
 def _share_of(trace: Trace) -> Int64:
-    """Return how large each machine is: what part of the largest amount of the trace it asks for, of vCPU or of memory."""
-    shares = [amount * 1_000_000 // max(1, int(amount.max(initial=1))) for amount in (trace.vcpus, trace.memory_mib)]
-    largest: Int64 = np.maximum(*shares)
+    """Return how large each machine is: what part of the largest amount of the trace it asks for, of what it asks most of."""
+    asked = trace.vcpus, trace.memory_mib, trace.accelerators
+    shares = [amount * 1_000_000 // max(1, int(amount.max(initial=1))) for amount in asked]
+    largest: Int64 = np.maximum.reduce(shares)
     return largest
 
 
@@ -101,7 +103,8 @@ def _events(trace: Trace, gang_of: Int64) -> tuple[Int64, Bool, Int64]:
     right after its gang came.
     """
     # Equal machines follow each other, so that a decision is like the one before it.
-    turn = np.lexsort((np.arange(trace.count), -trace.memory_mib, -trace.vcpus, -_share_of(trace), gang_of))
+    least = np.arange(trace.count), -trace.accelerators, -trace.memory_mib, -trace.vcpus
+    turn = np.lexsort((*least, -_share_of(trace), gang_of))
     rank = np.empty(trace.count, dtype=np.int64)
     rank[turn] = np.arange(trace.count)
     ends = np.flatnonzero(trace.lifetime_s != STAYS)
@@ -151,9 +154,10 @@ def stream_of(orders: Orders, hosts: Snapshot, policy: Policy, engine: Engine) -
     return StreamRun(Fleet(hosts, engine), policy, asked)
 
 
-def need_of(vcpus: int, memory_mib: int) -> Need:
+def need_of(vcpus: int, memory_mib: int, accelerators: int = 0) -> Need:
     """Return what a machine of a trace asks of a host."""
+    ask = ((ACCELERATOR, accelerators), (MEMORY_MIB, memory_mib), (VCPU, vcpus))
     return Need(
-        zone_id=ZONE.id, mlps_level=0, ask=((MEMORY_MIB, memory_mib), (VCPU, vcpus)), disks=(), archs=(), pins=(), reach=(),
+        zone_id=ZONE.id, mlps_level=0, ask=tuple(a for a in ask if a[1]), disks=(), archs=(), pins=(), reach=(),
         hard=(), soft=(), apart=(), together=(), conflict="", traits=(), counts=(), is_staying=False,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.replay.hosts import ACCELERATOR
 from controller.replay.run import REFUSED
 from controller.replay.stays import NO_MOVES, Moves, Stays, stays_of
 from controller.replay.trace import Trace
@@ -24,6 +25,8 @@ class Summary:
     #: Highest share of the capacity of all hosts that was taken at one moment, in thousandths.
     peak_vcpu_permille: int
     peak_memory_permille: int
+    #: 0 where no host has any.
+    peak_accelerators_permille: int
     #: Seconds that hosts had a machine on them, summed over hosts.
     host_seconds: int
 
@@ -47,6 +50,7 @@ def summarise(trace: Trace, hosts: Snapshot, placed_on: Int32, moves: Moves = NO
     stays = stays_of(trace, placed_on, moves, until_s)
     spans = busy_spans(stays.host, stays.start_s, stays.end_s)
     asked = [amount[stays.machine] for amount in (trace.vcpus, trace.memory_mib)]
+    accelerators, row = trace.accelerators[stays.machine], hosts.rows.row_of.get(ACCELERATOR)
     return Summary(
         machines=trace.count,
         refused=int((placed_on == REFUSED).sum()),
@@ -55,6 +59,7 @@ def summarise(trace: Trace, hosts: Snapshot, placed_on: Int32, moves: Moves = NO
         hosts_used_at_once=peak(spans[0], spans[1], np.ones(len(spans[0]), dtype=np.int64)),
         peak_vcpu_permille=_permille(peak(stays.start_s, stays.end_s, asked[0]), hosts, VCPU_ROW),
         peak_memory_permille=_permille(peak(stays.start_s, stays.end_s, asked[1]), hosts, MEMORY_ROW),
+        peak_accelerators_permille=_permille(peak(stays.start_s, stays.end_s, accelerators), hosts, row) if row else 0,
         host_seconds=int((spans[1] - spans[0]).sum()),
         bound_host_seconds=_bound(stays, hosts, asked),
         moves=len(moves.machine),

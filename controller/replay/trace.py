@@ -28,6 +28,8 @@ class Trace:
     lifetime_s: Int64
     vcpus: Int64
     memory_mib: Int64
+    #: Of one kind; only hosts that have them can carry such a machine.
+    accelerators: Int64
 
     @property
     def count(self) -> int:
@@ -36,7 +38,7 @@ class Trace:
 
 
 def read_trace(path: Path) -> Trace:
-    """Read a trace from CSV with the columns ``COLUMNS`` in any order; others are ignored.
+    """Read a trace from CSV with the columns ``COLUMNS`` and, where known, ``accelerators``, in any order; others are ignored.
 
     Raises:
         Invalid: the file cannot be read or is malformed; all mistakes with their lines.
@@ -47,7 +49,7 @@ def read_trace(path: Path) -> Trace:
 def _trace(rows: Iterator[Row], mistakes: Mistakes) -> Trace:
     line_of: dict[str, int] = {}
     tickets: dict[str, int] = {}
-    columns: list[tuple[int, int, int, int, int]] = []
+    columns: list[tuple[int, ...]] = []
     for row in rows:
         vm = row.text("vm")
         if not vm or vm in line_of:
@@ -55,8 +57,9 @@ def _trace(rows: Iterator[Row], mistakes: Mistakes) -> Trace:
         line_of[vm] = row.line
         ticket = tickets.setdefault(row.text("ticket"), len(tickets))
         arrival_s, lifetime_s = row.number("arrival_s", 0, _MOMENT_MAX), row.number("lifetime_s", STAYS, _MOMENT_MAX)
-        columns.append((ticket, arrival_s, lifetime_s, row.number("vcpus", 1), row.number("memory_mib", 1)))
-    table = np.array(columns, dtype=np.int64).reshape(-1, 5).T
+        asked = row.number("vcpus", 1), row.number("memory_mib", 1), row.optional("accelerators")
+        columns.append((ticket, arrival_s, lifetime_s, *asked))
+    table = np.array(columns, dtype=np.int64).reshape(-1, 6).T
     return Trace(
         vms=tuple(line_of),
         ticket=table[0],
@@ -64,4 +67,5 @@ def _trace(rows: Iterator[Row], mistakes: Mistakes) -> Trace:
         lifetime_s=table[2],
         vcpus=table[3],
         memory_mib=table[4],
+        accelerators=table[5],
     )

@@ -88,6 +88,7 @@ TEXTS: dict[str, Text] = {
     "cli.simulate.hosts_used_at_once": Text("同时使用的主机（最多）", "Hosts in use at once, most"),
     "cli.simulate.peak_vcpu": Text("vCPU 最高占用", "Peak fill, vCPU"),
     "cli.simulate.peak_memory": Text("内存最高占用", "Peak fill, memory"),
+    "cli.simulate.peak_accelerators": Text("加速卡最高占用", "Peak fill, accelerators"),
     "cli.simulate.host_hours": Text("主机小时（与理论下界之比）", "Host-hours (over their bound)"),
     "cli.simulate.moves": Text("迁移", "Moves"),
     "cli.simulate.took": Text("回放用时", "Replayed in"),

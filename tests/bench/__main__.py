@@ -48,12 +48,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", action="append", choices=FIGURES, help="measure this one; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trace", type=Path, help=f"trace of requests for {', '.join(OF_A_TRACE)}, as allot simulate reads it")
+    parser.add_argument(
+        "--shape", action="append", default=[], help="hosts for packing: 64x256, 2*64x256, 128x1024x8 (accelerators)"
+    )
     parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes when all figures are measured")
     chosen = parser.parse_args(arguments)
     started = time.monotonic()
     figures = []
     for name in chosen.only or FIGURES:
-        figures.append(measured(name, chosen.seed, chosen.trace))
+        figures.append(measured(name, chosen.seed, chosen.trace, chosen.shape))
         print(figure_text(figures[-1]), flush=True)
     if chosen.only:
         return 0
@@ -62,13 +65,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def measured(name: str, seed: int, trace: Path | None = None) -> Figure:
+def measured(name: str, seed: int, trace: Path | None = None, shapes: Sequence[str] = ()) -> Figure:
     """Measure one figure in a directory of its own, gone afterwards."""
     before, started = os.getloadavg()[0], time.monotonic()
     # Short: a unix socket below it may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="allot-bench-") as folder:
         measure = importlib.import_module(f"tests.bench.{name}").measure
-        figure: Figure = measure(Path(folder), seed, trace) if name in OF_A_TRACE else measure(Path(folder), seed)
+        more = (trace, shapes) if name == "packing" else (trace,) if name in OF_A_TRACE else ()
+        figure: Figure = measure(Path(folder), seed, *more)
     return replace(figure, load=(before, os.getloadavg()[0]), took_s=time.monotonic() - started)
 
 

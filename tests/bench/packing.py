@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from controller.paths import data_dir
 from controller.replay.hosts import read_hosts
 from controller.replay.run import need_of, orders_of, stream_of
 from controller.replay.stays import interval_s
@@ -18,17 +19,19 @@ from controller.replay.trace import Trace, read_trace
 from controller.scheduling.engine import Engine
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.loading import load_compiled
-from controller.scheduling.policy import DEFAULT_POLICY, Policy
+from controller.scheduling.policy import DEFAULT_POLICY, Policy, read_policies
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.stream import Orders, StreamRun
 from tests.bench.hail import placed_by_hail
 from tests.bench.report import Figure, Line, Target
-from tests.support.replay import write_hosts, write_trace
+from tests.support.replay import Shape, write_hosts, write_trace
 from tests.support.trace_generator import FLAVOURS
 from tests.support.trace_generator import trace as generated
 
 GIB = 1024
 _MACHINES, _STEP, _FILL, _APART_UP_TO = 259_159, 20_000, 0.93, 8
+#: Fleets larger than so many times the bound are not tried.
+_TIMES_MOST = 8
 ONE = ((64, 128 * GIB),)
 THREE = ((32, 64 * GIB), (64, 256 * GIB), (96, 256 * GIB))
 #: Ways to choose a host, as weights of the core; without any the first host that fits is taken.
@@ -38,12 +41,21 @@ _FIRST_FIT, _BEST_FIT, _EMPTIEST = (
 )
 _HAIL_NODES, _HAIL_CASES = 12, 3
 
-Shapes = Sequence[tuple[int, int]]
+Shapes = Sequence[Shape]
 
 
-def measure(folder: Path, seed: int, trace: Path | None = None) -> Figure:
-    """Measure a trace from a file, or a generated one."""
+def shapes_of(text: str) -> list[Shape]:
+    """Read hosts as they are named on the command line: ``5*192x1024x8`` are five of 192 vCPU, 1024 GiB and 8 accelerators."""
+    count, _, sizes = text.rpartition("*")
+    vcpus, memory_gib, *accelerators = map(int, sizes.split("x"))
+    return [(vcpus, memory_gib * GIB, *accelerators)] * int(count or 1)
+
+
+def measure(folder: Path, seed: int, trace: Path | None = None, hosts: Sequence[str] = ()) -> Figure:
+    """Measure a trace from a file, or a generated one; on hosts of these shapes in turn, or on those of the page."""
     requests = read_trace(trace or write_trace(folder / "trace.csv", generated(seed, _MACHINES)))
+    if hosts:
+        return _on_own_hosts(folder, None if trace else seed, requests, [shape for text in hosts for shape in shapes_of(text)])
     packer, bounds = Packer(folder, requests, load_compiled()), [volume_bound(requests, shapes) for shapes in (ONE, THREE)]
     lines = [
         _line("one shape, 64 × 128 GiB", packer, DEFAULT_POLICY, ONE, 0, 8),
@@ -80,6 +92,26 @@ def measure(folder: Path, seed: int, trace: Path | None = None) -> Figure:
     )
 
 
+def _on_own_hosts(folder: Path, seed: int | None, requests: Trace, shapes: Shapes) -> Figure:
+    """Measure the platform's policies and the baselines on hosts of the trace's own kind."""
+    policies = read_policies((data_dir("etc") / "placement.yaml").read_text(encoding="utf-8"))
+    ours = [(f"policy {name}", policies.policy(name)) for name in policies.policies]
+    baselines = [("first fit", _FIRST_FIT), ("best fit", _BEST_FIT), ("emptiest first", _EMPTIEST)]
+    packer, bound = Packer(folder, requests, load_compiled()), volume_bound(requests, shapes)
+    return Figure(
+        name="packing",
+        title="Packing: hosts needed without a refusal, above the volume bound",
+        size=f"{requests.count:,} machines, {bound} hosts by volume, of {_told(shapes)} in turn; lifetimes unknown",
+        seed=seed,
+        lines=tuple(_line(what, packer, policy, shapes, 0) for what, policy in [*ours, *baselines]),
+        notes=("The bound is the fewest hosts whose vCPU, memory and accelerators cover what is there at any moment.",),
+    )
+
+
+def _told(shapes: Shapes) -> str:
+    return ", ".join(" × ".join(map(str, (vcpus, mib // GIB, *more))) for vcpus, mib, *more in shapes)
+
+
 _HAIL = "the same by Ganeti's hail"
 
 
@@ -91,12 +123,13 @@ def _line(what: str, packer: "Packer", policy: Policy, shapes: Shapes, apart: in
 def volume_bound(requests: Trace, shapes: Shapes) -> int:
     """Return the fewest hosts of these shapes, in turn, that cover what is there at any moment."""
     start_s, end_s = interval_s(requests)
-    peaks = [peak(start_s, end_s, amount) for amount in (requests.vcpus, requests.memory_mib)]
-    have, count = [0, 0], 0
+    asked = (requests.vcpus, requests.memory_mib, requests.accelerators)
+    peaks = [peak(start_s, end_s, amount) for amount in asked]
+    have, count = [0, 0, 0], 0
     for shape in cycle(shapes):
-        if have[0] >= peaks[0] and have[1] >= peaks[1]:
+        if all(h >= p for h, p in zip(have, peaks, strict=True)):
             return count
-        have, count = [h + s for h, s in zip(have, shape, strict=True)], count + 1
+        have, count = [h + s for h, s in zip(have, (*shape, 0)[:3], strict=True)], count + 1
     raise AssertionError("shapes go on for ever")
 
 
@@ -114,7 +147,14 @@ class Packer:
     def smallest(self, policy: Policy, shapes: Shapes, apart: int) -> int:
         """Return the fewest hosts on which nothing is refused."""
         low = volume_bound(self.requests, shapes)
-        return fewest(lambda count: not self.refused(policy, shapes, count, apart, is_any=True), low, low * 3 // 2 + 1)
+
+        def is_enough(count: int) -> bool:
+            return not self.refused(policy, shapes, count, apart, is_any=True)
+
+        high = low * 3 // 2 + 1
+        while not is_enough(high) and high < _TIMES_MOST * low:
+            low, high = high, 2 * high
+        return fewest(is_enough, low, high)
 
     def refused(self, policy: Policy, shapes: Shapes, count: int, apart: int, *, is_any: bool = False) -> int:
         """Return how many machines are refused; with ``is_any`` whether there are any."""

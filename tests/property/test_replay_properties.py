@@ -25,7 +25,7 @@ from controller.scheduling.moves.cluster import Cluster
 from controller.scheduling.moves.consolidate import consolidate
 from controller.scheduling.moves.plan import Limits, Plan
 from controller.scheduling.policy import DEFAULT_POLICY, LargeSize, Policy
-from tests.support.replay import MoveRow, broken, broken_with_moves, write_hosts, write_trace
+from tests.support.replay import MoveRow, Shape, broken, broken_with_moves, write_hosts, write_trace
 from tests.support.trace_generator import TraceRow, trace
 
 GIB = 1024
@@ -51,6 +51,7 @@ def compiled() -> Engine:
 def some_rows(source: random.Random) -> list[TraceRow]:
     """Return a small trace with everything in it: waves, machines that stay or live for no time, scattered tickets."""
     rows: list[TraceRow] = []
+    accelerators = [0, 0, 0, 0, 1, 2] if source.random() < 0.4 else [0]
     for vm in range(source.randint(0, 60)):
         lifetime_s = source.choice([-1, 0, 1, 5, source.randint(1, 40)])
         vcpus = source.choice([1, 1, 2, 4, 8])
@@ -59,23 +60,25 @@ def some_rows(source: random.Random) -> list[TraceRow]:
         if rows and source.random() < 0.4:
             # Of the same gang as the last one.
             ticket, arrival_s = rows[-1].ticket, rows[-1].arrival_s
-        rows.append(TraceRow(vm, ticket, arrival_s, lifetime_s, vcpus, memory_mib))
+        rows.append(TraceRow(vm, ticket, arrival_s, lifetime_s, vcpus, memory_mib, source.choice(accelerators)))
     return rows
 
 
-def some_shapes(source: random.Random) -> list[tuple[int, int]]:
-    return [source.choice([(8, 16 * GIB), (16, 40 * GIB), (12, 24 * GIB)]) for _ in range(source.randint(1, 7))]
+def some_shapes(source: random.Random) -> list[Shape]:
+    kinds = [(8, 16 * GIB), (16, 40 * GIB), (12, 24 * GIB), *([(16, 40 * GIB, 4)] * 2 if source.random() < 0.4 else [])]
+    return [source.choice(kinds) for _ in range(source.randint(1, 7))]
 
 
 def share(amount: int, capacity: int) -> int:
     return min(amount, capacity) * (1000 * 2**21 // capacity) >> 21
 
 
-def score(policy: Policy, capacity: tuple[int, int], free: tuple[int, int], row: TraceRow) -> int:
+def score(policy: Policy, shape: Shape, free: Shape, row: TraceRow) -> int:
     """Return the score of a host, written down from the description of the weights."""
-    asked = row.vcpus, row.memory_mib
+    capacity, free = shape[:2], free[:2]
+    amounts = row.vcpus, row.memory_mib
     before = [share(c - f, c) for c, f in zip(capacity, free, strict=True)]
-    after = [share(c - f + a, c) for c, f, a in zip(capacity, free, asked, strict=True)]
+    after = [share(c - f + a, c) for c, f, a in zip(capacity, free, amounts, strict=True)]
     weights = policy.weights
     total = weights.get("pack", 0) * (sum(after) // 2) + weights.get("spread_load", 0) * (1000 - sum(after) // 2)
     total -= weights.get("balance", 0) * abs(after[0] - after[1])
@@ -84,24 +87,29 @@ def score(policy: Policy, capacity: tuple[int, int], free: tuple[int, int], row:
     total -= 1000 * weights.get("keep_empty", 0) * (free == capacity)
     if policy.large is not None:
         large = policy.large.vcpu_count, policy.large.memory_mib
-        left = free[0] - asked[0], free[1] - asked[1]
+        left = free[0] - amounts[0], free[1] - amounts[1]
         lost = min(free[0] // large[0], free[1] // large[1]) - min(left[0] // large[0], left[1] // large[1])
         part = (share(large[0], capacity[0]) + share(large[1], capacity[1])) // 2
         total -= weights.get("keep_large", 0) * lost * part
-    return total
+    # One that has accelerators is for those who ask for one.
+    return total - 1000 * weights.get("keep_accelerators", 0) * (len(shape) > 2 and not row.accelerators)
+
+
+def asked(row: TraceRow) -> Shape:
+    return row.vcpus, row.memory_mib, row.accelerators
 
 
 class Oracle:
     """Replays gang by gang with plain loops beside an answer, and complains; how a stuck gang was placed it takes from there."""
 
-    def __init__(self, rows: list[TraceRow], shapes: list[tuple[int, int]], policy: Policy, distinct_up_to: int) -> None:
+    def __init__(self, rows: list[TraceRow], shapes: list[Shape], policy: Policy, distinct_up_to: int) -> None:
         self.rows, self.shapes, self.policy = rows, shapes, policy
         tickets = {r.ticket for r in rows}
         self.first = {t: min(n for n, r in enumerate(rows) if r.ticket == t) for t in tickets}
         self.is_apart = {t: 2 <= sum(r.ticket == t for r in rows) <= distinct_up_to for t in tickets}
         self.placed: dict[int, int] = {}
-        most = max((r.vcpus for r in rows), default=1), max((r.memory_mib for r in rows), default=1)
-        self.size = {r.vm: max(r.vcpus * 10**6 // most[0], r.memory_mib * 10**6 // most[1]) for r in rows}
+        most = [max((1, *amounts)) for amounts in zip(*map(asked, rows), strict=True)]
+        self.size = {r.vm: max(a * 10**6 // m for a, m in zip(asked(r), most, strict=True)) for r in rows}
 
     def complaints(self, answer: list[int]) -> list[str]:
         gangs: dict[tuple[int, int], list[TraceRow]] = {}
@@ -124,7 +132,7 @@ class Oracle:
     def greedy(self, gang: list[TraceRow]) -> list[int] | None:
         """Return the best host for each, the largest first, or nothing where one finds none."""
         chosen: list[tuple[TraceRow, int]] = []
-        for row in sorted(gang, key=lambda r: (-self.size[r.vm], -r.vcpus, -r.memory_mib, r.vm)):
+        for row in sorted(gang, key=lambda r: (-self.size[r.vm], *(-a for a in asked(r)), r.vm)):
             hosts = self.hosts(row, chosen)
             if not hosts:
                 return None if len(gang) > 1 else [-1]
@@ -142,9 +150,9 @@ class Oracle:
         found = {}
         for host, capacity in enumerate(self.shapes):
             mine = [r for r, where in there if where == host]
-            free = capacity[0] - sum(r.vcpus for r in mine), capacity[1] - sum(r.memory_mib for r in mine)
+            free = tuple(c - sum(asked(r)[d] for r in mine) for d, c in enumerate((*capacity, 0)[:3]))
             is_free = not self.is_apart[row.ticket] or all(r.ticket != row.ticket for r in mine)
-            if free[0] >= row.vcpus and free[1] >= row.memory_mib and is_free:
+            if all(f >= a for f, a in zip(free, asked(row), strict=True)) and is_free:
                 found[host] = score(self.policy, capacity, free, row)
         return found
 
@@ -262,7 +270,7 @@ class Counting:
         return consolidate(cluster, limits)
 
 
-def replayed(rows: list[TraceRow], shapes: list[tuple[int, int]], how: Consolidation) -> tuple[list[int], list[list[int]], int]:
+def replayed(rows: list[TraceRow], shapes: list[Shape], how: Consolidation) -> tuple[list[int], list[list[int]], int]:
     """Return hosts, moves (machine, moment, source, target), and how often the planner was asked."""
     with TemporaryDirectory() as folder:
         requests = read_trace(write_trace(Path(folder) / "trace.csv.gz", rows))

@@ -13,17 +13,24 @@ HEADER = "vm,ticket,arrival_s,lifetime_s,vcpus,memory_mib\n"
 REFUSED = -1
 
 
+#: (vCPU, MiB), and accelerators where a host has any.
+Shape = tuple[int, ...]
+
+
 def write_trace(path: Path, rows: Iterable[TraceRow]) -> Path:
-    """Write a trace, packed where its name ends in ``.gz``."""
-    text = HEADER + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    """Write a trace, packed where its name ends in ``.gz``; of accelerators it speaks where a machine has one."""
+    rows = list(rows)
+    width = len(TraceRow._fields) if any(row.accelerators for row in rows) else len(TraceRow._fields) - 1
+    header = ",".join(TraceRow._fields) + "\n" if width == len(TraceRow._fields) else HEADER
+    text = header + "".join(",".join(map(str, row[:width])) + "\n" for row in rows)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
 
 
-def write_hosts(path: Path, shapes: Iterable[tuple[int, int]]) -> Path:
-    """Write hosts of these (vCPU, MiB)."""
-    lines = (f"h{n},{vcpus},{memory_mib}\n" for n, (vcpus, memory_mib) in enumerate(shapes))
-    path.write_text("name,vcpus,memory_mib\n" + "".join(lines), encoding="utf-8")
+def write_hosts(path: Path, shapes: Iterable[Shape]) -> Path:
+    """Write hosts of these shapes."""
+    lines = (",".join(map(str, (f"h{n}", *shape, *[0] * (3 - len(shape))))) + "\n" for n, shape in enumerate(shapes))
+    path.write_text("name,vcpus,memory_mib,accelerators\n" + "".join(lines), encoding="utf-8")
     return path
 
 
@@ -52,7 +59,7 @@ def read_moves(path: Path) -> list[MoveRow]:
 
 def broken_with_moves(
     rows: Sequence[TraceRow],
-    shapes: Sequence[tuple[int, int]],
+    shapes: Sequence[Shape],
     hosts: dict[int, int],
     moves: Sequence[MoveRow],
     distinct_up_to: int,
@@ -65,7 +72,7 @@ def broken_with_moves(
     def stay(row: TraceRow, until_s: int | None) -> None:
         on[len(stays)] = where[row.vm]
         lifetime_s = -1 if until_s is None else until_s - since_s[row.vm]
-        stays.append(TraceRow(len(stays), row.ticket, since_s[row.vm], lifetime_s, row.vcpus, row.memory_mib))
+        stays.append(row._replace(vm=len(stays), arrival_s=since_s[row.vm], lifetime_s=lifetime_s))
 
     for move in moves:
         row = row_of[move.vm]
@@ -80,30 +87,30 @@ def broken_with_moves(
     return found + _too_full(stays, shapes, on) + _not_distinct(apart, on, len(stays))
 
 
-def broken(rows: Sequence[TraceRow], shapes: Sequence[tuple[int, int]], hosts: dict[int, int], distinct_up_to: int) -> list[str]:
+def broken(rows: Sequence[TraceRow], shapes: Sequence[Shape], hosts: dict[int, int], distinct_up_to: int) -> list[str]:
     """Return what is wrong with an answer: a missing machine, a host too full at any instant, a ticket not spread out."""
     if hosts.keys() != {row.vm for row in rows}:
         return [f"{len(hosts)} answers for {len(rows)} machines, or for others"]
     return _too_full(rows, shapes, hosts) + _not_distinct(rows, hosts, distinct_up_to)
 
 
-def _too_full(rows: Sequence[TraceRow], shapes: Sequence[tuple[int, int]], hosts: dict[int, int]) -> list[str]:
+def _too_full(rows: Sequence[TraceRow], shapes: Sequence[Shape], hosts: dict[int, int]) -> list[str]:
     # What ends at an instant goes first: (instant, 0) before (instant, 1).
-    events: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    events: dict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
     for row in rows:
         host = hosts[row.vm]
         if host == REFUSED or row.lifetime_s == 0:
             continue
-        events[host].append((row.arrival_s, 1, row.vcpus, row.memory_mib))
+        events[host].append((row.arrival_s, 1, row.vcpus, row.memory_mib, row.accelerators))
         if row.lifetime_s != -1:
-            events[host].append((row.arrival_s + row.lifetime_s, 0, -row.vcpus, -row.memory_mib))
+            events[host].append((row.arrival_s + row.lifetime_s, 0, -row.vcpus, -row.memory_mib, -row.accelerators))
     found = []
     for host, changes in events.items():
-        vcpus = memory_mib = 0
-        for instant, _, more_vcpus, more_mib in sorted(changes):
-            vcpus, memory_mib = vcpus + more_vcpus, memory_mib + more_mib
-            if vcpus > shapes[host][0] or memory_mib > shapes[host][1]:
-                found.append(f"host {host} at {instant} s: {vcpus} vCPU, {memory_mib} MiB of {shapes[host]}")
+        shape, taken = (*shapes[host], *[0] * (3 - len(shapes[host]))), [0, 0, 0]
+        for instant, _, *more in sorted(changes):
+            taken = [t + m for t, m in zip(taken, more, strict=True)]
+            if any(t > have for t, have in zip(taken, shape, strict=True)):
+                found.append(f"host {host} at {instant} s: {taken} of {shape}")
     return found
 
 

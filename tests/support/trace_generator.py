@@ -50,6 +50,7 @@ class TraceRow(NamedTuple):
     lifetime_s: int
     vcpus: int
     memory_mib: int
+    accelerators: int = 0
 
 
 def trace(seed: int, machines: int, *, duration_s: int = 300_000) -> Iterator[TraceRow]:
