@@ -47,7 +47,7 @@ T = TypeVar("T")
 #: one of the controllers that chose it must look again.
 _COMMIT_TRIES = 16
 #: Turns a ticket takes that was refused and fits when that is to be explained: room came free in between.
-_TURNS = 2
+TURNS = 2
 #: Somebody else took the capacity, the address or the name first: look again and decide again.
 _DECIDE_AGAIN = (StalePicture, AddressesTaken)
 
@@ -105,10 +105,10 @@ def submit(platform: Platform, data: bytes, caller: Caller, *, confirm: str = ""
         Unavailable: ``ticket.too_busy`` after a bounded number of tries.
     """
     document = parse(platform, data)
-    for turn in range(1, _TURNS + 1):
+    for turn in range(1, TURNS + 1):
         submission = Submission(data=data, document=document, caller=caller, confirm=confirm, plan_digest=plan_digest)
         platform.turns.take(submission, partial(lead, platform))
-        if submission.refusal is None or explained(platform, submission, submission.refusal, is_last=turn == _TURNS):
+        if submission.refusal is None or explained(platform, submission, submission.refusal, is_last=turn == TURNS):
             break
     return submission.outcome()
 

@@ -14,7 +14,7 @@ from controller.workflows.platform import Platform
 from controller.workflows.quote import Quote, Wish, decide_afresh, quote
 from controller.workflows.reading import Reader
 from controller.workflows.sealing import seal
-from controller.workflows.submission import facts_of, submit, with_fresh_pictures
+from controller.workflows.submission import TURNS, facts_of, submit, with_fresh_pictures
 from controller.workflows.wish import parse, read_wish
 from inventory.domain.errors import Conflict, Forbidden, Problem, Unplaceable
 from inventory.domain.ids import TicketId
@@ -51,6 +51,7 @@ def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> 
 
     Raises:
         NotFound: ``ticket.not_found``.
+        Unplaceable: it fits no more; with the explanation. The ticket waits on, and nothing was agreed to.
         Forbidden: ``approval.own_ticket``.
         Conflict: ``ticket.state_forbids``; ``plan.changed``: what it would do now is not what was handed in.
     """
@@ -70,19 +71,23 @@ def approve(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> 
         _seal(connection, platform, caller, accepted, "ticket.approve")
         return store.get(connection, ticket_id, caller.scope)
 
-    try:
-        return with_fresh_pictures(platform, once)
-    except Unplaceable as refusal:
-        raise _explained(platform, ticket_id, caller, refusal) from refusal
+    for turn in range(1, TURNS + 1):
+        try:
+            return with_fresh_pictures(platform, once)
+        except Unplaceable as refusal:
+            offer = _explained(platform, ticket_id, caller)
+            if not offer.is_possible or turn == TURNS:
+                raise Unplaceable(refusal.code, details=offer.to_json(), **refusal.params) from refusal
+    raise AssertionError("the last turn has an outcome")
 
 
-def _explained(platform: Platform, ticket_id: str, caller: Caller, refusal: Unplaceable) -> Unplaceable:
+def _explained(platform: Platform, ticket_id: str, caller: Caller) -> Quote:
     """Say what would fit instead of a ticket that was possible when it was handed in; outside of the transaction."""
     with platform.db.read(is_steady=True) as connection:
         reader = Reader(connection)
         wish = read_wish(reader, parse(platform, store.submitted_bytes(connection, TicketId(ticket_id))), caller)
         offer = quote(reader, platform, wish, decide_afresh(connection, platform, is_explaining=True))
-    return Unplaceable(refusal.code, details=offer.explained().to_json(), **refusal.params)
+    return offer.explained()
 
 
 def reject(platform: Platform, ticket_id: str, caller: Caller, reason: str) -> Ticket:

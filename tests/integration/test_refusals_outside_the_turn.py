@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 from controller.scheduling.suggest import Suggestion, suggestions
-from controller.tickets.model import TicketState
+from controller.tickets import store
+from controller.tickets.approval import ApprovalPolicy
+from controller.tickets.model import Ticket, TicketState
 from controller.workflows import tickets
+from controller.workflows.quote import Quote
 from controller.workflows.submission import explained
 from inventory.domain.errors import Unplaceable
 from inventory.domain.host import StoragePool
 from inventory.domain.ids import HostId, PoolId, StoragePoolId, ZoneId
 from inventory.domain.placement import Refusal
 from inventory.domain.resources import VCPU
+from inventory.domain.scope import PLATFORM
 from inventory.store import capacities, directory, hosts
 from inventory.store.engine import Database
 from tests.support.platform import Furnished, furnish
@@ -68,6 +72,63 @@ def test_what_fits_when_its_refusal_is_to_be_explained_is_accepted(here: Furnish
 
     monkeypatch.setattr("controller.workflows.submission.explained", freed)
     assert tickets.submit(here.platform, ticket_text("portal"), here.caller()).state is TicketState.ACCEPTED
+
+
+@pytest.fixture
+def waiting(here: Furnished) -> Ticket:
+    """Return a ticket that would fill the only host and waits for its approval; half of the host is promised since."""
+    platform = replace(here.platform, approval_policy=ApprovalPolicy(machines_over=0))
+    found = tickets.submit(platform, ticket_text("portal", count=CPUS), here.caller())
+    assert found.state is TicketState.AWAITING_APPROVAL
+    tickets.submit(here.platform, ticket_text("meanwhile", count=CPUS // 2), here.caller())
+    return found
+
+
+def _approved(here: Furnished, ticket: Ticket) -> Ticket:
+    return tickets.approve(here.platform, ticket.id, here.caller(name="李四"), "同意")
+
+
+def test_whoever_approves_what_fits_no_more_is_told_what_would_and_the_ticket_waits_on(here: Furnished, waiting: Ticket) -> None:
+    with pytest.raises(Unplaceable) as refused:
+        _approved(here, waiting)
+    assert (refused.value.code, refused.value.params) == ("placement.no_host_fits", {"system": "portal"})
+    [page] = refused.value.details["explanations"]
+    assert [(miss[1], miss[2]["dimension"]) for miss in page["misses"]] == [("capacity", VCPU)]
+    told = {code.removeprefix("placement.suggest."): params for code, params in page["suggestions"]}
+    assert told["fewer"] == {"group": "web", "asked": CPUS, "fits": CPUS // 2}
+    with here.platform.db.read() as connection:
+        assert store.get(connection, waiting.id, PLATFORM).state is TicketState.AWAITING_APPROVAL
+        assert store.approvals(connection, waiting.id) == []
+    fewer = tickets.submit(here.platform, ticket_text("forum", count=told["fewer"]["fits"]), here.caller())
+    assert fewer.state is TicketState.ACCEPTED
+
+
+def test_an_approval_is_explained_once_while_nothing_is_held(
+    here: Furnished, waiting: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_is_accepted() -> TicketState:
+        return tickets.submit(here.platform, ticket_text("small"), here.caller()).state
+
+    with _called(monkeypatch, another_is_accepted) as seen, pytest.raises(Unplaceable):
+        _approved(here, waiting)
+    assert seen == [TicketState.ACCEPTED]
+
+
+def test_what_fits_again_when_its_approval_is_to_be_explained_is_accepted(
+    here: Furnished, waiting: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [host] = here.hosts
+    tell, told = tickets._explained, list[Quote]()
+
+    def freed(*args: Any) -> Quote:
+        if not told:
+            here.platform.db.run(lambda connection: hosts.give_back(connection, {(host.id, VCPU): CPUS // 2}))
+        told.append(tell(*args))
+        return told[-1]
+
+    monkeypatch.setattr(tickets, "_explained", freed)
+    assert _approved(here, waiting).state is TicketState.ACCEPTED
+    assert [offer.is_possible for offer in told] == [True]
 
 
 def _second_zone(here: Furnished, address_range: str) -> None:
