@@ -33,10 +33,24 @@ TEXTS: dict[str, Text] = {
         "correct the list of tickets",
     ),
     "capacity.larger_than_shape": _operator(
-        "区域 {zone} 的工单在这种主机上放不下 {dimension}",
-        "tickets for zone {zone} do not fit on hosts of this shape {dimension}",
-        "选择更大的主机，补充缺少的磁盘类别，或检查分散规则与共用网络是否矛盾",
-        "choose a larger host, add the class of disk that is missing, or see whether spread and shared networks contradict",
+        "区域 {zone} 的工单需要 {dimension}，这种主机没有",
+        "tickets for zone {zone} ask for {dimension}, of which a host of this shape has none",
+        "选择具备该资源的主机，或补充缺少的磁盘类别",
+        "choose a host that has it, or add the class of disk that is missing",
+    ),
+    "capacity.rules_fit_no_number": _operator(
+        "区域 {zone} 的工单用多少台这种主机都放不下：必须在一起的云主机（共用网络或规则要求）合起来大于一台主机，"
+        "或与分散规则矛盾",
+        "tickets for zone {zone} fit on no number of hosts of this shape: machines that must be together (they share a network, "
+        "or a rule says so) are larger than one host, or a rule of spread contradicts that",
+        "选择更大的主机，或检查分散规则与共用网络是否矛盾",
+        "choose a larger host, or see whether spread and shared networks contradict",
+    ),
+    "capacity.machine_of_other_arch": _operator(
+        "区域 {zone} 的云主机 {machine} 需要 {asked} 架构，这种主机是 {arch}",
+        "machine {machine} for zone {zone} asks for the architecture {asked}, and a host of this shape is {arch}",
+        "给出对应架构的主机（--arch），或更改该云主机的架构或镜像",
+        "name hosts of that architecture (--arch), or change the architecture or the image of that machine",
     ),
     "capacity.machine_larger_than_shape": _operator(
         "区域 {zone} 的云主机 {machine} 需要 {dimension} {amount}，这种主机只有 {room}",

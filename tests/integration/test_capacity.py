@@ -198,7 +198,8 @@ def test_a_list_of_tickets_needs_so_many_hosts(here: Furnished) -> None:
         (lambda here, c: needed(here), "capacity.tickets_count"),
         (lambda here, c: needed(here, ticket_text("x"), vcpu_count=0), "capacity.amount_invalid"),
         (lambda here, c: needed(here, ticket_text("x"), disks_gib={}), "capacity.larger_than_shape"),
-        (lambda here, c: needed(here, ticket_text("x", count=5)), "capacity.larger_than_shape"),
+        (lambda here, c: needed(here, ticket_text("x", count=5)), "capacity.rules_fit_no_number"),
+        (lambda here, c: needed(here, ticket_text("x"), arch="aarch64"), "capacity.machine_of_other_arch"),
         (lambda here, c: needed(here, b"kind: Ticket"), "document.missing_field"),
     ],
 )
@@ -234,6 +235,16 @@ def test_a_machine_larger_than_a_host_is_named_with_what_it_is_larger_in(
     told = refused(here, large, **shape | changes)
     assert (told["code"], told["machine"]) == ("capacity.machine_larger_than_shape", "web-1")
     assert (told["dimension"], told["amount"], told["room"]) == (dimension, amount, room)
+
+
+def test_a_machine_of_another_architecture_than_the_hosts_is_named_with_both(here: Furnished) -> None:
+    """Its image has one, though the ticket names none."""
+    told = refused(here, ticket_text("portal"), arch="aarch64")
+    assert told["code"] == "capacity.machine_of_other_arch"
+    assert (told["zone"], told["machine"], told["asked"], told["arch"]) == ("gov-public", "web-1", "x86_64", "aarch64")
+    own = ticket_text("portal", more=", arch: x86_64")
+    assert refused(here, own, arch="aarch64")["asked"] == "x86_64"
+    assert needed(here, own)[0].host_count == 1
 
 
 def test_a_list_that_needs_more_hosts_than_are_reckoned_with_is_told_how_many_at_least(

@@ -20,6 +20,7 @@ from controller.scheduling.decide import choose
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import HostEntry, Snapshot, SnapshotBuilder, StorageEntry
+from controller.scheduling.units import ANY_ARCH
 from controller.workflows.deltas import deltas
 from controller.workflows.obligation import spec_amounts
 from controller.workflows.place import placement_request
@@ -92,7 +93,8 @@ def hosts_needed(platform: Platform, documents: Sequence[bytes], shape: HostShap
 
     Raises:
         Invalid: ``capacity.*``, or a ticket's own problems; ``capacity.addresses_short`` where only addresses are in the way.
-        Unplaceable: never; what fits on no such host is ``capacity.machine_larger_than_shape`` or ``larger_than_shape``.
+        Unplaceable: never; what fits on no such host is ``capacity.machine_larger_than_shape``, ``machine_of_other_arch``,
+            ``larger_than_shape`` or ``rules_fit_no_number``.
     """
     _check(documents, shape)
     with platform.db.read() as connection:
@@ -215,7 +217,7 @@ def _need(site: _Site, asked: Sequence[_Asked], amounts: Mapping[str, int]) -> Z
     for dimension, amount in amounts.items():
         if amount and dimension != ADDRESS and not room.get(dimension):
             raise Invalid("capacity.larger_than_shape", dimension=dimension, zone=zone.code)
-    _check_machines(asked, room, zone)
+    _check_machines(asked, site.shape, zone)
     lowest = max(1, _volume(site, asked, amounts))
     if lowest > HOSTS_MAX:
         raise _too_many(site, lowest)
@@ -280,7 +282,7 @@ def _refusal(site: _Site, order: Sequence[_Asked], lowest: int) -> Invalid:
     unreserved = replace(without_addresses, shape=replace(site.shape, reserve=NO_RESERVE))
     if site.shape.reserve != NO_RESERVE and _fewest(unreserved, order, lowest) is not None:
         return Invalid("capacity.rules_need_no_reserve", zone=zone.code)
-    return Invalid("capacity.larger_than_shape", dimension="", zone=zone.code)
+    return Invalid("capacity.rules_fit_no_number", zone=zone.code)
 
 
 def _too_many(site: _Site, lowest: int) -> Invalid:
@@ -288,10 +290,19 @@ def _too_many(site: _Site, lowest: int) -> Invalid:
     return Invalid("capacity.too_many_hosts_needed", zone=site.zone.code, lower_bound=bound, highest=HOSTS_MAX)
 
 
-def _check_machines(asked: Sequence[_Asked], room: Mapping[str, int], zone: Zone) -> None:
-    """Refuse what no number of such hosts can take: a machine that is larger than one of them."""
+def _check_machines(asked: Sequence[_Asked], shape: HostShape, zone: Zone) -> None:
+    """Refuse what no number of such hosts can take: a machine of another architecture, or larger than one of them."""
+    room = shape.amounts()
     for one in asked:
         for member in one.request.members:
+            if member.arch not in (*ANY_ARCH, shape.arch):
+                raise Invalid(
+                    "capacity.machine_of_other_arch",
+                    zone=zone.code,
+                    machine=member.name,
+                    asked=member.arch,
+                    arch=shape.arch,
+                )
             for dimension, amount in _amounts_of(member).items():
                 if amount > room.get(dimension, 0):
                     raise Invalid(
