@@ -5,7 +5,7 @@ transaction. Placement needs nothing of it but the guard of ``hosts.try_use``: a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select, update
 
@@ -85,6 +85,15 @@ def states(connection: Connection) -> list[ReserveState]:
     return found
 
 
+def reserved_without(connection: Connection, leaving: Mapping[tuple[str, str], int]) -> list[tuple[Pool, list[PoolHost]]]:
+    """Return the pools with a reserve and their hosts as they would be if these amounts (by provider and dimension) were gone.
+
+    Nothing is asked of where the machines of a host may go: that is another question without them.
+    """
+    reserved = [p for p in directory.pools(connection) if p.reserve.level is not ReserveLevel.NONE]
+    return [(pool, _pool_hosts(connection, pool, leaving=leaving)) for pool in reserved]
+
+
 def _renew_pool(connection: Connection, pool: Pool) -> None:
     # One at a time: two choices made side by side would not know of each other.
     connection.execute(select(t.pools.c.id).where(t.pools.c.id == pool.id).with_for_update())
@@ -139,14 +148,21 @@ def _lock(connection: Connection, host_ids: set[HostId]) -> None:
     connection.execute(order.with_for_update()).all()
 
 
-def _pool_hosts(connection: Connection, pool: Pool, groups: Sequence[Mates] = ()) -> list[PoolHost]:
+def _pool_hosts(
+    connection: Connection, pool: Pool, groups: Sequence[Mates] = (), leaving: Mapping[tuple[str, str], int] | None = None
+) -> list[PoolHost]:
     every = hosts.hosts(connection)
     members = [h for h in every if h.pool_id == pool.id]
     rows = hosts.inventories_of(connection, [h.id for h in members])
     counted = [h for h in members if h.admin_state not in _OUT or any(r.used or r.held for r in rows[h.id])]
     domains = {h.id: _domain(h, pool.reserve.level) for h in members}
     of_loss = bans(groups, {h.id: h for h in every}, domains, pool.reserve.level)
-    return [_pool_host(h, rows[h.id], pool, of_loss.get(domains[h.id], Bans())) for h in counted]
+    left = {h.id: _left(rows[h.id], leaving or {}) for h in counted}
+    return [_pool_host(h, left[h.id], pool, of_loss.get(domains[h.id], Bans())) for h in counted]
+
+
+def _left(rows: Sequence[InventoryRow], leaving: Mapping[tuple[str, str], int]) -> list[InventoryRow]:
+    return [replace(r, used=r.used - leaving.get((r.provider_id, r.dimension), 0)) for r in rows]
 
 
 def _pool_host(host: Host, rows: Sequence[InventoryRow], pool: Pool, of_loss: Bans) -> PoolHost:

@@ -63,10 +63,7 @@ def test_a_step_is_refused_when_a_host_beside_its_target_stands_by_since(databas
         assert_books_are_clean(running)
 
 
-def test_a_stand_by_beside_a_mate_is_no_affair_of_repair_and_ends_as_soon_as_a_host_is_empty_that_is_beside_none(
-    database: Database, tmp_path: Path
-) -> None:
-    """The reserve moves, not the machines: no move of one is worth what another choice mends for nothing."""
+def test_repair_moves_what_is_in_the_way_of_a_stand_by_that_is_beside_no_mate(database: Database, tmp_path: Path) -> None:
     with running_controller(database, tmp_path, settings=QUICK, host_count=4, scope="fabric") as running:
         running.platform = running.reconciler.platform = replace(running.platform, moves=LOOSE)
         costs.record(running.platform)
@@ -83,10 +80,8 @@ def test_a_stand_by_beside_a_mate_is_no_affair_of_repair_and_ends_as_soon_as_a_h
             [state] = standby.states(connection)
         assert (state.standby, state.uncovered) == ((beside.name,), (other.name,)), "the other one's machine would meet its mate"
         plan, steps = made(running, PlanKind.REPAIR)
-        assert (steps, plan.summary["broken_before"]) == ([], 0)
-        # Whoever is in the way is drained, as an operator does it, and the reconciler chooses again.
-        plan, steps = made(running, PlanKind.DRAIN, apart.name)
-        assert [s.source_id for s in steps] == [apart.id]
+        assert [s.source_id for s in steps] == [apart.id], "it leaves the host that would stand by better"
+        assert (plan.summary["broken_before"], plan.summary["broken_after"]) == (1, 0)
         run(running, plan)
         assert running.wait_for(ended(running, plan, PlanState.DONE)), now(running, plan.id)
         before = _where(running)
@@ -94,7 +89,7 @@ def test_a_stand_by_beside_a_mate_is_no_affair_of_repair_and_ends_as_soon_as_a_h
         with database.read() as connection:
             [state] = standby.states(connection)
         assert (state.standby, state.uncovered, state.is_kept) == ((apart.name,), (), True)
-        assert _where(running) == before, "no machine moved for it"
+        assert _where(running) == before, "the reserve moved, and no machine for it"
         assert_books_are_clean(running)
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from controller.scheduling.moves.addresses import AddressColumns, AddressesLeft, NetworkKey, address_columns
 from controller.scheduling.reserve import Standing, asked_bits, offered_bits
 from controller.scheduling.snapshot import HostEntry, fine_columns
-from inventory.domain.host import AdminState, Reachability
+from inventory.domain.host import AdminState, Host, Reachability, Reserve
 from inventory.domain.ids import HostId, ResourceId, StoragePoolId
 from inventory.domain.layout import HostCell, Seat
 from inventory.domain.resources import MEMORY_MIB, VCPU, Resources, disk_dimension, is_fine
+from inventory.domain.standby import PoolHost
 from inventory.domain.system import SpreadLevel
 
 Column = NDArray[np.int64]
@@ -85,6 +86,15 @@ class Wanted:
     #: The hosts that may carry it.
     hosts: Flags
     disk: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedPool:
+    """A pool with a reserve (N+1), and its hosts as they would be without the machines of the picture."""
+
+    reserve: Reserve
+    #: Empty: nothing else is promised there. What rules ask follows from where machines are.
+    hosts: tuple[PoolHost, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +168,9 @@ class Cluster:
     #: The home of every host by number, and machines that may not leave theirs; nothing where every host is its own.
     home: Column = field(default_factory=lambda: np.empty(0, np.int64))
     is_homebound: Flags = field(default_factory=lambda: np.empty(0, bool))
+    #: Pools with a reserve, and where all hosts are.
+    reserved: tuple[ReservedPool, ...] = ()
+    places: Mapping[HostId, Host] = field(default_factory=dict)
 
     @property
     def host_count(self) -> int:
@@ -217,6 +230,7 @@ def cluster_of(
         host_ids=host_ids,
         host_names=tuple(e.host.name for e in entries),
         host_index=index,
+        places={e.host.id: e.host for e in entries},
         reserve_bits=np.array([reserve[host_id] for host_id in host_ids], np.int64),
         dimensions=dimensions,
         addresses=address_columns(

@@ -1,5 +1,7 @@
 """Put right what is broken and nothing else: overfull hosts and storage, machines in one failure domain too many, machines on
 hosts that may not carry them. The cheapest machine that puts a thing right goes to the host that stays emptiest.
+
+Then what would break with a loss: a host that stands by beside a mate of those it would take in (``cover``).
 """
 
 from collections.abc import Iterator
@@ -8,8 +10,10 @@ import numpy as np
 
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.cluster import Cluster, Column
+from controller.scheduling.moves.cover import covering
 from controller.scheduling.moves.drain import ranked
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
+from controller.scheduling.moves.reserves import exposed
 from controller.scheduling.moves.score import score_micro, score_of
 from controller.scheduling.moves.steps import Step, ordered, played
 
@@ -19,6 +23,8 @@ def repair(cluster: Cluster, limits: Limits | None = None) -> Plan:
     bounds = limits or Limits()
     work = _Repair(cluster, bounds)
     while work.go_round():
+        pass
+    while work.cover():
         pass
     moves, after = played(cluster, ordered(cluster, work.steps) or [])
     before = Board(cluster)
@@ -30,8 +36,8 @@ def repair(cluster: Cluster, limits: Limits | None = None) -> Plan:
         score_before_micro=score_of(cluster),
         score_after_micro=score_micro(after),
         freed=tuple(h for i, h in enumerate(cluster.host_ids) if after.is_empty(i) and not before.is_empty(i)),
-        broken_before=before.broken_count(),
-        broken_after=after.broken_count(),
+        broken_before=before.broken_count() + len(exposed(before).by_rules),
+        broken_after=after.broken_count() + len(exposed(after).by_rules),
     )
 
 
@@ -55,6 +61,13 @@ class _Repair:
                 self._move_one(choice)
         return len(self.steps) > done
 
+    def cover(self) -> bool:
+        """Move so that fewer losses would break a rule; tells whether anything helped."""
+        steps = covering(self.board, self._moved, self._may_copy)
+        for step in steps:
+            self._move(*step)
+        return bool(steps)
+
     def _is_broken_still(self, choice: tuple[int, ...]) -> bool:
         return choice in set(_choices_at(self.board, int(self.board.where[choice[0]])))
 
@@ -67,16 +80,22 @@ class _Repair:
             if len(hosts) and not self._may_afford(machine):
                 self.over.add(choice[0])
             elif len(hosts):
-                self.steps.append((machine, int(self.board.where[machine]), int(hosts[0])))
-                self.board.move(machine, int(hosts[0]))
-                self._moved.add(machine)
-                self._memory_mib += self._copied_mib(machine)
+                self._move(machine, int(self.board.where[machine]), int(hosts[0]))
                 return
 
+    def _move(self, machine: int, source: int, target: int) -> None:
+        self.steps.append((machine, source, target))
+        self.board.move(machine, target)
+        self._moved.add(machine)
+        self._memory_mib += self._copied_mib(machine)
+
     def _may_afford(self, machine: int) -> bool:
+        return self._may_copy(self._copied_mib(machine), 1)
+
+    def _may_copy(self, memory_mib: int, count: int) -> bool:
         most = self._limits.memory_most_mib
-        is_much = most is not None and self._memory_mib + self._copied_mib(machine) > most
-        return len(self.steps) < self._limits.moves_most and not is_much
+        is_much = most is not None and self._memory_mib + memory_mib > most
+        return len(self.steps) + count <= self._limits.moves_most and not is_much
 
     def _copied_mib(self, machine: int) -> int:
         return int(self.board.cluster.demand[machine, 1])

@@ -2,17 +2,26 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from sqlalchemy import Connection
 
 from controller.moves import store as move_store
-from controller.scheduling.moves.cluster import DWELLING, Cluster, HostWatts, MachineEntry, WantedEntry, cluster_of
+from controller.scheduling.moves.cluster import (
+    DWELLING,
+    Cluster,
+    HostWatts,
+    MachineEntry,
+    ReservedPool,
+    WantedEntry,
+    cluster_of,
+)
 from controller.scheduling.reserve import Standing, offered_bits
 from controller.workflows.moves.addresses import Cards
 from controller.workflows.moves.bounds import MoveBounds
 from controller.workflows.place import host_entries
+from controller.workflows.swap import claims_of
 from inventory.domain.host import Host
 from inventory.domain.ids import HostId, PoolId, ResourceId, StoragePoolId, SystemId
 from inventory.domain.layout import compute_of
@@ -94,7 +103,8 @@ class _Picture:
         left = self._cards.left(self.connection, self.rules.now_s) if self._cards is not None else None
         # A step looks at a few hosts; who stands by is elsewhere.
         reserve = None if host_ids is None else _reserve(self.connection, every)
-        return cluster_of(entries, placed, watts, left, self.rules.wanted, reserve)
+        cluster = cluster_of(entries, placed, watts, left, self.rules.wanted, reserve)
+        return replace(cluster, reserved=_reserved(self.connection, self.found)) if host_ids is None else cluster
 
     def _entries(self, machine: Resource) -> Iterator[MachineEntry]:
         entry = self._entry(machine)
@@ -195,6 +205,15 @@ def _reserve(connection: Connection, every: Sequence[Host]) -> Mapping[HostId, i
     standing = standby.standing_by(connection)
     bits = offered_bits([Standing(h, pools[h.pool_id], h.id in standing) for h in every])
     return {h.id: of_host for h, of_host in zip(every, bits, strict=True)}
+
+
+def _reserved(connection: Connection, found: Sequence[Resource]) -> tuple[ReservedPool, ...]:
+    """Return the pools with a reserve without these machines and disks, which a plan may move."""
+    leaving: Counter[tuple[str, str]] = Counter()
+    for claim in chain.from_iterable(map(claims_of, found)):
+        leaving[claim.provider_id, claim.dimension] += claim.amount
+    pools = standby.reserved_without(connection, leaving)
+    return tuple(ReservedPool(reserve=pool.reserve, hosts=tuple(hosts_)) for pool, hosts_ in pools)
 
 
 def is_at_rest(resource: Resource) -> bool:
