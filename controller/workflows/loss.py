@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
 from controller.scheduling.asked import Asked
-from controller.scheduling.decide import decide
+from controller.scheduling.decide import decide_on
 from controller.scheduling.explain import explanation_to_json
+from controller.scheduling.fleet import Fleet
+from controller.scheduling.policy import Policy
 from controller.scheduling.reach import reach_of
 from controller.scheduling.units import units_of
 from controller.tickets import store
@@ -36,9 +38,9 @@ from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Zone
 from inventory.domain.ids import HostId, ResourceId, SystemId, TicketId
 from inventory.domain.journal import ALLOCATED, LOST, JournalRow, row_of
-from inventory.domain.placement import Placement, Refusal
+from inventory.domain.placement import Placement, PlacementRequest, Refusal
 from inventory.domain.resource import Resource
-from inventory.store import directory, hosts, journal, resources, standby, systems
+from inventory.store import changes, directory, hosts, journal, resources, standby, systems
 
 T = TypeVar("T")
 
@@ -46,6 +48,8 @@ T = TypeVar("T")
 _TAKEN_OUT = frozenset({AdminState.CORDONED, AdminState.DRAINING, AdminState.MAINTENANCE})
 #: Times everything is decided again where somebody else was faster.
 _TRIES = 8
+#: Times hosts are chosen for machines of one system where those chosen before were filled meanwhile.
+_CHOICES = 3
 
 
 def declare_lost(platform: Platform, host_id: HostId | str, caller: Caller, *, confirm: str, reason: str) -> list[Fate]:
@@ -124,6 +128,7 @@ def _best(connection: Connection, platform: Platform, host: Host, standing: Sequ
 def _place_all(connection: Connection, platform: Platform, host: Host, only: tuple[HostId, ...]) -> list[Fate]:
     archs = {image.name: image.arch for image in directory.images(connection)}
     zones = {zone.code: zone for zone in directory.zones(connection)}
+    ground = _Ground(connection, host, only)
     fates: list[Fate] = []
     for struck in systems_on(connection, [host.id]):
         systems.lock(connection, struck.system.id)
@@ -131,13 +136,45 @@ def _place_all(connection: Connection, platform: Platform, host: Host, only: tup
             connection=connection,
             platform=platform,
             host=host,
-            only=only,
+            ground=ground,
             struck=struck,
             zone=zones[struck.system.spec.zone],
             archs=archs,
         )
         fates += one.fates()
     return fates
+
+
+class _Ground:
+    """The hosts that are asked, as they are: read once, and what is placed there is taken from it."""
+
+    def __init__(self, connection: Connection, host: Host, among: tuple[HostId, ...]) -> None:
+        self._connection = connection
+        self.without = (host.id,)
+        self.only = among
+        if keeps_disks(host):
+            # With disks that outlive their host a machine goes where these are.
+            heirs = heirs_of(connection, host)
+            self.only = tuple(h for h in heirs if h in among) or (host.id,) if among else heirs
+        self._fleet: Fleet | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        """Return what is free now."""
+        if self._fleet is None:
+            self._fleet = Fleet(load_snapshot(self._connection, without=self.without, only=self.only))
+        return self._fleet
+
+    def decide(self, request: PlacementRequest, policy: Policy) -> Placement | Refusal:
+        """Decide; what is placed is taken. Its explanation names the state with all that this transaction has written."""
+        self.fleet.revision = changes.mark_now(self._connection).text
+        decision = decide_on(request, self.fleet, policy)
+        self.fleet.keep()
+        return decision
+
+    def forget(self) -> None:
+        """What was placed could not be written: somebody else was faster, so it is read again."""
+        self._fleet = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +184,7 @@ class _Restoring:
     connection: Connection
     platform: Platform
     host: Host
-    only: tuple[HostId, ...]
+    ground: _Ground
     struck: Struck
     zone: Zone
     archs: Mapping[str, str]
@@ -166,9 +203,8 @@ class _Restoring:
 
     def _parts(self, machines: Sequence[Resource]) -> Iterator[list[Resource]]:
         """Yield machines that hang together by their networks; where these span hosts, each by itself."""
-        asked = self._ask(machines)
-        snapshot = load_snapshot(self.connection, without=asked.without, only=asked.only)
-        for unit in units_of(asked.request, reach_of(asked.request, snapshot)):
+        request = self._ask(machines).request
+        for unit in units_of(request, reach_of(request, self.ground.fleet.snapshot)):
             yield [machines[n] for n in unit.members]
 
     def _ask(self, machines: Sequence[Resource]) -> Asked:
@@ -181,23 +217,19 @@ class _Restoring:
         request = placement_request(spec, self.zone, Deltas(new=new), others, self.archs)
         department_id, now_s = self.struck.system.department_id, self.platform.clock()
         request = AddressRooms().of(self.connection, department_id, self.zone, request, now_s)
-        return Asked(request=request, without=(self.host.id,), only=self._among())
-
-    def _among(self) -> tuple[HostId, ...]:
-        """Return the only hosts that are asked: with disks that outlive their host a machine goes where these are."""
-        if not keeps_disks(self.host):
-            return self.only
-        heirs = heirs_of(self.connection, self.host)
-        return tuple(h for h in heirs if h in self.only) or (self.host.id,) if self.only else heirs
+        return Asked(request=request, without=self.ground.without, only=self.ground.only)
 
     def _place(self, machines: Sequence[Resource]) -> bool:
-        asked = self._ask(machines)
-        snapshot = load_snapshot(self.connection, without=asked.without, only=asked.only)
-        decision = decide(asked.request, snapshot, self.platform.policy)
-        if isinstance(decision, Refusal):
-            self._refused |= dict.fromkeys((m.id for m in machines), decision)
-            return False
-        return self._write(machines, asked, decision)
+        for _ in range(_CHOICES):
+            asked = self._ask(machines)
+            decision = self.ground.decide(asked.request, self.platform.policy)
+            if isinstance(decision, Refusal):
+                self._refused |= dict.fromkeys((m.id for m in machines), decision)
+                return False
+            if self._write(machines, asked, decision):
+                return True
+            self.ground.forget()
+        return False
 
     def _write(self, machines: Sequence[Resource], asked: Asked, decision: Placement) -> bool:
         connection, now_s = self.connection, self.platform.clock()

@@ -2,23 +2,30 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from controller.identity import audit
 from controller.identity.caller import Role
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.settings import ReconcileSettings
+from controller.scheduling.snapshot import Snapshot
 from controller.tickets import store
 from controller.workflows import hosts as host_work
 from controller.workflows import loss, tickets
 from controller.workflows.long_form import retold
 from controller.workflows.picture import Picture
+from controller.workflows.place import load_snapshot
+from controller.workflows.platform import Platform
+from controller.workflows.swap import relocate
 from controller.workflows.turns import Turns
 from inventory.domain.errors import Conflict, Forbidden, Invalid
 from inventory.domain.host import AdminState, Host, Reachability, Reserve, ReserveLevel
 from inventory.domain.ids import HostId, ResourceId
 from inventory.domain.resource import Desired, Observed, Phase, Resource, ResourceKind
+from inventory.domain.resources import VCPU
 from inventory.domain.scope import PLATFORM
 from inventory.store import claims, hosts, journal, resources, standby, systems
 from inventory.store.engine import Database
@@ -155,6 +162,62 @@ def test_its_explanation_is_told_in_its_long_form_too(here: Furnished) -> None:
         explanation = store.explanation_of(connection, PLATFORM, machine)
     assert explanation["body"]["winner"]["host"] == next(h.name for h in here.hosts if h.id == machine.host_id)
     assert retold(here.platform, explanation["id"], here.caller(Role.OPERATOR)).mismatches == ()
+
+
+def _reads(patch: pytest.MonkeyPatch) -> list[object]:
+    """Count how often everything that is free is read."""
+    seen: list[object] = []
+
+    def read(*args: Any, **more: Any) -> Snapshot:
+        seen.append(more)
+        return load_snapshot(*args, **more)
+
+    patch.setattr(loss, "load_snapshot", read)
+    return seen
+
+
+def test_what_is_free_is_read_once_for_all_systems_and_each_explanation_is_of_what_the_ones_before_left(
+    here: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("portal", "mail", "maps")
+    for name in names:
+        tickets.submit(here.platform, ticket_text(name), here.caller())
+    (lost_id,) = {m.host_id for name in names for m in _machines(here, name)}
+    lost = next(h for h in here.hosts if h.id == lost_id)
+    _cut(here, lost)
+    reads = _reads(monkeypatch)
+    assert all(_lose(here, lost))
+    assert len(reads) == 1
+    free = []
+    for name in names:
+        [machine] = _machines(here, name)
+        with here.platform.db.read() as connection:
+            explanation = store.explanation_of(connection, PLATFORM, machine)
+        told = retold(here.platform, explanation["id"], here.caller(Role.OPERATOR))
+        assert told.mismatches == ()
+        free.append(told.stored["body"]["winner"]["score"])
+    assert len(set(free)) == len(names), "each of them found another state"
+    _all_is_counted(here)
+
+
+def test_machines_whose_host_was_filled_meanwhile_are_given_another(here: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_reserve(here.platform.db, Reserve())
+    tickets.submit(here.platform, ticket_text("portal"), here.caller())
+    [machine] = _machines(here, "portal")
+    lost = next(h for h in here.hosts if h.id == machine.host_id)
+    _cut(here, lost)
+    reads, filled = _reads(monkeypatch), list[HostId]()
+
+    def filled_first(connection: Connection, platform: Platform, wholes: Any, places: Any) -> Any:
+        if not filled:
+            filled.append(places[0].host_id)
+            assert hosts.try_use(connection, {(places[0].host_id, VCPU): CPUS}) == []
+        return relocate(connection, platform, wholes, places)
+
+    monkeypatch.setattr(loss, "relocate", filled_first)
+    [to_host] = _lose(here, lost)
+    assert {h.id for h in here.hosts if h.name == to_host} == {h.id for h in here.hosts} - {lost.id, *filled}
+    assert len(reads) == 2
 
 
 def test_it_takes_two_people_a_typed_name_and_a_host_that_is_silent(here: Furnished) -> None:
