@@ -253,7 +253,14 @@ class ServerReading:
     @property
     def is_at_rest(self) -> bool:
         """Whether the region does nothing with it now: an accepted act shows in the task before it shows in the status."""
-        return self.task is None and self.status not in ("BUILD", "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING")
+        return self.task is None and self.status not in (
+            BUILDING,
+            "RESIZE",
+            "REVERT_RESIZE",
+            "REBOOT",
+            "HARD_REBOOT",
+            "MIGRATING",
+        )
 
     @property
     def is_in_silent_cell(self) -> bool:
@@ -334,12 +341,15 @@ class SnapshotReading:
     created_at: str = ""
 
 
+#: Of a machine that was just made.
+BUILDING = "BUILD"
+_AT_WORK = frozenset({BUILDING, "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING"})
 #: Of a machine that Nova keeps for a while after it was deleted (``reclaim_instance_interval``).
 SOFT_DELETED = "SOFT_DELETED"
 #: Nova takes no metadata from a machine in these states. Source: Nova, ``compute/api.py``, ``update_instance_metadata``.
 _UNMARKABLE_STATUS = frozenset(
     {
-        "BUILD",
+        BUILDING,
         "ERROR",
         "MIGRATING",
         "VERIFY_RESIZE",
