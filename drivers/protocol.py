@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from inventory.domain.errors import Problem
-from inventory.domain.host import HostFacts
+from inventory.domain.host import ForeignDisk, HostFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import Seat
 from inventory.domain.resource import Observed
@@ -242,6 +242,8 @@ class ObservedForeign:
     is_running: bool
     #: Whose it is at the back end (a project of a region), by the name people know; empty where the back end does not say.
     owner: str = ""
+    #: Its disks that are not ours, root disk included, by id; None where the back end does not say, which never means none.
+    disks: tuple[ForeignDisk, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,8 @@ class HostObservation:
     storage_foreign_gib: Mapping[str, int] = field(default_factory=dict)
     #: Those of the segments that let through more or less than they are to; none where the back end has no such rules.
     loose_segment_ids: frozenset[ResourceId] = frozenset()
+    #: What is said of disks of others may be so old (s); 0: it is of this moment.
+    foreign_disks_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

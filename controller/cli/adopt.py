@@ -91,6 +91,8 @@ def _show_candidates(session: Session, found: Sequence[Mapping[str, Any]]) -> No
         Column("cli.column.host", "host"),
         Column("cli.column.vcpu", "vcpu_count", is_number=True),
         Column("cli.column.memory_mib", "memory_mib", is_number=True),
+        Column("cli.column.disk_gib", lambda r: _gib(r["disks"], is_metered=True), is_number=True),
+        Column("cli.column.disk_gib_unmetered", lambda r: _gib(r["disks"], is_metered=False), is_number=True),
         Column("cli.column.running", lambda r: out.say("cli.word.yes" if r["is_running"] else "cli.word.no")),
         Column("cli.column.owner_there", "owner"),
         Column("cli.column.department", "department"),
@@ -113,8 +115,14 @@ def _show_adopted(session: Session, found: Sequence[Mapping[str, Any]]) -> None:
         Column("cli.column.host", "host"),
         Column("cli.column.vcpu", "vcpu_count", is_number=True),
         Column("cli.column.memory_mib", "memory_mib", is_number=True),
+        Column("cli.column.disk_gib", lambda r: _gib(r["disks"], is_metered=True), is_number=True),
         Column("cli.column.state", lambda r: out.say(f"cli.word.{r['observed']}")),
         Column("cli.column.metered_since", lambda r: out.moment(r["since_s"])),
         Column("cli.column.id", "id"),
     ]
     out.rows(found, columns)
+
+
+def _gib(disks: Sequence[Mapping[str, Any]] | None, *, is_metered: bool) -> str:
+    """Return how large disks of a known class are together, or all others; nothing where nobody says what there is."""
+    return "" if disks is None else str(sum(d["size_gib"] for d in disks if bool(d["disk_class"]) is is_metered))

@@ -1,16 +1,28 @@
 """Adopted machines in a look at their host: their state is followed, their end is told, and nothing is done about either.
 
 Called by ``looks`` in the loop's transaction. A machine that is not shown any more may have been moved by its owner to a
-host that was not looked at yet; it stays in the books for a while, and ends as of the moment it was missed first.
+host that was not looked at yet; it stays in the books for a while, and ends as of the moment it was missed first. A disk that
+it has no more is out of the books at once; what it has beside, or of a larger size, is told.
 """
 
 from sqlalchemy import Connection
 
-from controller.workflows.adopted_rows import end, follow, host_of, miss, state_of, subject_of
+from controller.workflows.adopted_rows import (
+    disks_left,
+    end,
+    follow,
+    host_of,
+    miss,
+    pools_of,
+    size_of,
+    state_of,
+    subject_of,
+)
 from controller.workflows.engine import Finding
 from inventory.domain.host import ForeignDomain
 from inventory.domain.ids import HostId
-from inventory.domain.resource import Observed, Resource
+from inventory.domain.resource import AdoptedSpec, Observed, Resource
+from inventory.store import findings as finding_store
 from inventory.store import foreign
 
 #: Looks at every other host of a region lie in this many periods of looking.
@@ -18,12 +30,23 @@ MISSED_PERIODS = 4
 
 
 def follow_adopted(
-    connection: Connection, host_id: HostId, machines: list[ForeignDomain], *, now_s: float, period_s: float
+    connection: Connection,
+    host_id: HostId,
+    machines: list[ForeignDomain],
+    *,
+    now_s: float,
+    period_s: float,
+    disks_age_s: float = 0.0,
 ) -> tuple[list[Finding], bool]:
-    """Write what a look at a host says of adopted machines; returns what is to be reported, and whether one is missed."""
+    """Write what a look at a host says of adopted machines; returns what is to be reported, and whether one is missed.
+
+    What it says of disks may be older by ``disks_age_s``.
+    """
     shown = {m.uuid: m for m in machines}
     concerned = foreign.adopted_as(connection, shown, host_id=host_id)
+    pools = pools_of(connection, host_id) if concerned else {}
     findings: list[Finding] = []
+    as_taken: list[str] = []
     is_any_missed = False
     left: set[HostId] = set()
     for known in concerned:
@@ -33,10 +56,16 @@ def follow_adopted(
             continue
         if host_of(known) != host_id:
             left.add(host_of(known))
-        if host_of(known) != host_id or known.observed is not state_of(machine):
-            follow(connection, known, machine, now_s=now_s)
-        if (machine.vcpu_count, machine.memory_mib) != (known.adopted.vcpu_count, known.adopted.memory_mib):
-            findings.append(_resized(known, machine))
+        now, is_moved = known, host_of(known) != host_id or disks_left(machine, known.adopted, pools) != known.adopted.disks
+        if is_moved or known.observed is not state_of(machine):
+            now = follow(connection, known, machine, pools, now_s=now_s, disks_age_s=disks_age_s)
+        size = size_of(machine, now.adopted, pools)
+        if size == now.adopted:
+            as_taken.append(subject_of(now))
+        else:
+            findings.append(_resized(now, size))
+    for subject in sorted(finding_store.open_among(connection, as_taken) if as_taken else ()):
+        finding_store.close(connection, subject)
     for other in sorted(left):
         foreign.recount_foreign(connection, other)
     return findings, is_any_missed
@@ -53,10 +82,11 @@ def _ended(connection: Connection, known: Resource, now_s: float, period_s: floa
     return True
 
 
-def _resized(known: Resource, machine: ForeignDomain) -> Finding:
+def _resized(known: Resource, size: AdoptedSpec) -> Finding:
+    disk_gib = sum(d.size_gib for d in size.disks)
     return Finding(
         kind="edited",
         subject=subject_of(known),
         resource_id=known.id,
-        detail={"name": known.name, "vcpu_count": machine.vcpu_count, "memory_mib": machine.memory_mib},
+        detail={"name": known.name, "vcpu_count": size.vcpu_count, "memory_mib": size.memory_mib, "disk_gib": disk_gib},
     )

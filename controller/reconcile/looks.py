@@ -139,18 +139,19 @@ class HostLooks:
         if foreign_print != host.foreign_print:
             found = [_foreign(host.id, f) for f in observation.foreign]
             foreign.save_foreign(connection, host.id, found, now_s)
-            is_any_missed = self._follow_adopted(connection, unit, host.id, found, now_s)
+            foreign.save_storage(connection, host.id, observation.storage_foreign_gib)
+            is_any_missed = self._follow_adopted(connection, unit, host.id, found, observation.foreign_disks_age_s, now_s)
             is_moved |= foreign.recount_foreign(connection, host.id)
-            is_moved |= foreign.count_storage(connection, host.id, observation.storage_foreign_gib)
             # Whoever is missed is waited for: the same look is compared again.
             foreign_print = None if is_any_missed else foreign_print
         self._compare(connection, unit, report, print_, foreign_print, now_s)
         return is_moved
 
     def _follow_adopted(
-        self, connection: Connection, unit: Unit, host_id: HostId, found: list[ForeignDomain], now_s: float
+        self, connection: Connection, unit: Unit, host_id: HostId, found: list[ForeignDomain], age_s: float, now_s: float
     ) -> bool:
-        told, is_any_missed = follow_adopted(connection, host_id, found, now_s=now_s, period_s=self._settings.observe_s)
+        period_s = self._settings.observe_s
+        told, is_any_missed = follow_adopted(connection, host_id, found, now_s=now_s, period_s=period_s, disks_age_s=age_s)
         unit.drifts += [f.kind for f in told if f.state == "open"]
         save_findings(connection, told, self._new_id, now_s)
         return is_any_missed
@@ -206,4 +207,5 @@ def _foreign(host_id: HostId, found: ObservedForeign) -> ForeignDomain:
         memory_mib=found.memory_mib,
         is_running=found.is_running,
         owner=found.owner,
+        disks=found.disks,
     )

@@ -104,5 +104,6 @@ TEXTS: Mapping[str, Text] = {
     "cli.say.let_go": Text("{name}（{uuid}）已移出账目。", "{name} ({uuid}) is out of the books."),
     "cli.column.owner_there": Text("后端所属", "owner there"),
     "cli.column.metered_since": Text("计量始于", "metered since"),
+    "cli.column.disk_gib_unmetered": Text("未计量磁盘 GiB", "not metered"),
     "cli.column.adopted": Text("纳管编号", "adopted as"),
 }

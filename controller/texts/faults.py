@@ -41,6 +41,7 @@ _MACHINES: dict[str, Text] = {
     "finding.resource": Text("资源 {value}", "resource {value}"),
     "finding.vcpu_count": Text("现有 {value} vCPU", "{value} vCPU as it is"),
     "finding.memory_mib": Text("现有内存 {value} MiB", "memory of {value} MiB as it is"),
+    "finding.disk_gib": Text("现有磁盘 {value} GiB", "disks of {value} GiB as they are"),
     "finding.seat": Text("现处于 {value}", "it lies on {value}"),
     "finding.disks_missing": Text("缺少数据盘 {value}", "data disks that are missing: {value}"),
     "finding.disks_added": Text("多出数据盘 {value}", "data disks of others: {value}"),

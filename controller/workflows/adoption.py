@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from controller.identity.caller import Caller
-from controller.workflows.adopted_rows import claims_of, end, enter, host_of, resize
+from controller.workflows.adopted_rows import claims_of, end, enter, host_of, pools_of, resize
 from controller.workflows.hosts import pool_by_code
 from controller.workflows.obligation import lease_end_s
 from controller.workflows.open_project import open_project
@@ -20,7 +20,7 @@ from controller.workflows.sealing import seal
 from inventory.domain.claim import quota_amounts
 from inventory.domain.errors import Conflict, Invalid, NotFound
 from inventory.domain.host import ForeignDomain, Host, Pool
-from inventory.domain.ids import ResourceId, SystemId
+from inventory.domain.ids import HostId, ResourceId, SystemId
 from inventory.domain.organisation import Department, Project, place_name
 from inventory.domain.resource import Resource
 from inventory.domain.scope import Scope
@@ -63,6 +63,8 @@ class Candidate:
     project: str
     #: It is in the books already.
     adopted: Resource | None
+    #: Classes of the storage pools of its host, by their names at the back end.
+    disk_classes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +101,23 @@ def candidates(platform: Platform, pool_code: str, *, limit: int, after: str = "
         departments, projects = directory.departments(connection), directory.projects(connection)
         found = foreign.page(connection, [h.id for h in hosts.values()], limit=limit, after=after)
         known = {a.adopted.uuid: a for a in foreign.adopted_as(connection, [m.uuid for m in found])}
+        classes = {host_id: _classes(connection, host_id) for host_id in sorted({m.host_id for m in found})}
     seen = [(m, suggested(m.owner, departments, projects)) for m in found]
     return [
-        Candidate(machine=m, host=hosts[m.host_id].name, department=dept, project=proj, adopted=known.get(m.uuid))
+        Candidate(
+            machine=m,
+            host=hosts[m.host_id].name,
+            department=dept,
+            project=proj,
+            adopted=known.get(m.uuid),
+            disk_classes=classes[m.host_id],
+        )
         for m, (dept, proj) in seen
     ]
+
+
+def _classes(connection: Connection, host_id: HostId) -> Mapping[str, str]:
+    return {name: pool.disk_class for name, pool in pools_of(connection, host_id).items()}
 
 
 def take(platform: Platform, wish: AdoptionWish, caller: Caller) -> list[Shown]:
@@ -244,8 +258,9 @@ def _take(
         return made, quota_amounts(claims_of(made))
     if known.system_id != system.id:
         raise Conflict("adoption.taken", machine=machine.name, adoption=known.id)
-    before, after = quota_amounts(claims_of(known)), quota_amounts(claims_of(known, machine))
-    return resize(connection, known, machine, now_s=now_s), {name: after[name] - before[name] for name in after}
+    now = resize(connection, known, machine, now_s=now_s)
+    before, after = quota_amounts(claims_of(known)), quota_amounts(claims_of(now))
+    return now, {name: after[name] - before[name] for name in after}
 
 
 def _count(connection: Connection, project: Project, growths: Sequence[Mapping[str, int]]) -> None:

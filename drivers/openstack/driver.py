@@ -27,6 +27,7 @@ from drivers.openstack import (
 from drivers.openstack.address import parse_address
 from drivers.openstack.cloud_verbs import CloudVerbs
 from drivers.openstack.facts import foreign_storage, host_facts, project_facts, storage_facts
+from drivers.openstack.foreign_disks import Disks, disks_of_others
 from drivers.openstack.inventory import Chosen
 from drivers.openstack.mapping import ServerReading, foreign_of, observed_of, state_of
 from drivers.openstack.marks import Mark, Place, mark_text, port_mark, reboot_values
@@ -256,12 +257,12 @@ class OpenStackDriver(CloudVerbs):
         ours = [s for s in listing.servers if self._is_mine(s.mark)]
         others = [s for s in listing.servers if self._is_foreign(s)]
         owners = self._region.projects.names({s.project_id for s in others})
-        disks, share_count = listing.disks, self._share_count(listing)
+        disks, share_count, theirs = listing.disks, self._share_count(listing), self._disks_of(others, listing)
         segment_ids = frozenset(ResourceId(n.mark.resource_id) for n in listing.networks if self._is_mine(n.mark))
         seen = [observed_of(s, disks, cards.nics_of(self._region, listing.ports.get(s.server_id, ()))) for s in ours]
         return HostObservation(
             instances=tuple(sorted(seen, key=lambda i: i.instance_id)),
-            foreign=tuple(sorted((foreign_of(s, owners) for s in others), key=lambda f: f.uuid)),
+            foreign=tuple(sorted((foreign_of(s, owners, theirs[s.server_id]) for s in others), key=lambda f: f.uuid)),
             volume_ids=self._volume_ids(listing, ours),
             segment_ids=segment_ids,
             loose_segment_ids=segment_ids & listing.loose_segment_ids,
@@ -269,7 +270,15 @@ class OpenStackDriver(CloudVerbs):
             storage_available_gib={s.name: s.available_gib for s in self._storage(share_count, self._chosen(), listing)},
             storage_foreign_gib=foreign_storage(*self._region.storage(), listing.volumes, share_count)
             | self._foreign_here(others),
+            foreign_disks_age_s=self._region.settings.whole_listing_s,
         )
+
+    def _disks_of(self, others: Iterable[ServerReading], listing: Listing) -> Disks:
+        """Return the disks of machines that are not ours. Who sees Cinder's pools sees the volumes of everybody."""
+        region = self._region
+        is_all_seen = region.storage()[1] is not None
+        local = region.settings.local_storage
+        return disks_of_others(others, listing.volumes, local_storage=local, is_all_seen=is_all_seen)
 
     def _volume_ids(self, listing: Listing, ours: Iterable[ServerReading]) -> frozenset[ResourceId]:
         """Return the disks of ours: volumes, and with their machines the root disks that are none."""

@@ -22,6 +22,7 @@ from drivers.protocol import (
     SegmentRequest,
     VolumeRequest,
 )
+from inventory.domain.host import ForeignDisk
 from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
 
@@ -430,8 +431,8 @@ def observed_of(
     )
 
 
-def foreign_of(server: ServerReading, owners: Mapping[str, str]) -> ObservedForeign:
-    """Return a machine that is not ours; ``owners`` are the names of projects by id."""
+def foreign_of(server: ServerReading, owners: Mapping[str, str], disks: tuple[ForeignDisk, ...] | None = None) -> ObservedForeign:
+    """Return a machine that is not ours; ``owners`` are the names of projects by id, ``disks`` its own, where they are told."""
     return ObservedForeign(
         uuid=server.server_id,
         name=server.name,
@@ -439,6 +440,7 @@ def foreign_of(server: ServerReading, owners: Mapping[str, str]) -> ObservedFore
         memory_mib=server.memory_mib,
         is_running=state_of(server) is Observed.RUNNING,
         owner=owners.get(server.project_id, server.project_id),
+        disks=disks,
     )
 
 

@@ -9,6 +9,7 @@ Nothing remembers the fence of what was deleted, because no real back end does e
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.protocol import (
@@ -44,7 +45,7 @@ from drivers.simulated.records import (
     take_stored,
 )
 from inventory.domain.clock import Clock
-from inventory.domain.host import HostFacts
+from inventory.domain.host import ForeignDisk, HostFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.layout import text_of
 from inventory.domain.resource import Observed
@@ -155,7 +156,7 @@ class SimulatedHost:
         """Return everything at this moment."""
         return HostObservation(
             instances=tuple([m.seen or self.look(m) for m in self.machines.values()]),
-            foreign=tuple(self.foreign.values()),
+            foreign=tuple([replace(f, disks=self._disks_of(f.uuid)) for f in self.foreign.values()]),
             volume_ids=frozenset(self.volumes),
             segment_ids=frozenset(self.segments),
             observed_at_s=self.clock(),
@@ -163,6 +164,11 @@ class SimulatedHost:
             storage_foreign_gib=foreign_by_pool(self.foreign_gib, self.spec.pools),
             loose_segment_ids=frozenset(s.segment_id for s in self.segments.values() if s.is_loose),
         )
+
+    def _disks_of(self, uuid: str) -> tuple[ForeignDisk, ...]:
+        """Return the disks of a machine that is not ours, each called by its storage pool."""
+        own = sorted((pool, gib) for (whose, pool), gib in self.foreign_gib.items() if whose == uuid and gib)
+        return tuple(ForeignDisk(uuid=f"{uuid}/{pool}", storage_pool=pool, size_gib=gib) for pool, gib in own)
 
     def observe_instance(self, instance_id: ResourceId) -> ObservedInstance | None:
         """Return one machine, or None where there is none."""

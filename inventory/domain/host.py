@@ -269,6 +269,17 @@ class StoragePool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignDisk:
+    """A disk of a machine we did not make, root disks too."""
+
+    #: What the back end calls it; empty for what its machine has on the host itself.
+    uuid: str
+    #: Name of the storage pool at the back end; empty for one nobody enrols.
+    storage_pool: str
+    size_gib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignDomain:
     """A guest we did not make: shown, counted against capacity, never touched."""
 
@@ -280,3 +291,5 @@ class ForeignDomain:
     is_running: bool
     #: Whose it is at the back end (a project of a region); empty where the back end does not say.
     owner: str = ""
+    #: By id; None where the back end does not say, which never means that there are none.
+    disks: tuple[ForeignDisk, ...] | None = None

@@ -178,6 +178,18 @@ class SegmentSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedDisk:
+    """A disk of such a machine, in a storage pool of its host."""
+
+    #: What the back end calls it, and the storage pool.
+    uuid: str
+    storage_pool: str
+    size_gib: int
+    storage_pool_id: str
+    disk_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptedSpec:
     """A machine somebody else made, as it was when it was taken into the books."""
 
@@ -187,15 +199,17 @@ class AdoptedSpec:
     memory_mib: int
     #: Whose it is at the back end (a project of a region); empty where the back end does not say.
     owner: str = ""
+    #: Those of a class the platform knows, by id.
+    disks: tuple[AdoptedDisk, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the stored form."""
-        return _flat(self)
+        return {**_flat(self), "disks": tuple(map(_flat, self.disks))}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "AdoptedSpec":
         """Read the stored form back."""
-        return cls(**data)
+        return cls(**{**data, "disks": tuple(AdoptedDisk(**d) for d in data.get("disks", ()))})
 
 
 Spec = InstanceSpec | VolumeSpec | SegmentSpec | AdoptedSpec

@@ -2,9 +2,12 @@
 
 One that is not adopted counts as foreign against its host. One that is has a row of its own and claims like any machine of
 a department; only what it has beyond its claim is foreign then. Whoever changes either calls ``recount_foreign`` with it.
-What is in storage pools and not ours is told of by the pool, whosever it is: an adopted machine claims no disk either.
+What is in storage pools and not ours is told of by the pool, whosever it is, and kept so: less what adopted machines claim
+there, it is foreign. Hosts that share storage are told a share of it each, and one of them bears the whole claim: what they
+count together is then more than there is, never less.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from inventory.domain.host import ForeignDomain
+from inventory.domain.host import ForeignDisk, ForeignDomain
 from inventory.domain.ids import PREFIXES, HostId, ResourceId, SystemId
 from inventory.domain.resource import Phase, Resource, ResourceKind
 from inventory.domain.resources import MEMORY_MIB, VCPU, disk_dimension
@@ -53,7 +56,12 @@ def _domains(host_ids: Collection[HostId] | None) -> Select[Any]:
 
 
 def _read(connection: Connection, statement: Select[Any]) -> list[ForeignDomain]:
-    return [ForeignDomain(**{f: getattr(r, f) for f in _FIELDS}) for r in connection.execute(statement)]
+    return [_domain({f: getattr(r, f) for f in _FIELDS}) for r in connection.execute(statement)]
+
+
+def _domain(values: dict[str, Any]) -> ForeignDomain:
+    told = values["disks"]
+    return ForeignDomain(**{**values, "disks": None if told is None else tuple(ForeignDisk(**d) for d in told)})
 
 
 def save_foreign(connection: Connection, host_id: HostId, found: Iterable[ForeignDomain], now_s: float) -> None:
@@ -74,23 +82,38 @@ def recount_foreign(connection: Connection, host_id: HostId) -> bool:
     """
     hosts.host(connection, host_id, lock=True)
     claimed = {a.adopted.uuid: a.adopted for a in adopted(connection, host_id=host_id)}
-    totals = {VCPU: 0, MEMORY_MIB: 0}
+    totals: dict[tuple[str, str], int] = {(host_id, VCPU): 0, (host_id, MEMORY_MIB): 0}
     # A stopped foreign machine may be started at any moment by its owner: its memory is not ours to promise.
     for machine in domains(connection, [host_id]):
         ours = claimed.get(machine.uuid)
-        totals[VCPU] += max(0, machine.vcpu_count - (ours.vcpu_count if ours else 0))
-        totals[MEMORY_MIB] += max(0, machine.memory_mib - (ours.memory_mib if ours else 0))
-    return _write_foreign(connection, host_id, {(host_id, dimension): amount for dimension, amount in totals.items()})
+        totals[host_id, VCPU] += max(0, machine.vcpu_count - (ours.vcpu_count if ours else 0))
+        totals[host_id, MEMORY_MIB] += max(0, machine.memory_mib - (ours.memory_mib if ours else 0))
+    claimed_gib: Counter[str] = Counter()
+    for disk in (d for spec in claimed.values() for d in spec.disks):
+        claimed_gib[disk.storage_pool_id] += disk.size_gib
+    for pool_id, disk_class, size_gib in _storage(connection, host_id):
+        totals[pool_id, disk_dimension(disk_class)] = max(0, size_gib - claimed_gib[pool_id])
+    return _write_foreign(connection, host_id, totals)
 
 
-def count_storage(connection: Connection, host_id: HostId, foreign_gib: Mapping[str, int]) -> bool:
-    """Count what others have in the storage pools of a host, by the pools' names; tells whether that changed.
+def save_storage(connection: Connection, host_id: HostId, foreign_gib: Mapping[str, int]) -> None:
+    """Write what is not ours in the storage pools of a host, by the pools' names; ``recount_foreign`` counts it.
 
     A pool that is not named keeps what was known of it last. It may be more than is free: nothing is promised there then.
     """
     hosts.host(connection, host_id, lock=True)
     pools = [p for p in hosts.storage_pools(connection, host_id) if p.name in foreign_gib]
-    return _write_foreign(connection, host_id, {(p.id, disk_dimension(p.disk_class)): foreign_gib[p.name] for p in pools})
+    rows = [{"storage_pool_id": p.id, "size_gib": foreign_gib[p.name]} for p in pools]
+    bulk.upsert(connection, t.foreign_storage, rows, key=("storage_pool_id",))
+
+
+def _storage(connection: Connection, host_id: HostId) -> Iterable[tuple[str, str, int]]:
+    """Return (storage pool, class, GiB) of what is not ours in those of a host that told of it."""
+    p, f = t.storage_pools.c, t.foreign_storage.c
+    statement = (
+        select(p.id, p.disk_class, f.size_gib).join(t.foreign_storage, f.storage_pool_id == p.id).where(p.host_id == host_id)
+    )
+    return [(r.id, r.disk_class, r.size_gib) for r in connection.execute(statement)]
 
 
 def _write_foreign(connection: Connection, host_id: HostId, amounts: Mapping[tuple[str, str], int]) -> bool:

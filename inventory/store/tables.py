@@ -177,7 +177,18 @@ foreign_domains = Table(
     Column("memory_mib", Big, nullable=False),
     Column("is_running", Flag, nullable=False),
     Column("owner", Text, nullable=False, server_default=""),
+    #: NULL where the back end does not say.
+    Column("disks", Json),
     Column("first_seen_s", Seconds, nullable=False),
+    sqlite_strict=True,
+)
+
+#: What is not ours in storage pools, as their back ends said last, disks of adopted machines among it.
+foreign_storage = Table(
+    "foreign_storage",
+    METADATA,
+    Column("storage_pool_id", Text, ForeignKey("storage_pools.id"), primary_key=True),
+    Column("size_gib", Big, nullable=False),
     sqlite_strict=True,
 )
 

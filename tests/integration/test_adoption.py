@@ -1,39 +1,34 @@
 """Machines somebody else made, in the books: claimed, metered, followed, let go, and never touched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from controller.identity.caller import Role
-from controller.reconcile.adopted import MISSED_PERIODS, follow_adopted
+from controller.reconcile.adopted import MISSED_PERIODS
 from controller.reconcile.auditor import audit_invariants
 from controller.reconcile.settings import ReconcileSettings
 from controller.workflows import adoption, tickets
-from controller.workflows.adoption import AdoptionWish, Shown
+from controller.workflows.adoption import Shown
 from drivers.protocol import Capability
 from drivers.simulated.faults import FaultRates
 from inventory.domain.errors import AllotError, Conflict, Invalid, NotFound, QuotaExceeded
-from inventory.domain.host import ForeignDomain, Host
 from inventory.domain.resource import Observed, Phase
 from inventory.domain.resources import MEMORY_MIB, VCPU
 from inventory.domain.scope import PLATFORM
-from inventory.store import findings, foreign, hosts, journal
+from inventory.store import findings, foreign, journal
 from inventory.store import tables as t
 from inventory.store.engine import Database
-from quotas import store as quota_store
+from tests.support.adopting import PERIOD_S, WISH, assert_whole, history, look, machines, room, take, used
 from tests.support.api import Service, service
 from tests.support.database import open_for_test
 from tests.support.platform import Furnished, furnish
 from tests.support.race import race
 from tests.support.samples import release_text, ticket_text
 from tests.support.simulation import Simulation
-
-WISH = AdoptionWish(pool="sim", project="P-portal", system="legacy", mlps_level=2, lease_end="2027-02-28", owner="civil-it")
-PERIOD_S = 30.0
 
 
 @pytest.fixture
@@ -45,61 +40,6 @@ def here(database: Database, tmp_path: Path) -> Furnished:
             furnished.limit(department, dimension, 1 << 20)
     look(furnished, furnished.hosts[0], machines(furnished.hosts[0]))
     return furnished
-
-
-def machines(host: Host, **changes: Any) -> list[ForeignDomain]:
-    """Return what stands on a host; changes are made to the first of them."""
-    first = ForeignDomain(
-        host_id=host.id, uuid="u-1", name="mail", vcpu_count=2, memory_mib=2048, is_running=True, owner="civil-it"
-    )
-    second = replace(first, uuid="u-2", name="archive", vcpu_count=1, memory_mib=1024, is_running=False)
-    return [replace(first, **changes), second, replace(second, uuid="u-3", name="lab", owner="unknown")]
-
-
-def look(here: Furnished, host: Host, found: Sequence[ForeignDomain]) -> bool:
-    """Write a look at a host as the loop does; tells whether somebody is missed."""
-    with here.platform.db.write() as connection:
-        now_s = here.clock()
-        foreign.save_foreign(connection, host.id, found, now_s)
-        told, is_missed = follow_adopted(connection, host.id, list(found), now_s=now_s, period_s=PERIOD_S)
-        rows = [{"id": here.platform.new_id("finding"), "kind": f.kind, "host_id": f.host_id, "resource_id": f.resource_id,
-                 "subject": f.subject, "detail": dict(f.detail), "state": f.state} for f in told]  # fmt: skip
-        findings.save(connection, rows, now_s)
-        foreign.recount_foreign(connection, host.id)
-    return is_missed
-
-
-def take(here: Furnished, **changes: Any) -> list[Shown]:
-    """Adopt as the operator."""
-    return adoption.take(here.platform, replace(WISH, **changes), here.caller(Role.OPERATOR))
-
-
-def room(here: Furnished, host: Host) -> dict[str, tuple[int, int]]:
-    """Return (claimed, foreign) of a host by dimension."""
-    with here.platform.db.read() as connection:
-        rows = hosts.inventories_of(connection, [host.id])[host.id]
-    return {r.dimension: (r.used, r.foreign_used) for r in rows if r.provider_id == host.id}
-
-
-def history(here: Furnished, shown: Shown) -> list[tuple[str, int, str | None]]:
-    """Return (state, vCPUs, host) of every line of the journal."""
-    with here.platform.db.read() as connection:
-        return [(r.state, r.amounts.get(VCPU, 0), r.host_id) for r in journal.of_resource(connection, shown.resource.id)]
-
-
-def used(here: Furnished, dimension: str) -> int:
-    """Return what the department is held to use."""
-    with here.platform.db.read() as connection:
-        code = here.city.departments["civil-it"].code
-        [level] = [x for x in quota_store.levels(connection) if (x.scope, x.dimension) == (code, dimension)]
-    return level.used
-
-
-def assert_whole(here: Furnished) -> None:
-    """Check every counter and every book."""
-    with here.platform.db.read() as connection:
-        assert audit_invariants(connection, {}) == []
-        assert quota_store.recount(connection) == []
 
 
 def test_what_a_pool_has_of_others_is_mapped_by_its_owner_and_not_changed(here: Furnished) -> None:

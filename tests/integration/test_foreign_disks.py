@@ -108,9 +108,9 @@ def test_the_state_of_before_is_known_and_a_pool_that_is_not_named_stays_as_it_w
     host = watched.furnished.hosts[0]
     with watched.furnished.platform.db.write() as connection:
         mark = changes.mark_now(connection)
-        assert foreign.count_storage(connection, host.id, {"default": 900, "elsewhere": 5})
-        assert not foreign.count_storage(connection, host.id, {"default": 900})
-        assert not foreign.count_storage(connection, host.id, {})
+        for told, is_news in (({"default": 900, "elsewhere": 5}, True), ({"default": 900}, False), ({}, False)):
+            foreign.save_storage(connection, host.id, told)
+            assert foreign.recount_foreign(connection, host.id) is is_news
     assert disk(watched, 0).foreign_used == 900
     with watched.furnished.platform.db.read() as connection:
         assert changes.since(connection, mark).host_ids == {host.id}

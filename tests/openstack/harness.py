@@ -105,6 +105,15 @@ class Behind:
         compute.delete_server(server_id)
         compute.wait_for_delete(server, interval=0.5, wait=SERVER_S)
 
+    def plug_in(self, server_id: str, project_id: str) -> Any:
+        """Make a disk in the project of a machine that is not ours, and plug it in there."""
+        block, compute = self.cloud.connect_as(project_id=project_id).block_storage, self.cloud.compute
+        disk = block.create_volume(size=2, name="foreign", volume_type=STORAGE_POOL)
+        block.wait_for_status(disk, "available", interval=0.5, wait=SERVER_S)
+        compute.create_volume_attachment(server_id, volume_id=disk.id)
+        until(lambda: block.get_volume(disk.id).status == "in-use", SERVER_S, "the disk is plugged in")
+        return block.get_volume(disk.id)
+
     def unplug_disk(self, instance_id: ResourceId, volume_id: ResourceId) -> None:
         """Take a disk out of a machine, as somebody else would, and see it out."""
         (server,), (volume,) = self.servers(instance_id), self.volumes(volume_id)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.openstack.cloud import TICKET_S, City, city
-from tests.openstack.harness import Behind
+from tests.openstack.harness import SERVER_S, Behind
+from tests.openstack.proxy import proxied_clouds
 from tests.openstack.region.region import Region
 from tests.support.libvirtd import until
 
@@ -62,6 +63,55 @@ def _adopted_and_followed(town: City, theirs: list[str]) -> None:
     until(lambda: _states(town) == {}, TICKET_S, "one was let go, the other's end is seen")
     assert compute.get_server(first["uuid"]).status == "SHUTOFF", "nothing happens to what is let go"
     town.check()
+
+
+def test_disks_of_what_is_adopted_are_on_its_bill_until_they_are_taken_out(
+    region: Region, behind: Behind, tmp_path: Path
+) -> None:
+    cloud, owner = behind.cloud, _owner(behind)
+    with (
+        proxied_clouds(region.layout, tmp_path, whole_listing_s=0) as _,
+        city(tmp_path / "town", region, behind, tmp_path / "clouds.yaml") as town,
+    ):
+        town.furnish(HYPERVISOR, cloud="proxied")
+        server_id = behind.make_foreign(HYPERVISOR, project_id=owner.id)
+        disk = behind.plug_in(server_id, owner.id)
+        try:
+            _disk_metered_and_taken_out(town, server_id, disk)
+        finally:
+            behind.remove_server(server_id)
+            cloud.block_storage.delete_volume(disk, force=True)
+            cloud.block_storage.wait_for_delete(disk, interval=0.5, wait=SERVER_S)
+            cloud.identity.delete_project(owner)
+
+
+def _disk_metered_and_taken_out(town: City, server_id: str, disk: Any) -> None:
+    controller, cloud = town.controller, town.behind.cloud
+    until(lambda: [c for c in _candidates(town) if c["uuid"] == server_id and c["disks"]], TICKET_S, "it is seen with its disks")
+    [candidate] = [c for c in _candidates(town) if c["uuid"] == server_id]
+    # What its flavor has on the hypervisor is of no class here.
+    shown = {(d["uuid"], d["size_gib"], d["disk_class"]) for d in candidate["disks"]}
+    assert shown == {("", 1, ""), (disk.id, disk.size, "standard")}
+    before = cloud.block_storage.get_volume(disk.id).to_dict()
+    [adopted] = controller.ok(*TAKE, "--machine", server_id, "-o", "json").json
+    assert [(d["uuid"], d["size_gib"]) for d in adopted["disks"]] == [(disk.id, disk.size)]
+    until(lambda: _disk_amounts(town, adopted["id"]) == {disk.size}, TICKET_S, "its disk is metered")
+    assert cloud.block_storage.get_volume(disk.id).to_dict() == before, "nothing of it has changed"
+    cloud.compute.delete_volume_attachment(server_id, disk.id)
+    until(lambda: _disks(town) == [], TICKET_S, "it is seen that the disk was taken out")
+    controller.ok("adopt", "let-go", adopted["id"])
+    town.check()
+
+
+def _disk_amounts(town: City, resource_id: str) -> set[int]:
+    found = town.controller.ok("meter", "ledger", "--resource", resource_id, "-o", "json").json
+    return {interval["amount"] for interval in found if interval["meter"] == "disk_gib:standard"}
+
+
+def _disks(town: City) -> list[dict[str, Any]]:
+    [adopted] = town.controller.ok("adopt", "list", "-o", "json").json
+    found: list[dict[str, Any]] = adopted["disks"]
+    return found
 
 
 def _record(compute: Any, server_id: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from controller.api.paging import After, AfterPair, Limit, json_answer, page_ans
 from controller.api.routes.systems import Department, narrowed
 from controller.workflows import adoption as workflow
 from controller.workflows.adoption import AdoptionWish, Candidate, Shown
+from inventory.domain.resource import AdoptedDisk
 from inventory.store import foreign
 
 router = APIRouter(route_class=GuardedRoute, tags=["adoption"])
@@ -51,14 +52,22 @@ def let_go(call: TheCall, adoption: str) -> Response:
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
     machine = dataclasses.asdict(candidate.machine)
-    known = candidate.adopted
+    known, told = candidate.adopted, candidate.machine.disks
+    classes = candidate.disk_classes
+    disks = None if told is None else [{**dataclasses.asdict(d), "disk_class": classes.get(d.storage_pool, "")} for d in told]
     return {
         **machine,
+        "disks": disks,
         "host": candidate.host,
         "department": candidate.department,
         "project": candidate.project,
         "adoption_id": known.id if known else None,
     }
+
+
+def _disk(disk: AdoptedDisk) -> dict[str, Any]:
+    names = ("uuid", "storage_pool", "size_gib", "disk_class")
+    return {name: getattr(disk, name) for name in names}
 
 
 def _adoption(shown: Shown) -> dict[str, Any]:
@@ -75,6 +84,7 @@ def _adoption(shown: Shown) -> dict[str, Any]:
         "host": shown.host,
         "vcpu_count": resource.adopted.vcpu_count,
         "memory_mib": resource.adopted.memory_mib,
+        "disks": [_disk(d) for d in resource.adopted.disks],
         "observed": resource.observed.value,
         "since_s": resource.created_at_s,
     }

@@ -8,6 +8,18 @@ from pydantic import Field
 from controller.api.schemas.base import In, Name, Out, Page, Whole
 
 
+class TheirDisk(Out):
+    """A disk of a machine that is not ours."""
+
+    #: As the back end calls it; empty for what the machine has on its host itself.
+    uuid: str
+    #: Name of the storage pool at the back end; empty for one that cannot be enrolled as it is.
+    storage_pool: str
+    size_gib: int
+    #: Empty where the storage pool is not enrolled with that host: such a disk is not metered.
+    disk_class: str
+
+
 class Candidate(Out):
     """A machine that is not ours."""
 
@@ -18,6 +30,8 @@ class Candidate(Out):
     name: str
     vcpu_count: int
     memory_mib: int
+    #: Null where the back end does not say.
+    disks: list[TheirDisk] | None
     is_running: bool
     #: Whose it is at the back end; empty where the back end does not say.
     owner: str
@@ -67,6 +81,8 @@ class Adoption(Out):
     host: str
     vcpu_count: int
     memory_mib: int
+    #: Those that are metered with it.
+    disks: list[TheirDisk]
     #: ``running`` | ``stopped`` | ``unknown`` (its host does not show it any more) | ``absent`` (it is over).
     observed: str
     since_s: float

@@ -1042,6 +1042,7 @@ def upgrade() -> None:
         sa.Column("memory_mib", BIG, nullable=False),
         sa.Column("is_running", sa.Integer(), nullable=False),
         sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("disks", sa.Text(), nullable=True),
         sa.Column("first_seen_s", SECONDS, nullable=False),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_foreign_domains_host_id_hosts")),
         sa.PrimaryKeyConstraint("host_id", "uuid", name=op.f("pk_foreign_domains")),
@@ -1111,6 +1112,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_storage_pools_host_id_hosts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_storage_pools")),
         sa.UniqueConstraint("host_id", "name", name=op.f("uq_storage_pools_host_id")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "foreign_storage",
+        sa.Column("storage_pool_id", sa.Text(), nullable=False),
+        sa.Column("size_gib", BIG, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["storage_pool_id"], ["storage_pools.id"], name=op.f("fk_foreign_storage_storage_pool_id_storage_pools")
+        ),
+        sa.PrimaryKeyConstraint("storage_pool_id", name=op.f("pk_foreign_storage")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -1184,6 +1195,7 @@ def downgrade() -> None:
     """Remove all tables, and everything in them."""
     op.drop_table("reservation_slots")
     op.drop_table("move_steps")
+    op.drop_table("foreign_storage")
     op.drop_table("storage_pools")
     op.drop_table("notices")
     op.drop_table("move_plans")

@@ -12,15 +12,25 @@ from drivers.faults import DriverFault, Permanent, StaleFence, Transient
 from drivers.openstack.driver import OpenStackDriver
 from drivers.openstack.marks import mark_text, port_mark
 from drivers.powers import SnapshotRequest
-from drivers.protocol import Capability, DiskRequest, ImageSource, MachineRequest, MigrationRequest, VolumeRequest
+from drivers.protocol import Capability, DiskRequest, MachineRequest, MigrationRequest, VolumeRequest
 from inventory.domain.errors import CapabilityMissing
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 from tests.support.region_answers import Answers, answering
-from tests.support.told_things import FENCE, HOST_ID, SERVER, VOLUME, new_id, server, told_driver, volume
+from tests.support.told_things import (
+    FENCE,
+    HOST_ID,
+    IMAGE,
+    SERVER,
+    SOURCE,
+    VOLUME,
+    give_one_hypervisor,
+    new_id,
+    server,
+    told_driver,
+    volume,
+)
 
-IMAGE = "cccccccc-0000-4000-8000-cccccccccccc"
-SOURCE = ImageSource(image_id="img", sha256="0" * 64, disk_format="raw", virtual_size_gib=1, path=Path("/nowhere"))
 SERVERS, ONE = "GET /compute/v2.1/servers/detail", f"GET /compute/v2.1/servers/{SERVER}"
 MAKE, ACT = "POST /compute/v2.1/servers", f"POST /compute/v2.1/servers/{SERVER}/action"
 GONE = (404, {"itemNotFound": {"code": 404, "message": "no"}})
@@ -31,7 +41,7 @@ ROOT_GIB = 40
 def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     """A region with volumes, and local disks."""
     with answering(tmp_path, monkeypatch, local_storage="local") as answers:
-        _furnish(answers)
+        give_one_hypervisor(answers)
         answers.give("GET /volume/v3/types", {"volume_types": [{"id": "standard", "name": "standard"}]})
         answers.give("GET /volume/v3/volumes/detail", {"volumes": []})
         answers.give("GET /volume/v3/scheduler-stats/get_pools", {"pools": []})
@@ -48,7 +58,7 @@ def driver(region: Answers) -> Iterator[OpenStackDriver]:
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     """A region that has no Cinder in its catalogue."""
     with answering(tmp_path, monkeypatch, local_storage="local", volumes="none") as answers:
-        _furnish(answers)
+        give_one_hypervisor(answers)
         token = answers.given["POST /identity/v3/auth/tokens"][0][1]["token"]
         token["catalog"] = [service for service in token["catalog"] if service["type"] != "block-storage"]
         answers.given = {asked: told for asked, told in answers.given.items() if "/volume" not in asked}
@@ -67,24 +77,6 @@ def _running(answers: Answers) -> ResourceId:
     answers.give(SERVERS, {"servers": [local(instance_id)]})
     answers.give(ONE, {"server": local(instance_id)})
     return instance_id
-
-
-def _furnish(answers: Answers) -> None:
-    answers.give(SERVERS, {"servers": []})
-    answers.give("GET /compute/v2.1/servers", {"servers": []})
-    answers.give("GET /image/v2/images", {"images": [{"id": IMAGE, "name": "allotment-" + SOURCE.sha256, "status": "active"}]})
-    for kind in ("networks", "ports", "security-groups"):
-        answers.give(f"GET /network/v2.0/{kind}", {kind.replace("-", "_"): []})
-    told = {"hypervisor_type": "QEMU", "hypervisor_version": 7, "service": {"host": "hv-1"}, "cpu_info": {}}
-    up = {"id": "p1", "hypervisor_hostname": "hv-1", "state": "up", "status": "enabled"}
-    answers.give("GET /compute/v2.1/os-hypervisors", {"hypervisors": [up]})
-    answers.give("GET /compute/v2.1/os-hypervisors/p1", {"hypervisor": up | told})
-    answers.give("GET /compute/v2.1/os-aggregates", {"aggregates": []})
-    answers.give("GET /placement/resource_providers", {"resource_providers": [{"uuid": "p1", "name": "hv-1", "generation": 1}]})
-    answers.give("GET /placement/resource_providers/p1/traits", {"traits": []})
-    amounts = {"VCPU": (64, 4, 16.0), "MEMORY_MB": (131_072, 1_072, 1.0), "DISK_GB": (1_000, 100, 0.9)}
-    inventories = {name: {"total": t, "reserved": r, "allocation_ratio": ratio} for name, (t, r, ratio) in amounts.items()}
-    answers.give("GET /placement/resource_providers/p1/inventories", {"inventories": inventories})
 
 
 def machine(instance_id: ResourceId, *, root_gib: int = ROOT_GIB, **more: Any) -> MachineRequest:
@@ -339,7 +331,7 @@ def test_a_region_without_volumes_takes_no_others_and_copies_nothing(bare: Answe
 
 def test_a_catalogue_that_lost_its_volumes_is_no_region_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(tmp_path, monkeypatch, local_storage="local") as answers:
-        _furnish(answers)
+        give_one_hypervisor(answers)
         token = answers.given["POST /identity/v3/auth/tokens"][0][1]["token"]
         token["catalog"] = [service for service in token["catalog"] if service["type"] != "block-storage"]
         driver = told_driver("openstack://told/hv-1")
