@@ -178,6 +178,23 @@ TEXTS: Mapping[str, Text] = {
         cure_zh="系统会自动重试；若持续出现，请由区域管理员检查该云主机。",
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
+    "openstack.attach_failed": Text(
+        zh="区域接受了请求，但没有把磁盘 {volume_id} 挂载到云主机 {machine}：{reason}",
+        en="The region took the order and did not put disk {volume_id} into machine {machine}: {reason}",
+        cure_zh="系统会自动重试若干次。若工单因此失败，请由区域管理员查看 openstack server event list "
+        "和该计算节点的日志，排除原因后重试工单。",
+        cure_en="It is retried by itself, a bounded number of times. If the ticket fails for it, let the region's "
+        "administrator look at openstack server event list and the log of that hypervisor's compute service, and retry "
+        "the ticket when it is mended.",
+        actor=Actor.OPERATOR,
+    ),
+    "openstack.detach_failed": Text(
+        zh="区域接受了请求，但没有把磁盘 {volume_id} 从云主机 {machine} 卸载：{reason}",
+        en="The region took the order and did not take disk {volume_id} out of machine {machine}: {reason}",
+        cure_zh="系统会自动重试若干次。多半是操作系统仍在使用该磁盘：请先在系统内卸载，或停止云主机，然后重试工单。",
+        cure_en="It is retried by itself, a bounded number of times. Mostly its system still uses the disk: unmount it "
+        "there, or stop the machine, and retry the ticket.",
+        actor=Actor.DEPARTMENT,
     ),
     "openstack.diagnostics_refused": Text(
         zh="{name} 不提供云主机的用量计数（HTTP {status}）。一天之内不再询问。",

@@ -1,5 +1,6 @@
 """Changes of a machine that is there: its size, its data disks."""
 
+from collections.abc import Set
 from functools import partial
 
 from drivers.faults import Permanent, Transient
@@ -11,6 +12,9 @@ from drivers.openstack.region_quota import telling_quota
 from drivers.protocol import MachineRequest
 from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
+
+#: What Cinder says of a disk that is in a machine, and of one that is in none.
+_IN_USE, _NOT_IN_USE = "in-use", "available"
 
 
 def end_resize(region: Region, server: ServerReading, request: MachineRequest) -> ServerReading:
@@ -100,7 +104,7 @@ def ensure_disks(region: Region, server: ServerReading, request: MachineRequest)
     """Have exactly the data disks that are asked for attached; a disk that is not ours stays as it is.
 
     Raises:
-        Transient: ``driver.volume_missing``, or the region is not done.
+        Transient: ``driver.volume_missing``, ``openstack.attach_failed``, ``openstack.detach_failed``, or the region is not done.
     """
     compute = region.sdk.compute
     wanted = {servers.disk_id(region, d.volume_id): d for d in request.disks}
@@ -114,12 +118,44 @@ def ensure_disks(region: Region, server: ServerReading, request: MachineRequest)
     if present == wanted.keys():
         return server
     region.touch()
-    return _see_disks(region, server, wanted.keys())
+    return _see_disks(region, server, wanted.keys(), present - wanted.keys())
 
 
-def _see_disks(region: Region, server: ServerReading, wanted: object) -> ServerReading:
-    """Wait until Nova and Cinder agree on what is attached."""
-    return servers.rest(region, server, lambda now: _data_disks(region, now) == wanted and _settled(region, now))
+def _see_disks(region: Region, server: ServerReading, wanted: Set[str], leaving: Set[str]) -> ServerReading:
+    """Wait until Nova and Cinder agree on what is attached.
+
+    Nova answers when it has reserved a disk, or has begun to take it out. Where it comes to nothing on the hypervisor, it gives
+    the disk back as it was, and the machine shows no fault.
+
+    Raises:
+        Transient: ``openstack.attach_failed``, ``openstack.detach_failed``, or the region is not done.
+    """
+
+    def is_done(now: ServerReading) -> bool:
+        has = _data_disks(region, now)
+        if has == wanted and _settled(region, now):
+            return True
+        for volume_id in sorted(wanted - has):
+            if _status_of(region, volume_id) == _NOT_IN_USE:
+                raise _failed(region, now, volume_id, "attach", _NOT_IN_USE)
+        for volume_id in sorted(leaving & has):
+            if _status_of(region, volume_id) == _IN_USE:
+                raise _failed(region, now, volume_id, "detach", _IN_USE)
+        return False
+
+    return servers.rest(region, server, is_done)
+
+
+def _status_of(region: Region, volume_id: str) -> str:
+    seen = volumes.look_at(region, volume_id)
+    return "" if seen is None else seen.status
+
+
+def _failed(region: Region, server: ServerReading, volume_id: str, verb: str, status: str) -> Transient:
+    reason = failure_of(region, server, f"{verb}_volume") or status
+    code = "openstack.attach_failed" if verb == "attach" else "openstack.detach_failed"
+    ours = volumes.our_id(region, volume_id)
+    return Transient(code, internal=reason, volume_id=ours, machine=server.name, reason=reason)
 
 
 def _data_disks(region: Region, server: ServerReading) -> set[str]:
@@ -129,8 +165,8 @@ def _data_disks(region: Region, server: ServerReading) -> set[str]:
 
 def _settled(region: Region, server: ServerReading) -> bool:
     block = region.sdk.block_storage
-    volumes = [region.calls.read("volume", partial(block.get_volume, volume_id)) for volume_id in server.volume_ids]
-    return all(v.status == "in-use" for v in volumes)
+    found = [region.calls.read("volume", partial(block.get_volume, volume_id)) for volume_id in server.volume_ids]
+    return all(v.status == _IN_USE for v in found)
 
 
 def known_disks(region: Region, server: ServerReading) -> dict[str, ResourceId]:

@@ -2,7 +2,8 @@
 
 Each is a real service with its own queue, heartbeat, resource provider and inventory. ``RegionDriver`` adds what a
 hypervisor has and Nova's fake one lacks: machines are still there when nova-compute starts again. How large each host is
-comes from the environment. A build can be made to take long by a file in the region's directory (see ``spawn``).
+comes from the environment. Files in the region's directory make builds take long (see ``spawn``) and disks fail to get into
+machines (see ``attach_volume``).
 """
 
 import os
@@ -15,7 +16,7 @@ import nova.cmd.compute
 import nova.conf
 import nova.db.main.api
 import os_vif
-from nova import config, context, objects, service
+from nova import config, context, exception, objects, service
 from nova.compute import power_state, rpcapi, vm_states
 from nova.conductor import rpcapi as conductor
 from nova.objects import base
@@ -31,6 +32,8 @@ NEVER_RAN = (vm_states.BUILDING, vm_states.ERROR)
 SLOW_BUILD = Path(os.environ["REGION_DIR"]) / "slow-build"
 #: Says that a build is held up.
 BEGUN = SLOW_BUILD.with_suffix(".begun")
+#: Region's ids of disks that no machine gets.
+REFUSED_DISKS = SLOW_BUILD.with_name("refused-disks")
 
 
 class RegionDriver(fake.FakeDriver):
@@ -65,6 +68,12 @@ class RegionDriver(fake.FakeDriver):
             BEGUN.touch()
             time.sleep(0.2)
         return super().spawn(*args, **kwargs)
+
+    def attach_volume(self, context_, connection_info, *args, **kwargs):
+        """Put a disk into a machine, unless its storage does not answer."""
+        if REFUSED_DISKS.exists() and connection_info["serial"] in REFUSED_DISKS.read_text():
+            raise exception.InternalError("the storage of disk " + connection_info["serial"] + " does not answer")
+        return super().attach_volume(context_, connection_info, *args, **kwargs)
 
 
 fake.RegionDriver = RegionDriver
