@@ -178,6 +178,16 @@ TEXTS: Mapping[str, Text] = {
         cure_zh="系统会自动重试；若持续出现，请由区域管理员检查该云主机。",
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
+    "openstack.port_foreign": Text(
+        zh="部门网络 {segment_id} 中有不属于平台的端口 {port_id}（{address}，{mac}），"
+        "占用了云主机网卡的地址或 MAC；平台不使用也不改动它。",
+        en="Port {port_id} ({address}, {mac}) in department network {segment_id} is not the platform's and has the "
+        "address or the MAC of a machine's card; it is neither used nor changed.",
+        cure_zh="用 openstack port show {port_id} 查明归属，请其所有者删除该端口或换用其他地址和 MAC。此后系统会自动继续。",
+        cure_en="Find out whose it is (openstack port show {port_id}) and have it removed, or given another address "
+        "and MAC. It goes on by itself then.",
+        actor=Actor.OPERATOR,
+    ),
     "openstack.attach_failed": Text(
         zh="区域接受了请求，但没有把磁盘 {volume_id} 挂载到云主机 {machine}：{reason}",
         en="The region took the order and did not put disk {volume_id} into machine {machine}: {reason}",

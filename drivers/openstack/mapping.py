@@ -159,7 +159,8 @@ def network_body(request: SegmentRequest, mark: Mark) -> dict[str, Any]:
 def subnet_body(request: SegmentRequest, network_id: str) -> dict[str, Any]:
     """Return what its subnet is asked for with.
 
-    Machines get the addresses we give them; the only one left to the region, for its DHCP service, is the first.
+    Machines get the addresses we give them. The only one left to the region, for its DHCP service, is the first, which is
+    nobody's in our plan: whoever plugs something in without naming an address is refused, and never given a machine's.
     """
     return {
         "name": request.segment_id,

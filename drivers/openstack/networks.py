@@ -154,35 +154,53 @@ def ensure_ports(region: Region, nics: Sequence[NicRequest], hostname: str, mark
     """Return the ids of the ports of a machine's cards, made where an entry has none yet.
 
     Raises:
-        Transient: ``driver.segment_missing``.
+        Transient: ``driver.segment_missing``, ``openstack.port_foreign``.
     """
     return [ensure_port(region, nic, hostname, mark).port_id for nic in nics]
 
 
 def ensure_port(region: Region, nic: NicRequest, hostname: str, mark: Mark) -> PortReading:
-    """Return the port of a card, made where its entry has none yet.
+    """Return the port of a card, made where its entry has none yet; one that is not ours is never used.
 
     Raises:
-        Transient: ``driver.segment_missing``.
+        Transient: ``driver.segment_missing``, ``openstack.port_foreign``.
     """
     # Where the network is known and the port is there, which is the rule, one call does.
     known = region.network_ids.get(nic.segment_id)
     found = _port_of(region, nic, known) if known else None
     if found is not None and found.entry.address == nic.address:
-        return found
+        return _require_entry(found, nic)
     network = find_network(region, nic.segment_id)
     groups = groups_of(region, nic.segment_id)
     if network is None or not network.subnet_id or not groups:
         raise Transient("driver.segment_missing", segment_id=nic.segment_id)
     found = _port_of(region, nic, network.network_id)
     if found is not None:
+        _require_entry(found, nic)
         return found if found.entry.address == nic.address else readdress_port(region, found, nic.address)
+    for other in ports_of(region, network_id=network.network_id, fixed_ips=f"ip_address={nic.address}"):
+        if other.entry.address == nic.address:
+            _require_entry(other, nic)
     return make_port(region, network.mark.department, port_body(entry_of(nic, hostname), network, groups[0].group_id, mark))
 
 
 def _port_of(region: Region, nic: NicRequest, network_id: str) -> PortReading | None:
     # A network has a MAC once.
     return next(iter(ports_of(region, network_id=network_id, mac_address=nic.mac)), None)
+
+
+def _require_entry(port: PortReading, nic: NicRequest) -> PortReading:
+    """Return a port that we made.
+
+    Raises:
+        Transient: ``openstack.port_foreign``: somebody's port has the card's address or MAC.
+    """
+    if not _is_entry(port, nic.segment_id):
+        entry = port.entry
+        raise Transient(
+            "openstack.port_foreign", port_id=port.port_id, segment_id=nic.segment_id, address=entry.address, mac=entry.mac
+        )
+    return port
 
 
 def readdress_port(region: Region, port: PortReading, address: str) -> PortReading:
@@ -255,7 +273,10 @@ def _ensure_group(region: Region, request: SegmentRequest, mark: Mark) -> str:
 
 
 def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkReading, group_id: str, mark: Mark) -> None:
-    ports = [p for p in ports_of(region, network_id=network.network_id) if not p.device_owner.startswith(_OWN_PORTS)]
+    found = ports_of(region, network_id=network.network_id)
+    ports = [p for p in found if not p.device_owner.startswith(_OWN_PORTS)]
+    others = [p for p in found if not _is_entry(p, request.segment_id)]
+    taken = {p.entry.mac for p in others} | {p.entry.address for p in others}
     wanted: set[LeaseEntry] = set(request.leases)
     for port in ports:
         # A card in use keeps its port: it goes with its machine.
@@ -263,6 +284,9 @@ def _ensure_entries(region: Region, request: SegmentRequest, network: NetworkRea
             delete_port(region, port)
     present, by_mac = {p.entry for p in ports}, {p.entry.mac: p for p in ports if p.device_id}
     for entry in sorted(wanted - present, key=lambda e: e.address):
+        if taken & {entry.mac, entry.address}:
+            # Whoever needs the card is told; the others of the network need not wait for that.
+            continue
         # One in use has another address: somebody gave it that.
         if entry.mac not in by_mac:
             make_port(region, request.department, port_body(entry, network, group_id, mark))
