@@ -4,34 +4,45 @@ Nova counts a machine from its first start to its end, whether it runs or not, a
 marks is made by listing machines, deleted ones too as long as Nova keeps their records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from drivers.openstack.mapping import moment_s
+from drivers.openstack.cells import require_told
+from drivers.openstack.mapping import moment_s, read_server
 from drivers.openstack.region import Region
 from inventory.domain.counted import CountedMachine
 from inventory.domain.ids import is_id
 
 
 def counted(region: Region, start_s: int, end_s: int) -> list[CountedMachine]:
-    """Return what Nova counts in the window, by its id."""
+    """Return what Nova counts in the window, by its id.
+
+    Raises:
+        Transient: ``driver.unreachable``: what is in a cell that does not answer is left out of what Nova counts.
+    """
     compute, everywhere = region.sdk.compute, region.projects.listing_scope()
     start, end = (datetime.fromtimestamp(s, UTC).replace(tzinfo=None) for s in (start_s, end_s))
     usages = region.calls.read("usage", lambda: list(compute.usages(start=start, end=end, detailed=1)))
     owners: dict[str, str] = {}
-    for state in ({}, {"deleted": True}) if everywhere else ({},):
+    for state in ({"deleted": True}, {}) if everywhere else ({},):
         query = {"details": True, **everywhere, **state}
-        found = region.calls.read("usage", partial(_servers, compute, query))
-        owners |= found
+        listed = region.calls.read("usage", partial(_listed, compute, query))
+        # Only a list without filter shows such machines at all.
+        require_told([] if state else map(read_server, listed), region.calls.connection)
+        owners |= _owners(listed)
     machines = [machine_of(entry, owners) for usage in usages for entry in usage.server_usages or ()]
     return sorted((m for m in machines if m is not None), key=lambda m: m.uuid)
 
 
-def _servers(compute: Any, query: Mapping[str, Any]) -> dict[str, str]:
+def _listed(compute: Any, query: Mapping[str, Any]) -> list[Any]:
+    return list(compute.servers(**query))
+
+
+def _owners(listed: Iterable[Any]) -> dict[str, str]:
     """Return whose each machine of ours is; of a deleted one only its description still says so."""
-    described = {s.id: s.description or "" for s in compute.servers(**query)}
+    described = {s.id: s.description or "" for s in listed}
     return {server_id: text for server_id, text in described.items() if is_id(text, "instance")}
 
 

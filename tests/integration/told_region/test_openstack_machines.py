@@ -87,6 +87,18 @@ def test_a_machine_whose_cell_does_not_answer_is_unknown_and_never_absent(region
     assert driver.observe().instances == ()
 
 
+def test_what_nova_counts_is_not_told_while_a_cell_is_left_out_of_it(region: Answers, driver: OpenStackDriver) -> None:
+    entry = {
+        "instance_id": SERVER, "name": "web", "vcpus": 2, "memory_mb": 1024, "started_at": "2026-11-26T08:00:00.000000",
+        "ended_at": None,
+    }  # fmt: skip
+    region.give("GET /compute/v2.1/os-simple-tenant-usage", {"tenant_usages": [{"tenant_id": PROJECT, "server_usages": [entry]}]})
+    [found] = driver.counted(1_700_000_000, 1_800_000_000)
+    assert (found.uuid, found.vcpu_count) == (SERVER, 2)
+    region.give("GET /compute/v2.1/servers/detail", {"servers": [{**unknown(in_list=True), "id": "another"}]})
+    assert_unreachable(lambda: driver.counted(1_700_000_000, 1_800_000_000))
+
+
 def test_no_second_machine_is_made_while_a_cell_does_not_answer(region: Answers, driver: OpenStackDriver) -> None:
     instance_id = new_id("instance")
     request = machine(instance_id)
