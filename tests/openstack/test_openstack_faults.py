@@ -18,7 +18,7 @@ from drivers.openstack.settings import PER_DEPARTMENT
 from drivers.protocol import ObservedInstance
 from inventory.domain.organisation import place_name
 from inventory.domain.resource import Observed
-from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_id
+from tests.openstack.harness import STORAGE_POOL, Behind, ShiftedClock, driver_of, new_cidr, new_id
 from tests.openstack.proxy import Asked, Cut, Hang, Lose, Pass, Proxies, Refuse, Treatment, Trickle, once_each, proxies_before
 from tests.openstack.region.layout import Layout
 from tests.openstack.region.region import COMPUTE, Region
@@ -124,6 +124,28 @@ def _forget_flavors(behind: Behind, shape: Mapping[str, int]) -> None:
 def is_of(flavor: Any, shape: Mapping[str, int]) -> bool:
     """Whether a flavor has these numbers."""
     return all(getattr(flavor, name) == number for name, number in shape.items())
+
+
+def test_lost_answers_where_a_card_is_taken_out_and_put_back_leave_one(wish: Wish, proxies: Proxies, behind: Behind) -> None:
+    cloud, instance_id = behind.cloud, wish.request.instance_id
+    wish.make()
+    (server,) = behind.servers(instance_id)
+    strange = cloud.network.create_network(name=f"strange-{instance_id}", project_id=server.project_id)
+    cloud.network.create_subnet(network_id=strange.id, ip_version=4, cidr=new_cidr(), project_id=server.project_id)
+    try:
+        behind.meddle_card(instance_id, strange.name)
+        until(lambda: {p.network_id for p in cloud.network.ports(device_id=server.id)} == {strange.id}, HELD_UP_S, "it is there")
+        proxies.treat = once_each(Lose(), lambda asked: "os-interface" in asked.path and asked.method in ("POST", "DELETE"))
+        wish.have(lambda: wish.driver.ensure_launched(wish.request, wish.fence))
+        assert {a.method for a in proxies.asked if "os-interface" in a.path} == {"POST", "DELETE"}
+        assert [f.problem.code for f in wish.faults].count("driver.outcome_unknown") == 2
+        (card,) = cloud.network.ports(device_id=server.id)
+        assert (card.mac_address, card.fixed_ips[0]["ip_address"]) == (wish.request.nics[0].mac, wish.request.nics[0].address)
+        assert_made_once(behind, wish)
+    finally:
+        proxies.treat = lambda _asked: Pass()
+        behind.tidy_after_meddling()
+        cloud.network.delete_network(strange)
 
 
 def test_a_region_that_asks_for_patience_gets_it(wish: Wish, proxies: Proxies, behind: Behind) -> None:
