@@ -17,7 +17,7 @@ from drivers.protocol import (
 )
 from drivers.simulated.driver import SimulatedDriver
 from inventory.domain.host import HostFacts
-from inventory.domain.ids import ResourceId
+from inventory.domain.ids import ResourceId, is_id
 from inventory.domain.resource import Observed
 
 NEWEST = 1 << 40
@@ -491,6 +491,23 @@ class KnowsNothingOfItsStorage(SimulatedDriver):
         return replace(super().inspect_host(), storage=())
 
 
+class MakesRootsThatGoWithTheirMachines(SimulatedDriver):
+    """Calls its storage one whose root disks come and go with their machines, and has them before."""
+
+    def inspect_host(self) -> HostFacts:
+        facts = super().inspect_host()
+        return replace(facts, storage=tuple(replace(s, roots_only=True) for s in facts.storage))
+
+
+class ShowsNoRootWithoutItsMachine(SimulatedDriver):
+    """Has root disks that stay, and shows none whose machine is not there: nobody would clear it away."""
+
+    def observe(self) -> HostObservation:
+        seen = super().observe()
+        machines = {i.instance_id for i in seen.instances}
+        return replace(seen, volume_ids=frozenset(v for v in seen.volume_ids if v in machines or not is_id(v, "instance")))
+
+
 #: Broken driver -> a check that must fail because of it (others may fail too).
 BROKEN: dict[type[SimulatedDriver], str] = {
     ForgetsFenceOnStart: "a_stale_start_is_refused",
@@ -542,6 +559,8 @@ BROKEN: dict[type[SimulatedDriver], str] = {
     HasNoStats: "declared_powers_have_their_methods",
     LooksTwoWays: "one_look_and_the_whole_look_agree",
     KnowsNothingOfItsStorage: "the_host_is_described",
+    MakesRootsThatGoWithTheirMachines: "absent_when_there_is_only_a_root_disk",
+    ShowsNoRootWithoutItsMachine: "absent_when_there_is_only_a_root_disk",
     InventsMissingMachines: "starting_a_removed_machine_is_transient",
 }
 
