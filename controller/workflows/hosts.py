@@ -252,7 +252,23 @@ def check_classes(connection: Connection, host: str, storage: Sequence[StoragePo
         beside = any(s.disk_class == pool.disk_class and s.roots_only is not pool.roots_only for s in storage)
         other = host if beside else host_store.otherwise_kept(connection, pool)
         if other is not None:
-            raise Invalid("host.storage_class_mixed", host=host, storage_pool=pool.name, disk_class=pool.disk_class, other=other)
+            raise _mixed(host, pool, other)
+
+
+def check_classes_among(kept: Mapping[tuple[str, bool], str], host: str, storage: Sequence[StoragePool]) -> None:
+    """Refuse the same among hosts that come together; ``kept`` names one of them by class and whether it takes root disks only.
+
+    Raises:
+        Invalid: ``host.storage_class_mixed``.
+    """
+    for pool in storage:
+        other = kept.get((pool.disk_class, not pool.roots_only))
+        if other is not None:
+            raise _mixed(host, pool, other)
+
+
+def _mixed(host: str, pool: StoragePool, other: str) -> Invalid:
+    return Invalid("host.storage_class_mixed", host=host, storage_pool=pool.name, disk_class=pool.disk_class, other=other)
 
 
 def save_new(connection: Connection, host: Host, pool: Pool, storage: Sequence[StoragePool]) -> None:

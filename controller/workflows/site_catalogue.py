@@ -165,8 +165,11 @@ def _check_classes(found: Comparison, path: str, host: Host, storage: Sequence[S
         return
     try:
         host_work.check_classes(found.connection, host.name, storage)
+        host_work.check_classes_among(found.kept, host.name, storage)
     except AllotError as error:
         found.refuse(error.code, path, **error.params)
+    for pool in storage:
+        found.kept.setdefault((pool.disk_class, pool.roots_only), host.name)
 
 
 def _storage(

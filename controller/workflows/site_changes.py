@@ -58,6 +58,8 @@ class Comparison:
     hashes: Mapping[str, str] = field(default_factory=dict)
     #: What hosts that could be read are, by name.
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
+    #: What of those read so far takes which disks, by class and whether it takes root disks only: a host of each.
+    kept: dict[tuple[str, bool], str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)

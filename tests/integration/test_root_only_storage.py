@@ -1,5 +1,6 @@
 """Storage that takes root disks only, as a back end says of it: known by class, and said in plans. On both engines."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from controller.workflows import hosts as work
 from controller.workflows import tickets
 from controller.workflows.heirs import fleeting_storage
 from controller.workflows.hosts import EnrolRequest, StorageRequest
+from controller.workflows.site import apply_import
 from drivers.protocol import DriverContext
 from drivers.registry import driver_factory
 from inventory.domain.catalogue import Price
@@ -48,6 +50,9 @@ class Telling:
         facts = driver_factory("simulated")(context).inspect_host()
         storage = tuple(replace(s, roots_only=s.name in self.roots_only) for s in facts.storage)
         return replace(facts, storage=storage)
+
+    def close(self) -> None:
+        """There is nothing to leave."""
 
 
 def enrol(here: Furnished, name: str, *roots_only: str, **classes: str) -> tuple[Host, Any]:
@@ -98,6 +103,21 @@ def test_a_class_takes_root_disks_only_everywhere_or_nowhere(here: Furnished) ->
         work.refresh(here.platform, first.id, driver)
     assert (refused.value.code, refused.value.params["other"]) == ("host.storage_class_mixed", second.name)
     assert flags(here, first) == {"local": True}
+
+
+def test_hosts_that_come_in_one_document_keep_a_class_alike(here: Furnished) -> None:
+    drivers: dict[str, Any] = {name: Telling(here, name, frozenset(own)) for name, own in (("n1", ()), ("n2", ("local",)))}
+    storage = [{"name": "local", "class": "fast"}]
+    found = [{"name": n, "pool": "sim", "connection": d.connection, "storage": storage} for n, d in drivers.items()]
+    # As JSON: YAML would write what they share as a reference.
+    document = json.dumps({"apiVersion": "allotment/v1", "kind": "Site", "hosts": found}).encode()
+    with pytest.raises(AllotError) as refused:
+        apply_import(here.platform, document, OPERATOR, open_driver=lambda _, c: drivers[c.host_name])
+    [problem] = refused.value.problems
+    assert problem.code == "host.storage_class_mixed"
+    assert {"host": "n2", "other": "n1", "disk_class": "fast"}.items() <= problem.params.items()
+    with here.platform.db.read() as connection:
+        assert {h.name for h in hosts.hosts(connection)} == {"host-0000"}
 
 
 def test_a_plan_refuses_a_data_disk_there_and_takes_a_root_disk(here: Furnished) -> None:
