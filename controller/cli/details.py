@@ -126,6 +126,8 @@ def _host(session: Session, value: Json) -> None:
             ("cli.column.virtualisation", facts.get("virtualisation")),
             ("cli.column.hypervisor", facts.get("hypervisor_version")),
             ("cli.column.service_versions", ", ".join(facts.get("service_versions", ()))),
+            ("cli.column.lacks", ", ".join(facts.get("lacks", ()))),
+            ("cli.column.sizes_made", "; ".join(f"{v} vCPU, {m} MiB, {d} GiB" for v, m, d in facts.get("sizes") or ())),
             ("cli.column.machine_types", ", ".join(facts.get("machine_types", ()))),
             ("cli.column.cpu_count", facts.get("cpu_count")),
             ("cli.column.topology", out.say("cli.say.topology", **facts) if facts else ""),

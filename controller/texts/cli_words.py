@@ -50,6 +50,8 @@ _DETAILS = words(
         "hypervisor": ("虚拟化软件", "hypervisor"),
         "image": ("镜像", "image"),
         "service_versions": ("服务版本", "service versions"),
+        "lacks": ("不具备", "lacks"),
+        "sizes_made": ("仅有规格", "sizes it makes"),
         "machine_types": ("机器类型", "machine types"),
         "node_count": ("NUMA 节点数", "NUMA nodes"),
         "open": ("可用", "open"),

@@ -102,8 +102,10 @@ TEXTS: Mapping[str, Text] = {
             "The region has no flavor of {vcpu_count} vCPU, {memory_mib} MiB and a disk of {disk_gib} GiB, "
             "and the controller's credential may make none."
         ),
-        cure_zh="请由区域管理员新建该规格（建议名称 {name}，磁盘 {disk_gib} GiB），然后重试工单。",
-        cure_en="Let the region's administrator make one (for example {name}, disk {disk_gib} GiB) and retry the ticket.",
+        cure_zh="请由区域管理员新建该规格（建议名称 {name}，磁盘 {disk_gib} GiB），然后重试工单。"
+        "在 clouds.yaml 中设 flavors: existing，则没有的规格在计划时就会被拒绝。",
+        cure_en="Let the region's administrator make one (for example {name}, disk {disk_gib} GiB) and retry the ticket. With "
+        "flavors: existing in clouds.yaml, plans refuse sizes that have none.",
         actor=Actor.OPERATOR,
     ),
     "openstack.flavor_changed": Text(
@@ -178,6 +180,7 @@ TEXTS: Mapping[str, Text] = {
         cure_zh="系统会自动重试；若持续出现，请由区域管理员检查该云主机。",
         cure_en="It is retried by itself. If it stays, let the region's administrator look at the machine.",
         actor=Actor.OPERATOR,
+    ),
     "openstack.port_foreign": Text(
         zh="部门网络 {segment_id} 中有不属于平台的端口 {port_id}（{address}，{mac}），"
         "占用了云主机网卡的地址或 MAC；平台不使用也不改动它。",

@@ -150,6 +150,24 @@ _TICKET = {
         "请为数据盘改写类别，可用的有：{offered}；没有可用的，则本平台在此不提供数据盘，请去掉它或联系平台运维人员。",
         "Give the data disk another class, of {offered}. With none, there are no data disks: drop it, or speak to the operator.",
     ),
+    "ticket.zone_without_networks": _error(
+        "网络区域 {zone} 的宿主机没有部门网络的能力，不能创建“{name}”的云主机。",
+        "The hosts of zone {zone} have no department networks: the machines of “{name}” cannot be made there.",
+        "请选择其他网络区域；allot host show 会逐台说明：OpenStack 区域的 Neutron 缺少扩展。",
+        "Choose another zone. allot host show says so of each host: Neutron of an OpenStack region lacks an extension.",
+    ),
+    "ticket.size_not_made": _error(
+        "网络区域 {zone} 的宿主机不提供“{name}”所要的规格（{asked}）。",
+        "No host of zone {zone} makes machines of the size that “{name}” asks for ({asked}).",
+        "可用的有：{offered}；需要其他规格请联系平台运维人员。",
+        "They make: {offered}. For another size ask the operator, who may have it made there.",
+    ),
+    "ticket.first_boot_too_long": _error(
+        "“{name}”的初始化数据与登录公钥合计 {found} 字节，超过 {most} 字节，后端无法传给云主机。",
+        "User data and keys of “{name}” are {found} bytes together, more than the {most} that a machine can be given.",
+        "请让初始化数据从别处下载其余内容，或减少公钥。",
+        "Let the user data fetch the rest from elsewhere, or name fewer keys.",
+    ),
     "ticket.root_disk_below_image": _error(
         "系统盘 {asked_gib} GiB 小于镜像“{image}”的 {image_gib} GiB。",
         "A root disk of {asked_gib} GiB is smaller than the image “{image}”, {image_gib} GiB.",

@@ -3,18 +3,25 @@
 The result is a complete ``SystemSpec``; equal wishes give equal specs, whatever language or order they were written in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 from controller.tickets import aliases
 from controller.tickets.language import DiskPatch, ServerPatch, TicketDocument
 from inventory.domain.errors import Conflict, Problem
+from inventory.domain.host import NETWORKS, ZoneLimits
 from inventory.domain.layout import NO_LAYOUT, Layout
 from inventory.domain.system import DiskSpec, ServerSpec, SpreadLevel, System, SystemSpec
 from inventory.importers.amounts import fold, nearest_first
 from inventory.importers.document import excerpt, refuse
 from inventory.importers.shapes import both_spellings
+
+#: User data and keys of one machine together: Nova takes 65,535 characters, twice encoded and with a little around it.
+FIRST_BOOT_BYTES = 34 * 1024
+#: Sizes named where another one was asked for.
+SIZES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,8 @@ class ZoneOffer(Offer):
 
     mlps_max: int
     network_class: str = ""
+    #: What none of its hosts does.
+    limits: ZoneLimits = field(default_factory=ZoneLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +105,7 @@ def resolve_create(document: TicketDocument, directory: Directory, defaults: Def
     work = _Work(document, directory, defaults or Defaults())
     department = work.find("department", directory.departments, document.department, "applicant.department")
     project = work.find("project", directory.projects, document.project, "project.code")
-    zone = work.find("zone", directory.zones, document.zone, "system.network")
+    zone = work.zone = work.find("zone", directory.zones, document.zone, "system.network")
     work.check_project(project, department)
     work.check_level(document.mlps_level, zone)
     servers = [work.new_server(patch) for patch in document.servers]
@@ -140,7 +149,7 @@ def resolve_change(
     assert document.name == current.name, "the caller found the system by this name"
     work = _Work(document, directory, defaults or Defaults())
     work.refuse_moves(current.spec)
-    zone = next((z for z in directory.zones if z.code == current.spec.zone), None)
+    zone = work.zone = next((z for z in directory.zones if z.code == current.spec.zone), None)
     work.check_level(document.mlps_level, zone)
     servers = work.changed_servers(current.spec.servers, is_current=document.base == current.revision)
     spec = replace(
@@ -236,6 +245,7 @@ class _Work:
     directory: Directory
     defaults: Defaults
     problems: list[Problem] = field(default_factory=list)
+    zone: ZoneOffer | None = None
 
     def fail(self, code: str, path: str, /, **params: Any) -> None:
         self.problems.append(Problem(code, params, self.document.where(path)))
@@ -332,7 +342,7 @@ class _Work:
         traits = self.traits(patch)
         if size is None or image is None or not is_complete:
             return None
-        return ServerSpec(
+        made = ServerSpec(
             name=patch.name,
             count=patch.count or 1,
             vcpu_count=size.vcpu_count,
@@ -349,6 +359,35 @@ class _Work:
             ssh_keys=patch.ssh_keys or (),
             layout=size.layout,
             traits=_together(traits or (), size.traits),
+        )
+        self._check_made(patch, made)
+        return made
+
+    def _check_made(self, patch: ServerPatch, server: ServerSpec) -> None:
+        """Refuse what no host of the zone makes, however much is free, and what no back end can tell a machine."""
+        limits = self.zone.limits if self.zone is not None else ZoneLimits()
+        zone = both_spellings(self.zone.code, self.zone.name) if self.zone is not None else ""
+        if NETWORKS in limits.lacks:
+            self.fail("ticket.zone_without_networks", f"{patch.path}.name", name=patch.name, zone=zone)
+        if limits.sizes is not None and not self._is_made(server, limits.sizes):
+            is_local = server.root_disk_class in self.directory.root_only_classes
+            asked = _size_text((server.vcpu_count, server.memory_mib, server.root_disk_gib), with_disk=is_local)
+            nearest = sorted(limits.sizes, key=lambda s: (abs(s[0] - server.vcpu_count), abs(s[1] - server.memory_mib), s))
+            texts = dict.fromkeys(_size_text(size, with_disk=is_local) for size in nearest)
+            offered = "; ".join(list(texts)[:SIZES_SHOWN]) or "—"
+            place = f"{patch.path}.size" if patch.size is not None or patch.vcpu_count is not None else f"{patch.path}.name"
+            self.fail("ticket.size_not_made", place, name=patch.name, asked=asked, zone=zone, offered=offered)
+        told_bytes = len(server.user_data.encode()) + len(json.dumps(server.ssh_keys))
+        if told_bytes > FIRST_BOOT_BYTES:
+            self.fail(
+                "ticket.first_boot_too_long", f"{patch.path}.name", name=patch.name, found=told_bytes, most=FIRST_BOOT_BYTES
+            )
+
+    def _is_made(self, server: ServerSpec, sizes: Collection[tuple[int, int, int]]) -> bool:
+        is_local = server.root_disk_class in self.directory.root_only_classes
+        return any(
+            (vcpus, memory) == (server.vcpu_count, server.memory_mib) and (not is_local or disk == server.root_disk_gib)
+            for vcpus, memory, disk in sizes
         )
 
     def traits(self, patch: ServerPatch) -> tuple[str, ...] | None:
@@ -394,7 +433,9 @@ class _Work:
             if patch.is_absent:
                 self._remove(servers, patch, is_current=is_current)
             elif old is not None:
-                servers[patch.name] = self._changed_server(old, patch, is_current=is_current)
+                now = servers[patch.name] = self._changed_server(old, patch, is_current=is_current)
+                if _machine_of(now) != _machine_of(old) or now.count > old.count:
+                    self._check_made(patch, now)
             else:
                 new = self._added_server(patch, list(servers))
                 if new is not None:
@@ -474,6 +515,17 @@ class _Work:
                 if new is not None:
                     disks[patch.name] = new
         return _disks_in_order(disks.values())
+
+
+def _machine_of(server: ServerSpec) -> tuple[object, ...]:
+    """Return what its machines are made with."""
+    root = (server.root_disk_class, server.root_disk_gib)
+    return (server.vcpu_count, server.memory_mib, *root, server.user_data, server.ssh_keys)
+
+
+def _size_text(size: tuple[int, int, int], *, with_disk: bool) -> str:
+    vcpus, memory, disk = size
+    return f"{vcpus} vCPU, {memory} MiB" + (f", {disk} GiB" if with_disk else "")
 
 
 def _together(*names: Iterable[str]) -> tuple[str, ...]:

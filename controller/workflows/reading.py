@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from controller.scheduling.columns import TRAITS_MAX
 from controller.tickets import store as ticket_store
 from inventory.domain.catalogue import Image, Price, Size
-from inventory.domain.host import Zone
+from inventory.domain.host import Zone, ZoneLimits
 from inventory.domain.ids import DepartmentId, ProjectId
 from inventory.domain.organisation import Department, Project
-from inventory.store import directory, hosts, revisions
+from inventory.store import directory, hosts, revisions, zone_limits
 from metering import store as price_store
 from quotas import budget_store
 from quotas import store as quota_store
@@ -146,6 +146,11 @@ class Reader:
     def disk_classes(self) -> dict[str, bool]:
         """Return the classes of disk there are storage pools for, and whether they take root disks only."""
         return hosts.disk_classes(self.connection)
+
+    @cached_property
+    def zone_limits(self) -> Mapping[str, ZoneLimits]:
+        """Return what no host of a zone does, by code of the zone."""
+        return zone_limits.zone_limits(self.connection)
 
     @cached_property
     def traits(self) -> list[str]:

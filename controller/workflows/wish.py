@@ -28,6 +28,7 @@ from controller.workflows.quote import Wish
 from controller.workflows.reading import Reader
 from inventory.domain.catalogue import ImageState
 from inventory.domain.errors import Conflict, Invalid, NotFound, Problem
+from inventory.domain.host import ZoneLimits
 from inventory.domain.organisation import Department
 from inventory.domain.system import System, SystemSpec, SystemState
 from inventory.store import foreign, systems
@@ -56,6 +57,7 @@ def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
         caller,
         with_traits=any(server.traits for server in document.servers),
         with_disks=any(server.disks or server.root_disk_class is not None for server in document.servers),
+        with_limits=bool(document.servers),
     )
     department = _department(reader, document, caller)
     current = _current(reader, document, caller, department)
@@ -82,13 +84,17 @@ def read_wish(reader: Reader, document: TicketDocument, caller: Caller) -> Wish:
     )
 
 
-def offered(reader: Reader, caller: Caller, *, with_traits: bool = True, with_disks: bool = True) -> Directory:
+def offered(
+    reader: Reader, caller: Caller, *, with_traits: bool = True, with_disks: bool = True, with_limits: bool = True
+) -> Directory:
     """Return what this caller may name in a ticket: its own departments and their projects, and the catalogue.
 
-    What hosts have by name is read from all of them, classes of disks from all storage pools: only where it is needed.
+    What hosts have by name is read from all of them, classes of disks from all storage pools: only where it is needed. So is
+    what no host of a zone does; where there is such, classes of disks are a part of it.
     """
     mine = [d for d in reader.departments if caller.scope.allows(d.id)]
-    disk_classes = reader.disk_classes if with_disks else {}
+    limits = reader.zone_limits if with_limits else {}
+    disk_classes = reader.disk_classes if with_disks or limits else {}
     codes = {d.id: d.code for d in mine}
     return Directory(
         departments=tuple(Offer(code=d.code, name=d.name) for d in mine),
@@ -98,7 +104,14 @@ def offered(reader: Reader, caller: Caller, *, with_traits: bool = True, with_di
             if p.department_id in codes
         ),
         zones=tuple(
-            ZoneOffer(code=z.code, name=z.name, mlps_max=z.mlps_max, network_class=z.network_class) for z in reader.zones
+            ZoneOffer(
+                code=z.code,
+                name=z.name,
+                mlps_max=z.mlps_max,
+                network_class=z.network_class,
+                limits=limits.get(z.code, ZoneLimits()),
+            )
+            for z in reader.zones
         ),
         sizes=tuple(
             SizeOffer(

@@ -15,6 +15,7 @@ from drivers.openstack import (
     cards,
     changes,
     evacuation,
+    flavors,
     images,
     local_disks,
     migrations,
@@ -50,7 +51,7 @@ from drivers.protocol import (
     VolumeRequest,
 )
 from inventory.domain.errors import CapabilityMissing, Problem
-from inventory.domain.host import HostFacts, StorageFacts
+from inventory.domain.host import NETWORKS, HostFacts, StorageFacts
 from inventory.domain.ids import ResourceId
 from inventory.domain.resource import Observed
 
@@ -187,7 +188,12 @@ class OpenStackDriver(CloudVerbs):
         return None if notices is None else notices.problem
 
     def inspect_host(self) -> HostFacts:
-        """Read what the hypervisors have, from Placement, and the storage, from Cinder."""
+        """Read what the hypervisors have, from Placement, the storage, from Cinder, and what the region never does."""
+        facts, region = self._inspect(), self._region
+        lacks = (NETWORKS,) if Capability.NETWORKS in region.missing else ()
+        return replace(facts, lacks=lacks, sizes=flavors.existing_sizes(region))
+
+    def _inspect(self) -> HostFacts:
         region, address = self._region, self._address
         if address.zone:
             region.zones.require(address.cloud, address.zone)

@@ -22,16 +22,25 @@ def pick_flavor(flavors: Iterable[Any], vcpu_count: int, memory_mib: int, root_g
 
     With a root disk on the hypervisor (``root_gib``) it has exactly that; else its disk is not made, and one without is first.
     """
-    fitting = [
-        f
-        for f in flavors
-        if (f.vcpus, f.ram) == (vcpu_count, memory_mib)
-        and not f.extra_specs
-        and not (f.swap or f.ephemeral)
-        and not f.is_disabled
-        and root_gib in (0, f.disk)
-    ]
+    fitting = [f for f in flavors if _is_plain(f) and (f.vcpus, f.ram) == (vcpu_count, memory_mib) and root_gib in (0, f.disk)]
     return min(fitting, key=lambda f: (f.disk, f.name), default=None)
+
+
+def _is_plain(flavor: Any) -> bool:
+    """Tell whether a flavor is a size and nothing else. Pure."""
+    return not (flavor.extra_specs or flavor.swap or flavor.ephemeral or flavor.is_disabled)
+
+
+def sizes_of(flavors: Iterable[Any]) -> tuple[tuple[int, int, int], ...]:
+    """Return the sizes that ``pick_flavor`` finds one for: vCPUs, MiB, GiB of a root disk on the hypervisor. Pure."""
+    return tuple(sorted({(int(f.vcpus), int(f.ram), int(f.disk)) for f in flavors if _is_plain(f)}))
+
+
+def existing_sizes(region: Region) -> tuple[tuple[int, int, int], ...] | None:
+    """Return the only sizes the region makes machines of; None where others get a flavor."""
+    if region.settings.makes_flavors:
+        return None
+    return sizes_of(region.calls.read("flavor", lambda: list(region.sdk.compute.flavors(details=True))))
 
 
 def ensure_flavor(region: Region, vcpu_count: int, memory_mib: int, root_gib: int = 0) -> str:
@@ -59,7 +68,9 @@ def _find_or_make(region: Region, vcpu_count: int, memory_mib: int, root_gib: in
     if (found := find()) is not None:
         return str(found.id)
     name = flavor_name(vcpu_count, memory_mib, root_gib)
-    told = {"vcpu_count": vcpu_count, "memory_mib": memory_mib, "disk_gib": root_gib, "name": name}
+    told: dict[str, Any] = {"vcpu_count": vcpu_count, "memory_mib": memory_mib, "disk_gib": root_gib, "name": name}
+    if not region.settings.makes_flavors:
+        raise Permanent("openstack.flavor_missing", **told)
     # Of a machine that starts from a volume, the flavor's own disk would only be promised and never used.
     body = {"name": name, "vcpus": vcpu_count, "ram": memory_mib, "disk": root_gib}
     try:

@@ -15,6 +15,8 @@ DEPARTMENT_MARK = "{department}"
 REFUSE, MAKE = "refuse", "make"
 #: Whose disks are volumes: Cinder's, or nobody's.
 CINDER, NONE = "cinder", "none"
+#: With ``MAKE``: where flavors come from.
+EXISTING = "existing"
 #: Roles nobody of a department is given: the administrator's (Keystone takes names in any case), and that of services.
 _STRONG_ROLES = frozenset({"admin", "service"})
 
@@ -38,6 +40,8 @@ class RegionSettings:
     local_storage: str = ""
     #: ``cinder``: every other storage pool is a volume type; ``none``: the region has no volumes, and is asked for none.
     volumes: str = CINDER
+    #: ``make``: a size that has no flavor gets one; ``existing``: none is made, and tickets may ask for those there are.
+    flavors: str = MAKE
     #: Longest one call to an API may take.
     call_timeout_s: float = 30.0
     #: Attempts of a call that only reads, or that was refused for its rate.
@@ -63,6 +67,11 @@ class RegionSettings:
     def has_volumes(self) -> bool:
         """Whether there may be disks of their own, beside machines."""
         return self.volumes == CINDER
+
+    @property
+    def makes_flavors(self) -> bool:
+        """Whether a size that has no flavor gets one."""
+        return self.flavors == MAKE
 
     def is_local(self, storage_pool: str) -> bool:
         """Tell whether a storage pool is the hypervisors' own disks."""
@@ -91,6 +100,8 @@ def read_settings(section: Mapping[str, Any]) -> RegionSettings:
         wrong.append("projects")
     if values.get("volumes", CINDER) not in (CINDER, NONE):
         wrong.append("volumes")
+    if values.get("flavors", MAKE) not in (MAKE, EXISTING):
+        wrong.append("flavors")
     if values.get("notifications") and not is_broker_address(values["notifications"]):
         wrong.append("notifications")
     wrong += _wrong_access(values)

@@ -119,6 +119,10 @@ class Pool:
     loss: LossPolicy = NO_LOSS_POLICY
 
 
+#: Department networks.
+NETWORKS = "networks"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     """The truth a driver read from a host."""
@@ -156,6 +160,23 @@ class HostFacts:
     disk_scope: str = ""
     #: The most its back end takes on of what it has, by dimension, in thousandths: no more is promised.
     overcommit_most_permille: Mapping[str, int] = field(default_factory=dict)
+    #: What tickets ask of every back end and this one has not: ``NETWORKS``.
+    lacks: tuple[str, ...] = ()
+    #: The only sizes it makes machines of: vCPUs, MiB, GiB of a root disk that is its own; None: of any.
+    sizes: tuple[tuple[int, int, int], ...] | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether there is something that tickets may ask for and it never does, however much is free."""
+        return bool(self.lacks) or self.sizes is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneLimits:
+    """What all hosts of a zone lack, and the only sizes that any of them makes; None: of any."""
+
+    lacks: frozenset[str] = frozenset()
+    sizes: frozenset[tuple[int, int, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

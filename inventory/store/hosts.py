@@ -113,6 +113,8 @@ def host_of(row: Mapping[str, Any]) -> Host:
                 "traits": tuple(facts.get("traits", ())),
                 "places": tuple(facts.get("places", ())),
                 "cells": tuple(_cell(c) for c in facts.get("cells", ())),
+                "lacks": tuple(facts.get("lacks", ())),
+                "sizes": None if facts.get("sizes") is None else tuple(map(tuple, facts["sizes"])),
             }
         )
     return Host(
@@ -186,6 +188,7 @@ def save_host(connection: Connection, host_: Host) -> None:
         "state_reason": host_.state_reason,
         "state_by": host_.state_by,
         "state_until_s": host_.state_until_s,
+        "is_limited": host_.facts is not None and host_.facts.is_limited,
         "facts": asdict(host_.facts) if host_.facts else None,
         "operator_facts": {name: _plain(getattr(host_, name)) for name in _OPERATOR_FACTS},
         "observed_at_s": host_.observed_at_s,

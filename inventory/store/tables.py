@@ -98,6 +98,8 @@ hosts = Table(
     Column("state_reason", Text, nullable=False, server_default=""),
     Column("state_by", Text, nullable=False, server_default=""),
     Column("state_until_s", Big),
+    #: Whether its facts say that it never does something that tickets may ask for; before them, so as to be read without.
+    Column("is_limited", Flag, nullable=False, server_default=text("0")),
     Column("facts", Json),
     #: What only the operator knows, by name: place, owner, amounts, processors, traits (``hosts._OPERATOR_FACTS``).
     Column("operator_facts", Json, nullable=False),
@@ -112,6 +114,10 @@ hosts = Table(
     Column("revision", Big, nullable=False, server_default=text("1")),
     sqlite_strict=True,
 )
+
+#: Mostly there is none: plans ask.
+LIMITED_HOST = hosts.c.is_limited == text("1")
+Index("ix_hosts_limited", hosts.c.pool_id, sqlite_where=LIMITED_HOST, postgresql_where=LIMITED_HOST)
 
 storage_pools = Table(
     "storage_pools",

@@ -16,7 +16,6 @@ from drivers.faults import OutcomeUnknown, Permanent, Transient
 from drivers.openstack.address import Address, parse_address
 from drivers.openstack.department_access import people_of
 from drivers.openstack.facts import UNBOUNDED_GIB, capacity_gib, foreign_storage, host_facts, storage_facts
-from drivers.openstack.flavors import pick_flavor
 from drivers.openstack.inventory import Hypervisor, Provider, provider_of, traits_told
 from drivers.openstack.mapping import (
     LONGEST_TAG,
@@ -402,25 +401,6 @@ def test_of_two_machines_of_one_wish_the_older_is_kept() -> None:
 def test_a_moment_is_read_or_said_to_be_unknown() -> None:
     assert moment_s("2026-01-01T00:00:01Z", 5.0) == 1767225601.0
     assert moment_s("", 5.0) == 5.0
-
-
-def flavor(**changes: Any) -> SimpleNamespace:
-    known = {"vcpus": 2, "ram": 4096, "disk": 0, "extra_specs": {}, "swap": 0, "ephemeral": 0, "is_disabled": False, "name": "f"}
-    return SimpleNamespace(**{**known, **changes})
-
-
-def test_a_flavor_is_picked_by_its_numbers_and_never_one_with_wishes_of_its_own() -> None:
-    plain, with_disk = flavor(name="plain"), flavor(name="a", disk=20)
-    others = [
-        flavor(extra_specs={"hw:cpu_policy": "dedicated"}),
-        flavor(vcpus=3),
-        flavor(ram=1),
-        flavor(is_disabled=True),
-        flavor(swap=1),
-    ]
-    assert pick_flavor([*others, with_disk, plain], 2, 4096) is plain
-    assert pick_flavor([*others, with_disk], 2, 4096) is with_disk
-    assert pick_flavor(others, 2, 4096) is None
 
 
 def test_what_the_region_holds_back_is_not_capacity() -> None:

@@ -933,6 +933,7 @@ def upgrade() -> None:
         sa.Column("state_reason", sa.Text(), server_default="", nullable=False),
         sa.Column("state_by", sa.Text(), server_default="", nullable=False),
         sa.Column("state_until_s", BIG, nullable=True),
+        sa.Column("is_limited", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("operator_facts", sa.Text(), nullable=False),
         sa.Column("observed_at_s", SECONDS, nullable=True),
@@ -946,6 +947,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hosts")),
         sa.UniqueConstraint("name", name=op.f("uq_hosts_name")),
         sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_hosts_limited",
+        "hosts",
+        ["pool_id"],
+        unique=False,
+        sqlite_where=sa.text("is_limited = 1"),
+        postgresql_where=sa.text("is_limited = 1"),
     )
     op.create_table(
         "reservations",

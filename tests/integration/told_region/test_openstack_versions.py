@@ -1,15 +1,19 @@
 """What a region's services say of themselves when it is opened: versions are kept, too old ones refused, extensions heeded."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drivers.faults import Permanent
 from drivers.openstack.driver import OpenStackDriver
+from drivers.openstack.flavors import ensure_flavor
 from drivers.protocol import Capability
+from inventory.domain.host import NETWORKS
 from tests.support.region_answers import EXTENSIONS, Answers, answering
-from tests.support.told_things import told_driver
+from tests.support.told_things import give_one_hypervisor, told_driver
 
 
 @pytest.fixture
@@ -71,3 +75,28 @@ def test_a_power_goes_with_the_extension_it_needs(
     region.give("GET /network/v2.0/extensions", {"extensions": [{"alias": alias} for alias in EXTENSIONS if alias != extension]})
     assert driver.snapshots() == []
     assert driver.capabilities() == before & ~lost
+
+
+def test_what_a_region_never_does_is_among_its_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {"id": "f", "name": "f", "vcpus": 2, "ram": 4096, "disk": 20, "extra_specs": {}}
+    tuned = {**plain, "id": "g", "name": "g", "vcpus": 4, "extra_specs": {"hw:cpu_policy": "dedicated"}}
+    cases: list[tuple[dict[str, str], tuple[str, ...], tuple[str, ...], Any]] = [
+        ({}, EXTENSIONS, (), None),
+        ({"flavors": "existing"}, EXTENSIONS, (), ((2, 4096, 20),)),
+        ({}, ("router",), (NETWORKS,), None),
+    ]
+    for settings, extensions, lacks, sizes in cases:
+        with answering(tmp_path, monkeypatch, **settings) as region:
+            give_one_hypervisor(region)
+            region.give("GET /network/v2.0/extensions", {"extensions": [{"alias": alias} for alias in extensions]})
+            region.give("GET /compute/v2.1/flavors/detail", {"flavors": [plain, tuned]})
+            region.give("GET /volume/v3/types", {"volume_types": []})
+            region.give("GET /volume/v3/scheduler-stats/get_pools", {"pools": []})
+            with closing(told_driver("openstack://told/hv-1")) as driver:
+                facts = driver.inspect_host()
+                assert (facts.lacks, facts.sizes) == (lacks, sizes)
+                if sizes is not None:
+                    with pytest.raises(Permanent) as refused:
+                        ensure_flavor(driver._region, 1, 128)
+                    assert refused.value.problem.code == "openstack.flavor_missing"
+                    assert not [a for a in region.asked if a.startswith("POST /compute")], "no flavor is made"
