@@ -10,6 +10,56 @@ from drivers.protocol import Capability
 
 #: Oldest newest microversion that will do: host name of a machine (2.74 names its hypervisor); traits and trees of providers.
 LEAST: Mapping[str, tuple[int, int]] = {"compute": (2, 90), "placement": (1, 36)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What is asked of a service from a microversion on, as ``docs/openstack.md`` lists it."""
+
+    what: str
+    service: str
+    least: tuple[int, int]
+    below: str
+
+    @property
+    def row(self) -> str:
+        """Return it as a line of the table."""
+        return f"| {self.what} | {self.service} {self.least[0]}.{self.least[1]} | {self.below} |"
+
+
+_REFUSED = "the region is refused (`openstack.service_too_old`)"
+#: All others of compute are below what the whole region needs: they are listed for whoever reads what is asked.
+NEEDS: tuple[Need, ...] = (
+    Need(
+        what="a machine with its own host name; its hypervisor (2.74), tags (2.52)",
+        service="compute",
+        least=(2, 90),
+        below=_REFUSED,
+    ),
+    Need(what="Nova's words on what came to nothing", service="compute", least=(2, 84), below=_REFUSED),
+    Need(what="a cell that does not answer is seen", service="compute", least=(2, 69), below=_REFUSED),
+    Need(
+        what="a lost hypervisor's machines brought back on one that was checked", service="compute", least=(2, 68), below=_REFUSED
+    ),
+    Need(what="rules between machines of a region that is one host", service="compute", least=(2, 64), below=_REFUSED),
+    Need(what="what machines use (`diagnostics_per_s`)", service="compute", least=(2, 48), below=_REFUSED),
+    Need(what="live moves", service="compute", least=(2, 34), below=_REFUSED),
+    Need(
+        what="capacity and traits of hypervisors, their trees and aggregates", service="placement", least=(1, 36), below=_REFUSED
+    ),
+    Need(
+        what="a data disk grows in a machine that runs",
+        service="block storage",
+        least=(3, 42),
+        below="Cinder refuses it (`openstack.refused`); a disk that no machine holds grows",
+    ),
+    Need(
+        what="a disk that Nova keeps reserved for no machine is freed",
+        service="block storage",
+        least=(3, 27),
+        below="it stays reserved (`openstack.call_failed`) until the region's administrator frees it",
+    ),
+)
 #: Neutron's extensions that a power needs, by alias: marks lie in descriptions, and a network's fence is guarded by its revision.
 _OURS = frozenset({"standard-attr-description", "security-group"})
 NEEDED: Mapping[Capability, frozenset[str]] = {

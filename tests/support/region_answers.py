@@ -53,6 +53,8 @@ class Answers:
     headers_of_trouble: dict[str, str] = field(default_factory=dict)
     #: What was sent with each request that sent something.
     sent: list[tuple[str, Any]] = field(default_factory=list)
+    #: The microversion each request asked in, for example ``compute 2.90``; empty for none.
+    versions: list[tuple[str, str]] = field(default_factory=list)
 
     def give(self, request: str, *bodies: Any, status: int = 200) -> None:
         """Answer a request with these bodies, one after the other."""
@@ -130,6 +132,7 @@ def _handler_of(answers: Answers) -> type[BaseHTTPRequestHandler]:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
             request = f"{self.command} {path.rstrip('/')}"
+            answers.versions.append((request, self.headers.get("OpenStack-API-Version", "")))
             if sent and self.headers.get("Content-Type", "").startswith("application/json"):
                 answers.sent.append((request, json.loads(sent)))
             status, body = answers.answer(request, query)
