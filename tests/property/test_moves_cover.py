@@ -283,3 +283,14 @@ def test_nothing_moves_beyond_the_bounds() -> None:
     assert repair(cluster_of_town(town), Limits(memory_most_mib=1)).moves == ()
     assert repair(cluster_of_town(town), Limits(moves_most=0)).moves == ()
     assert len(repair(cluster_of_town(town), Limits(memory_most_mib=2)).moves) == 1
+
+
+def test_on_a_large_platform_one_mate_after_the_other_goes_until_nothing_is_exposed() -> None:
+    count = 40
+    racks = "".join("abcdefgh"[n // 5] for n in range(count))
+    mates = [place for k in range(8) for place in ((1 + k % 4, f"g{k}", 1), (5 + k * 4, f"g{k}", 1))]
+    town = built(racks, [*mates, *((n, "", 1) for n in range(1, count))], standing=0, size=12)
+    plan = repair(cluster_of_town(town))
+    assert (plan.broken_before, plan.broken_after) == (8, 0)
+    assert exposed(check_steps(town, plan)) == (0, 0)
+    assert len(plan.moves) == 8

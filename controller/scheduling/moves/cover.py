@@ -11,13 +11,13 @@ import numpy as np
 
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.drain import ranked
-from controller.scheduling.moves.reserves import Exposed, exposed, ruled_groups
+from controller.scheduling.moves.reserves import Exposed, exposed, exposed_total, ruled_groups
 from controller.scheduling.moves.steps import Step
 from inventory.domain.resources import MEMORY_MIB
 
 #: Machines times hosts up to which every pair of moves is tried.
 SMALL_MOST = 120
-#: Ends that are looked at: so many for each search, fewer where there are many hosts to choose from.
+#: Ends that are looked at for a plan: fewer where there are many hosts, for each look takes all of them in.
 LOOKS_MOST, LOOKS_LEAST, LOOKED_MOST = 4000, 100, 200_000
 #: Exposed domains, memory to copy, and the moves.
 Found = tuple[int, int, tuple[Step, ...]]
@@ -25,51 +25,71 @@ Found = tuple[int, int, tuple[Step, ...]]
 MayCopy = Callable[[int, int], bool]
 
 
-def covering(board: Board, fixed: set[int], may_copy: MayCopy) -> Sequence[Step]:
-    """Return the moves after which fewest domains are exposed, least memory first; none where no move helps.
+class Cover:
+    """Finds such moves on a board, as often as it is asked, with one bound on what it looks at."""
 
-    ``fixed`` are machines that have moved already. The board is left as it was.
-    """
-    before = exposed(board)
-    if not before.by_rules:
-        return ()
-    search = _Search(board, fixed, may_copy, before)
-    search.try_singles()
-    if search.best[0] > 0:
-        search.try_pairs()
-    return search.best[2]
+    def __init__(self, board: Board, may_copy: MayCopy) -> None:
+        self._board, self._may_copy = board, may_copy
+        self._looks = max(LOOKS_LEAST, min(LOOKS_MOST, LOOKED_MOST // max(1, board.cluster.host_count)))
+
+    def moves(self, fixed: set[int]) -> Sequence[Step]:
+        """Return the moves after which fewest domains are exposed, least memory first; none where no move helps.
+
+        On a large platform the first that help. ``fixed`` are machines that have moved already. The board is left as it was.
+        """
+        before = exposed(self._board)
+        if not before.by_rules:
+            return ()
+        search = _Search(self._board, fixed, self._may_copy, before, self._looks)
+        search.try_singles()
+        if not search.is_over:
+            search.try_pairs()
+        self._looks = search.looks
+        return search.best[2]
 
 
 class _Search:
     """The board while moves are tried on it, and the best that was found."""
 
-    def __init__(self, board: Board, fixed: set[int], may_copy: MayCopy, before: Exposed) -> None:
+    def __init__(self, board: Board, fixed: set[int], may_copy: MayCopy, before: Exposed, looks: int) -> None:
         self._board, self._may_copy = board, may_copy
         cluster = board.cluster
         self.best: Found = (before.total, 0, ())
+        self.looks = looks
+        self._before = before.total
         self._memory = cluster.dimensions.index(MEMORY_MIB)
         self._movable = [m for m in np.flatnonzero(cluster.movable).tolist() if m not in fixed]
         self._is_small = len(self._movable) * cluster.host_count <= SMALL_MOST
-        self._looks = max(LOOKS_LEAST, min(LOOKS_MOST, LOOKED_MOST // max(1, cluster.host_count)))
         self._mates = self._exposed_mates(before)
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether to look no further: nothing is exposed, enough was looked at, or, where there is much, something helps."""
+        return self.looks <= 0 or self.best[0] == 0 or (not self._is_small and self.best[0] < self._before)
+
     def _exposed_mates(self, before: Exposed) -> list[int]:
-        """Return the machines of groups whose rule would break: on what is exposed, and their mates."""
+        """Return the machines of groups whose rule would break, those first that are in a rack with a host that stands by."""
         cluster, board = self._board.cluster, self._board
         domains = set(before.by_rules)
         hosts = {cluster.host_index[h.id] for n, p in enumerate(cluster.reserved) for h in p.hosts if (n, h.domain) in domains}
         groups = {int(cluster.group[m]) for host in hosts for m in board.on(host)} & set(ruled_groups(board))
-        return [m for m in self._movable if int(cluster.group[m]) in groups]
+        racks = cluster.domains["rack"]
+        standing = {int(racks[cluster.host_index[h.id]]) for p in cluster.reserved for h in p.hosts if h.is_standby}
+        mates = [m for m in self._movable if int(cluster.group[m]) in groups]
+        return sorted(mates, key=lambda m: int(racks[board.where[m]]) not in standing)
 
     def try_singles(self) -> None:
         """Try one move: of those mates, then of machines that are alone on their host."""
         alone = [m for m in self._movable if len(self._board.on(int(self._board.where[m]))) == 1]
         for machine in self._movable if self._is_small else list(dict.fromkeys([*self._mates, *alone])):
+            if not self._may_all(((machine, 0, 0),)):
+                continue
             for host in self._targets(machine):
                 with_one = self._moved(machine, host)
-                if self._may_all(with_one):
-                    self._judge(with_one)
+                self._judge(with_one)
                 self._back(with_one)
+                if self.is_over and not self._is_small:
+                    return
 
     def try_pairs(self) -> None:
         """Try two moves, one after the other."""
@@ -83,7 +103,7 @@ class _Search:
                     self._judge((*with_one, *with_two))
                     self._back(with_two)
                 self._back(with_one)
-                if self._looks <= 0:
+                if self.is_over and (self.looks <= 0 or not self._is_small):
                     return
 
     def _pairs(self) -> Iterator[tuple[int, int, int | None]]:
@@ -127,9 +147,9 @@ class _Search:
             self._board.put(machine, source, self._board.cluster.disk_pools[machine])
 
     def _judge(self, steps: tuple[Step, ...]) -> None:
-        if self._looks > 0:
-            self._looks -= 1
-            found = (exposed(self._board).total, sum(self._mib(machine) for machine, _, _ in steps), steps)
+        if self.looks > 0:
+            self.looks -= 1
+            found = (exposed_total(self._board), sum(self._mib(machine) for machine, _, _ in steps), steps)
             if found[0] < self.best[0] or (found[0] == self.best[0] and len(steps) == len(self.best[2]) and found < self.best):
                 self.best = found
 

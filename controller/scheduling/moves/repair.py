@@ -10,7 +10,7 @@ import numpy as np
 
 from controller.scheduling.moves.board import Board
 from controller.scheduling.moves.cluster import Cluster, Column
-from controller.scheduling.moves.cover import covering
+from controller.scheduling.moves.cover import Cover
 from controller.scheduling.moves.drain import ranked
 from controller.scheduling.moves.plan import Limits, Plan, PlanKind
 from controller.scheduling.moves.reserves import exposed
@@ -52,6 +52,7 @@ class _Repair:
         self._limits = limits
         self._memory_mib = 0
         self._moved: set[int] = set()
+        self._cover = Cover(self.board, self._may_copy)
 
     def go_round(self) -> bool:
         """Put right what one move puts right; tells whether there was anything."""
@@ -63,7 +64,7 @@ class _Repair:
 
     def cover(self) -> bool:
         """Move so that fewer losses would break a rule; tells whether anything helped."""
-        steps = covering(self.board, self._moved, self._may_copy)
+        steps = self._cover.moves(self._moved)
         for step in steps:
             self._move(*step)
         return bool(steps)

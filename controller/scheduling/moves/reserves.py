@@ -29,29 +29,36 @@ class Exposed(NamedTuple):
 
 def exposed(board: Board) -> Exposed:
     """Return what would be exposed once the reserve has chosen anew."""
-    by_rules, count = list[tuple[int, str]](), 0
-    groups = list(_groups(board)) if board.cluster.reserved else []
+    by_rules, total = list[tuple[int, str]](), 0
+    groups = list(_groups(board))
     for number, pool in enumerate(board.cluster.reserved):
-        plain = [replace(h, is_empty=h.is_empty and board.is_empty(board.cluster.host_index[h.id])) for h in pool.hosts]
-        ruled = _ruled(board, pool, plain, groups)
-        chosen = choose_standby(ruled, pool.reserve)
-        short = uncovered(plain, chosen.domains, pool.reserve)
+        hosts = _hosts(board, pool, groups)
+        chosen = choose_standby(hosts, pool.reserve)
+        # Without what rules ask: only room counts.
+        plain = [replace(h, shuns=frozenset(), needs=frozenset()) for h in hosts]
+        short = uncovered(plain, chosen.domains, pool.reserve) if chosen.uncovered else ()
         by_rules += [(number, domain) for domain in chosen.uncovered if domain not in short]
-        count += len(chosen.uncovered)
-    return Exposed(tuple(by_rules), count)
+        total += len(chosen.uncovered)
+    return Exposed(tuple(by_rules), total)
 
 
-def _ruled(board: Board, pool: ReservedPool, plain: Sequence[PoolHost], groups: Sequence[Mates]) -> list[PoolHost]:
-    """Return the hosts with what hard rules ask when each of their domains is lost."""
-    domain_of = {h.id: h.domain for h in plain}
-    of_loss = bans(groups, board.cluster.places, domain_of, pool.reserve.level)
-    asked = [(h, of_loss.get(h.domain, Bans())) for h in plain]
-    return [replace(h, shuns=frozenset(ban.shuns), needs=frozenset(ban.needs)) for h, ban in asked]
+def exposed_total(board: Board) -> int:
+    """Return how many domains would be exposed, whatever the reason."""
+    groups = list(_groups(board))
+    return sum(len(choose_standby(_hosts(board, p, groups), p.reserve).uncovered) for p in board.cluster.reserved)
+
+
+def _hosts(board: Board, pool: ReservedPool, groups: Sequence[Mates]) -> list[PoolHost]:
+    """Return the hosts of a pool with the machines of the board, and what hard rules ask when each of their domains is lost."""
+    index, domain_of = board.cluster.host_index, {h.id: h.domain for h in pool.hosts}
+    of_loss, none = bans(groups, board.cluster.places, domain_of, pool.reserve.level), Bans()
+    found = [(h, h.is_empty and board.is_empty(index[h.id]), of_loss.get(h.domain, none)) for h in pool.hosts]
+    return [replace(h, is_empty=e, shuns=frozenset(ban.shuns), needs=frozenset(ban.needs)) for h, e, ban in found]
 
 
 def _groups(board: Board) -> Iterator[Mates]:
     cluster = board.cluster
-    on: dict[int, Counter[HostId]] = {g: Counter() for g in ruled_groups(board)}
+    on: dict[int, Counter[HostId]] = {g: Counter() for g in ruled_groups(board) if cluster.reserved}
     for machine in np.flatnonzero(np.isin(cluster.group, list(on))).tolist():
         on[int(cluster.group[machine])][cluster.host_ids[int(board.where[machine])]] += 1
     for group, hosts in on.items():
