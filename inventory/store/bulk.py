@@ -224,7 +224,7 @@ def _as_of_the_library(connection: Connection, batches: Sequence[Batch]) -> Iter
     try:
         yield
     except driver_error as error:
-        statement = "; ".join(f"insert into {b.table.name}" for b in batches)
+        statement = "; ".join(f"INSERT INTO {b.table.name}" for b in batches)
         raise DBAPIError.instance(statement, None, error, driver_error) from error
 
 
