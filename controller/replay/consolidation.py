@@ -3,6 +3,9 @@ and room is made for large machines so that fewer hosts are powered on for them,
 
 Every so often, after what ends and before what arrives, the planner of the platform looks at the replay's state; and before a
 large machine arrives that no host in use has room for. What is planned is done at once: a replay knows no time a move takes.
+Hosts that are to be emptied next, and to small machines those with few large ones, are closed meanwhile: what comes goes there
+only before another host is begun.
+
 Whoever checks a replay may take all moves of a moment after what ends and before what arrives then.
 """
 
@@ -48,6 +51,8 @@ class Consolidation:
     room_permille: int = 200
     #: Machines younger than this are young: most of them are soon gone by themselves (``Limits.young_counts``).
     dwell_s: int = 7200
+    #: Machines of fewer vCPUs keep off hosts whose machines have so many on average, because few moves empty those; 0: no host.
+    small_below: int = 4
     limits: Limits = field(
         default_factory=lambda: Limits(
             saving_least_wh_per_gib=0,
@@ -151,13 +156,31 @@ class _Desk:
         return [int(order) for order in np.unique(first[is_large])]
 
     def empty(self, stop: _Stop) -> None:
-        """Empty hosts, as the planner says."""
+        """Empty hosts, as the planner says, and close those that it sets aside, for which no move has to be left."""
         held = self._most * self._consolidation.room_permille // 1000 if self._consolidation.room_each_most else 0
-        if (budget := self._most - held - len(self.rows)) > 0:
+        limits = replace(self._consolidation.limits, moves_most=max(0, self._most - held - len(self.rows)))
+        if limits.moves_most or limits.aside_permille or self._consolidation.small_below:
             cluster = self._cluster(stop.now_s)
-            self._move(
-                stop, cluster, self._consolidation.planner(cluster, replace(self._consolidation.limits, moves_most=budget))
-            )
+            plan = self._consolidation.planner(cluster, limits)
+            self._move(stop, cluster, plan)
+            self._close([cluster.host_index[host] for host in plan.aside])
+
+    def _ended_permille(self, position: Int32) -> Int64:
+        """Return by ticket what part of its machines that found room has ended."""
+        tickets = int(self._trace.ticket.max()) + 1
+        came, ended = (np.bincount(self._trace.ticket[which], minlength=tickets) for which in (position != -1, position < -1))
+        permille: Int64 = 1000 * ended // np.maximum(came, 1)
+        return permille
+
+    def _close(self, aside: Sequence[int]) -> None:
+        """Close the hosts that are set aside, and to small machines those with few large ones on them."""
+        position = self._run.stream.position[self._orders.placed_by]
+        there = position >= 0
+        host, count = self._run.hosts_at(position[there]), len(self._empty.host_ids)
+        machines = np.bincount(host, minlength=count)
+        vcpus = np.bincount(host, weights=self._trace.vcpus[there], minlength=count)
+        few = np.flatnonzero((machines > 0) & (vcpus >= self._consolidation.small_below * machines))
+        self._run.close(aside, to_small=few.tolist(), small_below=self._consolidation.small_below)
 
     def make_room(self, stop: _Stop) -> None:
         """Make room for the large machines that come next, where no host in use has any."""
@@ -221,6 +244,7 @@ class _Desk:
             group_is_together=(False,) * groups,
             group_reserve=(0,) * groups,
             stays=tuple(DWELLING if young else "" for young in is_young.tolist()),
+            mates_ended_permille=self._ended_permille(position)[trace.ticket[machine]],
         )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from controller.scheduling import plain
 from controller.scheduling.blocks import Hosts
 from controller.scheduling.columns import Int32
-from controller.scheduling.tables import Bounds, Classes, Pools, Rules, Stream
+from controller.scheduling.tables import Bounds, Classes, Closed, Pools, Rules, Stream
 
 _Work = NDArray[np.uint8]
 
@@ -23,7 +23,7 @@ class Steps:
     #: Chooses and takes a host for one machine of a live class after the other; tells how many got one.
     fill: Callable[[Hosts, Pools, Classes, Bounds, Rules, Int32, int, Int32, Int32, Int32, _Work], int]
     #: Decides the orders of a stream from one on; tells the first it did not decide.
-    run: Callable[[Hosts, Pools, Classes, Bounds, Rules, Stream, Int32, int, Int32, _Work], int]
+    run: Callable[[Hosts, Pools, Classes, Bounds, Rules, Stream, Int32, Closed, int, Int32, _Work], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ ClassKey = tuple[object, ...]
 Exactly = Callable[[Need, int], bool]
 _NO_LINES = np.empty(0, dtype=np.int32)
 _NOBODY_OUT = np.empty(0, dtype=np.uint8)
-_NO_RULES = Rules(_NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, 0, _NOBODY_OUT)
+NO_RULES = Rules(_NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, _NO_LINES, 0, _NOBODY_OUT)
 
 
 class Index:
@@ -176,7 +176,7 @@ class Index:
         if steps is None or len(need.disks) > DISKS_MAX or need.seats or len(sections) != 1:
             return _NO_LINES, _NO_LINES
         slot, own = self.live_slot(need, policy), policy.of_pool(self._snapshot.sections[sections[0]][1])
-        rules = self._rules(need, own, groups) or _NO_RULES
+        rules = self._rules(need, own, groups) or NO_RULES
         counts, weighed = dict(need.counts), need.soft if own.weights.get("soft_spread", 0) else ()
         more = np.array([counts[group] for group, _ in (*need.hard, *weighed)], dtype=np.int32)
         # A rule without an effect yet gets one with the first machine of its group.
@@ -301,7 +301,7 @@ class Index:
         lines = [line for line in found if line is not None]
         is_out = self._without_addresses(need, groups) if need.cards else _NOBODY_OUT
         if not lines:
-            return _NO_RULES._replace(is_out=is_out) if len(is_out) else None
+            return NO_RULES._replace(is_out=is_out) if len(is_out) else None
         level, kind, limit, offset, domains = np.array(lines, dtype=np.int32).T.copy()
         return Rules(level, kind, limit, offset, domains, groups.all_counts, cost, is_out)
 
@@ -318,7 +318,7 @@ class Index:
 
     def _without(self, position: int, rules: Rules | None, need: Need, takes_exactly: Exactly, *, is_all: bool) -> Rules:
         """Return the rules with one more host out of the question, or all that fail the exact check."""
-        rules = rules or _NO_RULES
+        rules = rules or NO_RULES
         is_out = rules.is_out if len(rules.is_out) else np.zeros(len(self._hosts.ids), dtype=np.uint8)
         is_out[position] = 1
         if is_all:

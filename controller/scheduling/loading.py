@@ -20,7 +20,7 @@ from controller.scheduling.engine import PLAIN, Engine, Steps
 from controller.scheduling.fleet import Fleet
 from controller.scheduling.snapshot import SnapshotBuilder
 from controller.scheduling.stream import Orders, new_stream
-from controller.scheduling.tables import DISKS_MAX, new_rules
+from controller.scheduling.tables import DISKS_MAX, Closed, new_rules
 
 #: Fleets from this size use the compiled engine.
 COMPILED_FROM_HOSTS = 2000
@@ -104,7 +104,9 @@ def _calls(compiled: ModuleType) -> Iterator[tuple[Any, tuple[object, ...]]]:
     yield compiled.put, (fleet.hosts, fleet.pools, *tables[1:], 0, 0, chosen)
     many = np.empty(0, dtype=np.int32), np.empty((0, DISKS_MAX), dtype=np.int32)
     yield compiled.fill, (fleet.hosts, fleet.pools, *tables[1:], rules, *many[:1], 0, *many, index.buffer, index.work)
-    yield compiled.run, (fleet.hosts, fleet.pools, *tables[1:], rules, stream, fleet.position_of, 0, index.buffer, index.work)
+    nobody = np.empty(0, dtype=np.uint8)
+    whole = fleet.hosts, fleet.pools, *tables[1:], rules, stream, fleet.position_of
+    yield compiled.run, (*whole, Closed(nobody, nobody, 0), 0, index.buffer, index.work)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.scheduling.blocks import LEVELS
-from controller.scheduling.columns import Int32
+from controller.scheduling.columns import MEMORY_ROW, VCPU_ROW, Int32
 from controller.scheduling.decide import choose
 from controller.scheduling.fleet import Fleet
-from controller.scheduling.index import NOWHERE_SLOT
+from controller.scheduling.index import NO_RULES, NOWHERE_SLOT
 from controller.scheduling.policy import Policy
 from controller.scheduling.snapshot import Snapshot
 from controller.scheduling.tables import (
@@ -23,13 +24,14 @@ from controller.scheduling.tables import (
     HARD_TOGETHER,
     SOFT_APART,
     SOFT_TOGETHER,
+    Closed,
     Rules,
     Stream,
     new_rules,
 )
 from controller.scheduling.units import MEMBERS_MAX, Need
 from inventory.domain.placement import GroupRule, MemberRequest, PlacementRequest
-from inventory.domain.resources import Resources
+from inventory.domain.resources import VCPU, Resources
 from inventory.domain.system import SpreadLevel
 
 #: Orders decided between two reports of progress.
@@ -123,6 +125,7 @@ class StreamRun:
         self.stream = new_stream(orders, slots, fleet.snapshot)
         most = max(len(names) for names in fleet.snapshot.domain_names.values())
         self._rules = new_rules(most, 1000 * policy.weights.get("soft_spread", 0))
+        self.close(())
         self._done = 0
 
     def __len__(self) -> int:
@@ -146,7 +149,7 @@ class StreamRun:
         fleet, tables = self._fleet, (index.classes, index.bounds, self._rules, stream)
         # Hosts change without a word of each.
         fleet.forget_changes()
-        return steps.run(fleet.hosts, fleet.pools, *tables, fleet.position_of, begin, index.buffer, index.work)
+        return steps.run(fleet.hosts, fleet.pools, *tables, fleet.position_of, self._closed, begin, index.buffer, index.work)
 
     def _one(self, n: int) -> int:
         """Decide one order in Python, with its whole gang where it gets stuck; return the order to go on with."""
@@ -155,13 +158,30 @@ class StreamRun:
             self._give_back(-1 - slot)
             return n + 1
         need = self._need_at.get(slot)
-        host = None if need is None else fleet.index.choose(slot, need, self._rules_at(n), fleet.takes_exactly)
+        host = None if need is None else self._choose(n, need)
         if need is None or host is None:
             return n + 1 if stream.gang[n] < 0 else self._stuck(n)
         taken = fleet.take(need, host)
         fleet.keep()
         self._note(n, host, taken.pools)
         return n + 1
+
+    def _choose(self, n: int, need: Need) -> int | None:
+        """Return the best host for an order: of those in use that are not closed, of all where none of them fits."""
+        fleet, slot, rules = self._fleet, int(self.stream.slot[n]), self._rules_at(n)
+        closed = self._closed
+        is_out = closed.to_small if dict(need.ask).get(VCPU, 0) < closed.small_below else closed.to_all
+        if len(is_out):
+            open_only = (rules or NO_RULES)._replace(is_out=is_out.copy())
+            host = fleet.index.choose(slot, need, open_only, fleet.takes_exactly)
+            if host is not None and not self._is_empty(host):
+                return host
+        return fleet.index.choose(slot, need, rules, fleet.takes_exactly)
+
+    def _is_empty(self, host: int) -> bool:
+        hosts, position = self._fleet.hosts, self._fleet.position_of[host]
+        rows = slice(VCPU_ROW, MEMORY_ROW + 1)
+        return bool((hosts.free[rows, position] == hosts.capacity[rows, position]).all())
 
     def _note(self, n: int, host: int, pools: Sequence[int]) -> None:
         order = self._fleet.index.terms_at(int(self.stream.slot[n])).disk_order
@@ -229,6 +249,19 @@ class StreamRun:
     def hosts_at(self, positions: Int32) -> Int32:
         """Return which hosts stand at positions of the stream."""
         return self._fleet.hosts.ids[positions]
+
+    def close(self, hosts: Sequence[int], *, to_small: Sequence[int] = (), small_below: int = 0) -> None:
+        """Close hosts to what comes, and ``to_small`` to machines of fewer vCPUs; those closed before are open again.
+
+        They take a machine only where the best of the others has nothing on it, or none has room; a gang that gets stuck is
+        placed on any.
+        """
+        self._closed = Closed(self._marked(hosts), self._marked([*hosts, *to_small]), small_below)
+
+    def _marked(self, hosts: Sequence[int]) -> NDArray[np.uint8]:
+        marked = np.zeros(len(self._fleet.hosts.ids) if len(hosts) else 0, dtype=np.uint8)
+        marked[self._fleet.position_of[np.array(hosts, dtype=np.int64)]] = 1
+        return marked
 
     def move(self, order: int, host: int) -> None:
         """Put the machine of an order on another host, where it fits."""

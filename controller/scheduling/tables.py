@@ -77,6 +77,15 @@ class Rules(NamedTuple):
     is_out: NDArray[np.uint8]
 
 
+class Closed(NamedTuple):
+    """Hosts that a stream keeps free of what comes while another one in use has room; by position, empty where none is."""
+
+    to_all: NDArray[np.uint8]
+    #: To machines of fewer vCPUs than ``small_below``.
+    to_small: NDArray[np.uint8]
+    small_below: int
+
+
 class Pools(NamedTuple):
     """Storage pools: those of host *i* from ``start[i]`` up to ``start[i + 1]``."""
 

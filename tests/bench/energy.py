@@ -135,4 +135,6 @@ def greedy_drain(cluster: Cluster, limits: Limits) -> Plan:
     return Plan(kind=PlanKind.CONSOLIDATE, moves=tuple(played(cluster, steps)[0]))
 
 
-_GREEDY = Consolidation(planner=greedy_drain, every_s=1800, dwell_s=3600, room_each_most=0, limits=Limits(moves_each_most=12))
+_GREEDY = Consolidation(
+    planner=greedy_drain, every_s=1800, dwell_s=3600, room_each_most=0, small_below=0, limits=Limits(moves_each_most=12)
+)

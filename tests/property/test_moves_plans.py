@@ -192,6 +192,12 @@ def test_hosts_that_are_set_aside_take_nothing_from_others(seed: int) -> None:
     plan = consolidate(town.cluster, limits)
     assert not {m.target_id for m in plan.moves} & {m.source_id for m in plan.moves}
     assert {m.source_id for m in plan.moves} == set(plan.freed)
+    assert not set(plan.aside) & {m.target_id for m in plan.moves}
+    assert not set(plan.aside) & set(plan.freed)
+    assert set(plan.aside) <= {m.host_id for m in town.machines}
+    # No move has to be left for it.
+    still = consolidate(town.cluster, replace(limits, moves_most=0))
+    assert set(plan.aside) == set(still.aside) - set(plan.freed)
 
 
 def town_after(town: Town, plan: Plan) -> Cluster:
@@ -352,3 +358,6 @@ def test_a_young_machine_stays_or_counts_for_several_moves() -> None:
     assert consolidate(town.cluster, limits).freed == ()
     assert consolidate(town.cluster, replace(limits, young_counts=5)).freed == (), "one move and five"
     assert consolidate(town.cluster, replace(limits, young_counts=4)).freed == (hosts[0].host.id,)
+    late = replace(town.cluster, mates_ended_permille=np.array([250, 1000, 0, 0, 0]))
+    assert consolidate(late, replace(limits, young_counts=4)).freed == (), "one move and a quarter, and four"
+    assert consolidate(late, replace(limits, young_counts=3)).freed == (hosts[0].host.id,)

@@ -240,6 +240,7 @@ def test_a_replay_with_moves_breaks_nothing_at_any_instant_and_keeps_its_bounds(
         dwell_s=source.randint(0, 3),
         room_each_most=source.choice([0, 1, 2]),
         room_permille=source.choice([0, 500]),
+        small_below=source.choice([0, 2, 4]),
         limits=limits,
     )
     placed_on, moves = replay_with_moves(requests, hosts, ROOMY, how, distinct_up_to=distinct_up_to)
@@ -298,6 +299,7 @@ def test_neither_the_beginning_of_time_nor_a_moment_left_out_changes_a_replay_wi
         saving_least_wh_per_gib=0,
         moves_each_most=source.choice([1, 16]),
         fill_most_permille=1000,
+        aside_permille=source.choice([0, 1000]),
         young_counts=source.choice([0, 4]),
     )
     how = Consolidation(
@@ -353,6 +355,34 @@ def test_room_is_made_for_a_large_machine_instead_of_another_host(tmp_path: Path
     assert len(set(placed_on.tolist())) == 2
     assert moves.at_s.tolist() == [100]
     assert len(set(replay_with_moves(requests, hosts, ROOMY, replace(how, room_each_most=0))[0].tolist())) == 3
+
+
+def test_a_host_that_is_set_aside_takes_a_machine_only_where_another_would_be_begun(tmp_path: Path) -> None:
+    # Eight vCPUs on two hosts of eight: the second, with less memory to be copied, is set aside.
+    there = [TraceRow(0, 0, 0, -1, 6, 4 * GIB), TraceRow(1, 1, 0, 50, 4, GIB), TraceRow(2, 2, 0, -1, 2, GIB)]
+    # Two vCPUs fit on both, then four on the second alone, then eight on neither.
+    come = [TraceRow(3 + n, 3 + n, 110 + n, -1, vcpus, 3 * GIB) for n, vcpus in enumerate([2, 4, 8])]
+    requests = read_trace(write_trace(tmp_path / "trace.csv", [*there, *come]))
+    hosts = read_hosts(write_hosts(tmp_path / "hosts.csv", [(8, 16 * GIB)] * 3))
+    emptiest = Policy(name="emptiest", version=1, weights={"spread_load": 10, "keep_empty": 400})
+    limits = Limits(saving_least_wh_per_gib=0, aside_permille=1000)
+    how = Consolidation(every_s=100, moves_permille=0, dwell_s=0, small_below=0, limits=limits)
+    assert replay_with_moves(requests, hosts, emptiest, how)[0].tolist() == [0, 1, 1, 0, 1, 2]
+    none_aside = replace(how, limits=replace(limits, aside_permille=0))
+    assert replay_with_moves(requests, hosts, emptiest, none_aside)[0].tolist() == [0, 1, 1, 1, 1, 2]
+
+
+def test_small_machines_keep_off_hosts_with_few_large_ones(tmp_path: Path) -> None:
+    # One of six vCPUs on the first host, one of a single vCPU on the second, because of its memory.
+    there = [TraceRow(0, 0, 0, -1, 6, 5 * GIB), TraceRow(1, 1, 0, -1, 1, 12 * GIB)]
+    # The small one keeps off the fullest host; then two have room on that one alone, one of them as small.
+    come = [TraceRow(2, 2, 110, -1, 1, GIB), TraceRow(3, 3, 111, -1, 2, 4 * GIB), TraceRow(4, 4, 112, -1, 1, 4 * GIB)]
+    requests = read_trace(write_trace(tmp_path / "trace.csv", [*there, *come]))
+    hosts = read_hosts(write_hosts(tmp_path / "hosts.csv", [(10, 16 * GIB)] * 3))
+    fullest = Policy(name="fullest", version=1, weights={"pack": 10, "keep_empty": 400})
+    how = Consolidation(every_s=100, moves_permille=0, small_below=2, limits=Limits(aside_permille=0))
+    assert replay_with_moves(requests, hosts, fullest, how)[0].tolist() == [0, 1, 1, 0, 0]
+    assert replay_with_moves(requests, hosts, fullest, replace(how, small_below=0))[0].tolist() == [0, 1, 0, 0, 0]
 
 
 def test_the_checker_of_moves_finds_each_fault() -> None:

@@ -1,7 +1,7 @@
 """Both engines and both tiers choose what a loop over all hosts in plain Python chooses, whatever was taken before."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from controller.scheduling.policy import WEIGHT_NAMES, LargeSize, Policy
 from controller.scheduling.reach import reach_of
 from controller.scheduling.scoring import fill, slots
 from controller.scheduling.snapshot import HostEntry
-from controller.scheduling.stream import StreamRule, give_back, place_stream
+from controller.scheduling.stream import Orders, StreamRule, StreamRun, give_back, place_stream
 from controller.scheduling.tables import GROUP
 from controller.scheduling.units import Need, units_of
 from controller.scheduling.weighers import ranked
@@ -338,6 +338,65 @@ def test_a_stream_is_the_same_on_both_engines_and_decision_by_decision(seed: int
     free = fleets[1].to_snapshot("")
     assert (free.free_rows[: len(shot.rows.dimensions)] >= np.minimum(shot.free_rows[: len(shot.rows.dimensions)], 0)).all()
     assert (free.storage_free_gib >= np.minimum(shot.storage_free_gib, 0)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.sampled_from([1, 6, 40, 300, 1300]))
+def test_closed_hosts_are_the_same_on_both_engines(seed: int, count: int, compiled: Engine) -> None:
+    source = random.Random(seed)
+    shot, policy = snapshot(some_hosts(source, count)), some_policy(source)
+    needs = list({units_of(request_without_rule(source, count))[0].need for _ in range(5)})
+    rules = [
+        StreamRule(spread=source.choice(LEVELS), is_hard=source.random() < 0.6, is_affinity=source.random() < 0.4)
+        for _ in range(12)
+    ]
+    orders, groups = some_orders(source, len(needs), len(rules))
+    gangs = some_gangs(source, needs, orders, groups)
+    asked = Orders(classes=needs, orders=orders, groups=groups, rules=rules, gangs=gangs)
+    runs = [StreamRun(Fleet(shot, engine), policy, asked) for engine in (PLAIN, compiled)]
+    for end in [*sorted(source.sample(range(len(orders) + 1), min(4, len(orders)))), len(orders)]:
+        closed, to_small = (source.sample(range(count), source.choice([0, 1, count // 2, count])) for _ in range(2))
+        for run in runs:
+            run.close(closed, to_small=to_small, small_below=3)
+            run.through(end)
+    plain, fast = (run.answer() for run in runs)
+    assert plain.hosts.tolist() == fast.hosts.tolist()
+    assert plain.pools.tolist() == fast.pools.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.sampled_from([1, 6, 40, 300, 1300]))
+def test_a_closed_host_takes_a_machine_only_where_no_other_in_use_has_room(seed: int, count: int, compiled: Engine) -> None:
+    source = random.Random(seed)
+    shot, policy = snapshot(some_hosts(source, count)), some_policy(source)
+    asked = [request_without_rule(source, count) for _ in range(5)]
+    units = {units_of(one)[0].need: Groups(one, shot) for one in asked}
+    needs, orders = list(units), [source.randrange(len(units)) for _ in range(40)]
+    fleet = Fleet(shot, source.choice([PLAIN, compiled]))
+    run = StreamRun(fleet, policy, Orders(classes=needs, orders=orders))
+    closed, to_small = list[int](), list[int]()
+    for n, order in enumerate(orders):
+        if source.random() < 0.3:
+            closed, to_small = (source.sample(range(count), source.choice([0, 1, count // 2, count])) for _ in range(2))
+            run.close(closed, to_small=to_small, small_below=3)
+        need = needs[order]
+        before = Fleet(fleet.to_snapshot(""))
+        kept = {*closed, *to_small} if dict(need.ask).get(VCPU, 0) < 3 else closed
+        expected = among_open(need, before, units[need], policy, kept)
+        run.through(n + 1)
+        assert run.host_of(n) == (-1 if expected is None else expected)
+
+
+def among_open(need: Need, fleet: Fleet, groups: Groups, policy: Policy, closed: Collection[int]) -> int | None:
+    """Return the best host of those that are not closed, unless that one has nothing on it; else the best of all."""
+    rows = [fleet.snapshot.rows.row_of[dimension] for dimension in (VCPU, MEMORY_MIB)]
+    fitting = [h for h in range(fleet.snapshot.host_count) if h not in closed and fits(need, fleet, h)]
+    best = min(fitting, key=lambda h: (-score(need, fleet, groups, policy, h), h), default=None)
+    if closed and best is not None:
+        position = fleet.position_of[best]
+        if (fleet.hosts.free[rows, position] != fleet.hosts.capacity[rows, position]).any():
+            return best
+    return oracle(need, fleet, groups, policy)
 
 
 @settings(max_examples=25, deadline=None)

@@ -158,6 +158,8 @@ class Cluster:
     group_is_together: tuple[bool, ...]
     group_reserve: tuple[int, ...]
     stays: tuple[str, ...]
+    #: What part of the machines that were asked for with it has ended: those that are alike end alike. Nothing where unknown.
+    mates_ended_permille: Column = field(default_factory=lambda: np.empty(0, np.int64))
     #: Machines that ask how they lie on their host, with their seats; cells of hosts and what is free of them, by host.
     seats: Mapping[int, Seat] = field(default_factory=dict)
     cells: Mapping[int, tuple[HostCell, ...]] = field(default_factory=dict)

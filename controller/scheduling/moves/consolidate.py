@@ -5,7 +5,7 @@ emptied by the plan, are never used again, and those that stay on are not filled
 facts) are not emptied: nobody knows what it saves; nor are those on which room is held for reservations: they stay on.
 
 Hosts may be set aside (``Limits.aside_permille``): those with least that will stay, a part of all that could be spared. They are
-emptied as soon as it is cheap, and take nothing from others until then.
+emptied as soon as it is cheap, and take nothing from others until then. The plan names them: best they take nothing new either.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ def consolidate(cluster: Cluster, limits: Limits | None = None) -> Plan:
     work = _Consolidation(cluster, limits or Limits())
     for host in work.candidates():
         work.empty(host)
-    freed = tuple(cluster.host_ids[h] for h in work.freed)
-    plan, before, after = plan_of(PlanKind.CONSOLIDATE, cluster, work.steps, freed=freed)
+    freed, aside = (tuple(cluster.host_ids[h] for h in hosts) for hosts in (work.freed, work.aside()))
+    plan, before, after = plan_of(PlanKind.CONSOLIDATE, cluster, work.steps, freed=freed, aside=aside)
     return replace(plan, saving_wh=saving_wh(before, after, work.limits.horizon_h))
 
 
@@ -57,6 +57,10 @@ class _Consolidation:
         is_one = self._aside if self._aside.any() else self._open
         return [host for host in self._worth if is_one[host] and self._is_movable(self.board.on(host))]
 
+    def aside(self) -> list[int]:
+        """Return the hosts that are set aside and were not emptied."""
+        return [host for host in np.flatnonzero(self._aside).tolist() if not self.board.is_empty(host)]
+
     def _by_worth(self) -> list[int]:
         worth = []
         for host in np.flatnonzero(self._open & (self.cluster.watts_idle > 0) & ~self.cluster.is_reserved).tolist():
@@ -72,10 +76,14 @@ class _Consolidation:
         return self.cluster.stays[machine] == DWELLING
 
     def _is_movable(self, machines: Sequence[int]) -> bool:
-        young = sum(self._is_young(m) for m in machines)
+        old = [m for m in machines if not self._is_young(m)]
+        young, most = len(machines) - len(old), self.limits.moves_each_most
         if young and not self.limits.young_counts:
             return False
-        return not self._is_too_many(len(machines) + young * (self.limits.young_counts - 1))
+        # A machine whose mates have ended counts for up to two: it may soon be gone by itself.
+        ended = self.cluster.mates_ended_permille
+        gone_permille = int(ended[old].sum()) if len(ended) else 0
+        return most is None or 1000 * (len(old) + young * self.limits.young_counts) + gone_permille <= 1000 * most
 
     def _spared(self) -> int:
         """Return how many of the hosts worth emptying could be off without the others being too full."""
@@ -83,10 +91,6 @@ class _Consolidation:
         taken = (self.cluster.capacity - self.board.free)[self._open, :FIRST].sum(axis=0)
         left = capacity[self._open].sum(axis=0) - np.cumsum(capacity[self._worth], axis=0)
         return int(np.all(1000 * taken <= self.limits.fill_most_permille * left, axis=1).sum())
-
-    def _is_too_many(self, count: int) -> bool:
-        most = self.limits.moves_each_most
-        return most is not None and count > most
 
     def _cost_mib(self, machines: Sequence[int]) -> int:
         return int(self.cluster.demand[machines, MEMORY].sum()) + self.limits.move_mib * len(machines)

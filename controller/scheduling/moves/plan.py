@@ -90,6 +90,8 @@ class Plan:
     score_after_micro: int = 0
     #: Hosts with machines before that have none after.
     freed: tuple[HostId, ...] = field(default=())
+    #: Hosts with machines that are to be emptied next (``Limits.aside_permille``): best they take none until then.
+    aside: tuple[HostId, ...] = ()
     #: Saved over ``Limits.horizon_h`` by powering the freed hosts off.
     saving_wh: int = 0
     #: For each machine that was to get room the host that has it then, None where there is none (``make_room``).
