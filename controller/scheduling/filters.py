@@ -156,12 +156,13 @@ def survey(need: Need, fleet: Fleet, groups: Groups) -> Trail:
 
 
 def _survey_staying(need: Need, fleet: Fleet) -> Trail:
-    """A machine that asks for nothing may stay on a host that takes no new ones; only its storage pools must still be there."""
+    """A machine that asks for nothing may stay on a host that takes no new ones; its networks and storage pools must be there."""
     everywhere = np.arange(fleet.snapshot.host_count, dtype=np.int32)
     here = _only(need.pins, fleet.snapshot, everywhere)
-    stored = storage(need, fleet, here)
-    names = FILTER_NAMES.index("storage")
-    left = [everywhere] * _BASE_COUNT + [here] * (names - _BASE_COUNT) + [stored] * (len(FILTER_NAMES) - names)
+    reached = network_reach(need, fleet, here)
+    stored = storage(need, fleet, reached)
+    after_storage = len(FILTER_NAMES) - FILTER_NAMES.index("storage")
+    left = [everywhere] * _BASE_COUNT + [here, reached, reached] + [stored] * after_storage
     return list(zip(FILTER_NAMES, left, strict=True))
 
 

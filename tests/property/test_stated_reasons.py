@@ -39,7 +39,7 @@ from tests.property.test_scheduling_oracle import (
     storage_fits,
 )
 from tests.support.address_rooms import breaks_addresses
-from tests.support.placement import request, snapshot
+from tests.support.placement import entry, member, request, snapshot
 
 SEEDS = st.integers(0, 2**32)
 HOST_IDS = [HostId(f"host_{n:05d}") for n in range(4)]
@@ -69,7 +69,9 @@ def fewer_in_the_way(
     source: random.Random, hosts: Sequence[HostEntry], asked: PlacementRequest
 ) -> tuple[list[HostEntry], PlacementRequest]:
     """Return open hosts, a hard rule with mates somewhere, and machines that ask for little: so the later filters speak."""
-    is_open = [h for h in hosts if h.host.admin_state is AdminState.ACTIVE and h.host.reachability is Reachability.REACHABLE]
+    is_open = [
+        replace(h, host=replace(h.host, admin_state=AdminState.ACTIVE, reachability=Reachability.REACHABLE)) for h in hosts
+    ]
     rule = GroupRule(
         group=asked.members[0].group,
         spread=source.choice([SpreadLevel.HOST, SpreadLevel.RACK, SpreadLevel.ROOM]),
@@ -149,7 +151,8 @@ def grows(one: MemberRequest) -> bool:
 
 def felled_by(unit: Unit, host: HostEntry) -> str:
     """Return the first filter that a host does not pass for a unit; empty where the unit may go there."""
-    alone = [unit.pins and unit.pins != [host.host.id] and "pinned"]
+    alone: list[Any] = [unit.pins and unit.pins != [host.host.id] and "pinned"]
+    alone.append((unit.torn or {home_of(unit.hosts, h) for h in unit.given} - {host.host.home}) and "network_reach")
     reasons = alone if unit.is_staying else [*facts(unit, host), *alone, *room(unit, host)]
     return str(next((reason for reason in reasons if reason), ""))
 
@@ -169,13 +172,11 @@ def facts(unit: Unit, host: HostEntry) -> list[Any]:
 
 
 def room(unit: Unit, host: HostEntry) -> list[Any]:
-    homes = {home_of(unit.hosts, h) for h in unit.given}
     asked: Counter[str] = Counter()
     for one in unit.members:
         asked.update({d: growth(one, d) for d in one.compute})
     whole = replace(unit.asked, members=tuple(unit.members))
     return [
-        (unit.torn or homes - {host.host.home}) and "network_reach",
         any(n > free_of(host, d) for d, n in asked.items() if n) and "capacity",
         not storage_fits(whole, [host], [0] * len(unit.members)) and "storage",
         not sits(unit, host, {d: free_of(host, d) for d in host.capacity}) and "numa",
@@ -318,6 +319,17 @@ def check_rule(rule: GroupRule, host: HostEntry, params: dict[str, Any]) -> None
         assert params["mates"] == 0
     else:
         assert params["most"] == rule.max_per_domain
+
+
+def test_a_machine_that_stays_where_its_network_is_not_is_refused_for_that() -> None:
+    hosts = [entry(n) for n in range(2)]
+    held = {VCPU: 2, MEMORY_MIB: 4}
+    one = member("m", vcpu=2, memory_mib=4, disks=(), networks=("n1",), pinned=HOST_IDS[1], held=held)
+    asked = request(one, network_hosts={"n1": HOST_IDS[0]})
+    answer, pages = told(hosts, asked)
+    assert isinstance(answer, Refusal)
+    assert [(m.host, m.filter) for m in pages[0].misses] == [("h00001", "network_reach"), ("h00000", "pinned")]
+    assert answer.explanations[0].left_after[-1] == ("spread", 0)
 
 
 def test_the_cases_have_every_reason_many_times() -> None:
