@@ -87,11 +87,14 @@ def test_disks_of_what_is_adopted_are_on_its_bill_until_they_are_taken_out(
 
 def _disk_metered_and_taken_out(town: City, server_id: str, disk: Any) -> None:
     controller, cloud = town.controller, town.behind.cloud
-    until(lambda: [c for c in _candidates(town) if c["uuid"] == server_id and c["disks"]], TICKET_S, "it is seen with its disks")
-    [candidate] = [c for c in _candidates(town) if c["uuid"] == server_id]
     # What its flavor has on the hypervisor is of no class here.
-    shown = {(d["uuid"], d["size_gib"], d["disk_class"]) for d in candidate["disks"]}
-    assert shown == {("", 1, ""), (disk.id, disk.size, "standard")}
+    wanted = {("", 1, ""), (disk.id, disk.size, "standard")}
+
+    def is_seen_whole() -> bool:
+        seen = [c for c in _candidates(town) if c["uuid"] == server_id]
+        return [{(d["uuid"], d["size_gib"], d["disk_class"]) for d in c["disks"]} for c in seen] == [wanted]
+
+    until(is_seen_whole, TICKET_S, "it is seen with its disks")
     before = cloud.block_storage.get_volume(disk.id).to_dict()
     [adopted] = controller.ok(*TAKE, "--machine", server_id, "-o", "json").json
     assert [(d["uuid"], d["size_gib"]) for d in adopted["disks"]] == [(disk.id, disk.size)]
