@@ -471,7 +471,8 @@ class Reconciler:
         if self._monotonic() - self._audited_at < self.settings.audit_s:
             return
         self._audited_at = self._monotonic()
-        with self.platform.db.read() as connection:
+        # Of one moment: on PostgreSQL rows of two statements may lie a whole transaction apart, and would break every rule.
+        with self.platform.db.read(is_steady=True) as connection:
             violations = audit_invariants(connection, {})
         self.counters.violations = len(violations)
         self.counters.audited_at_s = self.platform.clock()

@@ -173,7 +173,7 @@ def _measured(label: str, kind: str, folder: Path, seed: int, limit_ms: float) -
         small, small_us = placer.rate(1, together=True, groups=2)
         alone, _ = placer.rate(1, together=False, groups=20)
         latencies = placer.latencies_ms()
-        with here.platform.db.read() as connection:
+        with here.platform.db.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
     with bench(kind, folder / "bare", seed, host_count=1) as empty:
         bare = [GROUP_MACHINES / bare_write_ms(empty.platform.db, rows) * 1000 for _ in range(_GROUPS)]

@@ -130,7 +130,7 @@ def fill(database: Database, folder: Path, *, host_count: int, instance_count: i
         )
         filled = add_hosts(connection, ground.pool, host_count, new_id, now_s=now_s)
         _add_machines(connection, ground, filled, instance_count, now_s, new_id)
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
     return Filled(hosts=filled.hosts, storage=filled.storage, instance_count=instance_count)
 

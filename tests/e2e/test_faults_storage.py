@@ -78,5 +78,5 @@ def test_a_release_of_what_never_had_room_leaves_nothing(at_work: Running) -> No
     worlds = [at_work.world.hosts[h.name] for h in at_work.furnished.hosts]
     assert [(len(h.machines), len(h.volumes)) for h in worlds] == [(0, 0)] * 3
     seen = {h.id: at_work.world.hosts[h.name].observe() for h in at_work.furnished.hosts}
-    with at_work.platform.db.read() as connection:
+    with at_work.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, seen) == []

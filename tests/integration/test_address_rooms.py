@@ -144,7 +144,7 @@ def test_a_ticket_whose_host_lost_its_addresses_since_is_decided_again(database:
         first.picture.addresses.of(connection, department, _zone(connection), _asked(_zone(connection), NETWORKS, 1), 0.0)
     assert _submit(second, here, "mail", 3, "default")
     assert _submit(first, here, "forum", 2, "default")
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 
@@ -180,7 +180,7 @@ def test_of_many_tickets_for_the_last_blocks_as_many_are_accepted_as_there_are(n
 
 
 def _nothing_is_given_twice(here: Furnished) -> None:
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         given = connection.execute(select(tables.addresses.c.segment_id, tables.addresses.c.address)).all()
         assert len(given) == len(set(given))
         assert audit_invariants(connection, {}) == []

@@ -277,7 +277,7 @@ def test_the_loop_follows_and_never_touches(tmp_path: Path) -> None:
     pass_(60 + MISSED_PERIODS * settings.observe_s)
     assert history(furnished, mail)[-1][0] == "released"
     assert simulation.effects == {}, "no verb that changes anything was called"
-    with simulation.state.read() as connection:
+    with simulation.state.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 

@@ -131,7 +131,7 @@ def test_a_host_that_is_silent_for_long_is_fenced_and_then_its_machines_are_plac
     assert [e["action"] for e in keeper.events()] == ["host.begin_loss", "host.lose"]
     assert keeper.told() == [("host_lost", "open")]
     assert (keeper.counters.hosts_lost, keeper.counters.fencings) == (1, {"confirmed": 1})
-    with keeper.here.platform.db.read() as connection:
+    with keeper.here.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
         assert hosts.recount_used(connection) == []
     # Done once; a person who takes the host into his hands ends the story.
@@ -316,7 +316,7 @@ def test_whatever_happens_machines_leave_only_a_host_that_is_off(keeper: Keeper,
             was = before[machine.id]
             assert was is not None
             assert machine.host_id == was or not days.is_on[was], "it may run twice"
-    with keeper.here.platform.db.read() as connection:
+    with keeper.here.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 

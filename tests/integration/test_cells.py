@@ -80,7 +80,7 @@ def test_a_pinned_machine_gets_whole_cores_of_one_cell_and_counts_as_ordinary_qu
     (node,) = seat_of(machine).nodes
     # Threads of a core are numbered n and n + 8.
     assert node.cpus == (2, 10)
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
         levels = {level.dimension: level.used for level in quota_store.levels(connection) if level.scope == "P-portal"}
         held = {c.dimension: c.amount for c in claims.of_resources(connection, [machine.id])}
@@ -96,7 +96,7 @@ def test_two_nodes_with_huge_pages_lie_on_two_cells(here: Furnished) -> None:
     assert [node.cell for node in seat.nodes] == [0, 1]
     assert {node.memory_mib for node in seat.nodes} == {1024}
     assert seat.page_kib == 2048
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         rows = {(r.host_id, r.dimension): r.used for r in hosts.inventories(connection)}
         assert audit_invariants(connection, {}) == []
     host = machines(here, "db")[0].host_id
@@ -170,7 +170,7 @@ def test_the_auditor_finds_a_seat_that_is_not_what_is_claimed(here: Furnished) -
         connection.execute(
             update(t.resources).where(t.resources.c.id == machine.id).values(spec=wrong.to_json(), phase="settled")
         )
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert [v.rule for v in audit_invariants(connection, {})] == ["seat"]
 
 
@@ -197,7 +197,7 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
         (machine,) = machines(running, "db")
         assert len(seat_of(machine).nodes) == 2
         assert running_seat(running, machine) == seat_of(machine)
-        with running.platform.db.read() as connection:
+        with running.platform.db.read(is_steady=True) as connection:
             held = {c.dimension: c.amount for c in claims.of_resources(connection, [machine.id])}
             assert audit_invariants(connection, {}) == []
             assert quota_store.recount(connection) == []
@@ -221,7 +221,7 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
         assert running.wait_for(lambda: not running.rows(phase="pending") and not running.rows(phase="working"))
         (machine,) = machines(running, "db")
         assert running_seat(running, machine) == seat_of(machine)
-        with running.platform.db.read() as connection:
+        with running.platform.db.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             left = {r.dimension: r.used for r in hosts.inventories_of(connection, [old])[old]}
         assert left["pcpu"] == 0
@@ -229,7 +229,7 @@ def test_it_runs_where_it_was_promised_is_resized_moved_and_released(database: D
 
         gone = running.submit(release_text("db"))
         assert running.wait_for(lambda: running.ticket_state(gone) is TicketState.DONE)
-        with running.platform.db.read() as connection:
+        with running.platform.db.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             assert not any(r.used for r in hosts.inventories(connection) if r.dimension.startswith(("cpu:", "cell:", "pcpu")))
 
@@ -242,7 +242,7 @@ def test_planners_never_give_a_processor_twice(postgres_url: str, tmp_path: Path
         counts = some_counts(11, 3, 8, 2)
         found = plan_at_once(postgres_url, tmp_path, here.caller(), counts, size="pinned-1")
         accepted = sum(sum(one.accepted) for one in found)
-        with database.read() as connection:
+        with database.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             rows = hosts.inventories(connection)
             specs = connection.execute(t.resources.select().where(t.resources.c.kind == "instance")).all()
@@ -299,7 +299,7 @@ def test_which_processors_are_dedicated_changes_only_on_an_empty_host(here: Furn
     other = next(h for h in here.hosts if h.id != used)
     changed = text.replace("host-0000", other.name).replace("A00", f"A0{other.name[-1]}").encode()
     apply_import(here.platform, changed, caller)
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         rows = {r.dimension: r.capacity for r in hosts.inventories_of(connection, [other.id])[other.id]}
         assert audit_invariants(connection, {}) == []
     assert (rows["vcpu"], rows["pcpu"], rows["cpu:2"], rows["cpu:3"]) == (12, 4, 0, 1)
@@ -317,7 +317,7 @@ def test_a_reserve_holds_cells_and_processors_too(here: Furnished) -> None:
         tickets.submit(here.platform, ticket_text(f"db-{n}", size="pinned-1"), here.caller())
     with pytest.raises(Unplaceable):
         tickets.submit(here.platform, ticket_text("db-8", size="pinned-1"), here.caller())
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 

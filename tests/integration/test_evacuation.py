@@ -100,7 +100,7 @@ class Town:
 
     def check(self) -> None:
         """Check every counter."""
-        with self.here.platform.db.read() as connection:
+        with self.here.platform.db.read(is_steady=True) as connection:
             assert hosts.recount_used(connection) == []
             assert quota_store.recount(connection) == []
             assert audit_invariants(connection, {}) == []

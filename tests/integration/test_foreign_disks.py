@@ -59,7 +59,7 @@ def disk(watched: Watched, number: int) -> InventoryRow:
 
 
 def violations(watched: Watched) -> list[object]:
-    with watched.furnished.platform.db.read() as connection:
+    with watched.furnished.platform.db.read(is_steady=True) as connection:
         return list(audit_invariants(connection, {}))
 
 

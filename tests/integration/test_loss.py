@@ -75,7 +75,7 @@ def _lose(here: Furnished, host: Host) -> list[str]:
 
 
 def _all_is_counted(here: Furnished) -> None:
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert hosts.recount_used(connection) == []
         assert quota_store.recount(connection) == []
         assert audit_invariants(connection, {}) == []

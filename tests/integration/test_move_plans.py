@@ -115,7 +115,7 @@ def at_rest(running: Running) -> bool:
 def assert_books_are_clean(running: Running) -> None:
     assert running.wait_for(lambda: at_rest(running))
     seen = {h.id: running.world.hosts[h.name].observe() for h in running.furnished.hosts if h.name in running.world.hosts}
-    with running.platform.db.read() as connection:
+    with running.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, seen, is_quiet=True) == []
 
 

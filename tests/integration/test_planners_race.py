@@ -31,7 +31,7 @@ def test_planners_in_processes_of_their_own_promise_no_room_twice_and_leave_none
         refused = [count for one in found for count, _ in one.refused]
         assert {code for one in found for _, code in one.refused} == {"placement.no_host_fits"}
         assert accepted + sum(refused) == sum(map(sum, counts)), "every ticket was answered"
-        with database.read() as connection:
+        with database.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             is_machine = t.resources.c.kind == "instance"
             assert connection.execute(select(func.count()).where(is_machine)).scalar_one() == accepted, "whole or not at all"

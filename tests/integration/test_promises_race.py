@@ -186,7 +186,7 @@ def is_quiet(running: Running) -> bool:
 def assert_all_is_kept(town: Town) -> None:
     platform = town.both[0]
     SlotMender(platform).mend()
-    with platform.db.read() as connection:
+    with platform.db.read(is_steady=True) as connection:
         assert all(h.admin_state is AdminState.ACTIVE for h in hosts.hosts(connection))
         assert audit_invariants(connection, {}) == []
         assert hosts.recount_used(connection) == []

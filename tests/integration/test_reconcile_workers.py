@@ -70,7 +70,7 @@ def at_work(tmp_path: Path) -> Iterator[Running]:
 
 def violations(running: Running) -> list[object]:
     seen = {h.id: running.world.hosts[h.name].observe() for h in running.furnished.hosts if h.name in running.world.hosts}
-    with running.platform.db.read() as connection:
+    with running.platform.db.read(is_steady=True) as connection:
         return list(audit_invariants(connection, seen, is_quiet=True))
 
 

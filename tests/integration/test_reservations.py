@@ -35,7 +35,7 @@ NOW = int(NOW_S)
 def here(database: Database, tmp_path: Path) -> Iterator[Furnished]:
     furnished = furnish(database, tmp_path, host_count=2, cpu_count=4)
     yield furnished
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 
@@ -308,14 +308,14 @@ def test_the_last_room_is_promised_once_to_tickets_and_reservations(postgres_url
             return True
 
         def between(round_: int) -> None:
-            with database.read() as connection:
+            with database.read(is_steady=True) as connection:
                 assert audit_invariants(connection, {}) == []
             if round_ == 0:
                 reserve(here, "standing", count=rounds)
 
         result = race(attempt, contenders=8, rounds=rounds, between=between, threads=8)
         assert sum(result.wins) >= rounds
-        with database.read() as connection:
+        with database.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             rows = [r for r in hosts.inventories(connection) if r.dimension == VCPU]
             assert all(r.used + r.held_reservations <= r.capacity for r in rows)
@@ -339,7 +339,7 @@ def test_a_reservation_says_for_how_many_of_its_machines_there_is_no_address_now
     tickets.submit(
         narrow.platform, drawing("maps", "spring").replace(b"size: tiny", b"size: tiny, networks: [data]"), narrow.caller()
     )
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
 
 

@@ -47,7 +47,7 @@ def _move(here: Furnished, host_id: HostId, *states: AdminState) -> None:
 
 
 def _assert_whole(here: Furnished) -> None:
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert [s.uncovered for s in standby.states(connection)] == [()]
         assert stranded(connection) == []
         assert [v for v in audit_invariants(connection, {}) if v.rule == "reserve"] == []

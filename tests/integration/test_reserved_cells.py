@@ -38,7 +38,7 @@ CELLS = CellSpec(dedicated_cpus="2-3,6-7,10-11,14-15", huge_pages=((2048, 1024),
 def here(database: Database, tmp_path: Path) -> Iterator[Furnished]:
     furnished = furnish(database, tmp_path, host_count=2, cells=CELLS)
     yield furnished
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
         assert reservation_store.recount_held(connection) == []
 
@@ -208,7 +208,7 @@ def test_the_last_processors_are_promised_once_to_tickets_and_reservations(postg
                 reserve(here, "standing", size="pinned-1", count=2 * rounds + 1)
 
         race(attempt, contenders=8, rounds=rounds, between=between, threads=8)
-        with database.read() as connection:
+        with database.read(is_steady=True) as connection:
             assert audit_invariants(connection, {}) == []
             rows = [r for r in hosts.inventories(connection) if r.dimension.startswith("cpu:")]
             assert all(r.used + r.held_reservations == 1 for r in rows), "sixteen processors, each promised once"

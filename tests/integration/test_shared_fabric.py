@@ -75,7 +75,7 @@ def at_rest(running: Running) -> bool:
 def violations(running: Running) -> list[str]:
     assert running.wait_for(lambda: at_rest(running))
     seen = {h.id: running.world.hosts[h.name].observe() for h in running.furnished.hosts}
-    with running.platform.db.read() as connection:
+    with running.platform.db.read(is_steady=True) as connection:
         return [str(v) for v in audit_invariants(connection, seen)]
 
 

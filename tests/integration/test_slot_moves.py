@@ -44,7 +44,7 @@ def here(database: Database, tmp_path: Path) -> Iterator[Furnished]:
 
 
 def _assert_counted(here: Furnished) -> None:
-    with here.platform.db.read() as connection:
+    with here.platform.db.read(is_steady=True) as connection:
         assert audit_invariants(connection, {}) == []
         assert reservation_store.recount_held(connection) == []
         assert hosts.recount_used(connection) == []

@@ -201,7 +201,7 @@ class Promises(RuleBasedStateMachine):
         self.releasing.clear()
         machines = [m for h in self.world.hosts.values() for m in h.machines]
         assert len(machines) == sum(self.wanted.values())
-        with self.db.read() as connection:
+        with self.db.read(is_steady=True) as connection:
             assert audit_invariants(connection, self._seen(), is_quiet=True) == []
 
     # -- what must hold at every moment -----------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def the_auditor_finds_nothing(self) -> None:
-        with self.db.read() as connection:
+        with self.db.read(is_steady=True) as connection:
             assert audit_invariants(connection, self._seen()) == []
 
 

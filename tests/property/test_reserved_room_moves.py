@@ -171,7 +171,7 @@ class SlotMoves(RuleBasedStateMachine):
             assert len(moves.moved) + moves.left_count > 0
         after = {(s.reservation_id, s.slot): s for s in self._slots()}
         assert before.keys() == after.keys()
-        with self.db.read() as connection:
+        with self.db.read(is_steady=True) as connection:
             assert reservation_store.recount_held(connection) == []
             assert hosts.recount_used(connection) == []
             assert all(state.is_kept for state in standby.states(connection))

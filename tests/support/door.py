@@ -71,7 +71,7 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 def nothing_half_done(database: Database) -> None:
     """Recount every promise and ask the auditor."""
-    with database.read() as connection:
+    with database.read(is_steady=True) as connection:
         assert hosts.recount_used(connection) == []
         assert quota_store.recount(connection) == []
         assert audit_invariants(connection, {}) == []

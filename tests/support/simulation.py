@@ -335,7 +335,7 @@ class Simulation:
 
     def _audit(self, *, is_quiet: bool) -> None:
         seen = self._observations()
-        with self.state.read() as connection:
+        with self.state.read(is_steady=True) as connection:
             found = audit_invariants(connection, seen, is_quiet=is_quiet)
             if is_quiet:
                 states = {t.id: t.state for t in tickets.page(connection, PLATFORM, limit=50)}
