@@ -179,34 +179,6 @@ def _take(hosts: Hosts, pools: Pools, classes: Classes, bounds: Bounds, stream: 
 
 
 @compiled
-def _among_open(
-    hosts: Hosts,
-    classes: Classes,
-    bounds: Bounds,
-    rules: Rules,
-    closed: Closed,
-    members: int,
-    slot: int,
-    buffer: Int32,
-    work: NDArray[np.uint8],
-) -> int:
-    """Choose among the hosts in use that are not closed to a class; -1 where none of them fits, or none is closed."""
-    is_out = closed.to_small if classes.number[VCPU_ADD, slot] < closed.small_below else closed.to_all
-    if len(is_out) == 0:
-        return -1
-    # Without members the rule that stands there is that of another group.
-    lines = len(rules.kind) if members > 0 else 0
-    level, kind, limit, offset = rules.level[:lines], rules.kind[:lines], rules.limit[:lines], rules.offset[:lines]
-    open_only = Rules(level, kind, limit, offset, rules.domains[:lines], rules.counts, rules.cost, is_out)
-    position = pick_ruled(hosts, classes, bounds, open_only, slot, buffer, work)
-    if position < 0:
-        return -1
-    free, capacity = hosts.free[:2, position], hosts.capacity[:2, position]
-    is_empty = free[0] == capacity[0] and free[1] == capacity[1]
-    return -1 if is_empty else position
-
-
-@compiled
 def _best(
     hosts: Hosts,
     classes: Classes,
@@ -219,12 +191,20 @@ def _best(
     work: NDArray[np.uint8],
 ) -> int:
     """Choose among the hosts in use that are not closed to a class, among all where none of those fits."""
-    position = _among_open(hosts, classes, bounds, rules, closed, members, slot, buffer, work)
-    if position < 0 and members > 0:
-        position = pick_ruled(hosts, classes, bounds, rules, slot, buffer, work)
-    elif position < 0:
-        position = pick(hosts, classes, bounds, slot, buffer)
-    return position
+    is_out = closed.to_small if classes.number[VCPU_ADD, slot] < closed.small_below else closed.to_all
+    if len(is_out) > 0:
+        # Without members the rule that stands there is that of another group.
+        lines = len(rules.kind) if members > 0 else 0
+        level, kind, limit, offset = rules.level[:lines], rules.kind[:lines], rules.limit[:lines], rules.offset[:lines]
+        open_only = Rules(level, kind, limit, offset, rules.domains[:lines], rules.counts, rules.cost, is_out)
+        position = pick_ruled(hosts, classes, bounds, open_only, slot, buffer, work)
+        if position >= 0:
+            free, capacity = hosts.free[:2, position], hosts.capacity[:2, position]
+            if free[0] != capacity[0] or free[1] != capacity[1]:
+                return position
+    if members > 0:
+        return pick_ruled(hosts, classes, bounds, rules, slot, buffer, work)
+    return pick(hosts, classes, bounds, slot, buffer)
 
 
 @compiled

@@ -194,7 +194,7 @@ def _insert_arrays(table: Table, names: tuple[str, ...], dialect: Dialect) -> st
 
 
 def _array_of(values: Sequence[Any]) -> str:
-    """Return values of a column as PostgreSQL writes an array."""
+    """Return values of a column, of any type it may have, as PostgreSQL writes an array."""
     return f"{{{','.join(map(_element, values))}}}"
 
 
@@ -202,8 +202,7 @@ def _element(value: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return _array([value], Text)[1:-1]
     if isinstance(value, int | float):
         return str(value)
     # Bytes, in the wrapping of the driver.

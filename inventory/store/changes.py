@@ -206,7 +206,7 @@ def _own(connection: Connection) -> dict[int, frozenset[HostId] | None]:
     transaction = connection.get_transaction()
     noted: dict[int, frozenset[HostId] | None]
     of, noted = connection.info.get(_OWN, (None, {}))
-    if transaction is None or of is not transaction:
+    if of is not transaction:
         noted = {}
         connection.info[_OWN] = transaction, noted
     return noted

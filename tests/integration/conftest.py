@@ -7,6 +7,7 @@ import pytest
 
 from inventory.store.engine import Database
 from tests.support.database import open_for_test, sqlite_database
+from tests.support.platform import Furnished, furnish
 from tests.support.postgres import PostgresServer, private_postgres
 
 
@@ -30,6 +31,13 @@ def postgres_database(postgres_url: str) -> Iterator[Database]:
     """A fresh PostgreSQL database, opened."""
     with open_for_test(postgres_url) as database:
         yield database
+
+
+@pytest.fixture
+def here_on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[Furnished]:
+    """A furnished platform with three hosts, and connections for several at once."""
+    with open_for_test(postgres_url, pool_size=4) as database:
+        yield furnish(database, tmp_path, host_count=3)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -3,9 +3,7 @@
 On PostgreSQL: there a reconciler ends the move while the ticket's transaction is open.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +15,10 @@ from inventory.domain.resource import InstanceSpec, Resource, ResourceKind
 from inventory.domain.scope import PLATFORM
 from inventory.store import resources, systems
 from inventory.store import tables as t
-from tests.support.database import open_for_test
-from tests.support.platform import Furnished, furnish
+from tests.support.platform import Furnished
 from tests.support.samples import change_text, ticket_text
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def here(postgres_url: str, tmp_path: Path) -> Iterator[Furnished]:
-    with open_for_test(postgres_url, pool_size=4) as database:
-        yield furnish(database, tmp_path, host_count=3)
 
 
 def the_machine(here: Furnished) -> Resource:
@@ -47,21 +38,23 @@ def arrive(here: Furnished) -> InstanceSpec:
 
 
 def test_another_size_leaves_a_machine_where_a_move_brought_it_meanwhile(
-    here: Furnished, monkeypatch: pytest.MonkeyPatch
+    here_on_postgres: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tickets.submit(here.platform, ticket_text("portal"), here.caller())
-    before, write = the_machine(here), systems.replace
+    tickets.submit(here_on_postgres.platform, ticket_text("portal"), here_on_postgres.caller())
+    before, write = the_machine(here_on_postgres), systems.replace
     there: list[InstanceSpec] = []
 
     def write_after_a_move(*args: Any, **named: Any) -> None:
         if not there:
-            there.append(arrive(here))
+            there.append(arrive(here_on_postgres))
         write(*args, **named)
 
     monkeypatch.setattr(systems, "replace", write_after_a_move)
-    ticket = tickets.submit(here.platform, change_text("portal", "{name: web, size: small}"), here.caller())
+    ticket = tickets.submit(
+        here_on_postgres.platform, change_text("portal", "{name: web, size: small}"), here_on_postgres.caller()
+    )
     assert ticket.state is TicketState.ACCEPTED
-    now = the_machine(here)
+    now = the_machine(here_on_postgres)
     assert now.instance.nics == there[0].nics != before.instance.nics
     assert (now.instance.vcpu_count, now.generation) == (2, before.generation + 1)
     assert now.instance.vcpu_count != before.instance.vcpu_count
