@@ -369,26 +369,25 @@ class _Work:
         zone = both_spellings(self.zone.code, self.zone.name) if self.zone is not None else ""
         if NETWORKS in limits.lacks:
             self.fail("ticket.zone_without_networks", f"{patch.path}.name", name=patch.name, zone=zone)
-        if limits.sizes is not None and not self._is_made(server, limits.sizes):
-            is_local = server.root_disk_class in self.directory.root_only_classes
-            asked = _size_text((server.vcpu_count, server.memory_mib, server.root_disk_gib), with_disk=is_local)
-            nearest = sorted(limits.sizes, key=lambda s: (abs(s[0] - server.vcpu_count), abs(s[1] - server.memory_mib), s))
-            texts = dict.fromkeys(_size_text(size, with_disk=is_local) for size in nearest)
-            offered = "; ".join(list(texts)[:SIZES_SHOWN]) or "—"
-            place = f"{patch.path}.size" if patch.size is not None or patch.vcpu_count is not None else f"{patch.path}.name"
-            self.fail("ticket.size_not_made", place, name=patch.name, asked=asked, zone=zone, offered=offered)
+        if limits.sizes is not None:
+            self._check_size(patch, server, limits.sizes, zone)
         told_bytes = len(server.user_data.encode()) + len(json.dumps(server.ssh_keys))
         if told_bytes > FIRST_BOOT_BYTES:
             self.fail(
                 "ticket.first_boot_too_long", f"{patch.path}.name", name=patch.name, found=told_bytes, most=FIRST_BOOT_BYTES
             )
 
-    def _is_made(self, server: ServerSpec, sizes: Collection[tuple[int, int, int]]) -> bool:
-        is_local = server.root_disk_class in self.directory.root_only_classes
-        return any(
-            (vcpus, memory) == (server.vcpu_count, server.memory_mib) and (not is_local or disk == server.root_disk_gib)
-            for vcpus, memory, disk in sizes
-        )
+    def _check_size(self, patch: ServerPatch, server: ServerSpec, sizes: Collection[tuple[int, int, int]], zone: str) -> None:
+        """Refuse a size the zone has no machines of; a root disk is a part of it where it is the hypervisor's own."""
+        parts = 3 if server.root_disk_class in self.directory.root_only_classes else 2
+        asked = (server.vcpu_count, server.memory_mib, server.root_disk_gib)[:parts]
+        made = {size[:parts] for size in sizes}
+        if asked in made:
+            return
+        nearest = sorted(made, key=lambda s: (abs(s[0] - server.vcpu_count), abs(s[1] - server.memory_mib), s))
+        offered = "; ".join(map(_size_text, nearest[:SIZES_SHOWN])) or "—"
+        place = f"{patch.path}.size" if patch.size is not None or patch.vcpu_count is not None else f"{patch.path}.name"
+        self.fail("ticket.size_not_made", place, name=patch.name, asked=_size_text(asked), zone=zone, offered=offered)
 
     def traits(self, patch: ServerPatch) -> tuple[str, ...] | None:
         """Return what a patch asks of hosts by name, after saying which names no host has; None if it says nothing."""
@@ -523,9 +522,8 @@ def _machine_of(server: ServerSpec) -> tuple[object, ...]:
     return (server.vcpu_count, server.memory_mib, *root, server.user_data, server.ssh_keys)
 
 
-def _size_text(size: tuple[int, int, int], *, with_disk: bool) -> str:
-    vcpus, memory, disk = size
-    return f"{vcpus} vCPU, {memory} MiB" + (f", {disk} GiB" if with_disk else "")
+def _size_text(size: Sequence[int]) -> str:
+    return ", ".join(f"{amount} {unit}" for amount, unit in zip(size, ("vCPU", "MiB", "GiB"), strict=False))
 
 
 def _together(*names: Iterable[str]) -> tuple[str, ...]:
