@@ -255,14 +255,7 @@ class ServerReading:
     @property
     def is_at_rest(self) -> bool:
         """Whether the region does nothing with it now: an accepted act shows in the task before it shows in the status."""
-        return self.task is None and self.status not in (
-            BUILDING,
-            "RESIZE",
-            "REVERT_RESIZE",
-            "REBOOT",
-            "HARD_REBOOT",
-            "MIGRATING",
-        )
+        return self.task is None and self.status not in _AT_WORK
 
     @property
     def is_in_silent_cell(self) -> bool:
@@ -345,6 +338,7 @@ class SnapshotReading:
 
 #: Of a machine that was just made.
 BUILDING = "BUILD"
+#: Of one that the region does something with.
 _AT_WORK = frozenset({BUILDING, "RESIZE", "REVERT_RESIZE", "REBOOT", "HARD_REBOOT", "MIGRATING"})
 #: Of a machine that Nova keeps for a while after it was deleted (``reclaim_instance_interval``).
 SOFT_DELETED = "SOFT_DELETED"
