@@ -59,7 +59,9 @@ def summarise(trace: Trace, hosts: Snapshot, placed_on: Int32, moves: Moves = NO
         hosts_used_at_once=peak(spans[0], spans[1], np.ones(len(spans[0]), dtype=np.int64)),
         peak_vcpu_permille=_permille(peak(stays.start_s, stays.end_s, asked[0]), hosts, VCPU_ROW),
         peak_memory_permille=_permille(peak(stays.start_s, stays.end_s, asked[1]), hosts, MEMORY_ROW),
-        peak_accelerators_permille=_permille(peak(stays.start_s, stays.end_s, accelerators), hosts, row) if row else 0,
+        peak_accelerators_permille=_permille(peak(stays.start_s, stays.end_s, accelerators), hosts, row)
+        if row is not None
+        else 0,
         host_seconds=int((spans[1] - spans[0]).sum()),
         bound_host_seconds=_bound(stays, hosts, asked),
         moves=len(moves.machine),
